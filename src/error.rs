@@ -1,0 +1,55 @@
+//! What failed, and what was being done when it did.
+
+use std::io;
+
+/// A run's failure. The text says what was being done and, where there is one, the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused something.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was being done, with the path: `reading data/a.csv`.
+        doing: String,
+        /// The system's own word.
+        source: io::Error,
+    },
+    /// The input cannot be played as asked.
+    #[error("{0}")]
+    Input(String),
+    /// The configuration is wrong; the text holds every mistake found, already rendered.
+    #[error("{0}")]
+    Config(String),
+    /// Words of the command line that do not go together.
+    #[error("{0}")]
+    Usage(String),
+    /// Whoever read our standard output has closed it: `ohlcv | head`.
+    #[error("standard output was closed by its reader")]
+    ClosedPipe,
+}
+
+/// The library's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The exit code of a program that ends with this error (sysexits' 78 for configuration).
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Io { .. } | Error::Input(_) => 1,
+            Error::Usage(_) => 2,
+            Error::Config(_) => 78,
+            Error::ClosedPipe => 0,
+        }
+    }
+}
+
+/// Turns an [`io::Error`] into ours by saying what was being done.
+pub trait Doing<T> {
+    /// The result with its context; `doing` is asked only when there is an error.
+    fn doing<S: Into<String>>(self, doing: impl FnOnce() -> S) -> Result<T>;
+}
+
+impl<T> Doing<T> for io::Result<T> {
+    fn doing<S: Into<String>>(self, doing: impl FnOnce() -> S) -> Result<T> {
+        self.map_err(|source| Error::Io { doing: doing().into(), source })
+    }
+}

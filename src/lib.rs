@@ -1,0 +1,5 @@
+//! tapeflow: a streaming dataflow runtime for stock ticks.
+
+pub mod error;
+pub mod tick;
+pub mod time;

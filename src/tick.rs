@@ -1,0 +1,156 @@
+//! The record everything speaks: a tick, its price, and the names of symbols and venues.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+use crate::time::{EventTime, MS};
+
+/// What a record says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// A new print.
+    Trade,
+    /// The print `ref_seq` of the same venue and symbol never happened.
+    Cancel,
+    /// The print `ref_seq` of the same venue and symbol had this price and size.
+    Correct,
+    /// A quote. Pipelines over trades count it as ignored.
+    Quote,
+}
+
+/// A price in units of 1e-9 of the currency, exact. The scale is DBN's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Price(pub i64);
+
+impl Price {
+    /// Units of [`Price`] in one unit of the currency.
+    pub const SCALE: i64 = 1_000_000_000;
+}
+
+impl fmt::Display for Price {
+    /// The shortest exact decimal: `12`, `12.34`, `-0.000000001`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0.unsigned_abs() / 1_000_000_000, self.0.unsigned_abs() % 1_000_000_000);
+        let sign = if self.0 < 0 { "-" } else { "" };
+        if part == 0 {
+            return write!(f, "{sign}{whole}");
+        }
+        let digits = format!("{part:09}");
+        write!(f, "{sign}{whole}.{}", digits.trim_end_matches('0'))
+    }
+}
+
+/// A symbol's dense id within this process. Route by its text's hash, sort by its text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(pub u32);
+
+/// A venue's dense id within this process; 0 is "no venue given".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Venue(pub u16);
+
+/// One record of a tape on its way through the dataflow: 48 bytes, no clock reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Tick {
+    /// When it happened, by the exchange.
+    pub ts_event: EventTime,
+    /// The venue's sequence number, or the position among its symbol's ticks where a tape has none.
+    pub seq: u64,
+    /// The price; zero in a cancel.
+    pub price: Price,
+    /// The sequence number of the print that a cancel or correction speaks of; else zero.
+    pub ref_seq: u64,
+    /// Shares; zero where the tape gives none.
+    pub size: u32,
+    /// Whose print it is.
+    pub symbol: Symbol,
+    /// How far the partition's watermark stands ahead of `ts_event` once this tick is counted,
+    /// in whole milliseconds; negative as a rule, see [`Tick::watermark_ms`].
+    pub watermark_lead_ms: i32,
+    /// Where it was printed.
+    pub venue: Venue,
+    /// What it says.
+    pub kind: Kind,
+}
+
+const _: () = assert!(size_of::<Tick>() == 48);
+
+impl Tick {
+    /// The watermark of this tick's partition once the tick is counted, in milliseconds since the epoch:
+    /// the partition's highest `ts_event` so far less the disorder, rounded down, never below zero.
+    pub fn watermark_ms(&self) -> i64 {
+        self.ts_event.div_euclid(MS) + i64::from(self.watermark_lead_ms)
+    }
+
+    /// Sets the watermark of this tick's partition, saturating some 24 days from `ts_event`.
+    pub fn set_watermark(&mut self, watermark: EventTime) {
+        let lead = watermark.max(0).div_euclid(MS) - self.ts_event.div_euclid(MS);
+        self.watermark_lead_ms = lead.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
+    }
+}
+
+/// A hash of bytes that is the same in every process and release: FNV-1a, finished by splitmix64's mixer.
+pub fn stable_hash(bytes: &[u8]) -> u64 {
+    mix(bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)))
+}
+
+/// splitmix64's finalizer: spreads every bit of `x` over the result.
+pub fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// A table of names and their dense ids, shared by all threads of a run; it only grows.
+#[derive(Debug, Default)]
+pub struct Names {
+    inner: RwLock<(HashMap<Arc<str>, u32>, Vec<Arc<str>>)>,
+}
+
+impl Names {
+    /// The id of `name`, given at first sight.
+    pub fn intern(&self, name: &str) -> u32 {
+        if let Some(id) = self.read().0.get(name) {
+            return *id;
+        }
+        let mut inner = self.inner.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(id) = inner.0.get(name) {
+            return *id;
+        }
+        let (name, id): (Arc<str>, u32) = (name.into(), inner.1.len() as u32);
+        inner.0.insert(name.clone(), id);
+        inner.1.push(name);
+        id
+    }
+
+    /// The text of an id that [`Names::intern`] gave.
+    pub fn text(&self, id: u32) -> Arc<str> {
+        self.read().1[id as usize].clone()
+    }
+
+    /// All names by id, as far as they are known now.
+    pub fn all(&self) -> Vec<Arc<str>> {
+        self.read().1.clone()
+    }
+
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.read().1.len()
+    }
+
+    /// Whether no name was given yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, (HashMap<Arc<str>, u32>, Vec<Arc<str>>)> {
+        self.inner.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Which of `workers` owns a symbol: by the stable hash of its text, so that every process agrees.
+pub fn owner(symbol: &str, workers: usize) -> usize {
+    (stable_hash(symbol.as_bytes()) % workers as u64) as usize
+}

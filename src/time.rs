@@ -1,0 +1,66 @@
+//! Event time, the run's own clock, and the words in which people write spans of time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Nanoseconds since the Unix epoch, UTC, by the exchange's clock. Never negative in an accepted tick.
+pub type EventTime = i64;
+
+/// Nanoseconds since the run began, by [`Clock`]. Due times and latencies are measured on it.
+pub type RunTime = u64;
+
+/// A millisecond in nanoseconds: the resolution of watermarks (see [`crate::tick::Tick::watermark_ms`]).
+pub const MS: i64 = 1_000_000;
+
+/// A second in nanoseconds.
+pub const SECOND: i64 = 1_000_000_000;
+
+/// The run's clock. It is handed in, so that a test can move it by hand.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's monotonic clock, from the instant it was made.
+    Wall(Instant),
+    /// A clock that stands still until someone waits on it or moves it.
+    Manual(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// The machine's clock, starting at zero now.
+    pub fn wall() -> Self {
+        Clock::Wall(Instant::now())
+    }
+
+    /// A clock at zero that only [`Clock::wait`] and [`Clock::advance`] move.
+    pub fn manual() -> Self {
+        Clock::Manual(Arc::default())
+    }
+
+    /// Nanoseconds since the clock was made.
+    pub fn now(&self) -> RunTime {
+        match self {
+            Clock::Wall(start) => start.elapsed().as_nanos() as RunTime,
+            Clock::Manual(now) => now.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Gives the processor away for at most `span`; another thread's unpark may end it sooner.
+    /// A manual clock jumps to the end of the wait instead.
+    pub fn wait(&self, span: Duration) {
+        match self {
+            Clock::Wall(_) => std::thread::park_timeout(span),
+            Clock::Manual(_) => self.advance(span),
+        }
+    }
+
+    /// Moves a manual clock on by `span`.
+    ///
+    /// # Panics
+    /// On a wall clock, which nobody can move.
+    pub fn advance(&self, span: Duration) {
+        match self {
+            Clock::Wall(_) => panic!("only a manual clock can be moved"),
+            Clock::Manual(now) => now.fetch_add(span.as_nanos() as u64, Ordering::SeqCst),
+        };
+    }
+}
