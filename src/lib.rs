@@ -1,5 +1,12 @@
 //! tapeflow: a streaming dataflow runtime for stock ticks.
 
 pub mod error;
-pub mod tick;
 pub mod time;
+pub mod tick;
+pub mod row;
+pub mod window;
+pub mod aggregate;
+pub mod lateness;
+pub mod ledger;
+pub mod batch;
+pub mod latency;

@@ -1,0 +1,248 @@
+//! Latency, from the instant at which a tick was due: by stage for ticks, and for windows from the instant that
+//! moved the watermark past their end. The clock is handed in.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+use hdrhistogram::Histogram;
+
+use crate::time::RunTime;
+
+/// The longest latency told apart, one hour in nanoseconds; longer ones count as this.
+pub const LONGEST: u64 = 3_600_000_000_000;
+
+/// The stages of a tick's way. Percentiles of stages do not add up to those of the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Due until applied in its owner's state: the whole way.
+    Tick,
+    /// Due until handed to a batch: how late the replayer, or whoever feeds us, was.
+    Source,
+    /// In the batch, waiting for company.
+    Batch,
+    /// In the dataflow until applied.
+    Operators,
+}
+
+impl Stage {
+    /// All stages, the whole way first.
+    pub const ALL: [Stage; 4] = [Stage::Tick, Stage::Source, Stage::Batch, Stage::Operators];
+
+    /// The name in reports and in the tags of `latency.hlog`.
+    pub fn name(self) -> &'static str {
+        ["tick", "source", "batch", "operators"][self as usize]
+    }
+}
+
+/// An empty histogram of nanoseconds, three significant digits from 1 ns to [`LONGEST`].
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds and digits are constants that HdrHistogram accepts")
+}
+
+/// A histogram for each stage.
+#[derive(Clone, Debug)]
+pub struct Stages([Histogram<u64>; 4]);
+
+impl Default for Stages {
+    fn default() -> Self {
+        Stages(std::array::from_fn(|_| histogram()))
+    }
+}
+
+impl Stages {
+    /// One stage's histogram, in nanoseconds.
+    pub fn get(&self, stage: Stage) -> &Histogram<u64> {
+        &self.0[stage as usize]
+    }
+
+    /// Adds what another worker, or another interval, recorded.
+    pub fn add(&mut self, other: &Stages) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            mine.add(theirs).expect("histograms of equal bounds add");
+        }
+    }
+
+    /// Forgets everything recorded.
+    pub fn reset(&mut self) {
+        self.0.iter_mut().for_each(Histogram::reset);
+    }
+
+    fn record(&mut self, stage: Stage, nanos: u64, count: u64) {
+        self.0[stage as usize].saturating_record_n(nanos.max(1), count);
+    }
+}
+
+/// Ticks that arrived together.
+#[derive(Debug)]
+struct Arrival {
+    count: usize,
+    arrived: RunTime,
+    sealed: RunTime,
+}
+
+/// Follows one worker's ticks in the order in which they go in and come out.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    stages: Box<Stages>,
+    arrivals: VecDeque<Arrival>,
+    dues: VecDeque<RunTime>,
+    unsealed: usize,
+}
+
+impl Recorder {
+    /// Ticks were handed to the batch at `now`; `dues` are the instants at which they were due.
+    pub fn arrived(&mut self, dues: &[RunTime], now: RunTime) {
+        if !dues.is_empty() {
+            self.dues.extend(dues);
+            self.arrivals.push_back(Arrival { count: dues.len(), arrived: now, sealed: 0 });
+            self.unsealed += 1;
+        }
+    }
+
+    /// The batch went into the dataflow at `now`.
+    pub fn sealed(&mut self, now: RunTime) {
+        let from = self.arrivals.len() - self.unsealed;
+        self.arrivals.range_mut(from..).for_each(|arrival| arrival.sealed = now);
+        self.unsealed = 0;
+    }
+
+    /// The oldest `count` ticks that were not applied yet are applied at `now`.
+    pub fn applied(&mut self, mut count: usize, now: RunTime) {
+        while count > 0
+            && let Some(arrival) = self.arrivals.front_mut()
+        {
+            let n = count.min(arrival.count);
+            for due in self.dues.drain(..n) {
+                self.stages.record(Stage::Tick, now.saturating_sub(due), 1);
+                self.stages.record(Stage::Source, arrival.arrived.saturating_sub(due), 1);
+            }
+            self.stages.record(Stage::Batch, arrival.sealed - arrival.arrived, n as u64);
+            self.stages.record(Stage::Operators, now - arrival.sealed, n as u64);
+            arrival.count -= n;
+            count -= n;
+            if arrival.count == 0 {
+                self.arrivals.pop_front();
+            }
+        }
+    }
+
+    /// Ticks that were handed over and are not applied.
+    pub fn outstanding(&self) -> usize {
+        self.dues.len()
+    }
+
+    /// Hands out what was recorded so far and goes on with `empty`.
+    pub fn swap(&mut self, empty: Box<Stages>) -> Box<Stages> {
+        std::mem::replace(&mut self.stages, empty)
+    }
+}
+
+/// Close latency: from the due instant of whatever moved the *global* watermark past a window's end, to the
+/// instant at which the window's last row was flushed, over all workers. One sample a window end.
+#[derive(Debug)]
+pub struct Closes {
+    inner: Mutex<ClosesInner>,
+}
+
+#[derive(Debug)]
+struct ClosesInner {
+    /// For each worker, the watermarks (ms) that it reached and the due instants of what moved it there.
+    passed: Vec<VecDeque<(i64, RunTime)>>,
+    /// For each worker, the watermark up to which all its rows are flushed.
+    flushed: Vec<i64>,
+    /// The last flush for window ends that some worker has not flushed yet.
+    open: BTreeMap<i64, RunTime>,
+    latency: Histogram<u64>,
+    sink: Histogram<u64>,
+}
+
+impl Closes {
+    /// A book for so many workers.
+    pub fn new(workers: usize) -> Self {
+        let (latency, sink) = (histogram(), histogram());
+        let passed = vec![VecDeque::new(); workers];
+        let inner = ClosesInner { passed, flushed: vec![-1; workers], open: BTreeMap::new(), latency, sink };
+        Closes { inner: Mutex::new(inner) }
+    }
+
+    /// The worker's watermark moved to `watermark_ms` because of something due at `due`.
+    pub fn passed(&self, worker: usize, watermark_ms: i64, due: RunTime) {
+        self.lock().passed[worker].push_back((watermark_ms, due));
+    }
+
+    /// The worker's rows for the window end `end_ms` were flushed at `now`, after `sink_nanos` in the sink.
+    pub fn closed(&self, end_ms: i64, now: RunTime, sink_nanos: u64) {
+        let mut inner = self.lock();
+        let last = inner.open.entry(end_ms).or_insert(now);
+        *last = now.max(*last);
+        inner.sink.saturating_record(sink_nanos.max(1));
+    }
+
+    /// The worker has flushed all its rows of windows that end at or before `watermark_ms`.
+    pub fn flushed(&self, worker: usize, watermark_ms: i64) {
+        let mut inner = self.lock();
+        inner.flushed[worker] = watermark_ms;
+        let complete = inner.flushed.iter().copied().min().unwrap_or(-1);
+        while let Some(entry) = inner.open.first_entry()
+            && *entry.key() <= complete
+        {
+            let (end_ms, flushed_at) = entry.remove_entry();
+            let moved = inner.passed.iter().map(|p| p.iter().find(|(ms, _)| *ms >= end_ms).map_or(0, |(_, due)| *due));
+            let due = moved.max().unwrap_or(0);
+            inner.latency.saturating_record(flushed_at.saturating_sub(due).max(1));
+        }
+        for passed in &mut inner.passed {
+            while passed.len() > 1 && passed[0].0 <= complete {
+                passed.pop_front();
+            }
+        }
+    }
+
+    /// Close latency, one sample a window end, and the time rows spent in the sink, one a worker and window end.
+    pub fn histograms(&self) -> (Histogram<u64>, Histogram<u64>) {
+        let inner = self.lock();
+        (inner.latency.clone(), inner.sink.clone())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, ClosesInner> {
+        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(histogram: &Histogram<u64>) -> Vec<u64> {
+        histogram.iter_recorded().flat_map(|v| vec![v.value_iterated_to(); v.count_at_value() as usize]).collect()
+    }
+
+    #[test]
+    fn every_stage_of_every_tick_is_counted_from_when_it_was_due() {
+        let mut recorder = Recorder::default();
+        recorder.arrived(&[10, 20], 30);
+        recorder.arrived(&[40], 45);
+        recorder.sealed(50);
+        recorder.applied(3, 60);
+        let stages = recorder.swap(Box::default());
+        assert_eq!(values(stages.get(Stage::Tick)), [20, 40, 50]);
+        assert_eq!(values(stages.get(Stage::Source)), [5, 10, 20]);
+        assert_eq!(values(stages.get(Stage::Batch)), [5, 20, 20]);
+        assert_eq!(values(stages.get(Stage::Operators)), [10, 10, 10]);
+    }
+
+    #[test]
+    fn a_window_is_closed_by_the_last_worker_to_pass_and_the_last_to_flush() {
+        let closes = Closes::new(2);
+        closes.passed(0, 1_000, 100);
+        closes.passed(1, 900, 90);
+        closes.passed(1, 1_000, 150);
+        closes.closed(1_000, 170, 5);
+        closes.flushed(0, 1_000);
+        assert_eq!(closes.histograms().0.len(), 0);
+        closes.closed(1_000, 180, 7);
+        closes.flushed(1, 1_000);
+        assert_eq!(values(&closes.histograms().0), [30]);
+        assert_eq!(values(&closes.histograms().1), [5, 7]);
+    }
+}

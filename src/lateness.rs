@@ -1,0 +1,156 @@
+//! Lateness: which ticks come too late, judged by each symbol's own order and by nothing else, and how far back
+//! a correction may reach.
+
+use std::cell::Cell;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::time::EventTime;
+
+/// What becomes of late ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LatePolicy {
+    /// They amend their windows, up to the horizon behind their symbol's clock.
+    Amend,
+    /// They go to the late ledger.
+    Drop,
+}
+
+/// How far back a late tick, a cancel or a correction may reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Horizon {
+    /// Nothing is kept: no print can be cancelled or corrected.
+    None,
+    /// So many nanoseconds.
+    Span(i64),
+    /// To the beginning of the trading session.
+    Session,
+}
+
+/// The rules of lateness of a run.
+#[derive(Clone, Debug)]
+pub struct Lateness {
+    /// How much disorder within one symbol is normal, in nanoseconds.
+    pub disorder: i64,
+    /// What becomes of ticks that are later than that.
+    pub policy: LatePolicy,
+    /// How far back they may reach.
+    pub horizon: Horizon,
+    /// Trading sessions: sequence numbers are unique within one.
+    pub sessions: Sessions,
+}
+
+/// A tick's standing in its symbol's own order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Within the disorder.
+    OnTime,
+    /// Late, but within the horizon, and the policy is to amend.
+    Amends,
+    /// Too late.
+    Late,
+}
+
+impl Lateness {
+    /// Judges a tick against `clock`, the highest `ts_event` that was accepted of its symbol so far
+    /// (`EventTime::MIN` at first), and moves the clock on when the tick is accepted.
+    #[inline]
+    pub fn judge(&self, clock: &mut EventTime, ts_event: EventTime) -> Verdict {
+        if ts_event >= clock.saturating_sub(self.disorder) {
+            *clock = (*clock).max(ts_event);
+            Verdict::OnTime
+        } else if self.policy == LatePolicy::Amend && ts_event >= self.floor(*clock) {
+            Verdict::Amends
+        } else {
+            Verdict::Late
+        }
+    }
+
+    /// The earliest event time that a message of `ts` can still reach.
+    pub fn floor(&self, ts: EventTime) -> EventTime {
+        match self.horizon {
+            Horizon::None => ts,
+            Horizon::Span(span) => ts.saturating_sub(span),
+            Horizon::Session => self.sessions.of(ts).0,
+        }
+    }
+
+    /// Whether a cancel or correction of time `message` reaches a print of time `print`: same session, and
+    /// within the horizon of each other whichever came first.
+    pub fn reaches(&self, message: EventTime, print: EventTime) -> bool {
+        let (start, end) = self.sessions.of(message);
+        start <= print && print < end && print >= self.floor(message) && message >= self.floor(print)
+    }
+
+    /// The time before which nothing can be reached any more once a symbol's clock stands at `clock`:
+    /// whatever is still accepted lies above the floor, and reaches no further than its own floor.
+    pub fn settled_before(&self, clock: EventTime) -> EventTime {
+        self.floor(self.floor(clock))
+    }
+}
+
+/// Trading sessions: the calendar days of a time zone.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    zone: TimeZone,
+    last: Cell<(EventTime, EventTime)>,
+}
+
+impl Sessions {
+    /// The calendar days of `zone`.
+    pub fn new(zone: TimeZone) -> Self {
+        Sessions { zone, last: Cell::new((0, 0)) }
+    }
+
+    /// The session that holds `ts`, `[start, end)`; the last answer is remembered.
+    pub fn of(&self, ts: EventTime) -> (EventTime, EventTime) {
+        let (start, end) = self.last.get();
+        if start <= ts && ts < end {
+            return (start, end);
+        }
+        let session = self.day(ts).unwrap_or((EventTime::MIN, EventTime::MAX));
+        self.last.set(session);
+        session
+    }
+
+    /// The calendar day around `ts`; `None` at the ends of the calendar.
+    fn day(&self, ts: EventTime) -> Option<(EventTime, EventTime)> {
+        let day = Timestamp::from_nanosecond(i128::from(ts)).ok()?.to_zoned(self.zone.clone()).start_of_day().ok()?;
+        let next = day.tomorrow().ok()?;
+        let nanos = |t: Timestamp| EventTime::try_from(t.as_nanosecond()).ok();
+        Some((nanos(day.timestamp())?, nanos(next.timestamp())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000_000;
+
+    #[test]
+    fn a_session_is_a_local_day_also_when_the_clocks_change() {
+        let sessions = Sessions::new(TimeZone::get("America/New_York").unwrap());
+        let noon: Timestamp = "2024-03-10T12:00:00-04:00".parse().unwrap();
+        let (start, end) = sessions.of(noon.as_nanosecond() as i64);
+        assert_eq!(end - start, 23 * HOUR);
+        assert_eq!(sessions.of(end).0, end);
+        assert_eq!(sessions.of(start - 1).1, start);
+    }
+
+    #[test]
+    fn a_tick_is_late_by_its_symbols_own_order_alone() {
+        let sessions = Sessions::new(TimeZone::UTC);
+        let mut rules = Lateness { disorder: 10, policy: LatePolicy::Amend, horizon: Horizon::Span(50), sessions };
+        let mut clock = EventTime::MIN;
+        assert_eq!(rules.judge(&mut clock, 100), Verdict::OnTime);
+        assert_eq!(rules.judge(&mut clock, 90), Verdict::OnTime);
+        assert_eq!(rules.judge(&mut clock, 89), Verdict::Amends);
+        assert_eq!(rules.judge(&mut clock, 50), Verdict::Amends);
+        assert_eq!(rules.judge(&mut clock, 49), Verdict::Late);
+        rules.policy = LatePolicy::Drop;
+        assert_eq!(rules.judge(&mut clock, 89), Verdict::Late);
+        assert_eq!(clock, 100);
+    }
+}

@@ -1,0 +1,45 @@
+//! The ledger: what became of every record read. It balances, or something was lost.
+
+use serde::Serialize;
+
+/// Counts of records; every record read is in exactly one of the other columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Ledger {
+    /// Records read from the input.
+    pub read: u64,
+    /// Trades in their symbol's order, up to the disorder.
+    pub on_time: u64,
+    /// Late trades that were still taken, repeats, cancels and corrections that found their print.
+    pub amended: u64,
+    /// Records beyond the horizon, or late where the policy is to drop.
+    pub late: u64,
+    /// Records that could not be read, or jumped too far ahead.
+    pub rejected: u64,
+    /// Cancels and corrections whose print never came, or was out of reach.
+    pub unmatched: u64,
+    /// Records of a kind that the pipeline does not take.
+    pub ignored: u64,
+}
+
+impl Ledger {
+    /// The sum of the columns, which is `read` when nothing was lost.
+    pub fn accounted(&self) -> u64 {
+        self.on_time + self.amended + self.late + self.rejected + self.unmatched + self.ignored
+    }
+
+    /// Whether every record read is accounted for.
+    pub fn balances(&self) -> bool {
+        self.read == self.accounted()
+    }
+
+    /// Adds another worker's counts.
+    pub fn add(&mut self, other: &Ledger) {
+        self.read += other.read;
+        self.on_time += other.on_time;
+        self.amended += other.amended;
+        self.late += other.late;
+        self.rejected += other.rejected;
+        self.unmatched += other.unmatched;
+        self.ignored += other.ignored;
+    }
+}

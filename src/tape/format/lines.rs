@@ -1,0 +1,156 @@
+use std::io::Read;
+
+use memchr::memchr;
+
+/// Lines longer than this are rejected, and skipped to their end.
+pub const LONGEST_LINE: usize = 1 << 20;
+
+const CHUNK: usize = 1 << 17;
+
+/// Reads lines from bytes that arrive in pieces, counting them from one.
+pub struct Lines {
+    reader: Box<dyn Read + Send>,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    line: u64,
+    ended: bool,
+}
+
+/// What [`Lines::next`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// A line without its line end (LF or CRLF); the last one may lack it.
+    Text(&'a [u8]),
+    /// The beginning of a line longer than [`LONGEST_LINE`]; the rest of it was skipped.
+    TooLong(&'a [u8]),
+}
+
+impl Lines {
+    /// Lines of `reader`. A byte order mark at the beginning is passed over.
+    pub fn new(reader: Box<dyn Read + Send>) -> Self {
+        Lines { reader, buffer: vec![0; CHUNK], start: 0, end: 0, line: 0, ended: false }
+    }
+
+    /// The number of the line that was returned last, counted from one.
+    pub fn number(&self) -> u64 {
+        self.line
+    }
+
+    /// Whether a whole line is here already, so that [`Lines::next`] would not wait for the reader.
+    pub fn is_buffered(&self) -> bool {
+        memchr(b'\n', &self.buffer[self.start..self.end]).is_some()
+    }
+
+    /// The next line, or `None` at the end.
+    ///
+    /// # Errors
+    /// Whatever the reader says.
+    pub fn next(&mut self) -> std::io::Result<Option<Line<'_>>> {
+        let mut searched = 0;
+        loop {
+            if let Some(at) = memchr(b'\n', &self.buffer[self.start + searched..self.end]) {
+                return Ok(Some(Line::Text(self.take(searched + at, 1))));
+            }
+            searched = self.end - self.start;
+            if searched > LONGEST_LINE {
+                return self.skip_long_line().map(Some);
+            }
+            if self.ended {
+                return Ok((searched > 0).then(|| Line::Text(self.take(searched, 0))));
+            }
+            self.read_more()?;
+        }
+    }
+
+    /// Hands out the line of `len` bytes at the start, and passes over its `terminator` bytes.
+    fn take(&mut self, len: usize, terminator: usize) -> &[u8] {
+        let from = self.start;
+        self.start += len + terminator;
+        self.line += 1;
+        let line = &self.buffer[from..from + len];
+        let line = if self.line == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+
+    fn read_more(&mut self) -> std::io::Result<()> {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.buffer.len() - self.end < CHUNK / 2 {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        loop {
+            match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(0) => self.ended = true,
+                Ok(n) => self.end += n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(e),
+            }
+            return Ok(());
+        }
+    }
+
+    fn skip_long_line(&mut self) -> std::io::Result<Line<'_>> {
+        const KEPT: usize = 256;
+        self.start += KEPT;
+        let beginning = self.buffer[self.start - KEPT..self.start].to_vec();
+        loop {
+            if let Some(at) = memchr(b'\n', &self.buffer[self.start..self.end]) {
+                self.start += at + 1;
+                break;
+            }
+            self.start = self.end;
+            if self.ended {
+                break;
+            }
+            self.read_more()?;
+        }
+        self.line += 1;
+        // The kept beginning is put where nothing else is needed: in front of what follows.
+        self.start = self.start.max(KEPT);
+        let from = self.start - KEPT;
+        self.buffer[from..self.start].copy_from_slice(&beginning);
+        Ok(Line::TooLong(&self.buffer[from..from + KEPT]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives its bytes in pieces of `step`.
+    struct Dribble(std::io::Cursor<Vec<u8>>, usize);
+
+    impl Read for Dribble {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            let n = self.1.min(out.len());
+            self.0.read(&mut out[..n])
+        }
+    }
+
+    fn lines(text: &[u8], step: usize) -> Vec<String> {
+        let mut lines = Lines::new(Box::new(Dribble(std::io::Cursor::new(text.to_vec()), step)));
+        let mut found = Vec::new();
+        while let Some(line) = lines.next().unwrap() {
+            found.push(match line {
+                Line::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                Line::TooLong(text) => format!("too long: {}", String::from_utf8_lossy(&text[..3])),
+            });
+        }
+        found
+    }
+
+    #[test]
+    fn lines_do_not_depend_on_how_the_bytes_arrive() {
+        let long = "x".repeat(LONGEST_LINE + 7);
+        let text = format!("\u{feff}a,b\r\n\n1,2\n{long}\nlast");
+        for step in [1_000, 65_536, 1 << 24] {
+            assert_eq!(lines(text.as_bytes(), step), ["a,b", "", "1,2", "too long: xxx", "last"], "step {step}");
+        }
+        assert_eq!(lines(b"a\nb\n", 1), ["a", "b"]);
+        assert_eq!(lines(b"", 1), [""; 0]);
+    }
+}

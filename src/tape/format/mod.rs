@@ -1,0 +1,96 @@
+//! Formats: lines of text to records. A new format is a new file here and a line in [`Format`].
+
+mod csv;
+mod jsonl;
+mod lines;
+mod record;
+pub mod values;
+
+use std::path::Path;
+
+pub use lines::{LONGEST_LINE, Line, Lines};
+pub use record::{COLUMNS, Columns, Naming, Record, Short};
+
+use crate::error::{Error, Result};
+
+/// How a file's lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated values; the first line names the columns.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+impl Format {
+    /// The format that a file's extension tells, if it does.
+    pub fn of(path: &Path) -> Option<Format> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "csv" => Some(Format::Csv),
+            "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
+            _ => None,
+        }
+    }
+}
+
+/// Turns the lines of one input into records.
+pub struct Decoder {
+    format: Format,
+    columns: Columns,
+    header: Option<csv::Header>,
+}
+
+impl Decoder {
+    /// A decoder of lines in `format`; `naming` says what symbols a file's records may be of.
+    pub fn new(format: Format, columns: Columns) -> Self {
+        Decoder { format, columns, header: None }
+    }
+
+    /// Decodes one line and appends its records: one for a tick, four for a bar, none for the header.
+    ///
+    /// # Errors
+    /// The reason for which the line is rejected.
+    pub fn decode(&mut self, line: &[u8], out: &mut Vec<Record>) -> std::result::Result<(), String> {
+        match self.format {
+            Format::Jsonl => jsonl::decode(line, &mut self.columns, out),
+            Format::Csv => match &self.header {
+                Some(header) => header.decode(line, &mut self.columns, out),
+                None => {
+                    self.header = Some(csv::Header::parse(line, &mut self.columns)?);
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    /// Whether a line that was decoded now would be the header.
+    pub fn wants_header(&self) -> bool {
+        self.format == Format::Csv && self.header.is_none()
+    }
+
+    /// Begins another file of the same format, whose symbol may differ.
+    pub fn begin(&mut self, path: &Path) {
+        self.header = None;
+        self.columns.begin(path);
+    }
+
+    /// What the lines seen so far are about, once a header or a record was decoded.
+    pub fn naming(&self) -> Option<Naming> {
+        self.columns.naming()
+    }
+}
+
+/// The error for a first line that does not name the columns a tape needs.
+pub fn unusable(path: &Path, reason: &str) -> Error {
+    Error::Input(format!("reading {}: {reason}", path.display()))
+}
+
+/// Opens a file for reading lines.
+///
+/// # Errors
+/// Whatever the system says, with the path.
+pub fn open(path: &Path) -> Result<Lines> {
+    use crate::error::Doing as _;
+    let file = std::fs::File::open(path).doing(|| format!("reading {}", path.display()))?;
+    Ok(Lines::new(Box::new(file)))
+}

@@ -1,0 +1,351 @@
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::values::{self, Times};
+use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use crate::time::EventTime;
+
+/// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
+pub const COLUMNS: [&str; 16] = [
+    "ts_event", "symbol", "price", "size", "seq", "ts_recv", "venue", "side", "conditions", "action", "ref_seq", "due",
+    "open", "high", "low", "close",
+];
+
+const TS_EVENT: usize = 0;
+const SYMBOL: usize = 1;
+const PRICE: usize = 2;
+const SIZE: usize = 3;
+const SEQ: usize = 4;
+const TS_RECV: usize = 5;
+const VENUE: usize = 6;
+const SIDE: usize = 7;
+const CONDITIONS: usize = 8;
+const ACTION: usize = 9;
+const REF_SEQ: usize = 10;
+const DUE: usize = 11;
+const OPEN: usize = 12;
+
+/// A text of at most eight bytes, kept in place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Short {
+    bytes: [u8; 8],
+    len: u8,
+}
+
+impl Short {
+    /// The text, or `None` if it is longer than eight bytes.
+    pub fn new(text: &[u8]) -> Option<Short> {
+        let mut bytes = [0; 8];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Short { bytes, len: text.len() as u8 })
+    }
+
+    /// The text's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// All that a line says, before the tape's order gives it a watermark and, where it has none, a sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The tick; `seq` is meaningful where `has_seq` says so.
+    pub tick: Tick,
+    /// Whether the line had a sequence number.
+    pub has_seq: bool,
+    /// When the line was due, in nanoseconds since the epoch by the sender's clock.
+    pub due: Option<i64>,
+    /// When the feed handler received it.
+    pub ts_recv: Option<i64>,
+    /// The aggressor's side, as given.
+    pub side: Short,
+    /// Trade conditions, as given.
+    pub conditions: Short,
+}
+
+/// Where the symbols of a file's records come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// Each record names its own.
+    Column,
+    /// The path does: the file's folder in a tree of days, else the file itself.
+    Path,
+}
+
+/// The fields of one line by our columns: ranges of the line, or of the scratch where escapes had to be undone.
+#[derive(Default)]
+pub(super) struct Fields {
+    slots: [Slot; 16],
+    scratch: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    start: u32,
+    len: u32,
+    unescaped: bool,
+}
+
+impl Fields {
+    /// Forgets the last line.
+    pub fn clear(&mut self) {
+        self.slots = Default::default();
+        self.scratch.clear();
+    }
+
+    /// The field is `len` bytes of the line from `start`.
+    pub fn set(&mut self, column: usize, start: usize, len: usize) {
+        self.slots[column] = Slot { start: start as u32, len: len as u32, unescaped: false };
+    }
+
+    /// The field is this text, which does not stand so in the line.
+    pub fn set_unescaped(&mut self, column: usize, text: &[u8]) {
+        let start = self.scratch.len() as u32;
+        self.scratch.extend_from_slice(text);
+        self.slots[column] = Slot { start, len: text.len() as u32, unescaped: true };
+    }
+
+    /// The field's bytes, empty where the line has none.
+    fn get<'a>(&'a self, column: usize, line: &'a [u8]) -> &'a [u8] {
+        let Slot { start, len, unescaped } = self.slots[column];
+        let from = if unescaped { &self.scratch } else { line };
+        &from[start as usize..start as usize + len as usize]
+    }
+
+    /// Whether the line has the field, and it is not empty.
+    pub fn has(&self, column: usize) -> bool {
+        self.slots[column].len > 0
+    }
+}
+
+/// Which column of a file is which of ours, and what is needed to read them.
+pub struct Columns {
+    theirs: HashMap<String, usize>,
+    symbols: Arc<Names>,
+    venues: Arc<Names>,
+    known: HashMap<Vec<u8>, Symbol>,
+    known_venues: Vec<(Vec<u8>, Venue)>,
+    times: Times,
+    path_symbol: Option<Symbol>,
+    naming: Option<Naming>,
+    pub(super) fields: Fields,
+}
+
+impl Columns {
+    /// Columns with our names, but for those that `renamed` maps: ours to theirs. `zone` is that of bars'
+    /// local times.
+    pub fn new(renamed: &[(String, String)], zone: TimeZone, symbols: Arc<Names>, venues: Arc<Names>) -> Self {
+        let mut theirs: HashMap<String, usize> = COLUMNS.iter().enumerate().map(|(i, c)| (c.to_string(), i)).collect();
+        theirs.insert("timestamp".into(), TS_EVENT);
+        for (ours, name) in renamed {
+            if let Some(i) = COLUMNS.iter().position(|c| c == ours) {
+                theirs.retain(|_, column| *column != i);
+                theirs.insert(name.clone(), i);
+            }
+        }
+        Columns {
+            theirs,
+            symbols,
+            venues,
+            known: HashMap::new(),
+            known_venues: Vec::new(),
+            times: Times::new(zone),
+            path_symbol: None,
+            naming: None,
+            fields: Fields::default(),
+        }
+    }
+
+    /// Our column of a name in the file, if it is one.
+    pub(super) fn ours(&self, name: &str) -> Option<usize> {
+        self.theirs.get(name).copied()
+    }
+
+    /// The name that the file must use for one of our columns.
+    fn their_name(&self, column: usize) -> &str {
+        let mut names = self.theirs.iter().filter(|(name, i)| **i == column && *name != "timestamp");
+        names.next().map_or(COLUMNS[column], |(name, _)| name)
+    }
+
+    pub(super) fn begin(&mut self, path: &Path) {
+        let is_csv = super::Format::of(path) == Some(super::Format::Csv);
+        let folder = path.parent().and_then(Path::file_name);
+        let name = if is_csv { folder } else { None }.or(path.file_stem());
+        let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        self.path_symbol = Some(Symbol(self.symbols.intern(&name)));
+    }
+
+    pub(super) fn naming(&self) -> Option<Naming> {
+        self.naming
+    }
+
+    /// Checks that a header, or a first object, has what a tick or a bar needs.
+    pub(super) fn check(&mut self, has: impl Fn(usize) -> bool, found: &str) -> Result<(), String> {
+        let bar = (OPEN..OPEN + 4).all(&has) && !has(PRICE);
+        let needed: &[usize] = if bar { &[TS_EVENT] } else { &[TS_EVENT, SYMBOL, PRICE, SIZE] };
+        let missing: Vec<&str> = needed.iter().filter(|c| !has(**c)).map(|c| self.their_name(*c)).collect();
+        if !missing.is_empty() {
+            return Err(format!(
+                "the columns are `{found}`: `{}` is missing. Ticks need ts_event, symbol, price and size; bars need \
+                 timestamp, open, high, low and close; [source.columns] maps other names",
+                missing.join("`, `")
+            ));
+        }
+        self.naming = Some(if bar && !has(SYMBOL) { Naming::Path } else { Naming::Column });
+        Ok(())
+    }
+
+    /// Reads the record, or the four of a bar, out of the slots.
+    pub(super) fn records(&mut self, line: &[u8], out: &mut Vec<Record>) -> Result<(), String> {
+        let is_bar = self.fields.has(OPEN) && !self.fields.has(PRICE);
+        let ts_event = self.time(TS_EVENT, line, is_bar)?;
+        let symbol = self.symbol(line)?;
+        let tick = Tick {
+            ts_event,
+            seq: 0,
+            price: Price(0),
+            ref_seq: 0,
+            size: 0,
+            symbol,
+            watermark_lead_ms: 0,
+            venue: self.venue(line)?,
+            kind: Kind::Trade,
+        };
+        let mut record = Record {
+            tick,
+            has_seq: self.fields.has(SEQ),
+            due: self.optional(DUE, line, values::count)?,
+            ts_recv: None,
+            side: self.short(SIDE, line)?,
+            conditions: self.short(CONDITIONS, line)?,
+        };
+        if self.fields.has(TS_RECV) {
+            record.ts_recv = Some(self.time(TS_RECV, line, is_bar)?);
+        }
+        if is_bar {
+            return self.bar(record, line, out);
+        }
+        record.tick.seq = self.optional(SEQ, line, values::count)?.unwrap_or(0);
+        let action = self.fields.get(ACTION, line);
+        record.tick.kind = match action {
+            b"" | b"trade" | b"new" | b"T" => Kind::Trade,
+            b"cancel" | b"X" => Kind::Cancel,
+            b"correct" | b"C" => Kind::Correct,
+            b"quote" | b"Q" => Kind::Quote,
+            other => return Err(complain("action", other, "is none of trade, cancel, correct, quote")),
+        };
+        if matches!(record.tick.kind, Kind::Cancel | Kind::Correct) {
+            record.tick.ref_seq = self.required(REF_SEQ, line, values::count)?;
+        }
+        if matches!(record.tick.kind, Kind::Trade | Kind::Correct) {
+            record.tick.price = self.price(PRICE, line)?;
+            record.tick.size = self.required(SIZE, line, values::count)?;
+        }
+        out.push(record);
+        Ok(())
+    }
+
+    /// A bar as the four prints that aggregate back to it: open, high, low and close, all at the bar's time, in
+    /// this order, and of no size.
+    fn bar(&self, record: Record, line: &[u8], out: &mut Vec<Record>) -> Result<(), String> {
+        let mut prices = [Price(0); 4];
+        for (i, price) in prices.iter_mut().enumerate() {
+            *price = self.price(OPEN + i, line)?;
+        }
+        let [open, high, low, close] = prices;
+        if low > open.min(close) || high < open.max(close) {
+            return Err(format!("the bar's open {open} and close {close} do not lie between {low} and {high}"));
+        }
+        out.extend(prices.map(|price| Record { tick: Tick { price, ..record.tick }, has_seq: false, ..record }));
+        Ok(())
+    }
+
+    fn time(&mut self, column: usize, line: &[u8], naive: bool) -> Result<EventTime, String> {
+        let text = self.fields.get(column, line);
+        self.times.parse(text, naive).map_err(|why| complain(COLUMNS[column], text, why))
+    }
+
+    fn price(&self, column: usize, line: &[u8]) -> Result<Price, String> {
+        let price = self.required(column, line, values::price)?;
+        if price.0 <= 0 {
+            return Err(complain(COLUMNS[column], self.fields.get(column, line), "is not above zero"));
+        }
+        Ok(price)
+    }
+
+    fn required<T>(
+        &self,
+        column: usize,
+        line: &[u8],
+        parse: fn(&[u8]) -> Result<T, &'static str>,
+    ) -> Result<T, String> {
+        self.optional(column, line, parse)?.ok_or_else(|| format!("{} is missing", COLUMNS[column]))
+    }
+
+    fn optional<T>(
+        &self,
+        column: usize,
+        line: &[u8],
+        parse: fn(&[u8]) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, String> {
+        match self.fields.get(column, line) {
+            b"" => Ok(None),
+            text => parse(text).map(Some).map_err(|why| complain(COLUMNS[column], text, why)),
+        }
+    }
+
+    fn short(&self, column: usize, line: &[u8]) -> Result<Short, String> {
+        let text = self.fields.get(column, line);
+        Short::new(text).ok_or_else(|| complain(COLUMNS[column], text, "is longer than 8 bytes"))
+    }
+
+    fn symbol(&mut self, line: &[u8]) -> Result<Symbol, String> {
+        let text = self.fields.get(SYMBOL, line);
+        if text.is_empty() {
+            let from_path = self.path_symbol.filter(|_| self.naming == Some(Naming::Path));
+            return from_path.ok_or_else(|| "symbol is missing".into());
+        }
+        if let Some(symbol) = self.known.get(text) {
+            return Ok(*symbol);
+        }
+        let name = name(text).map_err(|why| complain("symbol", text, why))?;
+        let symbol = Symbol(self.symbols.intern(name));
+        self.known.insert(name.as_bytes().to_vec(), symbol);
+        Ok(symbol)
+    }
+
+    fn venue(&mut self, line: &[u8]) -> Result<Venue, String> {
+        let text = self.fields.get(VENUE, line);
+        if text.is_empty() {
+            return Ok(Venue::default());
+        }
+        if let Some((_, venue)) = self.known_venues.iter().find(|(known, _)| known == text) {
+            return Ok(*venue);
+        }
+        let name = name(text).map_err(|why| complain("venue", text, why))?;
+        // Venue 0 is "none given", so the table's ids are moved by one.
+        let id = u16::try_from(self.venues.intern(name) + 1).map_err(|_| "there are more than 65,535 venues")?;
+        self.known_venues.push((name.as_bytes().to_vec(), Venue(id)));
+        Ok(Venue(id))
+    }
+}
+
+/// A symbol's or venue's text: something that CSV and JSON lines carry without quoting.
+fn name(text: &[u8]) -> Result<&str, &'static str> {
+    let text = std::str::from_utf8(text).map_err(|_| "is not UTF-8")?;
+    if text.len() > 64 {
+        return Err("is longer than 64 bytes");
+    }
+    if text.contains(|c: char| c.is_control() || c == ',' || c == '"' || c == '\\') {
+        return Err("holds a comma, a quote, a backslash or a control character");
+    }
+    Ok(text)
+}
+
+fn complain(column: &str, text: &[u8], why: &str) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(64)]);
+    format!("{column} `{text}` {why}")
+}

@@ -1,0 +1,189 @@
+//! The texts of prices, times and counts.
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use crate::tick::Price;
+use crate::time::EventTime;
+
+/// Parses a decimal into units of 1e-9, rounding half to even beyond the ninth place.
+///
+/// # Errors
+/// Why the text is not a number that a price can hold.
+pub fn price(text: &[u8]) -> Result<Price, &'static str> {
+    const NOT: &str = "is not a number";
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    let (mut value, mut places, mut seen, mut point) = (0i128, 0i32, false, false);
+    let mut exponent = 0i32;
+    for (i, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                seen = true;
+                if value < 1 << 100 {
+                    value = value * 10 + i128::from(byte - b'0');
+                    places += i32::from(point);
+                } else if !point {
+                    return Err("is too large for a price");
+                }
+            }
+            b'.' if !point => point = true,
+            b'e' | b'E' if seen => {
+                let text = std::str::from_utf8(&digits[i + 1..]).map_err(|_| NOT)?;
+                exponent = text.parse::<i8>().map_err(|_| NOT)?.into();
+                break;
+            }
+            _ => return Err(NOT),
+        }
+    }
+    if !seen {
+        return Err(NOT);
+    }
+    let shift = 9 - places + exponent;
+    let units = if shift >= 0 {
+        10i128.checked_pow(shift as u32).and_then(|scale| value.checked_mul(scale))
+    } else {
+        Some(10i128.checked_pow(shift.unsigned_abs()).map_or(0, |scale| round_half_even(value, scale)))
+    };
+    let units = units.and_then(|u| i64::try_from(u).ok()).ok_or("is too large for a price")?;
+    Ok(Price(if negative { -units } else { units }))
+}
+
+fn round_half_even(n: i128, d: i128) -> i128 {
+    let (quotient, rest) = (n / d, n % d);
+    quotient + i128::from(rest * 2 > d || (rest * 2 == d && quotient % 2 == 1))
+}
+
+/// Parses a whole number.
+pub fn count<T: TryFrom<u64>>(text: &[u8]) -> Result<T, &'static str> {
+    // Tables that passed through floating point write 100 shares as `100.0`.
+    let text = text.strip_suffix(b".0").unwrap_or(text);
+    let mut value = 0u64;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err("is not a whole number");
+        }
+        value = value.checked_mul(10).and_then(|v| v.checked_add(digit.into())).ok_or("is too large")?;
+    }
+    if text.is_empty() {
+        return Err("is empty");
+    }
+    T::try_from(value).map_err(|_| "is too large")
+}
+
+/// Parses times: integer nanoseconds since the epoch, RFC 3339, or, where `naive` allows it, local times.
+#[derive(Clone, Debug)]
+pub struct Times {
+    zone: TimeZone,
+    /// The last local hour seen and the nanoseconds between its wall clock and UTC: a day has many rows.
+    hour: Option<([u8; 13], i64)>,
+}
+
+impl Times {
+    /// Times whose local forms are in `zone`.
+    pub fn new(zone: TimeZone) -> Self {
+        Times { zone, hour: None }
+    }
+
+    /// Nanoseconds since the epoch.
+    ///
+    /// # Errors
+    /// Why the text is not a time.
+    pub fn parse(&mut self, text: &[u8], naive: bool) -> Result<EventTime, &'static str> {
+        const NOT: &str = "is neither nanoseconds since the epoch nor an RFC 3339 time";
+        let ts = if text.iter().all(u8::is_ascii_digit) {
+            count::<i64>(text).map_err(|_| NOT)?
+        } else {
+            let text = std::str::from_utf8(text).map_err(|_| NOT)?;
+            if let Ok(ts) = text.parse::<jiff::Timestamp>() {
+                EventTime::try_from(ts.as_nanosecond()).map_err(|_| "is beyond the year 2262")?
+            } else if !naive {
+                return Err(NOT);
+            } else {
+                self.local(text)?
+            }
+        };
+        if ts < 0 {
+            return Err("is before 1970");
+        }
+        // A day below the end of the range, so that window ends and watermarks fit too.
+        if ts > EventTime::MAX - 86_400_000_000_000 {
+            return Err("is beyond the year 2262");
+        }
+        Ok(ts)
+    }
+
+    fn local(&mut self, text: &str) -> Result<EventTime, &'static str> {
+        let local: DateTime = text.parse().map_err(|_| "is not a time like 2013-08-05 09:30:00")?;
+        let as_utc = local.to_zoned(TimeZone::UTC).map_err(|_| "is out of range")?.timestamp().as_nanosecond();
+        let as_utc = EventTime::try_from(as_utc).map_err(|_| "is out of range")?;
+        let key: Option<[u8; 13]> = text.as_bytes().get(..13).and_then(|hour| hour.try_into().ok());
+        if let (Some(key), Some((hour, offset))) = (key, self.hour)
+            && key == hour
+        {
+            return Ok(as_utc - offset);
+        }
+        let ts = self.zone.to_timestamp(local).map_err(|_| "is out of range")?.as_nanosecond();
+        let ts = EventTime::try_from(ts).map_err(|_| "is out of range")?;
+        self.hour = key.map(|key| (key, as_utc - ts));
+        Ok(ts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_exact() {
+        let cases: [(&str, i64); 11] = [
+            ("12.34", 12_340_000_000),
+            ("+0.000000001", 1),
+            ("-5", -5_000_000_000),
+            (".5", 500_000_000),
+            ("7.", 7_000_000_000),
+            ("1e-05", 10_000),
+            ("1.5E2", 150_000_000_000),
+            ("0.0000000005", 0),
+            ("0.0000000015", 2),
+            ("161.59000000000003", 161_590_000_000),
+            ("9223372036.854775807", i64::MAX),
+        ];
+        for (text, units) in cases {
+            assert_eq!(price(text.as_bytes()), Ok(Price(units)), "{text}");
+        }
+        for text in ["", "-", ".", "NaN", "inf", "1,5", "1.2.3", "9223372036.854775808", "1e40", "e5", "0x1", " 1"] {
+            assert!(price(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn local_times_follow_the_zone_through_the_change_of_clocks() {
+        let mut times = Times::new(TimeZone::get("America/New_York").unwrap());
+        let mut parse = |text: &str| times.parse(text.as_bytes(), true);
+        let second = 1_000_000_000;
+        assert_eq!(parse("2013-08-05 09:30:00"), Ok(1_375_709_400 * second));
+        assert_eq!(parse("2013-08-05T09:30:00.5"), Ok(1_375_709_400 * second + second / 2));
+        assert_eq!(parse("2013-08-05T09:30:00-04:00"), parse("2013-08-05 09:30:00"));
+        assert_eq!(parse("2013-12-05 09:30:00"), parse("2013-12-05T14:30:00Z"));
+        assert_eq!(parse("1375709400000000000"), parse("2013-08-05 09:30:00"));
+        assert!(parse("2013-08-05").is_ok_and(|ts| ts == 1_375_675_200 * second));
+        for text in ["", "yesterday", "1969-12-31T00:00:00Z", "9999-01-01T00:00:00Z", "99999999999999999999"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert!(times.parse(b"2013-08-05 09:30:00", false).is_err());
+    }
+
+    #[test]
+    fn counts_are_whole_and_fit() {
+        assert_eq!(count::<u32>(b"100"), Ok(100));
+        assert_eq!(count::<u32>(b"100.0"), Ok(100));
+        for text in ["", "-1", "1.5", "4294967296", "99999999999999999999999"] {
+            assert!(count::<u32>(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}
