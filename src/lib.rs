@@ -3,3 +3,5 @@
 pub mod error;
 pub mod tick;
 pub mod time;
+
+pub mod tape;

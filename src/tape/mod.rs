@@ -1,0 +1,3 @@
+//! What a recorded or generated tape is.
+
+pub mod course;
