@@ -10,3 +10,4 @@ pub mod lateness;
 pub mod ledger;
 pub mod batch;
 pub mod latency;
+pub mod tape;

@@ -1,0 +1,111 @@
+//! A made-up market, for runs without a dataset: random walks on the cent grid, a few symbols much busier than
+//! the rest, prints slightly out of order, some late, some cancelled or corrected.
+
+use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, mix};
+use crate::time::{EventTime, SECOND};
+
+use super::leaf::PartitionRules;
+
+/// What to make.
+#[derive(Clone, Copy, Debug)]
+pub struct Market {
+    /// Everything follows from it.
+    pub seed: u64,
+    /// How many symbols; the n-th is about 1/n as busy as the first.
+    pub symbols: u32,
+    /// Ticks per second of event time.
+    pub per_second: f64,
+    /// How many ticks in all.
+    pub ticks: u64,
+}
+
+/// 2026-01-05 09:30:00 in New York.
+const OPEN: EventTime = 1_767_623_400 * SECOND;
+
+/// Of 10,000 prints: cancelled and corrected as KX counts them on a real feed; late is our choice.
+const CANCELS: u64 = 7;
+const CORRECTIONS: u64 = 3;
+const LATE: u64 = 5;
+
+impl Market {
+    /// Makes the tape, in order of arrival, with watermarks set; symbols are named `S000` and so on.
+    pub fn tape(&self, names: &Names, rules: PartitionRules) -> Vec<Tick> {
+        let mut random = Random(mix(self.seed));
+        let width = self.symbols.saturating_sub(1).to_string().len().max(3);
+        let ids: Vec<Symbol> = (0..self.symbols).map(|i| Symbol(names.intern(&format!("S{i:0width$}")))).collect();
+        let busy = Busyness::new(self.symbols);
+        let mut cents: Vec<i64> = (0..self.symbols).map(|_| 1_000 + random.below(40_000) as i64).collect();
+        let step = SECOND as f64 / self.per_second;
+        let mut arrivals: Vec<(EventTime, Tick)> = Vec::with_capacity(self.ticks as usize);
+        let mut last: Vec<Option<Tick>> = vec![None; self.symbols as usize];
+        for i in 0..self.ticks {
+            let ts_event = OPEN + (i as f64 * step) as i64 + random.below(1 + step as u64) as i64;
+            let symbol = busy.pick(&mut random);
+            cents[symbol] = (cents[symbol] + random.below(5) as i64 - 2).max(100);
+            let mut tick = Tick {
+                ts_event,
+                seq: i + 1,
+                price: Price(cents[symbol] * (Price::SCALE / 100)),
+                ref_seq: 0,
+                size: if random.below(3) == 0 { 100 } else { 1 + random.below(300) as u32 },
+                symbol: ids[symbol],
+                watermark_lead_ms: 0,
+                venue: Venue::default(),
+                kind: Kind::Trade,
+            };
+            let fate = random.below(10_000);
+            if fate < CANCELS + CORRECTIONS
+                && let Some(print) = last[symbol]
+            {
+                tick.kind = if fate < CANCELS { Kind::Cancel } else { Kind::Correct };
+                tick.ref_seq = print.seq;
+            }
+            if tick.kind == Kind::Trade {
+                last[symbol] = Some(tick);
+            }
+            // Prints arrive up to half the disorder apart from their order; a late one beyond it.
+            let slack = (rules.disorder / 2).max(1) as u64;
+            let late = tick.kind == Kind::Trade && (10_000 - LATE..10_000).contains(&fate);
+            let delay = if late { rules.disorder as u64 * 2 + random.below(SECOND as u64) } else { random.below(slack) };
+            arrivals.push((ts_event + delay as i64, tick));
+        }
+        arrivals.sort_by_key(|(arrival, tick)| (*arrival, tick.seq));
+        let mut clock = EventTime::MIN;
+        arrivals.iter_mut().for_each(|(_, tick)| {
+            clock = clock.max(tick.ts_event);
+            tick.set_watermark(clock.saturating_sub(rules.disorder));
+        });
+        arrivals.into_iter().map(|(_, tick)| tick).collect()
+    }
+}
+
+/// Picks symbols by Zipf's law with exponent 1.
+struct Busyness(Vec<f64>);
+
+impl Busyness {
+    fn new(symbols: u32) -> Self {
+        let mut sum = 0.0;
+        Busyness((1..=symbols).map(|rank| (sum += 1.0 / f64::from(rank), sum).1).collect())
+    }
+
+    fn pick(&self, random: &mut Random) -> usize {
+        let total = self.0.last().copied().unwrap_or(0.0);
+        let at = (random.next() >> 11) as f64 / (1u64 << 53) as f64 * total;
+        self.0.partition_point(|sum| *sum <= at).min(self.0.len() - 1)
+    }
+}
+
+/// splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(self.0)
+    }
+
+    /// A number below `n`.
+    fn below(&mut self, n: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
+    }
+}

@@ -1,0 +1,106 @@
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::leaf::{Leaf, Placed};
+use super::pace::Pace;
+use crate::error::Result;
+use crate::time::{EventTime, RunTime};
+
+/// A record in the merged order of a tape.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    /// The record, with its sequence number, and its partition's clock.
+    pub placed: Placed,
+    /// When it is due by the schedule, if there is one.
+    pub due: Option<RunTime>,
+}
+
+/// Merges partitions by time: by each one's highest event time so far, ties by the order of the partitions.
+/// A partition's own order is kept, disorder and all, and due times never go back.
+pub struct Merge {
+    leaves: Vec<Leaf>,
+    heads: Vec<Option<Placed>>,
+    order: BinaryHeap<Reverse<(EventTime, usize)>>,
+    primed: bool,
+    positions: Vec<u64>,
+    index: u64,
+    limit: u64,
+}
+
+impl Merge {
+    /// A merge of `leaves` that ends after `limit` records.
+    pub fn new(leaves: Vec<Leaf>, limit: u64) -> Self {
+        let heads = leaves.iter().map(|_| None).collect();
+        let order = BinaryHeap::new();
+        Merge { leaves, heads, order, primed: false, positions: Vec::new(), index: 0, limit }
+    }
+
+    /// The event time that the merged tape begins with, or `None` if it is empty.
+    ///
+    /// # Errors
+    /// When an input cannot be read.
+    pub fn first(&mut self) -> Result<Option<EventTime>> {
+        self.prime()?;
+        Ok(self.order.peek().map(|Reverse((clock, _))| *clock))
+    }
+
+    /// Whether the next record is here already. A merge of several partitions needs the head of each.
+    pub fn is_buffered(&self) -> bool {
+        self.leaves.iter().all(Leaf::is_buffered)
+    }
+
+    /// The next record by time.
+    ///
+    /// # Errors
+    /// When an input cannot be read.
+    pub fn next(&mut self, pace: &Pace) -> Result<Option<Due>> {
+        if self.index == self.limit {
+            return Ok(None);
+        }
+        // A single partition needs no look ahead, which a live one could not give.
+        let placed = if self.leaves.len() == 1 && !self.primed {
+            self.leaves[0].next()?
+        } else {
+            self.prime()?;
+            self.pop()?
+        };
+        let Some(mut placed) = placed else { return Ok(None) };
+        let due = pace.due(placed.clock, self.index);
+        self.index += 1;
+        let tick = &mut placed.record.tick;
+        let symbol = tick.symbol.0 as usize;
+        if self.positions.len() <= symbol {
+            self.positions.resize(symbol + 1, 0);
+        }
+        if !placed.record.has_seq {
+            tick.seq = self.positions[symbol];
+        }
+        self.positions[symbol] += 1;
+        Ok(Some(Due { placed, due }))
+    }
+
+    fn prime(&mut self) -> Result<()> {
+        if !self.primed {
+            self.primed = true;
+            for leaf in 0..self.leaves.len() {
+                self.refill(leaf)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Result<Option<Placed>> {
+        let Some(Reverse((_, leaf))) = self.order.pop() else { return Ok(None) };
+        let placed = self.heads[leaf].take();
+        self.refill(leaf)?;
+        Ok(placed)
+    }
+
+    fn refill(&mut self, leaf: usize) -> Result<()> {
+        self.heads[leaf] = self.leaves[leaf].next()?;
+        if let Some(head) = &self.heads[leaf] {
+            self.order.push(Reverse((head.clock, leaf)));
+        }
+        Ok(())
+    }
+}

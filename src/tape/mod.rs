@@ -1,0 +1,14 @@
+//! What a recorded or generated day is: its formats, the order of its ticks, and its schedule.
+
+pub mod course;
+pub mod format;
+mod leaf;
+pub mod market;
+mod merge;
+mod pace;
+mod rejects;
+
+pub use leaf::{Leaf, PartitionRules, Placed};
+pub use merge::{Due, Merge};
+pub use pace::Pace;
+pub use rejects::Rejects;

@@ -1,0 +1,89 @@
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde::Serialize;
+
+use crate::error::{Doing as _, Error, Result};
+
+/// How many rejects are remembered for the summary.
+const EXAMPLES: usize = 3;
+
+/// How much of a rejected line is kept.
+const LONGEST_RAW: usize = 4096;
+
+/// Lines that could not be read: counted, and kept with their reasons in `rejected.jsonl` where there is an
+/// output folder. Shared by all readers of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Rejects(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    path: Option<PathBuf>,
+    file: Option<BufWriter<File>>,
+    count: u64,
+    examples: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    file: &'a str,
+    line: u64,
+    reason: &'a str,
+    raw: &'a str,
+}
+
+impl Rejects {
+    /// Rejects that are kept in `path`, which is made when there is a first one.
+    pub fn new(path: Option<PathBuf>) -> Self {
+        Rejects(Arc::new(Mutex::new(Inner { path, ..Inner::default() })))
+    }
+
+    /// Counts and keeps one rejected line.
+    ///
+    /// # Errors
+    /// When the line cannot be kept.
+    pub fn reject(&self, file: &Path, line: u64, reason: &str, raw: &[u8]) -> Result<()> {
+        let mut inner = self.lock();
+        inner.count += 1;
+        let file = file.to_string_lossy();
+        if inner.examples.len() < EXAMPLES {
+            inner.examples.push(format!("{file}:{line}: {reason}"));
+        }
+        let Some(path) = inner.path.clone() else { return Ok(()) };
+        if inner.file.is_none() {
+            inner.file = Some(BufWriter::new(File::create(&path).doing(|| format!("writing {}", path.display()))?));
+        }
+        let raw = String::from_utf8_lossy(&raw[..raw.len().min(LONGEST_RAW)]);
+        let entry = Entry { file: &file, line, reason, raw: &raw };
+        let mut text = serde_json::to_vec(&entry).map_err(|e| Error::Input(format!("keeping a reject: {e}")))?;
+        text.push(b'\n');
+        let kept = inner.file.as_mut().map_or(Ok(()), |file| file.write_all(&text));
+        kept.doing(|| format!("writing {}", path.display()))
+    }
+
+    /// Writes out what is buffered.
+    ///
+    /// # Errors
+    /// When the system cannot write it.
+    pub fn flush(&self) -> Result<()> {
+        let mut inner = self.lock();
+        let path = inner.path.clone().unwrap_or_default();
+        inner.file.as_mut().map_or(Ok(()), |file| file.flush()).doing(|| format!("writing {}", path.display()))
+    }
+
+    /// How many lines were rejected.
+    pub fn count(&self) -> u64 {
+        self.lock().count
+    }
+
+    /// The first few, as `file:line: reason`.
+    pub fn examples(&self) -> Vec<String> {
+        self.lock().examples.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
