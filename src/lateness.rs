@@ -84,9 +84,10 @@ impl Lateness {
     }
 
     /// The time before which nothing can be reached any more once a symbol's clock stands at `clock`:
-    /// whatever is still accepted lies above the floor, and reaches no further than its own floor.
+    /// whatever is still accepted lies above the floor, or within the disorder, and reaches no further than its
+    /// own floor.
     pub fn settled_before(&self, clock: EventTime) -> EventTime {
-        self.floor(self.floor(clock))
+        self.floor(self.floor(clock).min(clock.saturating_sub(self.disorder)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use crate::time::{EventTime, MS};
 
@@ -106,38 +106,44 @@ pub fn mix(mut x: u64) -> u64 {
 /// A table of names and their dense ids, shared by all threads of a run; it only grows.
 #[derive(Debug, Default)]
 pub struct Names {
-    inner: RwLock<(HashMap<Arc<str>, u32>, Vec<Arc<str>>)>,
+    inner: RwLock<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    ids: HashMap<Arc<str>, u32>,
+    texts: Vec<Arc<str>>,
 }
 
 impl Names {
     /// The id of `name`, given at first sight.
     pub fn intern(&self, name: &str) -> u32 {
-        if let Some(id) = self.read().0.get(name) {
+        if let Some(id) = self.read().ids.get(name) {
             return *id;
         }
         let mut inner = self.inner.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(id) = inner.0.get(name) {
+        if let Some(id) = inner.ids.get(name) {
             return *id;
         }
-        let (name, id): (Arc<str>, u32) = (name.into(), inner.1.len() as u32);
-        inner.0.insert(name.clone(), id);
-        inner.1.push(name);
+        let (name, id): (Arc<str>, u32) = (name.into(), inner.texts.len() as u32);
+        inner.ids.insert(name.clone(), id);
+        inner.texts.push(name);
         id
     }
 
     /// The text of an id that [`Names::intern`] gave.
     pub fn text(&self, id: u32) -> Arc<str> {
-        self.read().1[id as usize].clone()
+        self.read().texts[id as usize].clone()
     }
 
     /// All names by id, as far as they are known now.
     pub fn all(&self) -> Vec<Arc<str>> {
-        self.read().1.clone()
+        self.read().texts.clone()
     }
 
     /// How many names there are.
     pub fn len(&self) -> usize {
-        self.read().1.len()
+        self.read().texts.len()
     }
 
     /// Whether no name was given yet.
@@ -145,7 +151,7 @@ impl Names {
         self.len() == 0
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, (HashMap<Arc<str>, u32>, Vec<Arc<str>>)> {
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
         self.inner.read().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

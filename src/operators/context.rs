@@ -1,0 +1,108 @@
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use timely::dataflow::StreamVec;
+
+use crate::error::Error;
+use crate::lateness::Lateness;
+use crate::latency::Closes;
+use crate::ledger::Ledger;
+use crate::tick::{Names, Tick};
+use crate::time::Clock;
+use crate::window::Tumbling;
+
+/// The ticks of one worker as they enter a pipeline: each symbol's in its order, all of a symbol's here.
+pub struct Ticks<'scope> {
+    /// The stream itself; its timestamps are watermarks in milliseconds.
+    pub stream: StreamVec<'scope, u64, Tick>,
+    /// What the operators share with the loop that feeds them.
+    pub context: Context,
+}
+
+/// The first failure of a run. Operators cannot return errors, so they leave them here.
+#[derive(Clone, Debug, Default)]
+pub struct Failure(Arc<(AtomicBool, Mutex<Option<Error>>)>);
+
+impl Failure {
+    /// Leaves an error, unless there is one already.
+    pub fn set(&self, error: Error) {
+        self.0.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
+        self.0.0.store(true, Ordering::Release);
+    }
+
+    /// Whether something failed.
+    pub fn is_set(&self) -> bool {
+        self.0.0.load(Ordering::Acquire)
+    }
+
+    /// Takes the error out.
+    pub fn take(&self) -> Option<Error> {
+        self.0.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
+    }
+}
+
+/// What one worker's operators count.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Ticks that are in their owner's state, or were judged not to belong there.
+    pub applied: Cell<u64>,
+    /// What became of them; `read` and `rejected` are counted elsewhere.
+    pub ledger: Cell<Ledger>,
+}
+
+/// What the operators of one worker share with the loop that feeds them.
+#[derive(Clone)]
+pub struct Context {
+    /// This worker's number.
+    pub worker: usize,
+    /// The run's clock.
+    pub clock: Clock,
+    /// The symbols' texts.
+    pub symbols: Arc<Names>,
+    /// Which ticks are late.
+    pub lateness: Rc<Lateness>,
+    /// Amendments are applied at multiples of so many milliseconds of watermark.
+    pub changes_every_ms: i64,
+    /// What is counted.
+    pub counters: Rc<Counters>,
+    /// The book of window closes.
+    pub closes: Arc<Closes>,
+    /// Where a failure goes.
+    pub failure: Failure,
+    windows: Rc<RefCell<Vec<Tumbling>>>,
+}
+
+impl Context {
+    /// A worker's context.
+    pub fn new(
+        worker: usize,
+        clock: Clock,
+        symbols: Arc<Names>,
+        lateness: Lateness,
+        changes_every_ms: i64,
+        closes: Arc<Closes>,
+        failure: Failure,
+    ) -> Self {
+        let lateness = Rc::new(lateness);
+        let (counters, windows) = Default::default();
+        Context { worker, clock, symbols, lateness, changes_every_ms, counters, closes, failure, windows }
+    }
+
+    /// An operator closes windows of this kind, so batches end at their edges.
+    pub fn closes_at(&self, windows: Tumbling) {
+        self.windows.borrow_mut().push(windows);
+    }
+
+    /// The next watermark after `ms` at which something happens: a window's end, or a time for amendments.
+    pub fn next_edge_ms(&self, ms: i64) -> i64 {
+        let amendments = self.amendments_after(ms);
+        self.windows.borrow().iter().map(|w| w.next_end_ms(ms)).min().unwrap_or(amendments).min(amendments)
+    }
+
+    /// The first time for amendments after `ms`.
+    pub fn amendments_after(&self, ms: i64) -> i64 {
+        (ms.div_euclid(self.changes_every_ms) + 1).saturating_mul(self.changes_every_ms)
+    }
+}

@@ -1,0 +1,17 @@
+//! The dataflow: timely operators over ticks, whose results are differential collections. One operator, one file.
+
+mod context;
+mod symbol_state;
+mod window_aggregate;
+mod write_to;
+
+pub use context::{Context, Counters, Failure, Ticks};
+pub use window_aggregate::Summary;
+pub use write_to::{Written, write_to};
+
+use differential_dataflow::VecCollection;
+
+/// Rows and how they change: a changed row is the old one retracted and the new one inserted. The times are
+/// watermarks in milliseconds since the epoch, on which the changes are a function of the tape and of how it is
+/// partitioned, and of nothing else.
+pub type Changes<'scope, R> = VecCollection<'scope, u64, R, isize>;

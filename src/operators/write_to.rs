@@ -1,0 +1,82 @@
+use std::cell::Cell;
+use std::rc::Rc;
+
+use timely::dataflow::ProbeHandle;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::probe::Probe;
+
+use super::context::Context;
+use super::Changes;
+use crate::row::{Row, Texts};
+use crate::sink::Sink;
+use crate::time::MS;
+
+/// What one worker wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Rows that stand in the end: insertions less retractions.
+    pub rows: i64,
+    /// Rows that were retracted, to be replaced or not.
+    pub retracted: u64,
+    /// The digest of the rows that stand.
+    pub digest: u64,
+}
+
+/// Ends a dataflow: every change goes to the sink, which is flushed before the probe moves on. The first failure
+/// of the sink ends the run.
+pub fn write_to<R: Row>(
+    changes: Changes<'_, R>,
+    mut sink: Box<dyn Sink<R>>,
+    context: &Context,
+) -> (ProbeHandle<u64>, Rc<Cell<Written>>) {
+    let written = Rc::new(Cell::new(Written::default()));
+    let (totals, context) = (written.clone(), context.clone());
+    let probe = ProbeHandle::new();
+    changes
+        .inner
+        .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "WriteTo", |cap, _| {
+            drop(cap);
+            let mut texts = Texts::default();
+            let mut ends: Vec<i64> = Vec::new();
+            let mut flushed = -1;
+            move |(input, frontier), _output| {
+                let began = context.clock.now();
+                let mut total = totals.get();
+                input.for_each(|_capability, changes| {
+                    for (row, time, diff) in changes.drain(..) {
+                        let symbol = texts.get(row.key().1, &context.symbols);
+                        total.digest = total.digest.wrapping_add((diff as u64).wrapping_mul(row.digest(symbol)));
+                        total.rows += diff as i64;
+                        total.retracted += u64::from(diff < 0);
+                        if !context.failure.is_set()
+                            && let Err(error) = sink.change(&row, symbol, diff)
+                        {
+                            context.failure.set(error);
+                        }
+                        let end = row.window_end().div_euclid(MS) + i64::from(row.window_end().rem_euclid(MS) != 0);
+                        if time as i64 == end && ends.last() != Some(&end) {
+                            ends.push(end);
+                        }
+                    }
+                });
+                totals.set(total);
+                let passed = frontier.frontier().first().map_or(i64::MAX, |ms| *ms as i64);
+                if !ends.is_empty() {
+                    if !context.failure.is_set()
+                        && let Err(error) = sink.flush()
+                    {
+                        context.failure.set(error);
+                    }
+                    let now = context.clock.now();
+                    ends.drain(..).for_each(|end| context.closes.closed(end, now, now - began));
+                }
+                if passed > flushed {
+                    flushed = passed;
+                    context.closes.flushed(context.worker, passed);
+                }
+            }
+        })
+        .probe_with(&probe);
+    (probe, written)
+}

@@ -1,0 +1,16 @@
+use super::Sink;
+use crate::error::Result;
+use crate::row::Row;
+
+/// Keeps nothing; rows are counted and digested all the same.
+pub struct Discard;
+
+impl<R: Row> Sink<R> for Discard {
+    fn change(&mut self, _row: &R, _symbol: &str, _diff: isize) -> Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::Sink;
+use crate::error::{Doing as _, Error, Result};
+use crate::row::{Encoding, Row};
+use crate::tick::Names;
+use crate::time::EventTime;
+
+/// Keeps changes until the run has ended, then [`settle`]s them into the final rows. It holds at most so many
+/// bytes; beyond that it puts sorted runs into the output folder, as a merge sort does.
+pub struct Settling {
+    encoding: Encoding,
+    columns: Vec<&'static str>,
+    names: Arc<Names>,
+    folder: PathBuf,
+    worker: usize,
+    limit_bytes: usize,
+    text: Vec<u8>,
+    changes: Vec<Change>,
+    spilled: Vec<PathBuf>,
+    done: Arc<Mutex<Vec<Run>>>,
+}
+
+/// A line that is inserted or retracted so many times; its text is a range of its run's.
+struct Change {
+    ts: EventTime,
+    symbol: u32,
+    times: i32,
+    start: u32,
+    len: u32,
+}
+
+/// Changes sorted by time, symbol and text, to be read once.
+pub enum Run {
+    /// In memory.
+    Held(Vec<u8>, std::vec::IntoIter<(EventTime, u32, i32, u32, u32)>),
+    /// In a file.
+    Spilled(PathBuf),
+}
+
+impl Settling {
+    /// One worker's end of the files in `folder`; its runs go to `done` when it is dropped.
+    pub fn new<R: Row>(
+        encoding: Encoding,
+        folder: &Path,
+        names: Arc<Names>,
+        worker: usize,
+        limit_bytes: usize,
+        done: Arc<Mutex<Vec<Run>>>,
+    ) -> Self {
+        Settling {
+            encoding,
+            columns: R::columns(),
+            names,
+            folder: folder.into(),
+            worker,
+            limit_bytes: limit_bytes.min(u32::MAX as usize / 2),
+            text: Vec::new(),
+            changes: Vec::new(),
+            spilled: Vec::new(),
+            done,
+        }
+    }
+
+    /// Sorts what is held, and lets insertions and retractions of the same line cancel out.
+    fn sort(&mut self) {
+        let names = self.names.all();
+        let mut by_text: Vec<u32> = (0..names.len() as u32).collect();
+        by_text.sort_by(|a, b| names[*a as usize].cmp(&names[*b as usize]));
+        let mut rank = vec![0u32; names.len()];
+        by_text.iter().enumerate().for_each(|(at, symbol)| rank[*symbol as usize] = at as u32);
+        let text = &self.text;
+        let line = |c: &Change| &text[c.start as usize..c.start as usize + c.len as usize];
+        self.changes.sort_by(|a, b| {
+            (a.ts, rank[a.symbol as usize]).cmp(&(b.ts, rank[b.symbol as usize])).then_with(|| line(a).cmp(line(b)))
+        });
+        self.changes.dedup_by(|next, first| {
+            let same = (next.ts, next.symbol) == (first.ts, first.symbol) && line(next) == line(first);
+            if same {
+                first.times += next.times;
+            }
+            same
+        });
+        self.changes.retain(|change| change.times != 0);
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        self.sort();
+        let path = self.folder.join(format!(".settling-{}-{}", self.worker, self.spilled.len()));
+        let doing = || format!("writing {}", path.display());
+        self.spilled.push(path.clone());
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(&path).doing(doing)?);
+        for change in &self.changes {
+            let line = &self.text[change.start as usize..change.start as usize + change.len as usize];
+            let mut head = [0u8; 20];
+            head[..8].copy_from_slice(&change.ts.to_le_bytes());
+            head[8..12].copy_from_slice(&change.symbol.to_le_bytes());
+            head[12..16].copy_from_slice(&change.times.to_le_bytes());
+            head[16..].copy_from_slice(&change.len.to_le_bytes());
+            file.write_all(&head).and_then(|()| file.write_all(line)).doing(doing)?;
+        }
+        file.flush().doing(doing)?;
+        self.text.clear();
+        self.changes.clear();
+        Ok(())
+    }
+}
+
+impl<R: Row> Sink<R> for Settling {
+    fn change(&mut self, row: &R, symbol: &str, diff: isize) -> Result<()> {
+        let start = self.text.len();
+        self.encoding.write(row, symbol, &self.columns, &mut self.text);
+        let (ts, id) = row.key();
+        let len = (self.text.len() - start) as u32;
+        self.changes.push(Change { ts, symbol: id.0, times: diff as i32, start: start as u32, len });
+        let held = self.text.len() + self.changes.len() * size_of::<Change>();
+        if held > self.limit_bytes { self.spill() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        self.sort();
+        let changes: Vec<_> = self.changes.drain(..).map(|c| (c.ts, c.symbol, c.times, c.start, c.len)).collect();
+        let mut done = self.done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        done.extend(self.spilled.drain(..).map(Run::Spilled));
+        done.push(Run::Held(std::mem::take(&mut self.text), changes.into_iter()));
+    }
+}
+
+/// One change read back from a run, ordered for a heap that gives the least first.
+struct Head {
+    ts: EventTime,
+    symbol: Arc<str>,
+    line: Vec<u8>,
+    times: i32,
+    run: usize,
+}
+
+impl Head {
+    fn key(&self) -> (EventTime, &str, &[u8], usize) {
+        (self.ts, &self.symbol, &self.line, self.run)
+    }
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Head {}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Head {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.key().cmp(&self.key())
+    }
+}
+
+/// A run being read.
+enum Reading {
+    Held(Vec<u8>, std::vec::IntoIter<(EventTime, u32, i32, u32, u32)>),
+    Spilled(PathBuf, BufReader<File>),
+}
+
+impl Reading {
+    fn open(run: Run) -> Result<Reading> {
+        Ok(match run {
+            Run::Held(text, changes) => Reading::Held(text, changes),
+            Run::Spilled(path) => {
+                let file = File::open(&path).doing(|| format!("reading {}", path.display()))?;
+                Reading::Spilled(path, BufReader::with_capacity(1 << 18, file))
+            }
+        })
+    }
+
+    fn next(&mut self, run: usize, names: &[Arc<str>]) -> Result<Option<Head>> {
+        let (ts, symbol, times, line) = match self {
+            Reading::Held(text, changes) => {
+                let Some((ts, symbol, times, start, len)) = changes.next() else { return Ok(None) };
+                (ts, symbol, times, text[start as usize..start as usize + len as usize].to_vec())
+            }
+            Reading::Spilled(path, file) => {
+                let mut head = [0u8; 20];
+                match file.read_exact(&mut head) {
+                    Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+                    other => other.doing(|| format!("reading {}", path.display()))?,
+                }
+                let [a, b, c, d, e, f, g, h, rest @ ..] = head;
+                let word = |i: usize| u32::from_le_bytes([rest[i], rest[i + 1], rest[i + 2], rest[i + 3]]);
+                let mut line = vec![0; word(8) as usize];
+                file.read_exact(&mut line).doing(|| format!("reading {}", path.display()))?;
+                (i64::from_le_bytes([a, b, c, d, e, f, g, h]), word(0), word(4) as i32, line)
+            }
+        };
+        Ok(Some(Head { ts, symbol: names[symbol as usize].clone(), line, times, run }))
+    }
+}
+
+/// Merges the runs of all workers into the final rows, sorted by time and symbol, and returns how many there are.
+/// The file appears under its name when it is whole.
+///
+/// # Errors
+/// When the file or a run cannot be written or read.
+pub fn settle(runs: Vec<Run>, path: &Path, header: &str, names: &Names) -> Result<u64> {
+    let names = names.all();
+    let part = path.with_extension("part");
+    let doing = || format!("writing {}", part.display());
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(&part).doing(doing)?);
+    out.write_all(header.as_bytes()).doing(doing)?;
+    let mut reading = runs.into_iter().map(Reading::open).collect::<Result<Vec<_>>>()?;
+    let mut heap = BinaryHeap::new();
+    for (run, reading) in reading.iter_mut().enumerate() {
+        heap.extend(reading.next(run, &names)?);
+    }
+    let mut rows = 0;
+    while let Some(mut row) = heap.pop() {
+        heap.extend(reading[row.run].next(row.run, &names)?);
+        while let Some(same) = heap.peek()
+            && (same.ts, &same.symbol, &same.line) == (row.ts, &row.symbol, &row.line)
+        {
+            let run = same.run;
+            row.times += same.times;
+            heap.pop();
+            heap.extend(reading[run].next(run, &names)?);
+        }
+        match row.times {
+            0 => {}
+            1 => {
+                rows += 1;
+                out.write_all(&row.line).doing(doing)?;
+            }
+            times => {
+                let line = String::from_utf8_lossy(&row.line);
+                return Err(Error::Input(format!("settling the rows: this one stands {times} times: {line}")));
+            }
+        }
+    }
+    out.flush().doing(doing)?;
+    fs::rename(&part, path).doing(|| format!("writing {}", path.display()))?;
+    for reading in reading {
+        if let Reading::Spilled(path, _) = reading {
+            fs::remove_file(&path).doing(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(rows)
+}

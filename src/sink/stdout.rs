@@ -1,0 +1,58 @@
+use std::io::{self, Write};
+
+use super::Sink;
+use crate::error::{Doing as _, Error, Result};
+use crate::row::{Encoding, Row};
+
+/// Standard output, live: a row is printed when its window closes, and printed again when it is amended, so the
+/// last line about a window holds.
+pub struct Stdout {
+    encoding: Encoding,
+    columns: Vec<&'static str>,
+    buffer: Vec<u8>,
+}
+
+impl Stdout {
+    /// One worker's end; the worker that is told to prints the header.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn new<R: Row>(encoding: Encoding, header: bool) -> Result<Self> {
+        let columns = R::columns();
+        let buffer = if header { encoding.header(&columns).into_bytes() } else { Vec::new() };
+        let mut stdout = Stdout { encoding, columns, buffer };
+        stdout.print()?;
+        Ok(stdout)
+    }
+
+    fn print(&mut self) -> Result<()> {
+        let mut out = io::stdout().lock();
+        let printed = out.write_all(&self.buffer).and_then(|()| out.flush());
+        self.buffer.clear();
+        match printed {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Error::ClosedPipe),
+            other => other.doing(|| "writing to standard output"),
+        }
+    }
+}
+
+impl<R: Row> Sink<R> for Stdout {
+    fn change(&mut self, row: &R, symbol: &str, diff: isize) -> Result<()> {
+        if diff > 0 {
+            self.encoding.write(row, symbol, &self.columns, &mut self.buffer);
+        }
+        // Amendments do not wait for the next window to close.
+        if self.buffer.len() > 1 << 16 { self.print() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.print()
+    }
+}
+
+impl Drop for Stdout {
+    fn drop(&mut self) {
+        // The last amendments; a reader that is gone by now misses nothing it asked for.
+        let _ = self.print();
+    }
+}
