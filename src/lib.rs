@@ -1,5 +1,6 @@
 //! tapeflow: a streaming dataflow runtime for stock ticks.
 
+pub mod config;
 pub mod error;
 pub mod time;
 pub mod tick;

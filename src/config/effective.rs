@@ -1,0 +1,146 @@
+//! The settings a run really uses, each with the place it came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use toml::Value;
+
+use super::known::{Path, dotted, quoted};
+
+/// Where a setting's value was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The pipeline's own defaults.
+    Default,
+    /// A configuration file, as it was named.
+    File {
+        /// The file.
+        path: String,
+        /// The line of the key, counted from one.
+        line: usize,
+    },
+    /// The environment variable of this name.
+    Environment(String),
+    /// `--set`.
+    Set,
+    /// A flag of its own, such as `--batch`.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File { path, line } => write!(f, "{path}:{line}"),
+            Origin::Environment(name) => write!(f, "environment {name}"),
+            Origin::Set => f.write_str("--set"),
+            Origin::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// The settings a run really uses, once all layers are merged and found to be right.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// Every setting, table by table, in the order of the defaults.
+    settings: Vec<(Path, Value, Origin)>,
+}
+
+impl Effective {
+    /// `order` are the paths of the defaults as they are written; what is not among them comes last in its table.
+    pub(super) fn new(order: &[Path], mut merged: BTreeMap<Path, (Value, Origin)>) -> Self {
+        let rest: Vec<Path> = merged.keys().filter(|path| !order.contains(path)).cloned().collect();
+        let paths: Vec<&Path> = order.iter().chain(&rest).collect();
+        let mut tables = vec![&[][..]];
+        for path in &paths {
+            if !tables.contains(&table_of(path)) {
+                tables.push(table_of(path));
+            }
+        }
+        let of_table = |table| paths.iter().filter(move |path| table_of(path) == table);
+        let take = |path: &&Path| merged.remove_entry(*path).map(|(path, (value, origin))| (path, value, origin));
+        Effective { settings: tables.into_iter().flat_map(of_table).filter_map(take).collect() }
+    }
+
+    /// Where the value of `key`, such as `batch.max_ticks`, came from.
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.settings.iter().find(|(path, ..)| dotted(path) == key).map(|(.., origin)| origin)
+    }
+
+    /// The settings as TOML, each followed by a comment that says where it came from.
+    pub fn to_toml_with_origins(&self) -> String {
+        let written = |(path, value, _): &(Path, Value, Origin)| {
+            let key = &path[path.len().saturating_sub(1)..];
+            format!("{} = {}", dotted(key), literal(value))
+        };
+        let lines: Vec<String> = self.settings.iter().map(written).collect();
+        let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0).min(48);
+        let (mut out, mut table) = (String::new(), &[][..]);
+        for (line, (path, _, origin)) in lines.iter().zip(&self.settings) {
+            if table_of(path) != table {
+                table = table_of(path);
+                let gap = if out.is_empty() { "" } else { "\n" };
+                out.push_str(&format!("{gap}[{}]\n", dotted(table)));
+            }
+            // A file's name may hold what a comment may not.
+            let origin = origin.to_string().replace(char::is_control, "?");
+            out.push_str(&format!("{line:width$}  # {origin}\n"));
+        }
+        out
+    }
+
+    /// The settings as nested JSON objects.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut root = toml::Table::new();
+        for (path, value, _) in &self.settings {
+            insert(&mut root, path, value.clone());
+        }
+        json(Value::Table(root))
+    }
+}
+
+fn table_of(path: &[String]) -> &[String] {
+    &path[..path.len().saturating_sub(1)]
+}
+
+/// Puts `value` at `path` below `root`, with the tables on the way.
+pub(super) fn insert(root: &mut toml::Table, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [key] => {
+            root.insert(key.clone(), value);
+        }
+        [key, rest @ ..] => {
+            let inner = root.entry(key.clone()).or_insert_with(|| Value::Table(toml::Table::new()));
+            if let Value::Table(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// A value as TOML, on one line.
+pub(super) fn literal(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        Value::Array(values) => format!("[{}]", values.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        Value::Table(table) => {
+            let pair =
+                |(key, value): (&String, &Value)| format!("{} = {}", dotted(std::slice::from_ref(key)), literal(value));
+            format!("{{{}}}", table.iter().map(pair).collect::<Vec<_>>().join(", "))
+        }
+        simple => simple.to_string(),
+    }
+}
+
+fn json(value: Value) -> serde_json::Value {
+    match value {
+        Value::String(text) => text.into(),
+        Value::Integer(number) => number.into(),
+        Value::Float(number) => number.into(),
+        Value::Boolean(truth) => truth.into(),
+        Value::Datetime(date) => date.to_string().into(),
+        Value::Array(values) => values.into_iter().map(json).collect(),
+        Value::Table(table) => table.into_iter().map(|(key, value)| (key, json(value))).collect(),
+    }
+}

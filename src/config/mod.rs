@@ -1,0 +1,18 @@
+//! The configuration: layers of TOML that are read together, and every mistake shown where it was made.
+//!
+//! A pipeline's own `.toml` names every key and its default, so it is manual, default and schema in one.
+
+mod effective;
+mod known;
+mod layer;
+mod layers;
+mod maybe;
+mod problems;
+#[cfg(test)]
+mod tests;
+mod units;
+
+pub use effective::{Effective, Origin};
+pub use layers::Layers;
+pub use maybe::Maybe;
+pub use units::{Bytes, Count, Rate, Span, Speed};
