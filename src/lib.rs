@@ -1,6 +1,5 @@
 //! tapeflow: a streaming dataflow runtime for stock ticks.
 
-pub mod config;
 pub mod error;
 pub mod time;
 pub mod tick;
@@ -15,3 +14,4 @@ pub mod latency;
 pub mod tape;
 pub mod sink;
 pub mod operators;
+pub mod config;
