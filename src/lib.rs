@@ -12,6 +12,8 @@ pub mod ledger;
 pub mod batch;
 pub mod latency;
 pub mod tape;
+pub mod source;
 pub mod sink;
 pub mod operators;
 pub mod config;
+pub mod runtime;

@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 /// Nanoseconds since the Unix epoch, UTC, by the exchange's clock. Never negative in an accepted tick.
 pub type EventTime = i64;
 
-/// Nanoseconds since the run began, by [`Clock`]. Due times and latencies are measured on it.
+/// Nanoseconds on the run's [`Clock`]. Due times and latencies are measured on it.
 pub type RunTime = u64;
+
+/// What a wall clock shows when it is made: an hour, so that a sender's earlier due times can be told too.
+const WALL_START: RunTime = 3_600_000_000_000;
 
 /// A millisecond in nanoseconds: the resolution of watermarks (see [`crate::tick::Tick::watermark_ms`]).
 pub const MS: i64 = 1_000_000;
@@ -26,7 +29,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// The machine's clock, starting at zero now.
+    /// The machine's clock.
     pub fn wall() -> Self {
         Clock::Wall(Instant::now())
     }
@@ -36,10 +39,10 @@ impl Clock {
         Clock::Manual(Arc::default())
     }
 
-    /// Nanoseconds since the clock was made.
+    /// What the clock shows.
     pub fn now(&self) -> RunTime {
         match self {
-            Clock::Wall(start) => start.elapsed().as_nanos() as RunTime,
+            Clock::Wall(start) => WALL_START + start.elapsed().as_nanos() as RunTime,
             Clock::Manual(now) => now.load(Ordering::SeqCst),
         }
     }

@@ -25,14 +25,15 @@ pub struct Merge {
     positions: Vec<u64>,
     index: u64,
     limit: u64,
+    ends_at: RunTime,
 }
 
 impl Merge {
-    /// A merge of `leaves` that ends after `limit` records.
-    pub fn new(leaves: Vec<Leaf>, limit: u64) -> Self {
+    /// A merge of `leaves` that ends after `limit` records, and before the first that is due at `ends_at`.
+    pub fn new(leaves: Vec<Leaf>, limit: u64, ends_at: RunTime) -> Self {
         let heads = leaves.iter().map(|_| None).collect();
         let order = BinaryHeap::new();
-        Merge { leaves, heads, order, primed: false, positions: Vec::new(), index: 0, limit }
+        Merge { leaves, heads, order, primed: false, positions: Vec::new(), index: 0, limit, ends_at }
     }
 
     /// The event time that the merged tape begins with, or `None` if it is empty.
@@ -66,6 +67,10 @@ impl Merge {
         };
         let Some(mut placed) = placed else { return Ok(None) };
         let due = pace.due(placed.clock, self.index);
+        if due.is_some_and(|due| due >= self.ends_at) {
+            self.limit = self.index;
+            return Ok(None);
+        }
         self.index += 1;
         let tick = &mut placed.record.tick;
         let symbol = tick.symbol.0 as usize;

@@ -41,7 +41,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder of lines in `format`; `naming` says what symbols a file's records may be of.
+    /// A decoder of lines in `format`.
     pub fn new(format: Format, columns: Columns) -> Self {
         Decoder { format, columns, header: None }
     }
@@ -71,13 +71,19 @@ impl Decoder {
     /// Begins another file of the same format, whose symbol may differ.
     pub fn begin(&mut self, path: &Path) {
         self.header = None;
-        self.columns.begin(path);
+        self.columns.begin(&symbol_of(path, self.format));
     }
 
     /// What the lines seen so far are about, once a header or a record was decoded.
     pub fn naming(&self) -> Option<Naming> {
         self.columns.naming()
     }
+}
+
+/// The symbol that a path names: that of its folder for CSV, a file a day, and of the file itself for JSON lines.
+pub fn symbol_of(path: &Path, format: Format) -> String {
+    let folder = path.parent().and_then(Path::file_name).filter(|_| format == Format::Csv);
+    folder.or(path.file_stem()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The error for a first line that does not name the columns a tape needs.

@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -129,7 +128,7 @@ pub struct Columns {
     known: HashMap<Vec<u8>, Symbol>,
     known_venues: Vec<(Vec<u8>, Venue)>,
     times: Times,
-    path_symbol: Option<Symbol>,
+    path_symbol: Option<String>,
     naming: Option<Naming>,
     pub(super) fields: Fields,
 }
@@ -170,12 +169,9 @@ impl Columns {
         names.next().map_or(COLUMNS[column], |(name, _)| name)
     }
 
-    pub(super) fn begin(&mut self, path: &Path) {
-        let is_csv = super::Format::of(path) == Some(super::Format::Csv);
-        let folder = path.parent().and_then(Path::file_name);
-        let name = if is_csv { folder } else { None }.or(path.file_stem());
-        let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        self.path_symbol = Some(Symbol(self.symbols.intern(&name)));
+    /// Begins another file, whose path names this symbol.
+    pub(super) fn begin(&mut self, symbol: &str) {
+        self.path_symbol = Some(symbol.to_owned());
     }
 
     pub(super) fn naming(&self) -> Option<Naming> {
@@ -305,8 +301,8 @@ impl Columns {
     fn symbol(&mut self, line: &[u8]) -> Result<Symbol, String> {
         let text = self.fields.get(SYMBOL, line);
         if text.is_empty() {
-            let from_path = self.path_symbol.filter(|_| self.naming == Some(Naming::Path));
-            return from_path.ok_or_else(|| "symbol is missing".into());
+            let from_path = self.path_symbol.as_deref().filter(|_| self.naming == Some(Naming::Path));
+            return from_path.map(|name| Symbol(self.symbols.intern(name))).ok_or_else(|| "symbol is missing".into());
         }
         if let Some(symbol) = self.known.get(text) {
             return Ok(*symbol);

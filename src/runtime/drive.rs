@@ -1,0 +1,185 @@
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use timely::dataflow::{InputHandle, ProbeHandle};
+use timely::container::CapacityContainerBuilder;
+use timely::worker::Worker;
+
+use super::{Gauge, Knobs, Post, Report};
+use crate::latency::Recorder;
+use crate::operators::{Context, Written};
+use crate::source::{Arrivals, Feed, Next};
+use crate::tick::Tick;
+use crate::time::{Clock, RunTime};
+
+/// Latencies are handed over so often.
+const REPORT_EVERY: RunTime = 1_000_000_000;
+
+/// The longest a worker sleeps before it looks again whether it is to stop.
+const LONGEST_SLEEP: RunTime = 10_000_000;
+
+type Input = InputHandle<u64, CapacityContainerBuilder<Vec<Tick>>>;
+
+/// Feeds one worker.
+pub(super) struct Drive<'a> {
+    knobs: Knobs,
+    stop: Arc<AtomicBool>,
+    pub context: Context,
+    feed: Feed,
+    recorder: Recorder,
+    post: Post,
+    gauge: &'a Gauge,
+    began: RunTime,
+    report_at: RunTime,
+    retired: u64,
+}
+
+impl<'a> Drive<'a> {
+    pub fn new(
+        knobs: Knobs,
+        stop: Arc<AtomicBool>,
+        context: Context,
+        feed: Feed,
+        post: Post,
+        gauge: &'a Gauge,
+        began: RunTime,
+    ) -> Self {
+        let (recorder, report_at, retired) = (Recorder::default(), began + REPORT_EVERY, 0);
+        Drive { knobs, stop, context, feed, recorder, post, gauge, began, report_at, retired }
+    }
+
+    /// Plays the feed to its end, or until the run is stopped, and sees everything through the dataflow. Returns
+    /// the number of batches.
+    pub fn play(
+        &mut self,
+        worker: &mut Worker,
+        mut input: Input,
+        probe: &ProbeHandle<u64>,
+        written: &Rc<Cell<Written>>,
+    ) -> u64 {
+        let limits = self.knobs.batch;
+        let clock = self.context.clock.clone();
+        let mut batch = Arrivals::default();
+        let (mut oldest, mut batches) = (0, 0);
+        loop {
+            let now = clock.now();
+            if self.stop.load(Ordering::Relaxed) || self.context.failure.is_set() {
+                break;
+            }
+            let sent_ms = *input.time() as i64;
+            let edge_ms = self.context.next_edge_ms(sent_ms);
+            let slowest_ms = probe.with_frontier(|frontier| frontier.first().map_or(i64::MAX, |ms| *ms as i64));
+            let leads = sent_ms > slowest_ms.saturating_add(self.knobs.max_lead_ms);
+            let waiting = batch.ticks.len();
+            let next = if leads {
+                Next::Later
+            } else {
+                match self.feed.poll(now, limits.max_ticks - waiting, edge_ms, &mut batch) {
+                    Ok(next) => next,
+                    Err(error) => {
+                        self.context.failure.set(error);
+                        break;
+                    }
+                }
+            };
+            if waiting == 0 {
+                oldest = now;
+            }
+            self.recorder.arrived(&batch.dues, now);
+            batch.dues.clear();
+
+            let crosses = self.feed.watermark_ms() >= edge_ms;
+            let ticks = batch.ticks.len();
+            if ticks > 0 && (crosses || next == Next::End || limits.is_ready(ticks, oldest, now)) {
+                self.recorder.sealed(now);
+                input.send_batch(&mut batch.ticks);
+                batches += 1;
+            }
+            if crosses && batch.ticks.is_empty() {
+                self.advance(&mut input, edge_ms);
+            }
+            if next == Next::End {
+                break;
+            }
+            worker.step();
+            self.retire(written, now);
+
+            let deadline = if batch.ticks.is_empty() { RunTime::MAX } else { limits.deadline(oldest) };
+            let edge_at = self.feed.passes_at(self.context.next_edge_ms(*input.time() as i64));
+            let wake = match next {
+                Next::Now => continue,
+                Next::At(due) => due,
+                Next::Later | Next::End => RunTime::MAX,
+            };
+            let wake = wake.min(deadline).min(edge_at.unwrap_or(RunTime::MAX)).min(now + LONGEST_SLEEP);
+            self.wait(worker, wake);
+        }
+        if !batch.ticks.is_empty() {
+            self.recorder.sealed(clock.now());
+            input.send_batch(&mut batch.ticks);
+            batches += 1;
+        }
+        self.context.closes.passed(self.context.worker, i64::MAX, self.feed.last_due());
+        input.close();
+        while !probe.done() {
+            worker.step_or_park(Some(Duration::from_nanos(LONGEST_SLEEP)));
+            self.retire(written, clock.now());
+        }
+        self.report(clock.now());
+        batches
+    }
+
+    /// Moves the input to the feed's watermark, which is at `edge_ms` or beyond, and notes what moved it.
+    fn advance(&mut self, input: &mut Input, mut edge_ms: i64) {
+        let (to_ms, worker) = (self.feed.watermark_ms(), self.context.worker);
+        // With a schedule for event time each edge has its own due instant, however late we come to it.
+        while self.feed.passes_at(edge_ms).is_some() && edge_ms < to_ms {
+            self.context.closes.passed(worker, edge_ms, self.feed.passed_at(edge_ms));
+            edge_ms = self.context.next_edge_ms(edge_ms);
+        }
+        self.context.closes.passed(worker, to_ms, self.feed.passed_at(to_ms));
+        input.advance_to(to_ms as u64);
+    }
+
+    /// Counts what the operators have applied.
+    fn retire(&mut self, written: &Rc<Cell<Written>>, now: RunTime) {
+        let applied = self.context.counters.applied.get();
+        if applied > self.retired {
+            self.recorder.applied((applied - self.retired) as usize, self.context.clock.now());
+            self.retired = applied;
+            self.gauge.applied.store(applied, Ordering::Relaxed);
+            self.gauge.rows.store(written.get().rows, Ordering::Relaxed);
+        }
+        if now >= self.report_at {
+            self.report(now);
+        }
+    }
+
+    fn report(&mut self, now: RunTime) {
+        self.gauge.backlog.store(self.feed.backlog(now) + self.recorder.outstanding() as u64, Ordering::Relaxed);
+        self.report_at = now + REPORT_EVERY;
+        let empty = self.post.empty.try_recv().unwrap_or_default();
+        let stages = self.recorder.swap(empty);
+        let second = (now - self.began) / REPORT_EVERY;
+        // Nobody is left to read it only when the whole run is being torn down.
+        let _ = self.post.reports.send(Report { worker: self.context.worker, second, stages });
+    }
+
+    /// Waits until `wake`, or until the dataflow has something to do.
+    fn wait(&self, worker: &mut Worker, wake: RunTime) {
+        let span = Duration::from_nanos(wake.saturating_sub(self.context.clock.now()));
+        match &self.context.clock {
+            Clock::Manual(_) => {
+                // Nothing moves a manual clock but us, so the dataflow is let come to rest first.
+                (0..8).for_each(|_| _ = worker.step());
+                self.context.clock.wait(span);
+            }
+            Clock::Wall(_) if self.knobs.spin => {}
+            Clock::Wall(_) if span.is_zero() => {}
+            Clock::Wall(_) => _ = worker.step_or_park(Some(span)),
+        }
+    }
+}

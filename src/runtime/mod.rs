@@ -1,0 +1,262 @@
+//! The run: workers, and the loop that feeds each of them its ticks when they are due.
+
+mod drive;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use timely::dataflow::InputHandle;
+use timely::worker::Worker;
+
+use crate::batch::BatchLimits;
+use crate::error::{Error, Result};
+use crate::lateness::Lateness;
+use crate::latency::{Closes, Stages};
+use crate::ledger::Ledger;
+use crate::operators::{Changes, Context, Failure, Ticks, Written, write_to};
+use crate::row::Row;
+use crate::sink::Sink;
+use crate::source::Feed;
+use drive::Drive;
+use crate::tick::Names;
+use crate::time::Clock;
+
+/// The knobs of a run: none of them shows in its rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Knobs {
+    /// When batches go.
+    pub batch: BatchLimits,
+    /// Whether workers spin when they have nothing to do, rather than park.
+    pub spin: bool,
+    /// How far a worker's watermark may be ahead of the slowest's, in milliseconds of event time.
+    pub max_lead_ms: i64,
+}
+
+/// How a run is to be done.
+pub struct Plan {
+    /// The run's clock.
+    pub clock: Clock,
+    /// How it is fed.
+    pub knobs: Knobs,
+    /// Which ticks are late.
+    pub lateness: Lateness,
+    /// Amendments are applied at multiples of so many milliseconds of watermark.
+    pub changes_every_ms: i64,
+    /// The symbols' texts.
+    pub symbols: Arc<Names>,
+    /// Set when the run is to end early, with what was read.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// How a run stands.
+pub struct Snapshot<'a> {
+    /// Ticks applied so far.
+    pub applied: u64,
+    /// Ticks that are due and not yet in the dataflow, as far as the feeds know.
+    pub backlog: u64,
+    /// Rows that stand so far.
+    pub rows: i64,
+    /// Latencies so far.
+    pub stages: &'a Stages,
+}
+
+/// Whoever follows a run.
+pub trait Watch {
+    /// How the run stands, about five times a second.
+    fn progress(&mut self, snapshot: &Snapshot<'_>);
+
+    /// The latencies of the run's `second`-th second, all workers together.
+    ///
+    /// # Errors
+    /// When they cannot be kept; the run goes on and ends with this error.
+    fn interval(&mut self, second: u64, stages: &Stages) -> Result<()>;
+}
+
+/// What a run came to.
+pub struct Outcome {
+    /// What became of every record; `rejected`, and its share of `read`, are the caller's to add.
+    pub ledger: Ledger,
+    /// What was written.
+    pub written: Written,
+    /// Latencies of ticks by stage.
+    pub stages: Stages,
+    /// The book of window closes.
+    pub closes: Arc<Closes>,
+    /// Batches that went into the dataflow.
+    pub batches: u64,
+    /// From the schedule's beginning, or the first read, to the last row flushed, in nanoseconds.
+    pub elapsed: u64,
+}
+
+/// What one worker came to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    ledger: Ledger,
+    written: Written,
+    batches: u64,
+}
+
+/// What one worker shows of itself while it runs.
+#[derive(Debug, Default)]
+struct Gauge {
+    applied: AtomicU64,
+    backlog: AtomicU64,
+    rows: AtomicI64,
+}
+
+/// What a worker recorded in one second of the run.
+struct Report {
+    worker: usize,
+    second: u64,
+    stages: Box<Stages>,
+}
+
+/// Latencies on their way from a worker to whoever watches, and empty histograms on the way back.
+struct Post {
+    reports: Sender<Report>,
+    empty: Receiver<Box<Stages>>,
+}
+
+/// A worker's feed, sink, post and rules, waiting for its thread to start.
+type Seat<R> = Mutex<Option<(Feed, Box<dyn Sink<R> + Send>, Post, Lateness)>>;
+
+/// Runs a pipeline over the feeds, one worker each.
+///
+/// # Errors
+/// The first failure of an input, an operator or a sink.
+pub fn run<R, F>(
+    plan: Plan,
+    feeds: Vec<Feed>,
+    sinks: Vec<Box<dyn Sink<R> + Send>>,
+    watch: &mut dyn Watch,
+    pipeline: F,
+) -> Result<Outcome>
+where
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
+{
+    let Plan { clock, knobs, lateness, changes_every_ms, symbols, stop } = plan;
+    let workers = feeds.len();
+    let (closes, failure) = (Arc::new(Closes::new(workers)), Failure::default());
+    let began = clock.now();
+    let (sender, reports) = channel();
+    let mut returns = Vec::new();
+    let seats: Vec<Seat<R>> = feeds
+        .into_iter()
+        .zip(sinks)
+        .map(|(feed, sink)| {
+            let (back, empty) = channel();
+            returns.push(back);
+            Mutex::new(Some((feed, sink, Post { reports: sender.clone(), empty }, lateness.clone())))
+        })
+        .collect();
+    drop(sender);
+    let gauges: Arc<Vec<Gauge>> = Arc::new((0..workers).map(|_| Gauge::default()).collect());
+    let worker_main = {
+        let (closes, failure, gauges, clock) = (closes.clone(), failure.clone(), gauges.clone(), clock.clone());
+        move |worker: &mut Worker| {
+            let seat = seats[worker.index()].lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+            let Some((feed, sink, post, lateness)) = seat else { return Share::default() };
+            let index = worker.index();
+            let context = Context::new(
+                index,
+                clock.clone(),
+                symbols.clone(),
+                lateness,
+                changes_every_ms,
+                closes.clone(),
+                failure.clone(),
+            );
+            let mut input = InputHandle::new();
+            let (probe, written) = worker.dataflow(|scope| {
+                let ticks = Ticks { stream: input.to_stream(scope), context: context.clone() };
+                write_to(pipeline(ticks), sink, &context)
+            });
+            let gauge = &gauges[index];
+            let mut drive = Drive::new(knobs, stop.clone(), context, feed, post, gauge, began);
+            let batches = drive.play(worker, input, &probe, &written);
+            let mut ledger = drive.context.counters.ledger.get();
+            ledger.read = drive.context.counters.applied.get();
+            Share { ledger, written: written.get(), batches }
+        }
+    };
+    let mut config = if workers == 1 { timely::Config::thread() } else { timely::Config::process(workers) };
+    config.worker = config.worker.idle_spin(Duration::ZERO);
+    let guards = timely::execute(config, worker_main).map_err(|e| Error::Input(format!("starting workers: {e}")))?;
+
+    let mut latencies = Latencies { total: Stages::default(), current: None, kept: Ok(()) };
+    loop {
+        match reports.recv_timeout(Duration::from_millis(200)) {
+            Ok(report) => {
+                let back = &returns[report.worker];
+                // A worker that is done needs no empty histograms.
+                let _ = back.send(latencies.add(report, watch));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        let sum = |gauge: fn(&Gauge) -> u64| gauges.iter().map(gauge).sum();
+        watch.progress(&Snapshot {
+            applied: sum(|gauge| gauge.applied.load(Ordering::Relaxed)),
+            backlog: sum(|gauge| gauge.backlog.load(Ordering::Relaxed)),
+            rows: gauges.iter().map(|gauge| gauge.rows.load(Ordering::Relaxed)).sum(),
+            stages: &latencies.total,
+        });
+    }
+    let stages = latencies.end(watch)?;
+    let mut total = Share::default();
+    for share in guards.join() {
+        let share = share.map_err(|e| Error::Input(format!("a worker ended early: {e}")))?;
+        total.ledger.add(&share.ledger);
+        total.written.rows += share.written.rows;
+        total.written.retracted += share.written.retracted;
+        total.written.digest = total.written.digest.wrapping_add(share.written.digest);
+        total.batches += share.batches;
+    }
+    if let Some(error) = failure.take() {
+        return Err(error);
+    }
+    let elapsed = clock.now() - began;
+    let Share { ledger, written, batches } = total;
+    Ok(Outcome { ledger, written, stages, closes, batches, elapsed })
+}
+
+/// Gathers what the workers report, second by second.
+struct Latencies {
+    total: Stages,
+    current: Option<(u64, Stages)>,
+    kept: Result<()>,
+}
+
+impl Latencies {
+    /// Adds a report, and gives its histograms back empty.
+    fn add(&mut self, report: Report, watch: &mut dyn Watch) -> Box<Stages> {
+        let Report { second, mut stages, .. } = report;
+        self.total.add(&stages);
+        match &mut self.current {
+            // A worker that reports behind the others is counted in their second.
+            Some((current, sum)) if second <= *current => sum.add(&stages),
+            _ => {
+                self.hand_over(watch);
+                self.current = Some((second, (*stages).clone()));
+            }
+        }
+        stages.reset();
+        stages
+    }
+
+    fn hand_over(&mut self, watch: &mut dyn Watch) {
+        if let Some((second, stages)) = self.current.take()
+            && self.kept.is_ok()
+        {
+            self.kept = watch.interval(second, &stages);
+        }
+    }
+
+    fn end(mut self, watch: &mut dyn Watch) -> Result<Stages> {
+        self.hand_over(watch);
+        self.kept.map(|()| self.total)
+    }
+}

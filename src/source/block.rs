@@ -1,0 +1,35 @@
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::tick::Tick;
+use crate::time::RunTime;
+
+/// A run of one worker's ticks, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Block {
+    /// The ticks.
+    pub ticks: Vec<Tick>,
+    /// When each of them is due; empty where ticks are due when they are read.
+    pub dues: Vec<RunTime>,
+    /// After this block no tick of any worker comes behind this watermark, in milliseconds, by its partition.
+    pub watermark_ms: i64,
+}
+
+/// What there is to pull.
+pub enum Pull {
+    /// The next block.
+    Block(Arc<Block>),
+    /// Nothing yet.
+    Later,
+    /// Nothing more.
+    End,
+}
+
+/// A source of blocks for one worker. It is asked, and never waits for an input that may be silent.
+pub trait Blocks: Send {
+    /// The next block.
+    ///
+    /// # Errors
+    /// When the input cannot be read.
+    fn pull(&mut self) -> Result<Pull>;
+}

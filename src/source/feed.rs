@@ -1,0 +1,167 @@
+use std::sync::Arc;
+
+use super::block::{Block, Blocks, Pull};
+use crate::error::Result;
+use crate::tape::Pace;
+use crate::tick::Tick;
+use crate::time::{MS, RunTime};
+
+/// Ticks on their way into a batch, and when each was due.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    /// The ticks, in order.
+    pub ticks: Vec<Tick>,
+    /// When they were due.
+    pub dues: Vec<RunTime>,
+}
+
+/// What a feed has after a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// More ticks that are due already.
+    Now,
+    /// The next tick is due at this instant.
+    At(RunTime),
+    /// Nothing is known yet.
+    Later,
+    /// Nothing more will come.
+    End,
+}
+
+/// One worker's share of the input: hands out ticks when they are due, and knows the watermark.
+pub struct Feed {
+    blocks: Box<dyn Blocks>,
+    pace: Pace,
+    disorder: i64,
+    /// For a live input: the silence after which the watermark runs on with the clock.
+    idle: Option<u64>,
+    block: Arc<Block>,
+    at: usize,
+    watermark_ms: i64,
+    moved_at: RunTime,
+    last_due: RunTime,
+    last_arrival: RunTime,
+}
+
+impl Feed {
+    /// A feed that plays `blocks` by `pace`.
+    pub fn new(blocks: Box<dyn Blocks>, pace: Pace, disorder: i64) -> Self {
+        let block = Arc::new(Block::default());
+        let (at, watermark_ms, moved_at, last_due, last_arrival, idle) = (0, 0, 0, 0, 0, None);
+        Feed { blocks, pace, disorder, idle, block, at, watermark_ms, moved_at, last_due, last_arrival }
+    }
+
+    /// The same feed, live: after a silence of `idle` nanoseconds the watermark runs on with the clock.
+    pub fn live(mut self, idle: u64, now: RunTime) -> Self {
+        (self.idle, self.last_arrival) = (Some(idle), now);
+        self
+    }
+
+    /// Moves ticks that are due at `now` into `out`, `room` at most. With a schedule it stops behind the tick that
+    /// brings the watermark to `stop_ms`.
+    ///
+    /// # Errors
+    /// When the input cannot be read.
+    pub fn poll(&mut self, now: RunTime, mut room: usize, stop_ms: i64, out: &mut Arrivals) -> Result<Next> {
+        let scheduled = self.pace.start().is_some();
+        loop {
+            if self.at == self.block.ticks.len() {
+                if !scheduled {
+                    self.move_to(self.block.watermark_ms, now);
+                }
+                match self.blocks.pull()? {
+                    Pull::Block(block) => (self.block, self.at) = (block, 0),
+                    Pull::Later => {
+                        self.reach(self.block.watermark_ms, now);
+                        return Ok(Next::Later);
+                    }
+                    Pull::End => return Ok(Next::End),
+                }
+                continue;
+            }
+            if room == 0 {
+                return Ok(Next::Now);
+            }
+            let mut ticks = &self.block.ticks[self.at..];
+            ticks = &ticks[..room.min(ticks.len())];
+            if scheduled {
+                let dues = &self.block.dues[self.at..self.at + ticks.len()];
+                ticks = &ticks[..dues.partition_point(|due| *due <= now)];
+                let stop = ticks.partition_point(|tick| tick.watermark_ms() < stop_ms);
+                ticks = &ticks[..ticks.len().min(stop + 1)];
+            }
+            let Some(last) = ticks.last() else {
+                let (due, head) = (self.block.dues[self.at], self.block.ticks[self.at].watermark_ms());
+                self.reach(head, now);
+                return Ok(Next::At(due));
+            };
+            let (count, watermark_ms) = (ticks.len(), last.watermark_ms());
+            out.ticks.extend_from_slice(ticks);
+            match self.block.dues.get(self.at..self.at + count) {
+                Some(dues) => out.dues.extend_from_slice(dues),
+                None => out.dues.resize(out.dues.len() + count, now),
+            }
+            self.at += count;
+            self.last_arrival = now;
+            self.last_due = out.dues.last().copied().unwrap_or(now);
+            self.move_to(watermark_ms, self.last_due);
+            room -= count;
+            if scheduled && self.watermark_ms >= stop_ms {
+                return Ok(Next::Now);
+            }
+        }
+    }
+
+    /// The watermark: no tick to come is behind it by its own partition.
+    pub fn watermark_ms(&self) -> i64 {
+        self.watermark_ms
+    }
+
+    /// The due instant of what moved the watermark past `ms`: the step of the schedule's clock where event time
+    /// has one, else the tick.
+    pub fn passed_at(&self, ms: i64) -> RunTime {
+        match self.pace {
+            Pace::Speed { .. } => {
+                self.pace.due(ms.saturating_mul(MS).saturating_add(self.disorder), 0).unwrap_or(self.moved_at)
+            }
+            _ => self.moved_at,
+        }
+    }
+
+    /// When the watermark will pass `ms` by the clock alone, where event time has a schedule.
+    pub fn passes_at(&self, ms: i64) -> Option<RunTime> {
+        matches!(self.pace, Pace::Speed { .. }).then(|| self.passed_at(ms))
+    }
+
+    /// When the last tick that was handed out was due.
+    pub fn last_due(&self) -> RunTime {
+        self.last_due
+    }
+
+    /// How many of the ticks that are known here are due and were not handed out.
+    pub fn backlog(&self, now: RunTime) -> u64 {
+        let waiting = self.block.dues.get(self.at..).unwrap_or_default();
+        waiting.partition_point(|due| *due <= now) as u64
+    }
+
+    fn move_to(&mut self, watermark_ms: i64, due: RunTime) {
+        if watermark_ms > self.watermark_ms {
+            (self.watermark_ms, self.moved_at) = (watermark_ms, due);
+        }
+    }
+
+    /// Lets the clock move the watermark: by the schedule, up to `head_ms`, the watermark of what comes next; on a
+    /// silent live input by the time that passes.
+    fn reach(&mut self, head_ms: i64, now: RunTime) {
+        if let Some(event_time) = self.pace.event_time(now) {
+            let by_clock = event_time.saturating_sub(self.disorder).div_euclid(MS);
+            self.move_to(by_clock.min(head_ms), now);
+        } else if let Some(idle) = self.idle {
+            let silence = now.saturating_sub(self.last_arrival);
+            if silence >= idle && self.watermark_ms > 0 {
+                self.move_to(self.watermark_ms + (silence / MS as u64) as i64, now);
+                self.last_arrival = now;
+            }
+        }
+    }
+}

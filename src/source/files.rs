@@ -1,0 +1,211 @@
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::block::{Block, Blocks, Pull};
+use super::feed::Feed;
+use super::memory::owners;
+use super::{Opened, Pacing, Surroundings};
+use crate::error::{Doing as _, Error, Result};
+use crate::tape::format::{self, Columns, Decoder, Format, Line, Naming};
+use crate::tape::{Leaf, Merge, Pace};
+use crate::tick::Symbol;
+
+/// Ticks in a block that is read from a file.
+pub(super) const BLOCK: usize = 4096;
+
+/// Files to be played as one tape, or standard input.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The path as the user gave it: a file, a folder, a glob, or `-`.
+    pub path: String,
+    /// The format of all of them, where the extension does not tell.
+    pub format: Option<Format>,
+    /// Our columns' names in them, where they differ: ours, theirs.
+    pub columns: Vec<(String, String)>,
+    /// The zone of bars' local times.
+    pub zone: TimeZone,
+}
+
+impl Inputs {
+    /// Whether it is standard input.
+    pub fn is_stdin(&self) -> bool {
+        self.path == "-"
+    }
+
+    /// A merge of standard input alone.
+    pub(super) fn stdin_merge(&self, limit: u64, around: &Surroundings) -> Merge {
+        let decoder = self.decoder(self.format.unwrap_or(Format::Csv), around);
+        let reader: Box<dyn Read + Send> = Box::new(std::io::stdin());
+        let leaf = Leaf::pipe("standard input", reader, decoder, around.rules, around.rejects.clone());
+        Merge::new(vec![leaf], limit, u64::MAX)
+    }
+
+    /// The partitions: a file of many symbols each, or all files of one symbol, with that symbol, where the path
+    /// names it.
+    ///
+    /// # Errors
+    /// When there are no files, or one cannot be read.
+    pub fn leaves(&self, around: &Surroundings) -> Result<Vec<(Option<Symbol>, Leaf)>> {
+        let mut chains: BTreeMap<PathBuf, (Format, Vec<PathBuf>)> = BTreeMap::new();
+        let mut by_path: BTreeMap<PathBuf, bool> = BTreeMap::new();
+        for path in find(&self.path)? {
+            let Some(format) = self.format.or(Format::of(&path)) else {
+                let text = "its extension tells no format: give --format csv or --format jsonl";
+                return Err(Error::Usage(format!("reading {}: {text}", path.display())));
+            };
+            let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+            // The files of a folder are of one kind.
+            let is_by_path = match by_path.get(&folder) {
+                Some(known) => *known,
+                None => {
+                    let by = self.naming(&path, format, around)? == Some(Naming::Path);
+                    by_path.insert(folder.clone(), by);
+                    by
+                }
+            };
+            let chain = if is_by_path && format == Format::Csv { folder } else { path.clone() };
+            chains.entry(chain).or_insert_with(|| (format, Vec::new())).1.push(path);
+        }
+        let leaves = chains.into_values().map(|(format, paths)| {
+            let folder = paths[0].parent().unwrap_or(Path::new(""));
+            let is_by_path = by_path.get(folder).copied().unwrap_or(false);
+            let symbol = is_by_path.then(|| Symbol(around.symbols.intern(&format::symbol_of(&paths[0], format))));
+            let decoder = self.decoder(format, around);
+            (symbol, Leaf::files(paths, decoder, around.rules, around.rejects.clone()))
+        });
+        Ok(leaves.collect())
+    }
+
+    fn decoder(&self, format: Format, around: &Surroundings) -> Decoder {
+        let (symbols, venues) = (around.symbols.clone(), around.venues.clone());
+        Decoder::new(format, Columns::new(&self.columns, self.zone.clone(), symbols, venues))
+    }
+
+    /// Where a file's symbols come from; `None` if its beginning does not tell.
+    fn naming(&self, path: &Path, format: Format, around: &Surroundings) -> Result<Option<Naming>> {
+        let mut decoder = self.decoder(format, around);
+        let mut lines = format::open(path)?;
+        decoder.begin(path);
+        let mut records = Vec::new();
+        while let Some(line) = lines.next().doing(|| format!("reading {}", path.display()))? {
+            let Line::Text(line) = line else { break };
+            match decoder.decode(line, &mut records) {
+                Err(reason) if format == Format::Csv => return Err(format::unusable(path, &reason)),
+                _ if decoder.naming().is_some() => break,
+                _ => {}
+            }
+        }
+        Ok(decoder.naming())
+    }
+}
+
+/// The files that a path stands for: itself, all tapes in a folder and below, or what a glob matches; sorted.
+///
+/// # Errors
+/// When there are none, or the folder holds the course dataset's two trees, which are the same rows.
+pub fn find(path: &str) -> Result<Vec<PathBuf>> {
+    let (minute, json) = (Path::new(path).join("minute"), Path::new(path).join("json"));
+    if minute.is_dir() && json.is_dir() {
+        return Err(Error::Usage(format!(
+            "reading {path}: it holds the same rows twice: choose --input {} or --input {}",
+            minute.display(),
+            json.display()
+        )));
+    }
+    let mut files = Vec::new();
+    if Path::new(path).is_dir() {
+        walk(Path::new(path), &mut files)?;
+    } else if path.contains(['*', '?', '[']) && !Path::new(path).exists() {
+        let matches = glob::glob(path).map_err(|e| Error::Usage(format!("reading {path}: {e}")))?;
+        for found in matches {
+            let found = found.map_err(|e| Error::Input(format!("reading {path}: {e}")))?;
+            if found.is_file() {
+                files.push(found);
+            }
+        }
+    } else {
+        std::fs::metadata(path).doing(|| format!("reading {path}"))?;
+        files.push(path.into());
+    }
+    if files.is_empty() {
+        let text = "no file here ends in .csv, .jsonl, .ndjson or .json";
+        return Err(Error::Input(format!("reading {path}: {text}")));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let doing = || format!("reading {}", folder.display());
+    for entry in std::fs::read_dir(folder).doing(doing)? {
+        let path = entry.doing(doing)?.path();
+        if path.is_dir() {
+            walk(&path, files)?;
+        } else if Format::of(&path).is_some() {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Gives each worker the partitions of its own symbols, to be read in the worker itself.
+pub(super) fn sharded(
+    leaves: Vec<(Option<Symbol>, Leaf)>,
+    pacing: Pacing,
+    workers: usize,
+    around: &Surroundings,
+) -> Result<Opened> {
+    let owners = owners(&around.symbols, workers);
+    let mut shares: Vec<Vec<Leaf>> = (0..workers).map(|_| Vec::new()).collect();
+    for (symbol, leaf) in leaves {
+        shares[symbol.map_or(0, |symbol| owners[symbol.0 as usize])].push(leaf);
+    }
+    let mut merges: Vec<Merge> = shares.into_iter().map(|share| Merge::new(share, u64::MAX, ends_at(around))).collect();
+    let mut pace = Pace::AsRead;
+    if pacing != Pacing::Max {
+        let firsts = merges.iter_mut().map(Merge::first).collect::<Result<Vec<_>>>()?;
+        pace = pacing.schedule(firsts.into_iter().flatten().min().unwrap_or(0), around.start);
+    }
+    let feeds = merges.into_iter().map(|merge| {
+        let blocks = Box::new(Inline { merge, pace });
+        Feed::new(blocks, pace, around.rules.disorder)
+    });
+    Ok(Opened { feeds: feeds.collect(), pace, latency_from: from_words(&pace) })
+}
+
+/// When `--for` ends a schedule.
+pub(super) fn ends_at(around: &Surroundings) -> u64 {
+    around.play_for.map_or(u64::MAX, |span| around.start.saturating_add(span))
+}
+
+/// Where latency is counted from under a schedule, in words.
+pub(super) fn from_words(pace: &Pace) -> &'static str {
+    match pace {
+        Pace::AsRead => "when each tick was read (there is no schedule)",
+        _ => "when each tick was due",
+    }
+}
+
+/// Reads blocks where they are asked for.
+struct Inline {
+    merge: Merge,
+    pace: Pace,
+}
+
+impl Blocks for Inline {
+    fn pull(&mut self) -> Result<Pull> {
+        let mut block = Block::default();
+        while block.ticks.len() < BLOCK {
+            let Some(next) = self.merge.next(&self.pace)? else { break };
+            block.ticks.push(next.placed.record.tick);
+            block.dues.extend(next.due);
+        }
+        let Some(last) = block.ticks.last() else { return Ok(Pull::End) };
+        block.watermark_ms = last.watermark_ms();
+        Ok(Pull::Block(Arc::new(block)))
+    }
+}

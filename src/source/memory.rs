@@ -1,0 +1,46 @@
+use std::sync::Arc;
+
+use super::block::{Block, Blocks, Pull};
+use super::feed::Feed;
+use super::files::{ends_at, from_words};
+use super::{Opened, Pacing, Surroundings};
+use crate::tick::{Names, Tick, owner};
+
+/// A whole tape of one partition in memory, in order and with its watermarks set, as feeds for so many workers:
+/// each gets the ticks of its own symbols, so nothing is exchanged.
+pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroundings) -> Opened {
+    let origin = tape.first().map_or(0, |tick| tick.ts_event);
+    let pace = pacing.schedule(origin, around.start);
+    let mut blocks = vec![Block::default(); workers];
+    let owners = owners(&around.symbols, workers);
+    let (mut clock, ends_at) = (origin, ends_at(around));
+    for (index, tick) in tape.iter().enumerate() {
+        clock = clock.max(tick.ts_event);
+        let due = pace.due(clock, index as u64);
+        if due.is_some_and(|due| due >= ends_at) {
+            break;
+        }
+        let block = &mut blocks[owners[tick.symbol.0 as usize]];
+        block.ticks.push(*tick);
+        block.dues.extend(due);
+    }
+    let last_ms = tape.last().map_or(0, Tick::watermark_ms);
+    let feeds = blocks.into_iter().map(|mut block| {
+        block.watermark_ms = last_ms;
+        Feed::new(Box::new(Once(Some(Arc::new(block)))), pace, around.rules.disorder)
+    });
+    Opened { feeds: feeds.collect(), pace, latency_from: from_words(&pace) }
+}
+
+/// The owner of every symbol known so far.
+pub(super) fn owners(symbols: &Names, workers: usize) -> Vec<usize> {
+    symbols.all().iter().map(|symbol| owner(symbol, workers)).collect()
+}
+
+struct Once(Option<Arc<Block>>);
+
+impl Blocks for Once {
+    fn pull(&mut self) -> crate::error::Result<Pull> {
+        Ok(self.0.take().map_or(Pull::End, Pull::Block))
+    }
+}

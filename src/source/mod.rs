@@ -1,0 +1,104 @@
+//! Sources: where ticks come from, and how each worker gets those of its own symbols, in order and in time.
+
+mod block;
+mod feed;
+mod files;
+mod memory;
+mod reader;
+
+pub use block::{Block, Blocks, Pull};
+pub use feed::{Arrivals, Feed, Next};
+pub use files::{Inputs, find};
+pub use memory::in_memory;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::error::{Error, Result};
+use crate::tape::{Pace, PartitionRules, Rejects};
+use crate::tick::Names;
+use crate::time::{Clock, EventTime, RunTime};
+
+/// How fast a tape is to be played.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pacing {
+    /// As fast as it is read.
+    Max,
+    /// So many times as fast as event time.
+    Speed(f64),
+    /// So many ticks a second.
+    Rate(f64),
+}
+
+impl Pacing {
+    /// The schedule for a tape that begins with `origin`, from the instant `start`.
+    pub fn schedule(self, origin: EventTime, start: RunTime) -> Pace {
+        match self {
+            Pacing::Max => Pace::AsRead,
+            Pacing::Speed(speed) => Pace::Speed { origin, start, speed },
+            Pacing::Rate(per_second) => Pace::Rate { start, per_second },
+        }
+    }
+}
+
+/// What every source needs of a run.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The run's clock.
+    pub clock: Clock,
+    /// How partitions are judged.
+    pub rules: PartitionRules,
+    /// The symbols' table.
+    pub symbols: Arc<Names>,
+    /// The venues' table.
+    pub venues: Arc<Names>,
+    /// Where rejected lines go.
+    pub rejects: Rejects,
+    /// Set when the run is to end early.
+    pub stop: Arc<AtomicBool>,
+    /// When the schedule begins.
+    pub start: RunTime,
+    /// The tick that is due so many nanoseconds after the first, and all after it, are not played.
+    pub play_for: Option<u64>,
+    /// A live input that is silent for so many nanoseconds no longer holds the watermark back.
+    pub idle: u64,
+}
+
+/// An opened input: a feed for each worker, and the schedule they share.
+pub struct Opened {
+    /// The workers' feeds, in the workers' order.
+    pub feeds: Vec<Feed>,
+    /// The schedule.
+    pub pace: Pace,
+    /// Where latency is counted from, in words.
+    pub latency_from: &'static str,
+}
+
+/// Opens files, or standard input for `-`, for so many workers; at most `limit` records are played.
+///
+/// # Errors
+/// When an input cannot be read or cannot be played so.
+pub fn open(inputs: &Inputs, pacing: Pacing, limit: u64, workers: usize, around: &Surroundings) -> Result<Opened> {
+    if inputs.is_stdin() {
+        if pacing != Pacing::Max {
+            let text = "standard input is played as it arrives: pace its sender instead of giving --speed or --rate";
+            return Err(Error::Usage(text.into()));
+        }
+        if around.play_for.is_some() {
+            let text = "--for selects by a schedule, and standard input has none: use --limit, or --for at the sender";
+            return Err(Error::Usage(text.into()));
+        }
+        let merge = inputs.stdin_merge(limit, around);
+        return Ok(reader::live(merge, workers, around));
+    }
+    if around.play_for.is_some() && pacing == Pacing::Max {
+        return Err(Error::Usage("--for needs a schedule: give --speed 1x or --rate 200k/s as well".into()));
+    }
+    let leaves = inputs.leaves(around)?;
+    let by_symbol = leaves.iter().all(|(symbol, _)| symbol.is_some());
+    if by_symbol && limit == u64::MAX && !matches!(pacing, Pacing::Rate(_)) {
+        return files::sharded(leaves, pacing, workers, around);
+    }
+    let leaves = leaves.into_iter().map(|(_, leaf)| leaf).collect();
+    reader::scheduled(leaves, pacing, limit, workers, around)
+}
