@@ -139,10 +139,13 @@ impl Recorder {
 
 /// Close latency: from the due instant of whatever moved the *global* watermark past a window's end, to the
 /// instant at which the window's last row was flushed, over all workers. One sample a window end.
-#[derive(Debug)]
 pub struct Closes {
     inner: Mutex<ClosesInner>,
+    schedule: Option<Schedule>,
 }
+
+/// When a schedule's clock brings the watermark, in milliseconds, somewhere.
+pub type Schedule = Box<dyn Fn(i64) -> RunTime + Send + Sync>;
 
 #[derive(Debug)]
 struct ClosesInner {
@@ -157,12 +160,13 @@ struct ClosesInner {
 }
 
 impl Closes {
-    /// A book for so many workers.
-    pub fn new(workers: usize) -> Self {
+    /// A book for so many workers. Where event time has a `schedule`, each window end has its own due instant on
+    /// it, however late, and with how many others, a worker comes to pass it.
+    pub fn new(workers: usize, schedule: Option<Schedule>) -> Self {
         let (latency, sink) = (histogram(), histogram());
         let passed = vec![VecDeque::new(); workers];
         let inner = ClosesInner { passed, flushed: vec![-1; workers], open: BTreeMap::new(), latency, sink };
-        Closes { inner: Mutex::new(inner) }
+        Closes { inner: Mutex::new(inner), schedule }
     }
 
     /// The worker's watermark moved to `watermark_ms` because of something due at `due`.
@@ -188,7 +192,8 @@ impl Closes {
         {
             let (end_ms, flushed_at) = entry.remove_entry();
             let moved = inner.passed.iter().map(|p| p.iter().find(|(ms, _)| *ms >= end_ms).map_or(0, |(_, due)| *due));
-            let due = moved.max().unwrap_or(0);
+            let moved = moved.max().unwrap_or(0);
+            let due = self.schedule.as_ref().map_or(moved, |passes_at| passes_at(end_ms).min(moved));
             inner.latency.saturating_record(flushed_at.saturating_sub(due).max(1));
         }
         for passed in &mut inner.passed {
@@ -232,8 +237,17 @@ mod tests {
     }
 
     #[test]
+    fn windows_that_are_passed_together_have_each_their_own_due_instant() {
+        let closes = Closes::new(1, Some(Box::new(|ms| ms as u64 * 10)));
+        closes.passed(0, 30, 300);
+        [10, 20, 30].into_iter().for_each(|end| closes.closed(end, 400, 1));
+        closes.flushed(0, 30);
+        assert_eq!(values(&closes.histograms().0), [100, 200, 300]);
+    }
+
+    #[test]
     fn a_window_is_closed_by_the_last_worker_to_pass_and_the_last_to_flush() {
-        let closes = Closes::new(2);
+        let closes = Closes::new(2, None);
         closes.passed(0, 1_000, 100);
         closes.passed(1, 900, 90);
         closes.passed(1, 1_000, 150);

@@ -75,7 +75,7 @@ fn back_100(t: i64) -> i64 {
 }
 
 fn amend() -> Rules<'static> {
-    Rules { disorder: 10, drop_late: false, keeps_prints: true, floor: &back_100, window: 50 }
+    Rules { disorder: 10, drop_late: false, keeps_prints: true, floor: &back_100, session: &|_| 0, window: 50 }
 }
 
 #[track_caller]
@@ -363,14 +363,14 @@ fn every_record_is_in_one_column() {
 
 /// Rules that fit a spec; its horizon is to be given as a floor.
 fn fitting<'a>(spec: &Spec, floor: &'a dyn Fn(i64) -> i64) -> Rules<'a> {
-    Rules { disorder: spec.disorder, drop_late: false, keeps_prints: true, floor, window: spec.window }
+    Rules { disorder: spec.disorder, drop_late: false, keeps_prints: true, floor, session: &|_| 0, window: spec.window }
 }
 
 proptest! {
     #[test]
     fn columns_add_up_on_any_tape(tape in tapes(), drop_late: bool, keeps_prints: bool) {
         let disorder = SECOND;
-        let rules = Rules { disorder, drop_late, keeps_prints, floor: &|t| t - 20 * SECOND, window: 5 * SECOND };
+        let rules = Rules { disorder, drop_late, keeps_prints, floor: &|t| t - 20 * SECOND, session: &|_| 0, window: 5 * SECOND };
         let (bars, l) = bars(&tape, &rules);
         prop_assert_eq!(l.read, tape.len() as u64);
         prop_assert_eq!(l.read, l.on_time + l.amended + l.late + l.rejected + l.unmatched + l.ignored);

@@ -99,7 +99,9 @@ impl<'a> Drive<'a> {
                 batches += 1;
             }
             if crosses && batch.ticks.is_empty() {
-                self.advance(&mut input, edge_ms);
+                let to_ms = self.feed.watermark_ms();
+                self.context.closes.passed(self.context.worker, to_ms, self.feed.moved_at());
+                input.advance_to(to_ms as u64);
             }
             if next == Next::End {
                 break;
@@ -130,18 +132,6 @@ impl<'a> Drive<'a> {
         }
         self.report(clock.now());
         batches
-    }
-
-    /// Moves the input to the feed's watermark, which is at `edge_ms` or beyond, and notes what moved it.
-    fn advance(&mut self, input: &mut Input, mut edge_ms: i64) {
-        let (to_ms, worker) = (self.feed.watermark_ms(), self.context.worker);
-        // With a schedule for event time each edge has its own due instant, however late we come to it.
-        while self.feed.passes_at(edge_ms).is_some() && edge_ms < to_ms {
-            self.context.closes.passed(worker, edge_ms, self.feed.passed_at(edge_ms));
-            edge_ms = self.context.next_edge_ms(edge_ms);
-        }
-        self.context.closes.passed(worker, to_ms, self.feed.passed_at(to_ms));
-        input.advance_to(to_ms as u64);
     }
 
     /// Counts what the operators have applied.

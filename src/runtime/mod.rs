@@ -13,7 +13,7 @@ use timely::worker::Worker;
 use crate::batch::BatchLimits;
 use crate::error::{Error, Result};
 use crate::lateness::Lateness;
-use crate::latency::{Closes, Stages};
+use crate::latency::{Closes, Schedule, Stages};
 use crate::ledger::Ledger;
 use crate::operators::{Changes, Context, Failure, Ticks, Written, write_to};
 use crate::row::Row;
@@ -139,7 +139,8 @@ where
 {
     let Plan { clock, knobs, lateness, changes_every_ms, symbols, stop } = plan;
     let workers = feeds.len();
-    let (closes, failure) = (Arc::new(Closes::new(workers)), Failure::default());
+    let schedule = feeds.first().and_then(Feed::schedule).map(|schedule| Box::new(schedule) as Schedule);
+    let (closes, failure) = (Arc::new(Closes::new(workers, schedule)), Failure::default());
     let began = clock.now();
     let (sender, reports) = channel();
     let mut returns = Vec::new();

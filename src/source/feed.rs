@@ -117,20 +117,23 @@ impl Feed {
         self.watermark_ms
     }
 
-    /// The due instant of what moved the watermark past `ms`: the step of the schedule's clock where event time
+    /// The due instant of what moved the watermark where it is: the step of the schedule's clock where event time
     /// has one, else the tick.
-    pub fn passed_at(&self, ms: i64) -> RunTime {
-        match self.pace {
-            Pace::Speed { .. } => {
-                self.pace.due(ms.saturating_mul(MS).saturating_add(self.disorder), 0).unwrap_or(self.moved_at)
-            }
-            _ => self.moved_at,
-        }
+    pub fn moved_at(&self) -> RunTime {
+        self.passes_at(self.watermark_ms).unwrap_or(self.moved_at)
     }
 
-    /// When the watermark will pass `ms` by the clock alone, where event time has a schedule.
+    /// When the watermark passes `ms` by the clock alone, where event time has a schedule.
     pub fn passes_at(&self, ms: i64) -> Option<RunTime> {
-        matches!(self.pace, Pace::Speed { .. }).then(|| self.passed_at(ms))
+        let schedule = self.schedule()?;
+        Some(schedule(ms))
+    }
+
+    /// The function behind [`Feed::passes_at`].
+    pub fn schedule(&self) -> Option<impl Fn(i64) -> RunTime + Send + Sync + use<>> {
+        let (pace, disorder) = (self.pace, self.disorder);
+        matches!(pace, Pace::Speed { .. })
+            .then(|| move |ms: i64| pace.due(ms.saturating_mul(MS).saturating_add(disorder), 0).unwrap_or(0))
     }
 
     /// When the last tick that was handed out was due.

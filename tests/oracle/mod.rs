@@ -18,6 +18,8 @@ pub struct Rules<'a> {
     pub keeps_prints: bool,
     /// The earliest event time that lies within the horizon of the given one. It must not fall as time rises.
     pub floor: &'a dyn Fn(i64) -> i64,
+    /// The trading session of an event time, by its beginning: sequence numbers are unique within one.
+    pub session: &'a dyn Fn(i64) -> i64,
     /// The length of the windows in nanoseconds.
     pub window: i64,
 }
@@ -64,8 +66,8 @@ struct Live {
     size: u32,
 }
 
-/// What tells prints apart: venue, symbol and seq; then zero, or the place of arrival where no prints are kept.
-type PrintId = (Venue, Symbol, u64, usize);
+/// What tells prints apart: venue, symbol, session and seq; then zero, or the place of arrival where no prints are kept.
+type PrintId = (Venue, Symbol, i64, u64, usize);
 
 /// All that was said about one print.
 #[derive(Default)]
@@ -114,7 +116,7 @@ fn gather_trades(accepted: &[Accepted], rules: &Rules, ledger: &mut OracleLedger
             continue;
         }
         let copy = if rules.keeps_prints { 0 } else { place };
-        let said = prints.entry((tick.venue, tick.symbol, tick.seq, copy)).or_default();
+        let said = prints.entry((tick.venue, tick.symbol, (rules.session)(tick.ts_event), tick.seq, copy)).or_default();
         if *late || !said.trades.is_empty() {
             ledger.amended += 1;
         } else {
@@ -136,7 +138,8 @@ fn gather_messages(
         if tick.kind == Kind::Trade {
             continue;
         }
-        let print = if rules.keeps_prints { prints.get_mut(&(tick.venue, tick.symbol, tick.ref_seq, 0)) } else { None };
+        let id = (tick.venue, tick.symbol, (rules.session)(tick.ts_event), tick.ref_seq, 0);
+        let print = if rules.keeps_prints { prints.get_mut(&id) } else { None };
         match print {
             Some(said) if within_horizon(tick.ts_event, winner(&said.trades).ts_event, rules) => {
                 said.applying.push(*tick);
@@ -152,10 +155,10 @@ fn within_horizon(message: i64, print: i64, rules: &Rules) -> bool {
     print >= (rules.floor)(message) && message >= (rules.floor)(print)
 }
 
-/// The order of messages about one print; the greatest one wins. Where all else is equal, kinds rise from trade over
-/// cancel to correction.
-fn rank(tick: &Tick) -> (i64, u64, Price, u32, Kind) {
-    (tick.ts_event, tick.seq, tick.price, tick.size, tick.kind)
+/// The order of messages about one print; the greatest one wins. Where time and seq are equal, kinds rise from trade
+/// over cancel to correction.
+fn rank(tick: &Tick) -> (i64, u64, Kind, Price, u32) {
+    (tick.ts_event, tick.seq, tick.kind, tick.price, tick.size)
 }
 
 /// The message that wins among some about one print.

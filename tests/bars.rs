@@ -1,0 +1,135 @@
+//! The promise: bars are a function of the tape, and of none of the knobs, and equal a batch run over the whole
+//! tape. What this can catch: a tick lost, doubled or put into the wrong window; an amendment that is missed, or
+//! shown twice; state that is forgotten too early; a knob that shows. What it cannot: a rule that the oracle and
+//! the operator both misread, and anything outside memory (files and pipes have tests of their own).
+
+mod oracle;
+mod play;
+mod tapes;
+
+use std::collections::BTreeSet;
+
+use jiff::tz::TimeZone;
+use oracle::Rules;
+use play::{Knobs, Played, play, summary_of};
+use proptest::prelude::*;
+use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
+use tapeflow::row::Row as _;
+use tapeflow::tick::Tick;
+use tapeflow::time::SECOND;
+use tapes::{NAMES, Spec, shuffled_within, specs, tape};
+
+/// Knobs that must not show: batch size, linger (ms), workers.
+fn knobs() -> impl Strategy<Value = Knobs> {
+    let max_ticks = prop::sample::select(vec![1, 7, 256, 65_536]);
+    let linger_ms = prop::sample::select(vec![0, 1, 20]);
+    (max_ticks, linger_ms, 1..=3_usize).prop_map(|(max_ticks, linger_ms, workers)| Knobs {
+        max_ticks,
+        linger_ms,
+        workers,
+        ..Knobs::default()
+    })
+}
+
+fn lateness() -> impl Strategy<Value = (LatePolicy, Horizon, &'static str)> {
+    let policy = prop::sample::select(vec![LatePolicy::Amend, LatePolicy::Drop]);
+    let horizon = prop_oneof![
+        Just(Horizon::None),
+        prop::sample::select(vec![5, 20, 60]).prop_map(|seconds| Horizon::Span(seconds * SECOND)),
+        Just(Horizon::Session),
+    ];
+    let zone = prop::sample::select(vec!["UTC", "America/New_York"]);
+    (policy, horizon, zone)
+}
+
+/// The oracle's word on a tape.
+fn expected(tape: &[Tick], rules: &Lateness, window: i64) -> (Vec<oracle::OracleBar>, oracle::OracleLedger) {
+    let session = |ts: i64| rules.sessions.of(ts).0;
+    let floor = |ts: i64| match rules.horizon {
+        Horizon::None => ts,
+        Horizon::Span(span) => ts - span,
+        Horizon::Session => session(ts),
+    };
+    let (drop_late, keeps_prints) = (rules.policy == LatePolicy::Drop, rules.horizon != Horizon::None);
+    let rules =
+        Rules { disorder: rules.disorder, drop_late, keeps_prints, floor: &floor, session: &session, window };
+    oracle::bars(tape, &rules)
+}
+
+fn check(played: &Played, bars: &[oracle::OracleBar], ledger: &oracle::OracleLedger) {
+    let expected: BTreeSet<_> = bars.iter().map(summary_of).collect();
+    let digest = expected.iter().fold(0u64, |sum, row| sum.wrapping_add(row.digest(NAMES[row.symbol.0 as usize])));
+    assert_eq!(played.rows.iter().cloned().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(played.rows.len(), expected.len());
+    assert_eq!(played.digest, digest);
+    let ours = played.ledger;
+    assert_eq!(
+        (ours.read, ours.on_time, ours.amended, ours.late, ours.unmatched, ours.ignored),
+        (ledger.read, ledger.on_time, ledger.amended, ledger.late, ledger.unmatched, ledger.ignored)
+    );
+    assert!(ours.balances());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn bars_equal_the_oracle_whatever_the_knobs(
+        spec in specs(), knobs in knobs(), (policy, horizon, zone) in lateness(), speed in 0..3_u8,
+    ) {
+        // A print that moves by more than its horizon was forgotten, so only sessions let repeats lie anywhere.
+        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
+        let spec = Spec { moves, ..spec };
+        let tape = tape(&spec);
+        let sessions = Sessions::new(TimeZone::get(zone).unwrap());
+        let rules = Lateness { disorder: spec.disorder, policy, horizon, sessions };
+        let (bars, ledger) = expected(&tape, &rules, spec.window);
+        let knobs = Knobs { speed: [None, Some(1_000.0), Some(20_000.0)][usize::from(speed)], ..knobs };
+        check(&play(&tape, &rules, spec.window, &knobs), &bars, &ledger);
+    }
+
+    #[test]
+    fn a_shuffle_within_the_disorder_changes_nothing(spec in specs(), seed: u64, knobs in knobs()) {
+        let spec = Spec { late: false, moves: 0, ..spec };
+        let tape = tape(&spec);
+        let sessions = Sessions::new(TimeZone::UTC);
+        let rules = Lateness { disorder: spec.disorder, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions };
+        let straight = play(&tape, &rules, spec.window, &Knobs::default());
+        let shuffled = play(&shuffled_within(&tape, spec.disorder, seed), &rules, spec.window, &knobs);
+        prop_assert_eq!(&straight.rows, &shuffled.rows);
+        prop_assert_eq!(straight.digest, shuffled.digest);
+        prop_assert_eq!(straight.ledger, shuffled.ledger);
+    }
+
+    #[test]
+    fn the_changes_are_the_same_whatever_the_knobs(spec in specs(), knobs in knobs()) {
+        let tape = tape(&spec);
+        let sessions = Sessions::new(TimeZone::UTC);
+        let rules = Lateness { disorder: spec.disorder, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions };
+        let one = play(&tape, &rules, spec.window, &Knobs::default());
+        let other = play(&tape, &rules, spec.window, &knobs);
+        prop_assert_eq!(one.changes, other.changes);
+    }
+}
+
+#[test]
+fn another_tape_has_another_digest() {
+    let spec = Spec {
+        seed: 1,
+        records: 50,
+        symbols: 3,
+        venues: 1,
+        start: 3_600 * SECOND,
+        disorder: 0,
+        horizon: 60 * SECOND,
+        moves: 0,
+        window: SECOND,
+        late: false,
+        seq_per_symbol: false,
+    };
+    let sessions = Sessions::new(TimeZone::UTC);
+    let rules = Lateness { disorder: 0, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions };
+    let digest = |seed| play(&tape(&Spec { seed, ..spec.clone() }), &rules, SECOND, &Knobs::default()).digest;
+    let digests: BTreeSet<u64> = (0..50).map(digest).collect();
+    assert_eq!(digests.len(), 50);
+}
