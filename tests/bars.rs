@@ -51,8 +51,7 @@ fn expected(tape: &[Tick], rules: &Lateness, window: i64) -> (Vec<oracle::Oracle
         Horizon::Session => session(ts),
     };
     let (drop_late, keeps_prints) = (rules.policy == LatePolicy::Drop, rules.horizon != Horizon::None);
-    let rules =
-        Rules { disorder: rules.disorder, drop_late, keeps_prints, floor: &floor, session: &session, window };
+    let rules = Rules { disorder: rules.disorder, drop_late, keeps_prints, floor: &floor, session: &session, window };
     oracle::bars(tape, &rules)
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use timely::dataflow::StreamVec;
 
 use crate::error::Error;
-use crate::lateness::Lateness;
 use crate::latency::Closes;
+use crate::lateness::Lateness;
 use crate::ledger::Ledger;
 use crate::tick::{Names, Tick};
 use crate::time::Clock;

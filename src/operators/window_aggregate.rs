@@ -5,9 +5,9 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
+use super::Changes;
 use super::context::{Context, Ticks};
 use super::symbol_state::{Slice, SymbolState};
-use super::Changes;
 use crate::aggregate::{Aggregate, Print, Value};
 use crate::lateness::{Horizon, Verdict};
 use crate::ledger::Ledger;

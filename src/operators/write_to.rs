@@ -6,8 +6,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::probe::Probe;
 
-use super::context::Context;
 use super::Changes;
+use super::context::Context;
 use crate::row::{Row, Texts};
 use crate::sink::Sink;
 use crate::time::MS;
@@ -35,48 +35,52 @@ pub fn write_to<R: Row>(
     let probe = ProbeHandle::new();
     changes
         .inner
-        .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "WriteTo", |cap, _| {
-            drop(cap);
-            let mut texts = Texts::default();
-            let mut ends: Vec<i64> = Vec::new();
-            let mut flushed = -1;
-            move |(input, frontier), _output| {
-                let began = context.clock.now();
-                let mut total = totals.get();
-                input.for_each(|_capability, changes| {
-                    for (row, time, diff) in changes.drain(..) {
-                        let symbol = texts.get(row.key().1, &context.symbols);
-                        total.digest = total.digest.wrapping_add((diff as u64).wrapping_mul(row.digest(symbol)));
-                        total.rows += diff as i64;
-                        total.retracted += u64::from(diff < 0);
+        .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(
+            Pipeline,
+            "WriteTo",
+            |cap, _| {
+                drop(cap);
+                let mut texts = Texts::default();
+                let mut ends: Vec<i64> = Vec::new();
+                let mut flushed = -1;
+                move |(input, frontier), _output| {
+                    let began = context.clock.now();
+                    let mut total = totals.get();
+                    input.for_each(|_capability, changes| {
+                        for (row, time, diff) in changes.drain(..) {
+                            let symbol = texts.get(row.key().1, &context.symbols);
+                            total.digest = total.digest.wrapping_add((diff as u64).wrapping_mul(row.digest(symbol)));
+                            total.rows += diff as i64;
+                            total.retracted += u64::from(diff < 0);
+                            if !context.failure.is_set()
+                                && let Err(error) = sink.change(&row, symbol, diff)
+                            {
+                                context.failure.set(error);
+                            }
+                            let end = row.window_end().div_euclid(MS) + i64::from(row.window_end().rem_euclid(MS) != 0);
+                            if time as i64 == end && ends.last() != Some(&end) {
+                                ends.push(end);
+                            }
+                        }
+                    });
+                    totals.set(total);
+                    let passed = frontier.frontier().first().map_or(i64::MAX, |ms| *ms as i64);
+                    if !ends.is_empty() {
                         if !context.failure.is_set()
-                            && let Err(error) = sink.change(&row, symbol, diff)
+                            && let Err(error) = sink.flush()
                         {
                             context.failure.set(error);
                         }
-                        let end = row.window_end().div_euclid(MS) + i64::from(row.window_end().rem_euclid(MS) != 0);
-                        if time as i64 == end && ends.last() != Some(&end) {
-                            ends.push(end);
-                        }
+                        let now = context.clock.now();
+                        ends.drain(..).for_each(|end| context.closes.closed(end, now, now - began));
                     }
-                });
-                totals.set(total);
-                let passed = frontier.frontier().first().map_or(i64::MAX, |ms| *ms as i64);
-                if !ends.is_empty() {
-                    if !context.failure.is_set()
-                        && let Err(error) = sink.flush()
-                    {
-                        context.failure.set(error);
+                    if passed > flushed {
+                        flushed = passed;
+                        context.closes.flushed(context.worker, passed);
                     }
-                    let now = context.clock.now();
-                    ends.drain(..).for_each(|end| context.closes.closed(end, now, now - began));
                 }
-                if passed > flushed {
-                    flushed = passed;
-                    context.closes.flushed(context.worker, passed);
-                }
-            }
-        })
+            },
+        )
         .probe_with(&probe);
     (probe, written)
 }

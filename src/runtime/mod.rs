@@ -12,16 +12,16 @@ use timely::worker::Worker;
 
 use crate::batch::BatchLimits;
 use crate::error::{Error, Result};
-use crate::lateness::Lateness;
 use crate::latency::{Closes, Schedule, Stages};
+use crate::lateness::Lateness;
 use crate::ledger::Ledger;
 use crate::operators::{Changes, Context, Failure, Ticks, Written, write_to};
 use crate::row::Row;
 use crate::sink::Sink;
 use crate::source::Feed;
-use drive::Drive;
 use crate::tick::Names;
-use crate::time::Clock;
+use crate::time::{Clock, RunTime};
+use drive::Drive;
 
 /// The knobs of a run: none of them shows in its rows.
 #[derive(Clone, Copy, Debug)]
@@ -122,13 +122,16 @@ struct Post {
 /// A worker's feed, sink, post and rules, waiting for its thread to start.
 type Seat<R> = Mutex<Option<(Feed, Box<dyn Sink<R> + Send>, Post, Lateness)>>;
 
+/// How long after the start of a run its schedule begins: time for threads to start.
+const HEAD_START: RunTime = 20_000_000;
+
 /// Runs a pipeline over the feeds, one worker each.
 ///
 /// # Errors
 /// The first failure of an input, an operator or a sink.
 pub fn run<R, F>(
     plan: Plan,
-    feeds: Vec<Feed>,
+    mut feeds: Vec<Feed>,
     sinks: Vec<Box<dyn Sink<R> + Send>>,
     watch: &mut dyn Watch,
     pipeline: F,
@@ -139,9 +142,12 @@ where
 {
     let Plan { clock, knobs, lateness, changes_every_ms, symbols, stop } = plan;
     let workers = feeds.len();
+    let began = clock.now();
+    // The schedule begins when the workers are there to keep it.
+    let start = if matches!(clock, Clock::Wall(_)) { began + HEAD_START } else { began };
+    feeds.iter_mut().for_each(|feed| feed.begin(start));
     let schedule = feeds.first().and_then(Feed::schedule).map(|schedule| Box::new(schedule) as Schedule);
     let (closes, failure) = (Arc::new(Closes::new(workers, schedule)), Failure::default());
-    let began = clock.now();
     let (sender, reports) = channel();
     let mut returns = Vec::new();
     let seats: Vec<Seat<R>> = feeds

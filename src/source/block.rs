@@ -9,7 +9,8 @@ use crate::time::RunTime;
 pub struct Block {
     /// The ticks.
     pub ticks: Vec<Tick>,
-    /// When each of them is due; empty where ticks are due when they are read.
+    /// When each of them is due: from the beginning of the schedule, or on the run's clock in a live input; empty
+    /// where ticks are due when they are read.
     pub dues: Vec<RunTime>,
     /// After this block no tick of any worker comes behind this watermark, in milliseconds, by its partition.
     pub watermark_ms: i64,

@@ -32,6 +32,8 @@ pub enum Next {
 pub struct Feed {
     blocks: Box<dyn Blocks>,
     pace: Pace,
+    /// When the schedule begins; blocks' due times count from there.
+    start: RunTime,
     disorder: i64,
     /// For a live input: the silence after which the watermark runs on with the clock.
     idle: Option<u64>,
@@ -48,7 +50,7 @@ impl Feed {
     pub fn new(blocks: Box<dyn Blocks>, pace: Pace, disorder: i64) -> Self {
         let block = Arc::new(Block::default());
         let (at, watermark_ms, moved_at, last_due, last_arrival, idle) = (0, 0, 0, 0, 0, None);
-        Feed { blocks, pace, disorder, idle, block, at, watermark_ms, moved_at, last_due, last_arrival }
+        Feed { blocks, pace, start: 0, disorder, idle, block, at, watermark_ms, moved_at, last_due, last_arrival }
     }
 
     /// The same feed, live: after a silence of `idle` nanoseconds the watermark runs on with the clock.
@@ -57,13 +59,20 @@ impl Feed {
         self
     }
 
+    /// Fixes the instant at which the schedule begins, if there is one.
+    pub fn begin(&mut self, at: RunTime) {
+        if self.pace != Pace::AsRead {
+            self.start = at;
+        }
+    }
+
     /// Moves ticks that are due at `now` into `out`, `room` at most. With a schedule it stops behind the tick that
     /// brings the watermark to `stop_ms`.
     ///
     /// # Errors
     /// When the input cannot be read.
     pub fn poll(&mut self, now: RunTime, mut room: usize, stop_ms: i64, out: &mut Arrivals) -> Result<Next> {
-        let scheduled = self.pace.start().is_some();
+        let (scheduled, start) = (self.pace != Pace::AsRead, self.start);
         loop {
             if self.at == self.block.ticks.len() {
                 if !scheduled {
@@ -86,19 +95,19 @@ impl Feed {
             ticks = &ticks[..room.min(ticks.len())];
             if scheduled {
                 let dues = &self.block.dues[self.at..self.at + ticks.len()];
-                ticks = &ticks[..dues.partition_point(|due| *due <= now)];
+                ticks = &ticks[..dues.partition_point(|due| start + *due <= now)];
                 let stop = ticks.partition_point(|tick| tick.watermark_ms() < stop_ms);
                 ticks = &ticks[..ticks.len().min(stop + 1)];
             }
             let Some(last) = ticks.last() else {
-                let (due, head) = (self.block.dues[self.at], self.block.ticks[self.at].watermark_ms());
+                let (due, head) = (start + self.block.dues[self.at], self.block.ticks[self.at].watermark_ms());
                 self.reach(head, now);
                 return Ok(Next::At(due));
             };
             let (count, watermark_ms) = (ticks.len(), last.watermark_ms());
             out.ticks.extend_from_slice(ticks);
             match self.block.dues.get(self.at..self.at + count) {
-                Some(dues) => out.dues.extend_from_slice(dues),
+                Some(dues) => out.dues.extend(dues.iter().map(|due| start + *due)),
                 None => out.dues.resize(out.dues.len() + count, now),
             }
             self.at += count;
@@ -131,9 +140,9 @@ impl Feed {
 
     /// The function behind [`Feed::passes_at`].
     pub fn schedule(&self) -> Option<impl Fn(i64) -> RunTime + Send + Sync + use<>> {
-        let (pace, disorder) = (self.pace, self.disorder);
+        let (pace, start, disorder) = (self.pace, self.start, self.disorder);
         matches!(pace, Pace::Speed { .. })
-            .then(|| move |ms: i64| pace.due(ms.saturating_mul(MS).saturating_add(disorder), 0).unwrap_or(0))
+            .then(|| move |ms: i64| start + pace.due(ms.saturating_mul(MS).saturating_add(disorder), 0).unwrap_or(0))
     }
 
     /// When the last tick that was handed out was due.
@@ -144,7 +153,7 @@ impl Feed {
     /// How many of the ticks that are known here are due and were not handed out.
     pub fn backlog(&self, now: RunTime) -> u64 {
         let waiting = self.block.dues.get(self.at..).unwrap_or_default();
-        waiting.partition_point(|due| *due <= now) as u64
+        waiting.partition_point(|due| self.start + *due <= now) as u64
     }
 
     fn move_to(&mut self, watermark_ms: i64, due: RunTime) {
@@ -156,7 +165,7 @@ impl Feed {
     /// Lets the clock move the watermark: by the schedule, up to `head_ms`, the watermark of what comes next; on a
     /// silent live input by the time that passes.
     fn reach(&mut self, head_ms: i64, now: RunTime) {
-        if let Some(event_time) = self.pace.event_time(now) {
+        if let Some(event_time) = self.pace.event_time(now.saturating_sub(self.start)) {
             let by_clock = event_time.saturating_sub(self.disorder).div_euclid(MS);
             self.move_to(by_clock.min(head_ms), now);
         } else if let Some(idle) = self.idle {

@@ -168,7 +168,7 @@ pub(super) fn sharded(
     let mut pace = Pace::AsRead;
     if pacing != Pacing::Max {
         let firsts = merges.iter_mut().map(Merge::first).collect::<Result<Vec<_>>>()?;
-        pace = pacing.schedule(firsts.into_iter().flatten().min().unwrap_or(0), around.start);
+        pace = pacing.schedule(firsts.into_iter().flatten().min().unwrap_or(0));
     }
     let feeds = merges.into_iter().map(|merge| {
         let blocks = Box::new(Inline { merge, pace });
@@ -177,9 +177,9 @@ pub(super) fn sharded(
     Ok(Opened { feeds: feeds.collect(), pace, latency_from: from_words(&pace) })
 }
 
-/// When `--for` ends a schedule.
+/// When `--for` ends a schedule, from its beginning.
 pub(super) fn ends_at(around: &Surroundings) -> u64 {
-    around.play_for.map_or(u64::MAX, |span| around.start.saturating_add(span))
+    around.play_for.unwrap_or(u64::MAX)
 }
 
 /// Where latency is counted from under a schedule, in words.

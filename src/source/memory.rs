@@ -10,7 +10,7 @@ use crate::tick::{Names, Tick, owner};
 /// each gets the ticks of its own symbols, so nothing is exchanged.
 pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroundings) -> Opened {
     let origin = tape.first().map_or(0, |tick| tick.ts_event);
-    let pace = pacing.schedule(origin, around.start);
+    let pace = pacing.schedule(origin);
     let mut blocks = vec![Block::default(); workers];
     let owners = owners(&around.symbols, workers);
     let (mut clock, ends_at) = (origin, ends_at(around));

@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 use crate::error::{Error, Result};
 use crate::tape::{Pace, PartitionRules, Rejects};
 use crate::tick::Names;
-use crate::time::{Clock, EventTime, RunTime};
+use crate::time::{Clock, EventTime};
 
 /// How fast a tape is to be played.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,12 +31,12 @@ pub enum Pacing {
 }
 
 impl Pacing {
-    /// The schedule for a tape that begins with `origin`, from the instant `start`.
-    pub fn schedule(self, origin: EventTime, start: RunTime) -> Pace {
+    /// The schedule for a tape that begins with `origin`.
+    pub fn schedule(self, origin: EventTime) -> Pace {
         match self {
             Pacing::Max => Pace::AsRead,
-            Pacing::Speed(speed) => Pace::Speed { origin, start, speed },
-            Pacing::Rate(per_second) => Pace::Rate { start, per_second },
+            Pacing::Speed(speed) => Pace::Speed { origin, speed },
+            Pacing::Rate(per_second) => Pace::Rate { per_second },
         }
     }
 }
@@ -56,8 +56,6 @@ pub struct Surroundings {
     pub rejects: Rejects,
     /// Set when the run is to end early.
     pub stop: Arc<AtomicBool>,
-    /// When the schedule begins.
-    pub start: RunTime,
     /// The tick that is due so many nanoseconds after the first, and all after it, are not played.
     pub play_for: Option<u64>,
     /// A live input that is silent for so many nanoseconds no longer holds the watermark back.

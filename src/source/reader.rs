@@ -25,7 +25,7 @@ pub(super) fn scheduled(
 ) -> Result<Opened> {
     let mut merge = Merge::new(leaves, limit, ends_at(around));
     let origin = if pacing == Pacing::Max { None } else { merge.first()? };
-    let pace = pacing.schedule(origin.unwrap_or(0), around.start);
+    let pace = pacing.schedule(origin.unwrap_or(0));
     let blocks = spawn(merge, pace, workers, around, false);
     let feeds = blocks.into_iter().map(|blocks| Feed::new(blocks, pace, around.rules.disorder));
     Ok(Opened { feeds: feeds.collect(), pace, latency_from: from_words(&pace) })

@@ -149,9 +149,7 @@ impl Leaf {
             let is_header = self.decoder.wants_header();
             let verdict = match line {
                 Line::Text(text) => self.decoder.decode(text, &mut self.spare).map_err(|reason| (reason, text)),
-                Line::TooLong(text) => {
-                    Err((format!("the line is longer than {} bytes", format::LONGEST_LINE), text))
-                }
+                Line::TooLong(text) => Err((format!("the line is longer than {} bytes", format::LONGEST_LINE), text)),
             };
             match verdict {
                 Err((reason, _)) if is_header => return Err(format::unusable(&self.path, &reason)),

@@ -66,7 +66,8 @@ impl Market {
             // Prints arrive up to half the disorder apart from their order; a late one beyond it.
             let slack = (rules.disorder / 2).max(1) as u64;
             let late = tick.kind == Kind::Trade && (10_000 - LATE..10_000).contains(&fate);
-            let delay = if late { rules.disorder as u64 * 2 + random.below(SECOND as u64) } else { random.below(slack) };
+            let delay =
+                if late { rules.disorder as u64 * 2 + random.below(SECOND as u64) } else { random.below(slack) };
             arrivals.push((ts_event + delay as i64, tick));
         }
         arrivals.sort_by_key(|(arrival, tick)| (*arrival, tick.seq));

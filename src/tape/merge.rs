@@ -4,15 +4,15 @@ use std::collections::BinaryHeap;
 use super::leaf::{Leaf, Placed};
 use super::pace::Pace;
 use crate::error::Result;
-use crate::time::{EventTime, RunTime};
+use crate::time::EventTime;
 
 /// A record in the merged order of a tape.
 #[derive(Clone, Copy, Debug)]
 pub struct Due {
     /// The record, with its sequence number, and its partition's clock.
     pub placed: Placed,
-    /// When it is due by the schedule, if there is one.
-    pub due: Option<RunTime>,
+    /// When it is due by the schedule, from its beginning, if there is one.
+    pub due: Option<u64>,
 }
 
 /// Merges partitions by time: by each one's highest event time so far, ties by the order of the partitions.
@@ -25,12 +25,13 @@ pub struct Merge {
     positions: Vec<u64>,
     index: u64,
     limit: u64,
-    ends_at: RunTime,
+    ends_at: u64,
 }
 
 impl Merge {
-    /// A merge of `leaves` that ends after `limit` records, and before the first that is due at `ends_at`.
-    pub fn new(leaves: Vec<Leaf>, limit: u64, ends_at: RunTime) -> Self {
+    /// A merge of `leaves` that ends after `limit` records, and before the first that is due
+    /// `ends_at` nanoseconds after the schedule's beginning.
+    pub fn new(leaves: Vec<Leaf>, limit: u64, ends_at: u64) -> Self {
         let heads = leaves.iter().map(|_| None).collect();
         let order = BinaryHeap::new();
         Merge { leaves, heads, order, primed: false, positions: Vec::new(), index: 0, limit, ends_at }

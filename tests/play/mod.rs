@@ -7,8 +7,8 @@ use std::time::Duration;
 use tapeflow::aggregate::{Bar, Ohlcv};
 use tapeflow::batch::BatchLimits;
 use tapeflow::error::Result;
-use tapeflow::lateness::Lateness;
 use tapeflow::latency::Stages;
+use tapeflow::lateness::Lateness;
 use tapeflow::ledger::Ledger;
 use tapeflow::operators::Summary;
 use tapeflow::runtime::{self, Plan, Snapshot, Watch};
@@ -98,7 +98,6 @@ pub fn play(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) -> Play
         venues: Arc::default(),
         rejects: Rejects::default(),
         stop: Arc::default(),
-        start: clock.now(),
         play_for: None,
         idle: 0,
     };

@@ -9,8 +9,22 @@ use crate::time::EventTime;
 
 /// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
 pub const COLUMNS: [&str; 16] = [
-    "ts_event", "symbol", "price", "size", "seq", "ts_recv", "venue", "side", "conditions", "action", "ref_seq", "due",
-    "open", "high", "low", "close",
+    "ts_event",
+    "symbol",
+    "price",
+    "size",
+    "seq",
+    "ts_recv",
+    "venue",
+    "side",
+    "conditions",
+    "action",
+    "ref_seq",
+    "due",
+    "open",
+    "high",
+    "low",
+    "close",
 ];
 
 const TS_EVENT: usize = 0;
