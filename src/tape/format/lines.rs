@@ -7,6 +7,9 @@ pub const LONGEST_LINE: usize = 1 << 20;
 
 const CHUNK: usize = 1 << 17;
 
+/// How much of a line that is too long is kept.
+const BEGINNING: usize = 256;
+
 /// Reads lines from bytes that arrive in pieces, counting them from one.
 pub struct Lines {
     reader: Box<dyn Read + Send>,
@@ -15,6 +18,7 @@ pub struct Lines {
     end: usize,
     line: u64,
     ended: bool,
+    beginning: Vec<u8>,
 }
 
 /// What [`Lines::next`] found.
@@ -29,7 +33,7 @@ pub enum Line<'a> {
 impl Lines {
     /// Lines of `reader`. A byte order mark at the beginning is passed over.
     pub fn new(reader: Box<dyn Read + Send>) -> Self {
-        Lines { reader, buffer: vec![0; CHUNK], start: 0, end: 0, line: 0, ended: false }
+        Lines { reader, buffer: vec![0; CHUNK], start: 0, end: 0, line: 0, ended: false, beginning: Vec::new() }
     }
 
     /// The number of the line that was returned last, counted from one.
@@ -47,18 +51,27 @@ impl Lines {
     /// # Errors
     /// Whatever the reader says.
     pub fn next(&mut self) -> std::io::Result<Option<Line<'_>>> {
-        let mut searched = 0;
+        let (mut searched, mut too_long) = (0, false);
         loop {
-            if let Some(at) = memchr(b'\n', &self.buffer[self.start + searched..self.end]) {
-                return Ok(Some(Line::Text(self.take(searched + at, 1))));
+            let newline = memchr(b'\n', &self.buffer[self.start + searched..self.end]).map(|at| searched + at);
+            let len = newline.unwrap_or(self.end - self.start);
+            if len > LONGEST_LINE && !too_long {
+                too_long = true;
+                self.beginning = self.buffer[self.start..self.start + BEGINNING].to_vec();
+            }
+            let is_whole = newline.is_some() || (self.ended && (len > 0 || too_long));
+            if is_whole && too_long {
+                self.take(len, newline.is_some().into());
+                return Ok(Some(Line::TooLong(&self.beginning)));
+            } else if is_whole {
+                return Ok(Some(Line::Text(self.take(len, newline.is_some().into()))));
+            } else if self.ended {
+                return Ok(None);
+            }
+            if too_long {
+                self.start = self.end;
             }
             searched = self.end - self.start;
-            if searched > LONGEST_LINE {
-                return self.skip_long_line().map(Some);
-            }
-            if self.ended {
-                return Ok((searched > 0).then(|| Line::Text(self.take(searched, 0))));
-            }
             self.read_more()?;
         }
     }
@@ -91,29 +104,6 @@ impl Lines {
             }
             return Ok(());
         }
-    }
-
-    fn skip_long_line(&mut self) -> std::io::Result<Line<'_>> {
-        const KEPT: usize = 256;
-        self.start += KEPT;
-        let beginning = self.buffer[self.start - KEPT..self.start].to_vec();
-        loop {
-            if let Some(at) = memchr(b'\n', &self.buffer[self.start..self.end]) {
-                self.start += at + 1;
-                break;
-            }
-            self.start = self.end;
-            if self.ended {
-                break;
-            }
-            self.read_more()?;
-        }
-        self.line += 1;
-        // The kept beginning is put where nothing else is needed: in front of what follows.
-        self.start = self.start.max(KEPT);
-        let from = self.start - KEPT;
-        self.buffer[from..self.start].copy_from_slice(&beginning);
-        Ok(Line::TooLong(&self.buffer[from..from + KEPT]))
     }
 }
 
