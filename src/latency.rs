@@ -68,7 +68,7 @@ impl Stages {
     }
 
     fn record(&mut self, stage: Stage, nanos: u64, count: u64) {
-        self.0[stage as usize].saturating_record_n(nanos.max(1), count);
+        self.0[stage as usize].saturating_record_n(nanos, count);
     }
 }
 
@@ -179,7 +179,7 @@ impl Closes {
         let mut inner = self.lock();
         let last = inner.open.entry(end_ms).or_insert(now);
         *last = now.max(*last);
-        inner.sink.saturating_record(sink_nanos.max(1));
+        inner.sink.saturating_record(sink_nanos);
     }
 
     /// The worker has flushed all its rows of windows that end at or before `watermark_ms`.
@@ -194,7 +194,7 @@ impl Closes {
             let moved = inner.passed.iter().map(|p| p.iter().find(|(ms, _)| *ms >= end_ms).map_or(0, |(_, due)| *due));
             let moved = moved.max().unwrap_or(0);
             let due = self.schedule.as_ref().map_or(moved, |passes_at| passes_at(end_ms).min(moved));
-            inner.latency.saturating_record(flushed_at.saturating_sub(due).max(1));
+            inner.latency.saturating_record(flushed_at.saturating_sub(due));
         }
         for passed in &mut inner.passed {
             while passed.len() > 1 && passed[0].0 <= complete {

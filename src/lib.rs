@@ -15,5 +15,7 @@ pub mod tape;
 pub mod source;
 pub mod sink;
 pub mod operators;
-pub mod config;
 pub mod runtime;
+pub mod config;
+pub mod report;
+pub mod cli;

@@ -8,6 +8,7 @@ mod layer;
 mod layers;
 mod maybe;
 mod problems;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -15,4 +16,5 @@ mod units;
 pub use effective::{Effective, Origin};
 pub use layers::Layers;
 pub use maybe::Maybe;
+pub use settings::{Config, Input, Output, Settings};
 pub use units::{Bytes, Count, Rate, Span, Speed};

@@ -5,7 +5,7 @@ mod settle;
 mod stdout;
 
 pub use discard::Discard;
-pub use settle::{Settling, settle};
+pub use settle::{Run, Settling, settle};
 pub use stdout::Stdout;
 
 use crate::error::Result;

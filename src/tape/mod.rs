@@ -3,12 +3,13 @@
 pub mod course;
 pub mod format;
 mod leaf;
-pub mod market;
+mod market;
 mod merge;
 mod pace;
 mod rejects;
 
 pub use leaf::{Leaf, PartitionRules, Placed};
+pub use market::Market;
 pub use merge::{Due, Merge};
 pub use pace::Pace;
 pub use rejects::Rejects;

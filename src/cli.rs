@@ -1,0 +1,347 @@
+//! `main` for every pipeline: flags, configuration, Ctrl-C, exit codes.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::config::{Config, Effective, Input, Layers, Output, Settings};
+use crate::error::{Doing as _, Error, Result};
+use crate::operators::{Changes, Ticks};
+use crate::report::{LatencyLog, Progress, Report};
+use crate::row::Row;
+use crate::runtime::{self, Outcome, Plan};
+use crate::sink::{Discard, Run, Settling, Sink, Stdout, settle};
+use crate::source::{self, Surroundings, in_memory};
+use crate::tape::Rejects;
+use crate::tick::Names;
+use crate::time::Clock;
+
+/// Plays a tape through a pipeline over stock ticks, and reports latency from when each tick was due.
+#[derive(Parser)]
+#[command(version, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Command {
+    /// Print the settings of a run and where each came from, and run nothing
+    Config,
+    /// Look for mistakes in the settings, and run nothing
+    Check,
+}
+
+#[derive(Args)]
+struct Flags {
+    /// A file, a folder, a glob, or "-" for standard input [default: a made-up market in memory]
+    #[arg(long, global = true, value_name = "PATH")]
+    input: Option<String>,
+    /// Format of the input: csv, jsonl, or auto, which goes by the extension
+    #[arg(long, global = true)]
+    format: Option<String>,
+    /// Length of windows: 1s, 5m
+    #[arg(long, global = true, value_name = "DUR")]
+    window: Option<String>,
+    /// Speed of the tape: 1x, 60x, max
+    #[arg(long, global = true)]
+    speed: Option<String>,
+    /// Ticks a second, evenly, instead of a speed: 200k/s
+    #[arg(long, global = true)]
+    rate: Option<String>,
+    /// Most ticks in a batch; 1 is tick at a time
+    #[arg(long, global = true, value_name = "N")]
+    batch: Option<String>,
+    /// Longest wait of a tick for others to fill its batch: 1ms (0s is greedy)
+    #[arg(long, global = true, value_name = "DUR")]
+    linger: Option<String>,
+    /// Workers
+    #[arg(long, short, global = true, value_name = "N")]
+    workers: Option<String>,
+    /// Folder for bars.csv, summary.json, latency.hlog and rejected.jsonl
+    #[arg(long, global = true, value_name = "DIR")]
+    out: Option<String>,
+    /// Play what is due within this span of the schedule: 10s
+    #[arg(long = "for", global = true, value_name = "DUR")]
+    play_for: Option<String>,
+    /// Play the first N records in merged order
+    #[arg(long, global = true, value_name = "N")]
+    limit: Option<String>,
+    /// Exit 1 when a record was rejected
+    #[arg(long, global = true)]
+    strict: bool,
+    /// A TOML file of settings, over the defaults; repeatable, the last one wins
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// One setting, as in --set late.policy=drop; repeatable
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl Flags {
+    /// Puts everything that was said into layers over the defaults.
+    fn layers(&self, name: &str, defaults: &'static str) -> Result<Layers> {
+        let mut layers = Layers::new(&format!("{name}.toml"), defaults, &["source.columns"]);
+        for file in &self.config {
+            layers.file(file)?;
+        }
+        let ours = |(name, _): &(OsString, OsString)| name.to_string_lossy().starts_with("TAPEFLOW__");
+        layers.environment(std::env::vars_os().filter(ours));
+        for set in &self.set {
+            layers.set(set);
+        }
+        let mut flag = |flag: &str, key: &str, value: &Option<String>| {
+            if let Some(text) = value {
+                // Counts are numbers in TOML; everything else is a text.
+                match text.parse::<i64>() {
+                    Ok(number) if key != "source.input" && key != "output.to" => layers.flag(flag, key, number),
+                    _ => layers.flag(flag, key, text.as_str()),
+                }
+            }
+        };
+        flag("--input", "source.input", &self.input);
+        flag("--format", "source.format", &self.format);
+        flag("--window", "window.length", &self.window);
+        flag("--speed", "source.speed", &self.speed);
+        flag("--rate", "source.rate", &self.rate);
+        flag("--batch", "batch.max_ticks", &self.batch);
+        flag("--linger", "batch.max_delay", &self.linger);
+        flag("--workers", "workers", &self.workers);
+        flag("--out", "output.to", &self.out);
+        flag("--for", "source.for", &self.play_for);
+        flag("--limit", "source.limit", &self.limit);
+        if self.linger.is_some() {
+            layers.flag("--linger", "batch.policy", "linger");
+        }
+        if self.strict {
+            layers.flag("--strict", "run.strict", true);
+        }
+        Ok(layers)
+    }
+}
+
+/// Runs a pipeline as a program: `defaults` is its commented TOML, which is its manual too.
+pub fn main<S, R, F>(name: &'static str, defaults: &'static str, pipeline: F) -> ExitCode
+where
+    S: Settings,
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
+{
+    // A worker that panics is not missed by the others: they would wait for it for ever.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        hook(info);
+        eprintln!("{name}: a thread panicked, which is a bug in {name}; the run is over");
+        std::process::exit(101);
+    }));
+    let command = Cli::command().name(name).bin_name(name);
+    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version that nobody reads to the end are fine.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    match run(name, defaults, &cli, pipeline) {
+        Ok(code) => code,
+        Err(Error::ClosedPipe) => ExitCode::SUCCESS,
+        Err(error) => {
+            match &error {
+                Error::Config(text) => eprint!("{}\n", text.trim_end()),
+                _ => eprintln!("{name}: error: {error}"),
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run<S, R, F>(name: &str, defaults: &'static str, cli: &Cli, pipeline: F) -> Result<ExitCode>
+where
+    S: Settings,
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
+{
+    let mut layers = cli.flags.layers(name, defaults)?;
+    let (config, settings) = (Config::read(&mut layers), S::read(&mut layers));
+    let effective = layers.finish()?;
+    let (Some(config), Some(settings)) = (config, settings) else {
+        return Err(Error::Config(format!("{name}.toml lacks a setting that {name} reads")));
+    };
+    match cli.command {
+        Some(Command::Config) => print(&effective.to_toml_with_origins()),
+        Some(Command::Check) => print("the settings are fine\n"),
+        None => play(name, &config, &effective, move |ticks| pipeline(ticks, &settings)),
+    }
+}
+
+fn print(text: &str) -> Result<ExitCode> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Err(Error::ClosedPipe),
+        other => other.doing(|| "writing to standard output").map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn play<R, F>(name: &str, config: &Config, effective: &Effective, pipeline: F) -> Result<ExitCode>
+where
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
+{
+    let stop = stop_on_signals()?;
+    let folder = match &config.output {
+        Output::Folder(folder) => {
+            fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
+            Some(folder.as_path())
+        }
+        _ => None,
+    };
+    let around = Surroundings {
+        clock: Clock::wall(),
+        rules: config.rules,
+        symbols: Arc::new(Names::default()),
+        venues: Arc::new(Names::default()),
+        rejects: Rejects::new(folder.map(|folder| folder.join("rejected.jsonl"))),
+        stop: stop.clone(),
+        play_for: config.play_for,
+        idle: config.idle,
+    };
+    let opened = match &config.input {
+        Input::Market(market) => {
+            let mut tape = market.tape(&around.symbols, config.rules);
+            tape.truncate(usize::try_from(config.limit).unwrap_or(usize::MAX));
+            in_memory(&tape, config.pacing, config.workers, &around)
+        }
+        Input::Files(inputs) => source::open(inputs, config.pacing, config.limit, config.workers, &around)?,
+    };
+    let log = folder.map(|folder| LatencyLog::create(&folder.join("latency.hlog"))).transpose()?;
+    let runs = Arc::default();
+    let sinks = sinks::<R>(config, &around, &runs)?;
+    let plan = Plan {
+        clock: around.clock.clone(),
+        knobs: config.knobs,
+        lateness: config.lateness.clone(),
+        changes_every_ms: config.changes_every_ms,
+        symbols: around.symbols.clone(),
+        stop: stop.clone(),
+    };
+    let mut progress = Progress::new(log);
+    let outcome = runtime::run(plan, opened.feeds, sinks, &mut progress, pipeline);
+    let log = progress.end();
+    let outcome = outcome?;
+
+    around.rejects.flush()?;
+    let report = report(name, config, effective, &around, &outcome, opened.latency_from, &stop);
+    if let Output::Folder(folder) = &config.output {
+        let extension = if config.encoding == crate::row::Encoding::Csv { "csv" } else { "jsonl" };
+        let header = config.encoding.header(&R::columns());
+        let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        settle(runs, &folder.join(format!("bars.{extension}")), &header, &around.symbols)?;
+        if let Some(mut log) = log {
+            let (close, sink) = outcome.closes.histograms();
+            let seconds = outcome.elapsed.div_ceil(1_000_000_000);
+            log.whole("close", seconds, &close)?;
+            log.whole("sink", seconds, &sink)?;
+        }
+        let path = folder.join("summary.json");
+        let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Input(format!("summary.json: {e}")))?;
+        fs::write(&path, text + "\n").doing(|| format!("writing {}", path.display()))?;
+    }
+    eprint!("\n{report}");
+    Ok(exit_code(&report, config.strict))
+}
+
+fn exit_code(report: &Report, strict: bool) -> ExitCode {
+    if !report.ledger.balances() || (strict && report.ledger.rejected > 0) {
+        ExitCode::FAILURE
+    } else if report.complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(130)
+    }
+}
+
+/// The first Ctrl-C ends the run after what was read; the second ends the program at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone())
+            .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
+            .doing(|| "asking for Ctrl-C")?;
+    }
+    Ok(stop)
+}
+
+fn sinks<R: Row>(
+    config: &Config,
+    around: &Surroundings,
+    runs: &Arc<Mutex<Vec<Run>>>,
+) -> Result<Vec<Box<dyn Sink<R> + Send>>> {
+    let sink = |worker: usize| -> Result<Box<dyn Sink<R> + Send>> {
+        Ok(match &config.output {
+            Output::Nowhere => Box::new(Discard),
+            Output::Stdout => Box::new(Stdout::new::<R>(config.encoding, worker == 0)?),
+            Output::Folder(folder) => Box::new(Settling::new::<R>(
+                config.encoding,
+                folder,
+                around.symbols.clone(),
+                worker,
+                config.buffer_bytes / config.workers,
+                runs.clone(),
+            )),
+        })
+    };
+    (0..config.workers).map(sink).collect()
+}
+
+fn report(
+    name: &str,
+    config: &Config,
+    effective: &Effective,
+    around: &Surroundings,
+    outcome: &Outcome,
+    latency_from: &str,
+    stop: &AtomicBool,
+) -> Report {
+    let mut ledger = outcome.ledger;
+    ledger.rejected = around.rejects.count();
+    ledger.read += ledger.rejected;
+    let next = match (&config.input, &config.output) {
+        (Input::Market(_), _) => format!(
+            "play a dataset: replay generate --layout tutorial --scale 0.01 --out data && \
+             {name} --input data/minute --window 5m --out out"
+        ),
+        (_, Output::Folder(folder)) => format!(
+            "the same tape with another knob has the same digest: add --batch 1 or --workers 1; \
+             settings and latencies are in {}",
+            folder.join("summary.json").display()
+        ),
+        _ => "keep the rows, the summary and the latencies: add --out out".to_owned(),
+    };
+    Report {
+        pipeline: name.into(),
+        version: env!("CARGO_PKG_VERSION"),
+        complete: !stop.load(Ordering::Relaxed),
+        digest: format!("{:016x}", outcome.written.digest),
+        rows: outcome.written.rows.max(0) as u64,
+        retracted: outcome.written.retracted,
+        ledger,
+        symbols: around.symbols.len(),
+        workers: config.workers,
+        batches: outcome.batches,
+        elapsed: outcome.elapsed,
+        latency: Report::latency(outcome, latency_from),
+        disorder: config.rules.disorder,
+        rejected: around.rejects.examples(),
+        settings: effective.to_json(),
+        next,
+    }
+}

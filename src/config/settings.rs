@@ -1,0 +1,360 @@
+//! The settings of a run: the sections of a pipeline's TOML, read and checked together.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer};
+
+use super::{Bytes, Count, Layers, Maybe, Rate, Span, Speed};
+use crate::batch::BatchLimits;
+use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
+use crate::row::Encoding;
+use crate::runtime::Knobs;
+use crate::source::{Inputs, Pacing};
+use crate::tape::format::{COLUMNS, Format};
+use crate::tape::{Market, PartitionRules};
+use crate::time::{MS, SECOND};
+use crate::window::Tumbling;
+
+/// Settings of a pipeline's own, beside those that all share.
+pub trait Settings: Sized + Send + Sync + 'static {
+    /// Reads them, and leaves what is wrong with them in the layers.
+    fn read(layers: &mut Layers) -> Option<Self>;
+}
+
+/// Where ticks come from.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The made-up tape, at most so many ticks of it.
+    Market(Market),
+    /// Files or standard input.
+    Files(Inputs),
+}
+
+/// Where rows go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Nowhere; they are counted and digested.
+    Nowhere,
+    /// Standard output.
+    Stdout,
+    /// Files in this folder.
+    Folder(PathBuf),
+}
+
+/// The settings of a run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How many workers.
+    pub workers: usize,
+    /// Where ticks come from.
+    pub input: Input,
+    /// How fast they are played.
+    pub pacing: Pacing,
+    /// Most records.
+    pub limit: u64,
+    /// What is due within this span is played, in nanoseconds.
+    pub play_for: Option<u64>,
+    /// The silence after which standard input is idle, in nanoseconds.
+    pub idle: u64,
+    /// How partitions are judged.
+    pub rules: PartitionRules,
+    /// Which ticks are late.
+    pub lateness: Lateness,
+    /// Amendments are shown at multiples of so many milliseconds.
+    pub changes_every_ms: i64,
+    /// Batching and waiting.
+    pub knobs: Knobs,
+    /// Whether a reject makes the run fail.
+    pub strict: bool,
+    /// Where rows go.
+    pub output: Output,
+    /// In which form.
+    pub encoding: Encoding,
+    /// Memory for rows until the run ends, in bytes.
+    pub buffer_bytes: usize,
+}
+
+#[derive(Deserialize)]
+struct SourceSection {
+    input: String,
+    format: InputFormat,
+    speed: Speed,
+    rate: Maybe<Rate>,
+    #[serde(rename = "for")]
+    play_for: Maybe<Span>,
+    limit: Maybe<Count>,
+    zone: String,
+    max_jump: Span,
+    idle: Span,
+    columns: toml::Table,
+}
+
+#[derive(Deserialize)]
+struct MarketSection {
+    seed: Count,
+    symbols: Count,
+    rate: Rate,
+    length: Span,
+}
+
+#[derive(Deserialize)]
+struct LateSection {
+    disorder: Span,
+    policy: Policy,
+    horizon: Reach,
+    changes_every: Span,
+}
+
+#[derive(Deserialize)]
+struct BatchSection {
+    policy: Batching,
+    max_ticks: Count,
+    max_delay: Span,
+    max_bytes: Bytes,
+}
+
+#[derive(Deserialize)]
+struct RunSection {
+    wait: Wait,
+    max_lead: Span,
+    strict: bool,
+}
+
+#[derive(Deserialize)]
+struct OutputSection {
+    to: String,
+    format: OutputFormat,
+    buffer: Bytes,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum InputFormat {
+    Auto,
+    Csv,
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OutputFormat {
+    Csv,
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Policy {
+    Amend,
+    Drop,
+}
+
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Batching {
+    Greedy,
+    Linger,
+}
+
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Wait {
+    Park,
+    Spin,
+}
+
+/// The horizon's words: `session`, `off`, or a span.
+struct Reach(Horizon);
+
+impl<'de> Deserialize<'de> for Reach {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.as_str() {
+            "session" => Ok(Reach(Horizon::Session)),
+            "off" => Ok(Reach(Horizon::None)),
+            span => match Span::from_str(span) {
+                Ok(span) if span.0.is_zero() => Ok(Reach(Horizon::None)),
+                Ok(span) => Ok(Reach(Horizon::Span(nanos(span)))),
+                Err(e) => Err(serde::de::Error::custom(format!("{e}, or \"session\", or \"off\""))),
+            },
+        }
+    }
+}
+
+/// The nanoseconds of a span, at most 292 years.
+fn nanos(span: Span) -> i64 {
+    i64::try_from(span.0.as_nanos()).unwrap_or(i64::MAX)
+}
+
+impl Config {
+    /// Reads the sections that all pipelines share. What is wrong is left in the layers; `None` when they do not
+    /// even hold the defaults.
+    pub fn read(layers: &mut Layers) -> Option<Config> {
+        let source: SourceSection = layers.section("source")?;
+        let market: MarketSection = layers.section("market")?;
+        let late: LateSection = layers.section("late")?;
+        let batch: BatchSection = layers.section("batch")?;
+        let run: RunSection = layers.section("run")?;
+        let output: OutputSection = layers.section("output")?;
+        let workers = check_workers(layers)?;
+        let max_delay = check_batch(layers, &batch);
+        if run.wait == Wait::Spin && workers > cores() {
+            let help = format!("there are {} cores: spin with at most as many workers, or park", cores());
+            layers.problem("run.wait", "more spinning workers than cores", &help);
+        }
+        let zone = TimeZone::get(&source.zone).unwrap_or_else(|_| {
+            layers.problem("source.zone", "unknown time zone", "write an IANA name, for example \"America/New_York\"");
+            TimeZone::UTC
+        });
+        let changes_every_ms = nanos(late.changes_every) / MS;
+        if changes_every_ms < 1 {
+            layers.problem("late.changes_every", "shorter than a millisecond", "the watermark moves by milliseconds");
+        }
+        let limit = source.limit.0.map_or(u64::MAX, |count| count.0);
+        let is_market = source.input == "market";
+        let is_stdin = source.input == "-";
+        let pacing = match (source.rate.0, source.speed) {
+            (Some(_), Speed::Max | Speed::Times(_)) => {
+                layers.problem(
+                    "source.rate",
+                    "both a rate and a speed",
+                    "give one of them; speed = \"auto\" is neither",
+                );
+                Pacing::Max
+            }
+            (Some(Rate(rate)), Speed::Auto) => Pacing::Rate(rate),
+            (None, Speed::Max) => Pacing::Max,
+            (None, Speed::Times(times)) => Pacing::Speed(times),
+            (None, Speed::Auto) if is_market => Pacing::Speed(1.0),
+            (None, Speed::Auto) => Pacing::Max,
+        };
+        let format = match source.format {
+            InputFormat::Auto if is_stdin => Some(Format::Csv),
+            InputFormat::Auto => None,
+            InputFormat::Csv => Some(Format::Csv),
+            InputFormat::Jsonl => Some(Format::Jsonl),
+        };
+        let columns = check_columns(layers, &source.columns);
+        let input = if is_market {
+            Input::Market(check_market(layers, &market, limit))
+        } else {
+            Input::Files(Inputs { path: source.input, format, columns, zone: zone.clone() })
+        };
+        let to = match output.to.as_str() {
+            "auto" if is_market => Output::Nowhere,
+            "auto" | "stdout" => Output::Stdout,
+            "none" => Output::Nowhere,
+            "" => {
+                layers.problem("output.to", "no output", "name a folder, or write stdout or none");
+                Output::Nowhere
+            }
+            folder => Output::Folder(folder.into()),
+        };
+        let disorder = nanos(late.disorder);
+        Some(Config {
+            workers,
+            input,
+            pacing,
+            limit,
+            play_for: source.play_for.0.map(|span| nanos(span) as u64),
+            idle: nanos(source.idle) as u64,
+            rules: PartitionRules { disorder, max_jump: nanos(source.max_jump) },
+            lateness: Lateness {
+                disorder,
+                policy: match late.policy {
+                    Policy::Amend => LatePolicy::Amend,
+                    Policy::Drop => LatePolicy::Drop,
+                },
+                horizon: late.horizon.0,
+                sessions: Sessions::new(zone),
+            },
+            changes_every_ms: changes_every_ms.max(1),
+            knobs: Knobs {
+                batch: BatchLimits::new(batch.max_ticks.0.min(1 << 24) as usize, max_delay, batch.max_bytes.0),
+                spin: run.wait == Wait::Spin,
+                max_lead_ms: nanos(run.max_lead) / MS,
+            },
+            strict: run.strict,
+            output: to,
+            encoding: match output.format {
+                OutputFormat::Csv => Encoding::Csv,
+                OutputFormat::Jsonl => Encoding::Jsonl,
+            },
+            buffer_bytes: usize::try_from(output.buffer.0).unwrap_or(usize::MAX),
+        })
+    }
+}
+
+impl Settings for Tumbling {
+    fn read(layers: &mut Layers) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct WindowSection {
+            length: Span,
+        }
+        let window: WindowSection = layers.section("window")?;
+        let windows = Tumbling::new(nanos(window.length));
+        if windows.is_none() {
+            layers.problem("window.length", "a window of no length", "write for example \"1s\" or \"5m\"");
+        }
+        windows.or_else(|| Tumbling::new(SECOND))
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn check_workers(layers: &mut Layers) -> Option<usize> {
+    let Count(workers) = layers.section("workers")?;
+    if !(1..=256).contains(&workers) {
+        layers.problem("workers", "not a number of workers", "write a number from 1 to 256; as many as cores is usual");
+    }
+    Some(workers.clamp(1, 256) as usize)
+}
+
+fn check_batch(layers: &mut Layers, batch: &BatchSection) -> Duration {
+    if batch.max_ticks.0 == 0 {
+        layers.problem("batch.max_ticks", "a batch of no ticks", "1 is tick at a time");
+    }
+    if batch.policy == Batching::Greedy && !batch.max_delay.0.is_zero() {
+        let help = "greedy never waits: set batch.policy = \"linger\" as well, or give --linger";
+        layers.problem("batch.max_delay", "a delay that would not be used", help);
+    }
+    batch.max_delay.0
+}
+
+fn check_columns(layers: &mut Layers, columns: &toml::Table) -> Vec<(String, String)> {
+    let mut renamed = Vec::new();
+    for (ours, theirs) in columns {
+        let key = format!("source.columns.{ours}");
+        match theirs {
+            _ if !COLUMNS.contains(&ours.as_str()) => {
+                layers.problem(&key, "not one of our columns", &format!("ours are: {}", COLUMNS.join(", ")));
+            }
+            toml::Value::String(theirs) => renamed.push((ours.clone(), theirs.clone())),
+            _ => layers.problem(&key, "not a column's name", "write ours = \"theirs\", for example ts_event = \"ts\""),
+        }
+    }
+    renamed
+}
+
+fn check_market(layers: &mut Layers, market: &MarketSection, limit: u64) -> Market {
+    let ticks = market.rate.0 * market.length.0.as_secs_f64();
+    // A tick takes 48 bytes in memory, and as much again while the tape is made.
+    if ticks > 200e6 {
+        let help = format!("{ticks:.0} ticks are too many to hold: lower market.rate or market.length");
+        layers.problem("market.length", "a tape that does not fit into memory", &help);
+    }
+    if !(1..=1_000_000).contains(&market.symbols.0) {
+        layers.problem("market.symbols", "not a number of symbols", "write a number from 1 to 1000000");
+    }
+    Market {
+        seed: market.seed.0,
+        symbols: market.symbols.0.clamp(1, 1_000_000) as u32,
+        per_second: market.rate.0,
+        ticks: (ticks.min(200e6) as u64).min(limit),
+    }
+}
