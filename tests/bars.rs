@@ -70,7 +70,7 @@ fn check(played: &Played, bars: &[oracle::OracleBar], ledger: &oracle::OracleLed
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn bars_equal_the_oracle_whatever_the_knobs(

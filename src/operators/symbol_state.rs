@@ -1,7 +1,7 @@
 use crate::aggregate::{Aggregate, Print};
 use crate::lateness::Lateness;
-use crate::prints::{PrintLog, Stories, Story, StoryKey};
-use crate::tick::{Tick, Venue};
+use crate::prints::{PrintLog, Stories, Story, StoryKey, Word};
+use crate::tick::{Kind, Tick, Venue};
 use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
 
@@ -22,8 +22,8 @@ pub struct SymbolState<A> {
     others: Vec<Slice<A>>,
     log: PrintLog,
     stories: Stories,
-    /// Amendments that wait for their time; nothing is forgotten meanwhile.
-    pub waiting: u32,
+    /// Ticks that wait for their time as amendments; nothing is forgotten meanwhile.
+    waiting: Vec<(StoryKey, Kind)>,
 }
 
 /// What is known of a print.
@@ -44,18 +44,44 @@ impl<A: Aggregate> SymbolState<A> {
             others: Vec::new(),
             log: PrintLog::default(),
             stories: Stories::default(),
-            waiting: 0,
+            waiting: Vec::new(),
         }
     }
 
     /// Keeps a trade that is certainly new, or says that it must be looked at.
     #[inline]
-    pub fn keep_if_new(&mut self, venue: Venue, print: Print, rules: &Lateness) -> bool {
-        let is_new = self.log.is_new(venue, print.ts_event, print.seq, &rules.sessions) && self.stories.is_empty();
+    pub fn keep_if_new(&mut self, tick: &Tick, print: Print, rules: &Lateness) -> bool {
+        let is_new = self.log.is_new(tick.venue, tick.ts_event, tick.seq)
+            && !self.stories.wait_for_prints()
+            && !self.waits_for(tick, rules);
         if is_new {
-            self.log.push(venue, print);
+            self.log.push(tick.venue, print, &rules.sessions);
         }
         is_new
+    }
+
+    /// Whether a trade waits for its time of which this one is a repeat.
+    #[inline]
+    pub fn waits_for(&self, tick: &Tick, rules: &Lateness) -> bool {
+        !self.waiting.is_empty() && tick.kind == Kind::Trade && self.waiting.contains(&waiting_as(tick, rules))
+    }
+
+    /// A tick begins to wait for its time.
+    pub fn begin_wait(&mut self, tick: &Tick, rules: &Lateness) {
+        self.waiting.push(waiting_as(tick, rules));
+    }
+
+    /// A tick's time has come.
+    pub fn end_wait(&mut self, tick: &Tick, rules: &Lateness) {
+        let tick = waiting_as(tick, rules);
+        if let Some(at) = self.waiting.iter().position(|waiting| *waiting == tick) {
+            self.waiting.swap_remove(at);
+        }
+    }
+
+    /// Whether any tick waits for its time.
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// The slice of a window.
@@ -93,7 +119,7 @@ impl<A: Aggregate> SymbolState<A> {
 
     /// Forgets what nothing can change any more; `ended` is told the stories that are over.
     pub fn forget(&mut self, rules: &Lateness, windows: Tumbling, ended: impl FnMut(&Story)) {
-        if self.waiting > 0 {
+        if self.is_waiting() {
             return;
         }
         let passed = self.clock.saturating_sub(rules.disorder);
@@ -112,31 +138,22 @@ impl<A: Aggregate> SymbolState<A> {
     pub fn about(&mut self, tick: &Tick, seq: u64, rules: &Lateness) -> About {
         let session = rules.sessions.of(tick.ts_event);
         let key = (tick.venue, session.0, seq);
-        match self.stories.get_mut(&key) {
+        match self.stories.get(&key) {
             Some(story) => About { key, trade: story.trade().copied(), has_story: true },
             None => About { key, trade: self.log.find(tick.venue, seq, session).copied(), has_story: false },
         }
     }
 
     /// Keeps a print that has no story.
-    pub fn keep(&mut self, venue: Venue, print: Print) {
-        self.log.push(venue, print);
+    pub fn keep(&mut self, venue: Venue, print: Print, rules: &Lateness) {
+        self.log.push(venue, print, &rules.sessions);
     }
 
     /// Adds to the story of a print, and makes the log say what the story says then. Returns the windows that
     /// this touches, with what they held before.
-    pub fn retell(
-        &mut self,
-        about: &About,
-        rules: &Lateness,
-        windows: Tumbling,
-        add: impl FnOnce(&mut Story),
-    ) -> Vec<(Window, A)> {
+    pub fn retell(&mut self, about: &About, word: Word, rules: &Lateness, windows: Tumbling) -> Vec<(Window, A)> {
         let (venue, _, seq) = about.key;
-        let story = self.stories.begin(about.key, || Story::of(about.trade));
-        let before = story.print(rules);
-        add(story);
-        let after = story.print(rules);
+        let (before, after) = self.stories.tell(about.key, about.trade, word, rules);
         if before == after {
             return Vec::new();
         }
@@ -150,7 +167,7 @@ impl<A: Aggregate> SymbolState<A> {
             print.live = false;
         }
         if let Some(print) = after {
-            self.log.push(venue, print);
+            self.log.push(venue, print, &rules.sessions);
         }
         changed
     }
@@ -162,4 +179,9 @@ impl<A: Aggregate> SymbolState<A> {
             None => self.rebuild(window),
         }
     }
+}
+
+/// How a tick that waits is remembered: as a trade it may be repeated meanwhile.
+fn waiting_as(tick: &Tick, rules: &Lateness) -> (StoryKey, Kind) {
+    ((tick.venue, rules.sessions.of(tick.ts_event).0, tick.seq), tick.kind)
 }

@@ -7,11 +7,11 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use super::Changes;
 use super::context::{Context, Ticks};
-use super::symbol_state::{Slice, SymbolState};
+use super::symbol_state::{About, Slice, SymbolState};
 use crate::aggregate::{Aggregate, Print, Value};
 use crate::lateness::{Horizon, Verdict};
 use crate::ledger::Ledger;
-use crate::prints::Story;
+use crate::prints::{Story, Word};
 use crate::row::{Field, Row};
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::{EventTime, MS};
@@ -168,8 +168,9 @@ impl<A: Aggregate> WindowAggregate<A> {
             let is_ahead = tick.watermark_lead_ms <= 0 && tick.ts_event >= sent;
             let print = print_of(tick);
             let is_plain = is_ahead
+                && verdict == Verdict::OnTime
                 && tick.kind == Kind::Trade
-                && (!self.keeps_prints || state.keep_if_new(tick.venue, print, &self.context.lateness));
+                && (!self.keeps_prints || state.keep_if_new(tick, print, &self.context.lateness));
             if !is_plain {
                 self.take_slowly(*tick, verdict, is_ahead, sent_ms);
                 continue;
@@ -190,35 +191,40 @@ impl<A: Aggregate> WindowAggregate<A> {
     /// applied at once if nothing that it touches was, or will be, emitted without it; else at the next time for
     /// amendments after its partition's watermark. The tape alone decides which.
     fn take_slowly(&mut self, tick: Tick, verdict: Verdict, is_ahead: bool, sent_ms: i64) {
-        let state = &mut self.symbols[tick.symbol.0 as usize];
-        let known = self.keeps_prints.then(|| state.about(&tick, seq_of_print(&tick), &self.context.lateness));
-        let known = known.and_then(|about| about.trade).map(|print| print.ts_event);
+        let about = self.about(&tick);
+        let known = about.as_ref().and_then(|about| about.trade).map(|print| print.ts_event);
         let own = (tick.kind == Kind::Trade).then_some(tick.ts_event);
         let first_end = own.into_iter().chain(known).map(|ts| self.windows.window_of(ts).end_ms()).min();
         let at = self.context.amendments_after(tick.watermark_ms().max(sent_ms));
-        let is_new = is_ahead && own.is_some() && known.is_none();
-        if is_new || first_end.is_some_and(|end| at <= end) {
-            self.apply(&tick, verdict);
+        let repeats = self.symbols[tick.symbol.0 as usize].waits_for(&tick, &self.context.lateness);
+        let is_new = is_ahead && own.is_some() && known.is_none() && !repeats;
+        if is_new || (!repeats && first_end.is_some_and(|end| at <= end)) {
+            self.apply(&tick, verdict, about);
         } else {
-            state.waiting += 1;
+            self.symbols[tick.symbol.0 as usize].begin_wait(&tick, &self.context.lateness);
             self.amendments.entry(at).or_default().push((tick, verdict));
         }
     }
 
-    /// Applies a tick to its symbol's state.
-    fn apply(&mut self, tick: &Tick, verdict: Verdict) {
-        let (rules, windows) = (self.context.lateness.clone(), self.windows);
+    /// What is known of the print that a tick is, or speaks of; nothing where prints are not kept.
+    fn about(&mut self, tick: &Tick) -> Option<About> {
+        let seq = if tick.kind == Kind::Trade { tick.seq } else { tick.ref_seq };
         let state = &mut self.symbols[tick.symbol.0 as usize];
-        let is_trade = tick.kind == Kind::Trade;
-        if !self.keeps_prints && !is_trade {
-            self.ledger.unmatched += 1;
-            return;
-        }
-        let about = self.keeps_prints.then(|| state.about(tick, seq_of_print(tick), &rules));
+        self.keeps_prints.then(|| state.about(tick, seq, &self.context.lateness))
+    }
+
+    /// Applies a tick to its symbol's state.
+    fn apply(&mut self, tick: &Tick, verdict: Verdict, about: Option<About>) {
+        let state = &mut self.symbols[tick.symbol.0 as usize];
+        let (rules, windows, is_trade) = (&self.context.lateness, self.windows, tick.kind == Kind::Trade);
         let changed = match &about {
-            Some(about) if !is_trade => state.retell(about, &rules, windows, |story| story.add_message(*tick)),
+            None if !is_trade => {
+                self.ledger.unmatched += 1;
+                return;
+            }
+            Some(about) if !is_trade => state.retell(about, Word::Message(*tick), rules, windows),
             Some(about) if about.has_story || about.trade.is_some() => {
-                let changed = state.retell(about, &rules, windows, |story| story.add_trade(print_of(tick)));
+                let changed = state.retell(about, Word::Trade(print_of(tick)), rules, windows);
                 self.count_trade(verdict, about.trade.is_some());
                 changed
             }
@@ -237,7 +243,7 @@ impl<A: Aggregate> WindowAggregate<A> {
         let print = print_of(tick);
         self.add(tick.symbol, &print);
         if self.keeps_prints {
-            self.symbols[tick.symbol.0 as usize].keep(tick.venue, print);
+            self.symbols[tick.symbol.0 as usize].keep(tick.venue, print, &self.context.lateness);
         }
     }
 
@@ -287,7 +293,7 @@ impl<A: Aggregate> WindowAggregate<A> {
             return;
         }
         // An emitted window is kept while its symbol's own clock has not passed it; its prints, longer.
-        if !emitted || window.end > state.clock.saturating_sub(self.context.lateness.disorder) || state.waiting > 0 {
+        if !emitted || window.end > state.clock.saturating_sub(self.context.lateness.disorder) || state.is_waiting() {
             state.open(Slice { window, state: after, emitted });
         }
         if !emitted {
@@ -321,8 +327,9 @@ impl<A: Aggregate> WindowAggregate<A> {
             self.spare.push(symbols);
         }
         for (tick, verdict) in self.amendments.remove(&ms).unwrap_or_default() {
-            self.symbols[tick.symbol.0 as usize].waiting -= 1;
-            self.apply(&tick, verdict);
+            self.symbols[tick.symbol.0 as usize].end_wait(&tick, &self.context.lateness);
+            let about = self.about(&tick);
+            self.apply(&tick, verdict, about);
         }
         self.context.counters.ledger.set(self.ledger);
     }
@@ -341,11 +348,6 @@ fn count_story(story: &Story, rules: &crate::lateness::Lateness, ledger: &mut Le
     let (matched, unmatched) = story.matched(rules);
     ledger.amended += matched;
     ledger.unmatched += unmatched;
-}
-
-/// The sequence number of the print that a tick is, or speaks of.
-fn seq_of_print(tick: &Tick) -> u64 {
-    if tick.kind == Kind::Trade { tick.seq } else { tick.ref_seq }
 }
 
 fn print_of(tick: &Tick) -> Print {

@@ -8,7 +8,7 @@ use crate::window::Window;
 
 /// Prints in one chunk. Chunks are told apart by their ranges of time and sequence, so that finding a print
 /// reads a few of them, and keeping one costs no index.
-const CHUNK: usize = 128;
+const CHUNK: usize = 64;
 
 /// One symbol's prints, a lane a venue, each in order of arrival.
 #[derive(Debug, Default)]
@@ -29,36 +29,43 @@ struct Lane {
 struct Chunk {
     ts: (EventTime, EventTime),
     seq: (u64, u64),
+    /// The latest time of this chunk and all before it: a search backwards ends where it lies too early.
+    latest: EventTime,
+    /// The highest sequence number of this chunk and those before it of the same session; likewise.
+    highest: u64,
     prints: Vec<Print>,
 }
 
 impl PrintLog {
     /// Whether a trade is certainly new: its venue's sequence number is the highest of its session.
-    pub fn is_new(&mut self, venue: Venue, ts: EventTime, seq: u64, sessions: &Sessions) -> bool {
-        let lane = self.lane(venue);
-        if ts >= lane.session.1 {
-            lane.session = sessions.of(ts);
-            lane.highest_seq = seq;
-            return true;
-        }
-        let is_new = seq > lane.highest_seq && ts >= lane.session.0;
-        if is_new {
-            lane.highest_seq = seq;
-        }
-        is_new
+    #[inline]
+    pub fn is_new(&self, venue: Venue, ts: EventTime, seq: u64) -> bool {
+        let lane = self.lanes.iter().find(|lane| lane.venue == venue);
+        lane.is_none_or(|lane| ts >= lane.session.1 || (ts >= lane.session.0 && seq > lane.highest_seq))
     }
 
     /// Keeps a print.
-    pub fn push(&mut self, venue: Venue, print: Print) {
+    pub fn push(&mut self, venue: Venue, print: Print, sessions: &Sessions) {
         let lane = self.lane(venue);
+        if print.ts_event >= lane.session.1 {
+            (lane.session, lane.highest_seq) = (sessions.of(print.ts_event), print.seq);
+        } else if print.ts_event >= lane.session.0 {
+            lane.highest_seq = lane.highest_seq.max(print.seq);
+        }
         let (ts, seq) = (print.ts_event, print.seq);
         match lane.chunks.back_mut() {
             Some(chunk) if chunk.prints.len() < CHUNK => {
                 chunk.ts = (chunk.ts.0.min(ts), chunk.ts.1.max(ts));
                 chunk.seq = (chunk.seq.0.min(seq), chunk.seq.1.max(seq));
+                (chunk.latest, chunk.highest) = (chunk.latest.max(ts), chunk.highest.max(seq));
                 chunk.prints.push(print);
             }
-            _ => lane.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), prints: vec![print] }),
+            last => {
+                let latest = last.as_ref().map_or(ts, |last| last.latest.max(ts));
+                let same_session = last.filter(|last| last.latest >= lane.session.0);
+                let highest = same_session.map_or(seq, |last| last.highest.max(seq));
+                lane.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), latest, highest, prints: vec![print] });
+            }
         }
     }
 
@@ -66,6 +73,7 @@ impl PrintLog {
     pub fn find(&mut self, venue: Venue, seq: u64, within: (EventTime, EventTime)) -> Option<&mut Print> {
         let chunks = self.lane(venue).chunks.iter_mut().rev();
         chunks
+            .take_while(|c| c.latest >= within.0 && c.highest >= seq)
             .filter(|c| c.seq.0 <= seq && seq <= c.seq.1 && c.ts.0 < within.1 && c.ts.1 >= within.0)
             .flat_map(|chunk| chunk.prints.iter_mut())
             .find(|p| p.live && p.seq == seq && within.0 <= p.ts_event && p.ts_event < within.1)
@@ -73,7 +81,8 @@ impl PrintLog {
 
     /// The live prints of a window, in no order that matters.
     pub fn prints_of(&self, window: Window) -> impl Iterator<Item = &Print> {
-        let chunks = self.lanes.iter().flat_map(|lane| &lane.chunks);
+        let is_late_enough = move |chunk: &&Chunk| chunk.latest >= window.start;
+        let chunks = self.lanes.iter().flat_map(move |lane| lane.chunks.iter().rev().take_while(is_late_enough));
         let near = chunks.filter(move |chunk| chunk.ts.0 < window.end && chunk.ts.1 >= window.start);
         near.flat_map(|chunk| &chunk.prints).filter(move |print| print.live && window.contains(print.ts_event))
     }
@@ -109,11 +118,11 @@ mod tests {
 
     #[test]
     fn prints_are_found_by_sequence_and_by_time_until_they_are_forgotten() {
-        let mut log = PrintLog::default();
+        let (mut log, sessions) = (PrintLog::default(), Sessions::new(TimeZone::UTC));
         for i in 0..1_000 {
-            log.push(Venue(1), print(10 * i, i as u64));
+            log.push(Venue(1), print(10 * i, i as u64), &sessions);
         }
-        log.push(Venue(2), print(55, 7));
+        log.push(Venue(2), print(55, 7), &sessions);
         assert_eq!(log.find(Venue(1), 7, (0, 10_000)).map(|p| p.ts_event), Some(70));
         assert_eq!(log.find(Venue(2), 7, (0, 10_000)).map(|p| p.ts_event), Some(55));
         assert!(log.find(Venue(1), 7, (0, 70)).is_none());
@@ -129,10 +138,14 @@ mod tests {
     fn sequence_numbers_begin_anew_in_each_session() {
         const DAY: i64 = 86_400_000_000_000;
         let (mut log, sessions) = (PrintLog::default(), Sessions::new(TimeZone::UTC));
-        assert!(log.is_new(Venue(0), 10, 100, &sessions));
-        assert!(!log.is_new(Venue(0), 11, 100, &sessions));
-        assert!(log.is_new(Venue(0), 12, 101, &sessions));
-        assert!(log.is_new(Venue(0), DAY, 1, &sessions));
-        assert!(!log.is_new(Venue(0), 13, 200, &sessions));
+        assert!(log.is_new(Venue(0), 10, 100));
+        log.push(Venue(0), print(10, 100), &sessions);
+        assert!(!log.is_new(Venue(0), 11, 100));
+        assert!(log.is_new(Venue(0), 12, 101));
+        assert!(log.is_new(Venue(0), DAY, 1));
+        log.push(Venue(0), print(DAY, 1), &sessions);
+        assert!(!log.is_new(Venue(0), 13, 200));
+        assert!(log.find(Venue(0), 100, (0, DAY)).is_some());
+        assert!(log.find(Venue(0), 1, (0, DAY)).is_none());
     }
 }

@@ -11,7 +11,11 @@ pub type StoryKey = (Venue, EventTime, u64);
 /// The stories of one symbol: prints about which there is more than one message, or of which only
 /// messages are known so far. Most prints have none.
 #[derive(Debug, Default)]
-pub struct Stories(HashMap<StoryKey, Story>);
+pub struct Stories {
+    stories: HashMap<StoryKey, Story>,
+    /// How many of them wait for their print.
+    waiting: usize,
+}
 
 /// Everything that was accepted about one print.
 #[derive(Debug, Default)]
@@ -32,24 +36,9 @@ fn rank_of_message(tick: &Tick) -> Rank {
 }
 
 impl Story {
-    /// A story that begins with a print that is kept already, if it is.
-    pub fn of(print: Option<Print>) -> Self {
-        Story { trades: print.into_iter().collect(), messages: Vec::new() }
-    }
-
     /// The print's last trade, if one was seen; another one is a repeat.
     pub fn trade(&self) -> Option<&Print> {
         self.trades.iter().max_by_key(|print| rank_of_trade(print))
-    }
-
-    /// One more trade.
-    pub fn add_trade(&mut self, print: Print) {
-        self.trades.push(print);
-    }
-
-    /// One more cancel or correction.
-    pub fn add_message(&mut self, tick: Tick) {
-        self.messages.push(tick);
     }
 
     /// What the print is now: the last message by time and sequence number has the word, whatever came first.
@@ -79,27 +68,58 @@ impl Story {
     }
 }
 
+/// One more thing said about a print.
+#[derive(Clone, Copy, Debug)]
+pub enum Word {
+    /// It was printed, for the first time or again.
+    Trade(Print),
+    /// It was cancelled or corrected.
+    Message(Tick),
+}
+
 impl Stories {
-    /// Whether there is no story, as is usual.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether messages wait for a print, so that a new one may be it.
+    pub fn wait_for_prints(&self) -> bool {
+        self.waiting > 0
     }
 
     /// The story of a print.
-    pub fn get_mut(&mut self, key: &StoryKey) -> Option<&mut Story> {
-        self.0.get_mut(key)
+    pub fn get(&self, key: &StoryKey) -> Option<&Story> {
+        self.stories.get(key)
     }
 
-    /// The story of a print, begun with `first` if there is none.
-    pub fn begin(&mut self, key: StoryKey, first: impl FnOnce() -> Story) -> &mut Story {
-        self.0.entry(key).or_insert_with(first)
+    /// Adds to the story of a print, which begins with `first` if there is none yet. Returns what the print was
+    /// before and what it is now.
+    pub fn tell(
+        &mut self,
+        key: StoryKey,
+        first: Option<Print>,
+        word: Word,
+        rules: &Lateness,
+    ) -> (Option<Print>, Option<Print>) {
+        let waiting = &mut self.waiting;
+        let story = self.stories.entry(key).or_insert_with(|| {
+            *waiting += usize::from(first.is_none());
+            Story { trades: first.into_iter().collect(), messages: Vec::new() }
+        });
+        let before = story.print(rules);
+        match word {
+            Word::Trade(print) => {
+                *waiting -= usize::from(story.trades.is_empty());
+                story.trades.push(print);
+            }
+            Word::Message(tick) => story.messages.push(tick),
+        }
+        (before, story.print(rules))
     }
 
     /// Ends the stories of which all was said before `ts`.
     pub fn end_before(&mut self, ts: EventTime, mut ended: impl FnMut(&Story)) {
-        self.0.retain(|_, story| {
+        let waiting = &mut self.waiting;
+        self.stories.retain(|_, story| {
             let goes_on = story.last_ts() >= ts;
             if !goes_on {
+                *waiting -= usize::from(story.trades.is_empty());
                 ended(story);
             }
             goes_on

@@ -153,7 +153,7 @@ impl<'a> Drive<'a> {
         self.report_at = now + REPORT_EVERY;
         let empty = self.post.empty.try_recv().unwrap_or_default();
         let stages = self.recorder.swap(empty);
-        let second = (now - self.began) / REPORT_EVERY;
+        let second = now.saturating_sub(self.began) / REPORT_EVERY;
         // Nobody is left to read it only when the whole run is being torn down.
         let _ = self.post.reports.send(Report { worker: self.context.worker, second, stages });
     }

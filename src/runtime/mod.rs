@@ -142,10 +142,10 @@ where
 {
     let Plan { clock, knobs, lateness, changes_every_ms, symbols, stop } = plan;
     let workers = feeds.len();
-    let began = clock.now();
-    // The schedule begins when the workers are there to keep it.
-    let start = if matches!(clock, Clock::Wall(_)) { began + HEAD_START } else { began };
-    feeds.iter_mut().for_each(|feed| feed.begin(start));
+    // A schedule begins when the workers are there to keep it.
+    let scheduled = feeds.iter().any(Feed::is_scheduled) && matches!(clock, Clock::Wall(_));
+    let began = clock.now() + if scheduled { HEAD_START } else { 0 };
+    feeds.iter_mut().for_each(|feed| feed.begin(began));
     let schedule = feeds.first().and_then(Feed::schedule).map(|schedule| Box::new(schedule) as Schedule);
     let (closes, failure) = (Arc::new(Closes::new(workers, schedule)), Failure::default());
     let (sender, reports) = channel();
@@ -225,7 +225,7 @@ where
     if let Some(error) = failure.take() {
         return Err(error);
     }
-    let elapsed = clock.now() - began;
+    let elapsed = clock.now().saturating_sub(began);
     let Share { ledger, written, batches } = total;
     Ok(Outcome { ledger, written, stages, closes, batches, elapsed })
 }

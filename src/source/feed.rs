@@ -59,9 +59,14 @@ impl Feed {
         self
     }
 
+    /// Whether ticks are due by a schedule, rather than when they are read.
+    pub fn is_scheduled(&self) -> bool {
+        self.pace != Pace::AsRead
+    }
+
     /// Fixes the instant at which the schedule begins, if there is one.
     pub fn begin(&mut self, at: RunTime) {
-        if self.pace != Pace::AsRead {
+        if self.is_scheduled() {
             self.start = at;
         }
     }
@@ -72,7 +77,7 @@ impl Feed {
     /// # Errors
     /// When the input cannot be read.
     pub fn poll(&mut self, now: RunTime, mut room: usize, stop_ms: i64, out: &mut Arrivals) -> Result<Next> {
-        let (scheduled, start) = (self.pace != Pace::AsRead, self.start);
+        let (scheduled, start) = (self.is_scheduled(), self.start);
         loop {
             if self.at == self.block.ticks.len() {
                 if !scheduled {

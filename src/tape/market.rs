@@ -22,9 +22,10 @@ pub struct Market {
 /// 2026-01-05 09:30:00 in New York.
 const OPEN: EventTime = 1_767_623_400 * SECOND;
 
-/// Of 10,000 prints: cancelled and corrected as KX counts them on a real feed; late is our choice.
+/// Of 10,000 prints: cancelled and corrected as KX counts them on a real feed; delayed and late are our choice.
 const CANCELS: u64 = 7;
 const CORRECTIONS: u64 = 3;
+const DELAYED: u64 = 100;
 const LATE: u64 = 5;
 
 impl Market {
@@ -53,21 +54,23 @@ impl Market {
                 venue: Venue::default(),
                 kind: Kind::Trade,
             };
-            let fate = random.below(10_000);
-            if fate < CANCELS + CORRECTIONS
+            let said = random.below(10_000);
+            if said < CANCELS + CORRECTIONS
                 && let Some(print) = last[symbol]
             {
-                tick.kind = if fate < CANCELS { Kind::Cancel } else { Kind::Correct };
+                tick.kind = if said < CANCELS { Kind::Cancel } else { Kind::Correct };
                 tick.ref_seq = print.seq;
             }
             if tick.kind == Kind::Trade {
                 last[symbol] = Some(tick);
             }
-            // Prints arrive up to half the disorder apart from their order; a late one beyond it.
-            let slack = (rules.disorder / 2).max(1) as u64;
-            let late = tick.kind == Kind::Trade && (10_000 - LATE..10_000).contains(&fate);
-            let delay =
-                if late { rules.disorder as u64 * 2 + random.below(SECOND as u64) } else { random.below(slack) };
+            // A delay within half the disorder keeps a print on time; beyond it, it is late.
+            let delay = match random.below(10_000) {
+                _ if tick.kind != Kind::Trade => 0,
+                0..LATE => rules.disorder as u64 * 2 + random.below(SECOND as u64),
+                LATE..DELAYED => random.below((rules.disorder / 2).max(1) as u64),
+                _ => 0,
+            };
             arrivals.push((ts_event + delay as i64, tick));
         }
         arrivals.sort_by_key(|(arrival, tick)| (*arrival, tick.seq));
