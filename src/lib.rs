@@ -1,9 +1,44 @@
 //! tapeflow: a streaming dataflow runtime for stock ticks.
+//!
+//! A tape, recorded or made up, is played as a timed live feed into timely-dataflow operators. Windows are
+//! aggregated in event time; late prints, cancels and corrections amend what was said before; and the run ends with
+//! latency histograms, counted from the instant at which each tick was due.
+//!
+//! # Layout
+//!
+//! The order of the modules below is the order of their layers: a module uses only modules declared above it, which
+//! `tests/layers.rs` checks. Folders are where one adds a file of the same kind; files are where one does not.
+//!
+//! * words: [`error`], [`time`], [`tick`], [`row`];
+//! * rules, without I/O and without a clock of their own: [`window`], [`aggregate`], [`lateness`], [`prints`],
+//!   [`ledger`], [`batch`], [`latency`];
+//! * [`tape`]: what a recorded or generated day is, its formats, its order and its schedule;
+//! * edges: [`source`] and [`sink`], a file a kind;
+//! * [`operators`]: the dataflow; timely and differential are known here and in `runtime`;
+//! * the run: [`runtime`], [`config`], [`report`], [`cli`].
+//!
+//! The life of one tick from dataset to sink is told in `ARCHITECTURE.md`.
+//!
+//! A pipeline is a closure over a stream of ticks:
+//!
+//! ```no_run
+//! use tapeflow::{aggregate::Ohlcv, window::Tumbling};
+//!
+//! fn main() -> std::process::ExitCode {
+//!     tapeflow::cli::main("ohlcv", include_str!("../pipelines/ohlcv.toml"), |ticks, windows: &Tumbling| {
+//!         ticks.window_aggregate::<Ohlcv>(*windows)
+//!     })
+//! }
+//! ```
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 pub mod error;
 pub mod time;
 pub mod tick;
 pub mod row;
+
 pub mod window;
 pub mod aggregate;
 pub mod lateness;
@@ -11,10 +46,14 @@ pub mod prints;
 pub mod ledger;
 pub mod batch;
 pub mod latency;
+
 pub mod tape;
+
 pub mod source;
 pub mod sink;
+
 pub mod operators;
+
 pub mod runtime;
 pub mod config;
 pub mod report;

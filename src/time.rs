@@ -13,7 +13,7 @@ pub type RunTime = u64;
 /// What a wall clock shows when it is made: an hour, so that a sender's earlier due times can be told too.
 const WALL_START: RunTime = 3_600_000_000_000;
 
-/// A millisecond in nanoseconds: the resolution of watermarks (see [`crate::tick::Tick::watermark_ms`]).
+/// A millisecond in nanoseconds: the resolution of watermarks.
 pub const MS: i64 = 1_000_000;
 
 /// A second in nanoseconds.

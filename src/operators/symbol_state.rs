@@ -153,6 +153,9 @@ impl<A: Aggregate> SymbolState<A> {
     /// this touches, with what they held before.
     pub fn retell(&mut self, about: &About, word: Word, rules: &Lateness, windows: Tumbling) -> Vec<(Window, A)> {
         let (venue, _, seq) = about.key;
+        if let Word::Trade(print) = &word {
+            self.log.see(venue, print, &rules.sessions);
+        }
         let (before, after) = self.stories.tell(about.key, about.trade, word, rules);
         if before == after {
             return Vec::new();

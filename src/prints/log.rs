@@ -44,14 +44,20 @@ impl PrintLog {
         lane.is_none_or(|lane| ts >= lane.session.1 || (ts >= lane.session.0 && seq > lane.highest_seq))
     }
 
-    /// Keeps a print.
-    pub fn push(&mut self, venue: Venue, print: Print, sessions: &Sessions) {
+    /// Remembers that a print was seen, kept or not, so that it is not new again.
+    pub fn see(&mut self, venue: Venue, print: &Print, sessions: &Sessions) {
         let lane = self.lane(venue);
         if print.ts_event >= lane.session.1 {
             (lane.session, lane.highest_seq) = (sessions.of(print.ts_event), print.seq);
         } else if print.ts_event >= lane.session.0 {
             lane.highest_seq = lane.highest_seq.max(print.seq);
         }
+    }
+
+    /// Keeps a print.
+    pub fn push(&mut self, venue: Venue, print: Print, sessions: &Sessions) {
+        self.see(venue, &print, sessions);
+        let lane = self.lane(venue);
         let (ts, seq) = (print.ts_event, print.seq);
         match lane.chunks.back_mut() {
             Some(chunk) if chunk.prints.len() < CHUNK => {

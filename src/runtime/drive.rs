@@ -106,7 +106,7 @@ impl<'a> Drive<'a> {
             if next == Next::End {
                 break;
             }
-            worker.step();
+            self.step(worker);
             self.retire(written, now);
 
             let deadline = if batch.ticks.is_empty() { RunTime::MAX } else { limits.deadline(oldest) };
@@ -158,17 +158,19 @@ impl<'a> Drive<'a> {
         let _ = self.post.reports.send(Report { worker: self.context.worker, second, stages });
     }
 
+    /// Lets the dataflow work on what it was given.
+    fn step(&self, worker: &mut Worker) {
+        // Nothing but us moves a manual clock, so the dataflow is let come to rest before it moves on.
+        let steps = if matches!(self.context.clock, Clock::Manual(_)) { 8 } else { 1 };
+        (0..steps).for_each(|_| _ = worker.step());
+    }
+
     /// Waits until `wake`, or until the dataflow has something to do.
     fn wait(&self, worker: &mut Worker, wake: RunTime) {
         let span = Duration::from_nanos(wake.saturating_sub(self.context.clock.now()));
         match &self.context.clock {
-            Clock::Manual(_) => {
-                // Nothing moves a manual clock but us, so the dataflow is let come to rest first.
-                (0..8).for_each(|_| _ = worker.step());
-                self.context.clock.wait(span);
-            }
-            Clock::Wall(_) if self.knobs.spin => {}
-            Clock::Wall(_) if span.is_zero() => {}
+            clock @ Clock::Manual(_) => clock.wait(span),
+            Clock::Wall(_) if self.knobs.spin || span.is_zero() => {}
             Clock::Wall(_) => _ = worker.step_or_park(Some(span)),
         }
     }

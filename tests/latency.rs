@@ -1,0 +1,212 @@
+//! Latency by a clock that is moved by hand: every histogram is exact. What this can catch: a stall that is not
+//! counted from when ticks were due (coordinated omission), a wait that is put into the wrong stage, a close that
+//! is measured from the wrong instant. What it cannot: the cost of anything, which is for the benches.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use jiff::tz::TimeZone;
+use tapeflow::aggregate::{Aggregate, Bar, Ohlcv, Print};
+use tapeflow::batch::BatchLimits;
+use tapeflow::error::Result;
+use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
+use tapeflow::latency::{Stage, Stages};
+use tapeflow::operators::Summary;
+use tapeflow::runtime::{self, Knobs, Outcome, Plan, Snapshot, Watch};
+use tapeflow::sink::{Discard, Sink};
+use tapeflow::source::{Pacing, Surroundings, in_memory};
+use tapeflow::tape::{PartitionRules, Rejects};
+use tapeflow::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use tapeflow::time::{Clock, MS};
+use tapeflow::window::Tumbling;
+
+const DISORDER: i64 = 100 * MS;
+
+/// One tick a millisecond of one symbol, for so many milliseconds of event time from 1,000 s.
+fn tape(millis: i64) -> Vec<Tick> {
+    let tick = |i: i64| {
+        let mut tick = Tick {
+            ts_event: 1_000_000 * MS + i * MS,
+            seq: i as u64 + 1,
+            price: Price(i + 1),
+            ref_seq: 0,
+            size: 1,
+            symbol: Symbol(0),
+            watermark_lead_ms: 0,
+            venue: Venue(0),
+            kind: Kind::Trade,
+        };
+        tick.set_watermark(tick.ts_event - DISORDER);
+        tick
+    };
+    (0..millis).map(tick).collect()
+}
+
+struct Nobody;
+
+impl Watch for Nobody {
+    fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
+
+    fn interval(&mut self, _second: u64, _stages: &Stages) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Plays the tape at its own speed through windows of one second on a manual clock.
+fn play<A: Aggregate<Value = Bar>>(
+    tape: &[Tick],
+    clock: &Clock,
+    batch: BatchLimits,
+    sink: Box<dyn Sink<Summary<Bar>> + Send>,
+) -> Outcome {
+    let symbols = Arc::new(Names::default());
+    symbols.intern("S");
+    let around = Surroundings {
+        clock: clock.clone(),
+        rules: PartitionRules { disorder: DISORDER, max_jump: i64::MAX },
+        symbols: symbols.clone(),
+        venues: Arc::default(),
+        rejects: Rejects::default(),
+        stop: Arc::default(),
+        play_for: None,
+        idle: 0,
+    };
+    let opened = in_memory(tape, Pacing::Speed(1.0), 1, &around);
+    let sessions = Sessions::new(TimeZone::UTC);
+    let plan = Plan {
+        clock: clock.clone(),
+        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000 },
+        lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions },
+        changes_every_ms: 1_000,
+        symbols,
+        stop: Arc::default(),
+    };
+    let windows = Tumbling::new(1_000 * MS).unwrap();
+    runtime::run(plan, opened.feeds, vec![sink], &mut Nobody, move |ticks| ticks.window_aggregate::<A>(windows))
+        .unwrap()
+}
+
+fn greedy() -> BatchLimits {
+    BatchLimits::new(usize::MAX, Duration::ZERO, u64::MAX)
+}
+
+/// What a histogram holds, in milliseconds and their counts. HdrHistogram keeps three digits, so values that are
+/// whole milliseconds come back within a thousandth, and round to what they were.
+fn millis(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
+    let value = |nanos: u64| (nanos as f64 / 1e6).round() as u64;
+    histogram.iter_recorded().map(|v| (value(v.value_iterated_to()), v.count_at_value())).collect()
+}
+
+/// Each of these once, and `rest` times zero.
+fn once_each(values: std::ops::RangeInclusive<u64>, rest: u64) -> Vec<(u64, u64)> {
+    std::iter::once((0, rest)).chain(values.map(|value| (value, 1))).collect()
+}
+
+#[test]
+fn a_tick_that_is_served_when_it_is_due_has_no_latency() {
+    let outcome = play::<Ohlcv>(&tape(3_000), &Clock::manual(), greedy(), Box::new(Discard));
+    for stage in Stage::ALL {
+        assert_eq!(millis(outcome.stages.get(stage)), [(0, 3_000)], "{}", stage.name());
+    }
+    let (close, sink) = outcome.closes.histograms();
+    assert_eq!(millis(&close), [(0, 3)]);
+    assert_eq!(millis(&sink), [(0, 3)]);
+    assert_eq!((outcome.written.rows, outcome.batches), (3, 3_000));
+}
+
+#[test]
+fn a_linger_is_in_the_batch_stage_of_each_tick() {
+    // Batches of the oldest tick and the four that come while it waits. The very first tick goes alone: it moves the
+    // watermark from nowhere, past an edge. The 999 others make 199 batches, and four are left for the end.
+    let linger = BatchLimits::new(usize::MAX, Duration::from_millis(4), u64::MAX);
+    let outcome = play::<Ohlcv>(&tape(1_000), &Clock::manual(), linger, Box::new(Discard));
+    let expected = [(0, 201), (1, 200), (2, 200), (3, 200), (4, 199)];
+    assert_eq!(millis(outcome.stages.get(Stage::Batch)), expected);
+    assert_eq!(millis(outcome.stages.get(Stage::Tick)), expected);
+    assert_eq!(millis(outcome.stages.get(Stage::Source)), [(0, 1_000)]);
+    assert_eq!(millis(outcome.stages.get(Stage::Operators)), [(0, 1_000)]);
+    assert_eq!(outcome.batches, 201);
+}
+
+#[test]
+fn a_linger_never_delays_a_close() {
+    // A batch that would wait a minute is sealed by the edges alone.
+    let linger = BatchLimits::new(usize::MAX, Duration::from_secs(60), u64::MAX);
+    let outcome = play::<Ohlcv>(&tape(3_000), &Clock::manual(), linger, Box::new(Discard));
+    assert_eq!(millis(&outcome.closes.histograms().0), [(0, 3)]);
+}
+
+thread_local! {
+    static CLOCK: RefCell<Option<Clock>> = const { RefCell::new(None) };
+}
+
+/// Bars by an operator that stalls for 100 ms at the 500th print. The clock is the worker's own thread's.
+#[derive(Clone, Default)]
+struct Stalling(Ohlcv);
+
+impl Aggregate for Stalling {
+    type Value = Bar;
+
+    fn add(&mut self, print: &Print) {
+        if print.seq == 500 {
+            CLOCK.with_borrow(|clock| clock.as_ref().unwrap().advance(Duration::from_millis(100)));
+        }
+        self.0.add(print);
+    }
+
+    fn lower(&self) -> Option<Bar> {
+        self.0.lower()
+    }
+}
+
+/// A sink that stalls for 100 ms at its `stall`-th flush, and lends its clock to the thread it runs on.
+struct Stall {
+    clock: Clock,
+    stall: usize,
+    flushes: usize,
+}
+
+impl Sink<Summary<Bar>> for Stall {
+    fn change(&mut self, _row: &Summary<Bar>, _symbol: &str, _diff: isize) -> Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        CLOCK.set(Some(self.clock.clone()));
+        self.flushes += 1;
+        if self.flushes == self.stall {
+            self.clock.advance(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stalled_operator_shows_in_the_latency_of_every_tick_that_was_due_meanwhile() {
+    let clock = Clock::manual();
+    // The first window closes, and the sink lends the clock, before the 1,500th print.
+    let mut tape = tape(3_000);
+    for (i, tick) in tape.iter_mut().enumerate() {
+        tick.seq = if i == 1_500 { 500 } else { 10_000 + i as u64 };
+    }
+    let sink = Stall { clock: clock.clone(), stall: usize::MAX, flushes: 0 };
+    let outcome = play::<Stalling>(&tape, &clock, greedy(), Box::new(sink));
+    assert_eq!(millis(outcome.stages.get(Stage::Tick)), once_each(1..=100, 2_900));
+    assert_eq!(millis(outcome.stages.get(Stage::Operators)), [(0, 2_999), (100, 1)]);
+    assert_eq!(millis(outcome.stages.get(Stage::Source)), once_each(1..=99, 2_901));
+}
+
+#[test]
+fn a_stalled_sink_shows_in_full_in_the_close_latency() {
+    let clock = Clock::manual();
+    let sink = Stall { clock: clock.clone(), stall: 2, flushes: 0 };
+    let outcome = play::<Ohlcv>(&tape(3_000), &clock, greedy(), Box::new(sink));
+    let (close, sink) = outcome.closes.histograms();
+    assert_eq!(millis(&close), [(0, 2), (100, 1)]);
+    assert_eq!(millis(&sink), [(0, 2), (100, 1)]);
+    // The ticks that were due while the worker stood in the sink came late to it; the one that closed the window,
+    // due at the same instant, had gone before.
+    assert_eq!(millis(outcome.stages.get(Stage::Source)), once_each(1..=99, 2_901));
+}
