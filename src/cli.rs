@@ -156,7 +156,7 @@ where
         Err(Error::ClosedPipe) => ExitCode::SUCCESS,
         Err(error) => {
             match &error {
-                Error::Config(text) => eprint!("{}\n", text.trim_end()),
+                Error::Config(text) => eprintln!("{}", text.trim_end()),
                 _ => eprintln!("{name}: error: {error}"),
             }
             ExitCode::from(error.exit_code())

@@ -91,7 +91,7 @@ impl Inputs {
         let mut lines = format::open(path)?;
         decoder.begin(path);
         let mut records = Vec::new();
-        while let Some(line) = lines.next().doing(|| format!("reading {}", path.display()))? {
+        while let Some(line) = lines.next_line().doing(|| format!("reading {}", path.display()))? {
             let Line::Text(line) = line else { break };
             match decoder.decode(line, &mut records) {
                 Err(reason) if format == Format::Csv => return Err(format::unusable(path, &reason)),

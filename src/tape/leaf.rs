@@ -81,7 +81,7 @@ impl Leaf {
     ///
     /// # Errors
     /// When the input cannot be read, or a file's first line names no usable columns.
-    pub fn next(&mut self) -> Result<Option<Placed>> {
+    pub fn next_record(&mut self) -> Result<Option<Placed>> {
         loop {
             let next = match self.decoded.pop_front() {
                 Some(next) => Some(next),
@@ -142,7 +142,7 @@ impl Leaf {
                 continue;
             };
             let number = lines.number() + 1;
-            let Some(line) = lines.next().doing(|| format!("reading {}", self.path.display()))? else {
+            let Some(line) = lines.next_line().doing(|| format!("reading {}", self.path.display()))? else {
                 self.lines = None;
                 continue;
             };

@@ -61,7 +61,7 @@ impl Merge {
         }
         // A single partition needs no look ahead, which a live one could not give.
         let placed = if self.leaves.len() == 1 && !self.primed {
-            self.leaves[0].next()?
+            self.leaves[0].next_record()?
         } else {
             self.prime()?;
             self.pop()?
@@ -103,7 +103,7 @@ impl Merge {
     }
 
     fn refill(&mut self, leaf: usize) -> Result<()> {
-        self.heads[leaf] = self.leaves[leaf].next()?;
+        self.heads[leaf] = self.leaves[leaf].next_record()?;
         if let Some(head) = &self.heads[leaf] {
             self.order.push(Reverse((head.clock, leaf)));
         }

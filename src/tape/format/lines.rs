@@ -21,7 +21,7 @@ pub struct Lines {
     beginning: Vec<u8>,
 }
 
-/// What [`Lines::next`] found.
+/// What [`Lines::next_line`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// A line without its line end (LF or CRLF); the last one may lack it.
@@ -41,7 +41,7 @@ impl Lines {
         self.line
     }
 
-    /// Whether a whole line is here already, so that [`Lines::next`] would not wait for the reader.
+    /// Whether a whole line is here already, so that [`Lines::next_line`] would not wait for the reader.
     pub fn is_buffered(&self) -> bool {
         memchr(b'\n', &self.buffer[self.start..self.end]).is_some()
     }
@@ -50,7 +50,7 @@ impl Lines {
     ///
     /// # Errors
     /// Whatever the reader says.
-    pub fn next(&mut self) -> std::io::Result<Option<Line<'_>>> {
+    pub fn next_line(&mut self) -> std::io::Result<Option<Line<'_>>> {
         let (mut searched, mut too_long) = (0, false);
         loop {
             let newline = memchr(b'\n', &self.buffer[self.start + searched..self.end]).map(|at| searched + at);
@@ -124,7 +124,7 @@ mod tests {
     fn lines(text: &[u8], step: usize) -> Vec<String> {
         let mut lines = Lines::new(Box::new(Dribble(std::io::Cursor::new(text.to_vec()), step)));
         let mut found = Vec::new();
-        while let Some(line) = lines.next().unwrap() {
+        while let Some(line) = lines.next_line().unwrap() {
             found.push(match line {
                 Line::Text(text) => String::from_utf8_lossy(text).into_owned(),
                 Line::TooLong(text) => format!("too long: {}", String::from_utf8_lossy(&text[..3])),
