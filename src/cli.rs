@@ -268,8 +268,11 @@ fn exit_code(report: &Report, strict: bool) -> ExitCode {
     }
 }
 
-/// The first Ctrl-C ends the run after what was read; the second ends the program at once.
-fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+/// A flag that the first Ctrl-C sets, to end the run after what was read; the second ends the program at once.
+///
+/// # Errors
+/// When the system does not let us listen.
+pub fn stop_on_signals() -> Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

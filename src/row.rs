@@ -88,7 +88,8 @@ impl Encoding {
         out.extend_from_slice(if self == Encoding::Jsonl { b"}\n" } else { b"\n" });
     }
 
-    fn value(self, field: Field<'_>, out: &mut Vec<u8>) {
+    /// Appends one value.
+    pub(crate) fn value(self, field: Field<'_>, out: &mut Vec<u8>) {
         match field {
             Field::Symbol(text) => self.text(text, out),
             Field::Time(ts) => out.extend_from_slice(itoa::Buffer::new().format(ts).as_bytes()),

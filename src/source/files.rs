@@ -111,7 +111,7 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
     let (minute, json) = (Path::new(path).join("minute"), Path::new(path).join("json"));
     if minute.is_dir() && json.is_dir() {
         return Err(Error::Usage(format!(
-            "reading {path}: it holds the same rows twice: choose --input {} or --input {}",
+            "reading {path}: it holds the same rows twice: give {} or {} instead",
             minute.display(),
             json.display()
         )));

@@ -13,9 +13,7 @@ pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) 
     let object = json.deserialize_map(Object { start: line.as_ptr() as usize, columns }).and_then(|()| json.end());
     object.map_err(|e| format!("the line is not a JSON object: {}", without_position(&e)))?;
     if columns.naming().is_none() {
-        let found = String::from_utf8_lossy(&line[..line.len().min(200)]).into_owned();
-        let has: Vec<bool> = (0..super::COLUMNS.len()).map(|column| columns.fields.has(column)).collect();
-        columns.check(|column| has[column], &found)?;
+        columns.check_object(line)?;
     }
     columns.records(line, out)
 }

@@ -1,6 +1,7 @@
 //! Formats: lines of text to records. A new format is a new file here and a line in [`Format`].
 
 mod csv;
+mod encode;
 mod jsonl;
 mod lines;
 mod record;
@@ -8,6 +9,7 @@ pub mod values;
 
 use std::path::Path;
 
+pub use encode::{Encoder, FEED_COLUMNS};
 pub use lines::{LONGEST_LINE, Line, Lines};
 pub use record::{COLUMNS, Columns, Naming, Record, Short};
 

@@ -41,7 +41,7 @@ const REF_SEQ: usize = 10;
 const DUE: usize = 11;
 const OPEN: usize = 12;
 
-/// A text of at most eight bytes, kept in place.
+/// A text of at most eight bytes and without control characters, kept in place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Short {
     bytes: [u8; 8],
@@ -49,16 +49,21 @@ pub struct Short {
 }
 
 impl Short {
-    /// The text, or `None` if it is longer than eight bytes.
+    /// The text, or `None` if it is longer than eight bytes, or cannot stand in a line of text.
     pub fn new(text: &[u8]) -> Option<Short> {
+        if text.is_empty() {
+            return Some(Short::default());
+        }
+        std::str::from_utf8(text).ok().filter(|text| !text.contains(char::is_control))?;
         let mut bytes = [0; 8];
         bytes.get_mut(..text.len())?.copy_from_slice(text);
         Some(Short { bytes, len: text.len() as u8 })
     }
 
-    /// The text's bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        // It was looked at when it was made.
+        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
     }
 }
 
@@ -200,12 +205,23 @@ impl Columns {
         if !missing.is_empty() {
             return Err(format!(
                 "the columns are `{found}`: `{}` is missing. Ticks need ts_event, symbol, price and size; bars need \
-                 timestamp, open, high, low and close; [source.columns] maps other names",
+                 timestamp, open, high, low and close; [source.columns], or replay's --column, maps other names",
                 missing.join("`, `")
             ));
         }
         self.naming = Some(if bar && !has(SYMBOL) { Naming::Path } else { Naming::Column });
         Ok(())
+    }
+
+    /// Checks the object in the slots, the first: unlike a header, it speaks only of itself.
+    pub(super) fn check_object(&mut self, line: &[u8]) -> Result<(), String> {
+        let found = String::from_utf8_lossy(&line[..line.len().min(200)]);
+        // A cancel or a quote has neither price nor size.
+        let needs_price = !matches!(self.kind(line), Ok(Kind::Cancel | Kind::Quote));
+        let has: [bool; COLUMNS.len()] = std::array::from_fn(|column| {
+            self.fields.has(column) || (!needs_price && (column == PRICE || column == SIZE))
+        });
+        self.check(|column| has[column], &found)
     }
 
     /// Reads the record, or the four of a bar, out of the slots.
@@ -239,14 +255,7 @@ impl Columns {
             return self.bar(record, line, out);
         }
         record.tick.seq = self.optional(SEQ, line, values::count)?.unwrap_or(0);
-        let action = self.fields.get(ACTION, line);
-        record.tick.kind = match action {
-            b"" | b"trade" | b"new" | b"T" => Kind::Trade,
-            b"cancel" | b"X" => Kind::Cancel,
-            b"correct" | b"C" => Kind::Correct,
-            b"quote" | b"Q" => Kind::Quote,
-            other => return Err(complain("action", other, "is none of trade, cancel, correct, quote")),
-        };
+        record.tick.kind = self.kind(line)?;
         if matches!(record.tick.kind, Kind::Cancel | Kind::Correct) {
             record.tick.ref_seq = self.required(REF_SEQ, line, values::count)?;
         }
@@ -271,6 +280,16 @@ impl Columns {
         }
         out.extend(prices.map(|price| Record { tick: Tick { price, ..record.tick }, has_seq: false, ..record }));
         Ok(())
+    }
+
+    fn kind(&self, line: &[u8]) -> Result<Kind, String> {
+        match self.fields.get(ACTION, line) {
+            b"" | b"trade" | b"new" | b"T" => Ok(Kind::Trade),
+            b"cancel" | b"X" => Ok(Kind::Cancel),
+            b"correct" | b"C" => Ok(Kind::Correct),
+            b"quote" | b"Q" => Ok(Kind::Quote),
+            other => Err(complain("action", other, "is none of trade, cancel, correct, quote")),
+        }
     }
 
     fn time(&mut self, column: usize, line: &[u8], naive: bool) -> Result<EventTime, String> {
@@ -309,14 +328,14 @@ impl Columns {
 
     fn short(&self, column: usize, line: &[u8]) -> Result<Short, String> {
         let text = self.fields.get(column, line);
-        Short::new(text).ok_or_else(|| complain(COLUMNS[column], text, "is longer than 8 bytes"))
+        Short::new(text).ok_or_else(|| complain(COLUMNS[column], text, "is not a text of at most 8 bytes"))
     }
 
     fn symbol(&mut self, line: &[u8]) -> Result<Symbol, String> {
-        let text = self.fields.get(SYMBOL, line);
+        let mut text = self.fields.get(SYMBOL, line);
         if text.is_empty() {
             let from_path = self.path_symbol.as_deref().filter(|_| self.naming == Some(Naming::Path));
-            return from_path.map(|name| Symbol(self.symbols.intern(name))).ok_or_else(|| "symbol is missing".into());
+            text = from_path.ok_or("symbol is missing")?.as_bytes();
         }
         if let Some(symbol) = self.known.get(text) {
             return Ok(*symbol);

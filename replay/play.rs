@@ -1,0 +1,339 @@
+//! `replay play`: plays a dataset as a live feed, by a schedule that is fixed in advance.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::{Args, ValueEnum};
+use hdrhistogram::Histogram;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tapeflow::cli::stop_on_signals;
+use tapeflow::config::{Count, Rate, Span, Speed};
+use tapeflow::error::{Doing as _, Error, Result};
+use tapeflow::latency::histogram;
+use tapeflow::report::{Percentiles, count, span};
+use tapeflow::row::Encoding;
+use tapeflow::source::{Inputs, Pacing, Surroundings};
+use tapeflow::tape::format::{COLUMNS, Encoder, Format, Record};
+use tapeflow::tape::{Due, Merge, Pace, PartitionRules, Rejects};
+use tapeflow::tick::Names;
+use tapeflow::time::{Clock, EventTime, RunTime};
+
+/// Lines are written at the latest when they fill so many bytes.
+const FULL: usize = 1 << 16;
+
+/// Shorter waits are spun through: the system's timers are not as fine.
+const SPIN: RunTime = 100_000;
+
+/// The longest sleep before looking whether to stop.
+const LONGEST_SLEEP: RunTime = 10_000_000;
+
+/// Between two redrawings of the progress line.
+const SHOW_EVERY: RunTime = 200_000_000;
+
+/// Play a dataset as a live feed: each line is sent when it is due, and carries that time in `due`
+#[derive(Args)]
+pub struct Play {
+    /// A file, a folder or a glob: ticks or bars, in any form that the pipelines read
+    path: String,
+    /// Where to send: a new file, or "-" for standard output
+    #[arg(long, value_name = "PATH", default_value = "-")]
+    to: String,
+    /// The form of the lines that are sent
+    #[arg(long = "as", value_enum, default_value_t = Form::Jsonl)]
+    sent_as: Form,
+    /// The form of the files [default: by their extension]
+    #[arg(long, value_enum)]
+    format: Option<Form>,
+    /// How many times as fast as event time: 1x, 60x, or max, which has no schedule
+    #[arg(long, default_value = "1x", conflicts_with = "rate")]
+    speed: Speed,
+    /// Records a second, evenly, instead of a speed: 200k/s
+    #[arg(long)]
+    rate: Option<Rate>,
+    /// Send the first N records in merged order
+    #[arg(long, value_name = "N")]
+    limit: Option<Count>,
+    /// Send what is due within this span of the schedule: 10s
+    #[arg(long = "for", value_name = "DUR")]
+    play_for: Option<Span>,
+    /// The zone of bars' local times
+    #[arg(long, default_value = "America/New_York", value_parser = zone)]
+    zone: TimeZone,
+    /// Another name of one of our columns in the files, as in --column size=qty; repeatable
+    #[arg(long, value_name = "OURS=THEIRS", value_parser = column)]
+    column: Vec<(String, String)>,
+    /// A record that jumps ahead by more than this must be confirmed by its partition's next one
+    #[arg(long, value_name = "DUR", default_value = "1h")]
+    max_jump: Span,
+}
+
+/// The form of lines.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Comma-separated values under a header
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+impl Play {
+    /// Plays the dataset to its end, or until Ctrl-C.
+    pub fn run(self) -> Result<ExitCode> {
+        let pacing = self.pacing()?;
+        let stop = stop_on_signals()?;
+        let (symbols, venues, clock) = (Arc::new(Names::default()), Arc::new(Names::default()), Clock::wall());
+        let around = Surroundings {
+            clock: clock.clone(),
+            rules: PartitionRules {
+                disorder: 0,
+                max_jump: i64::try_from(self.max_jump.0.as_nanos()).unwrap_or(i64::MAX),
+            },
+            symbols: symbols.clone(),
+            venues: venues.clone(),
+            rejects: Rejects::default(),
+            stop: stop.clone(),
+            play_for: self.play_for.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX)),
+            idle: 0,
+        };
+        let format = self.format.map(|form| if form == Form::Csv { Format::Csv } else { Format::Jsonl });
+        let inputs = Inputs { path: self.path, format, columns: self.column, zone: self.zone.clone() };
+        let leaves = inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect();
+        let limit = self.limit.map_or(u64::MAX, |limit| limit.0);
+        let mut merge = Merge::new(leaves, limit, around.play_for.unwrap_or(u64::MAX));
+        let origin = if pacing == Pacing::Max { None } else { merge.first()? };
+
+        let encoding = if self.sent_as == Form::Csv { Encoding::Csv } else { Encoding::Jsonl };
+        let outgoing = Outgoing::new(self.to, Encoder::new(encoding, symbols, venues))?;
+        let progress = Progress::new(&outgoing, self.zone);
+        // The schedule begins when all files are open.
+        let (start, start_unix) = (clock.now(), unix_now());
+        let pace = pacing.schedule(origin.unwrap_or(0));
+        let mut player = Player { clock, stop, pace, start, start_unix, outgoing, progress };
+        let played = player.play(&mut merge);
+        player.progress.bar.finish_and_clear();
+        played?;
+        // A closed standard error leaves nobody to tell.
+        let _ = io::stderr().write_all(player.summary(&around.rejects).as_bytes());
+        Ok(if player.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+    }
+
+    fn pacing(&self) -> Result<Pacing> {
+        let usage = |text: &str| Err(Error::Usage(text.into()));
+        if self.path == "-" {
+            return usage(
+                "standard input is live already: give a file, a folder or a glob, and pipe a live feed straight on",
+            );
+        }
+        match (self.rate, self.speed) {
+            (Some(rate), _) => Ok(Pacing::Rate(rate.0)),
+            (None, Speed::Times(times)) => Ok(Pacing::Speed(times)),
+            (None, Speed::Max) if self.play_for.is_some() => {
+                usage("--for needs a schedule: give --speed 1x or --rate 200k/s instead of --speed max")
+            }
+            (None, Speed::Max) => Ok(Pacing::Max),
+            (None, Speed::Auto) => usage("--speed auto is for pipelines: give a speed like 1x or 60x, or max"),
+        }
+    }
+}
+
+fn zone(name: &str) -> std::result::Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| "unknown time zone; write an IANA name, for example America/New_York".into())
+}
+
+fn column(text: &str) -> std::result::Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((ours, theirs)) if COLUMNS.contains(&ours) && !theirs.is_empty() => Ok((ours.into(), theirs.into())),
+        Some((ours, theirs)) if !theirs.is_empty() => {
+            Err(format!("`{ours}` is not one of our columns; ours are: {}", COLUMNS.join(", ")))
+        }
+        _ => Err("write ours=theirs, for example size=qty".into()),
+    }
+}
+
+fn unix_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Sends each record when it is due.
+struct Player {
+    clock: Clock,
+    stop: Arc<AtomicBool>,
+    pace: Pace,
+    /// The schedule's beginning, on our clock and since the epoch.
+    start: RunTime,
+    start_unix: i64,
+    outgoing: Outgoing,
+    progress: Progress,
+}
+
+impl Player {
+    fn play(&mut self, merge: &mut Merge) -> Result<()> {
+        let played = self.send_all(merge);
+        // What was due before something failed is sent all the same.
+        let sent = self.outgoing.send(&self.clock);
+        played.and(sent)
+    }
+
+    fn send_all(&mut self, merge: &mut Merge) -> Result<()> {
+        let mut now = self.start;
+        while !self.is_stopped() {
+            let Some(Due { placed, due }) = merge.next(&self.pace)? else { break };
+            let at = due.map_or(0, |due| self.start.saturating_add(due));
+            if at > now {
+                // All that was due by now is sent before anything is waited for.
+                self.outgoing.send(&self.clock)?;
+                now = self.wait(at);
+                if now < at {
+                    break;
+                }
+            }
+            let due_unix = due.map(|due| self.start_unix.saturating_add_unsigned(due));
+            // By now the merge has given a sequence number to those without.
+            let record = Record { has_seq: true, due: due_unix, ..placed.record };
+            self.outgoing.add(&record, due.map(|_| at));
+            self.progress.position = placed.clock;
+            if self.outgoing.lines.len() >= FULL {
+                self.outgoing.send(&self.clock)?;
+                self.progress.show(self.clock.now(), &self.outgoing);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for an instant and returns what the clock shows then: less, if there is a reason to stop.
+    fn wait(&mut self, at: RunTime) -> RunTime {
+        loop {
+            let now = self.clock.now();
+            if now >= at || self.is_stopped() {
+                return now;
+            }
+            self.progress.show(now, &self.outgoing);
+            match at - now {
+                ..=SPIN => std::hint::spin_loop(),
+                left => self.clock.wait(Duration::from_nanos((left - SPIN).min(LONGEST_SLEEP))),
+            }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn summary(&self, rejects: &Rejects) -> String {
+        let sent = self.outgoing.sent;
+        let elapsed = self.clock.now() - self.start;
+        let rate = sent as f64 * 1e9 / elapsed.max(1) as f64;
+        let stopped = if self.is_stopped() { ", interrupted" } else { "" };
+        let (records, rate) = (count(sent), count(rate as u64));
+        let mut text = format!("sent {records} records in {:.2} s, {rate}/s{stopped}\n", elapsed as f64 / 1e9);
+        let late = Percentiles::of(&self.outgoing.lateness);
+        if late.count > 0 {
+            let (p50, p99, max) = (span(late.p50), span(late.p99), span(late.max));
+            text += &format!("later than the schedule by: p50 {p50}, p99 {p99}, max {max}\n");
+        }
+        if rejects.count() > 0 {
+            text += &format!("rejected {} lines:\n", count(rejects.count()));
+            rejects.examples().iter().for_each(|example| text += &format!("  {example}\n"));
+        }
+        text
+    }
+}
+
+/// Lines on their way out.
+struct Outgoing {
+    to: String,
+    out: Box<dyn Write>,
+    encoder: Encoder,
+    /// Lines that are not sent yet, how many, and when each was due, if there is a schedule.
+    lines: Vec<u8>,
+    waiting: u64,
+    dues: Vec<RunTime>,
+    sent: u64,
+    /// How long after its due instant each line was flushed.
+    lateness: Histogram<u64>,
+    /// The same of the line that was sent last.
+    behind: Option<u64>,
+}
+
+impl Outgoing {
+    fn new(to: String, encoder: Encoder) -> Result<Self> {
+        let (to, out): (String, Box<dyn Write>) = if to == "-" {
+            ("standard output".into(), Box::new(io::stdout().lock()))
+        } else {
+            match File::create_new(&to) {
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                    return Err(Error::Usage(format!("{to} exists; give another --to or remove it")));
+                }
+                file => (to.clone(), Box::new(file.doing(|| format!("writing to {to}"))?)),
+            }
+        };
+        let (lines, dues, lateness) = (encoder.header().into_bytes(), Vec::new(), histogram());
+        Ok(Outgoing { to, out, encoder, lines, waiting: 0, dues, sent: 0, lateness, behind: None })
+    }
+
+    fn add(&mut self, record: &Record, due: Option<RunTime>) {
+        self.encoder.encode(record, &mut self.lines);
+        self.waiting += 1;
+        self.dues.extend(due);
+    }
+
+    /// Sends the lines that wait, in one piece.
+    fn send(&mut self, clock: &Clock) -> Result<()> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        let written = self.out.write_all(&self.lines).and_then(|()| self.out.flush());
+        self.lines.clear();
+        match written {
+            Err(e) if e.kind() == ErrorKind::BrokenPipe => return Err(Error::ClosedPipe),
+            other => other.doing(|| format!("writing to {}", self.to))?,
+        }
+        self.sent += std::mem::take(&mut self.waiting);
+        let now = clock.now();
+        for due in self.dues.drain(..) {
+            let late = now.saturating_sub(due);
+            self.lateness.saturating_record(late);
+            self.behind = Some(late);
+        }
+        Ok(())
+    }
+}
+
+/// A line on the terminal that tells how far the feed is.
+struct Progress {
+    bar: ProgressBar,
+    zone: TimeZone,
+    show_at: RunTime,
+    position: EventTime,
+}
+
+impl Progress {
+    fn new(outgoing: &Outgoing, zone: TimeZone) -> Self {
+        // Lines that are shown on the terminal are progress enough.
+        let is_shown = outgoing.to == "standard output" && io::stdout().is_terminal();
+        let bar = if is_shown || !io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new_spinner().with_style(style)
+        };
+        Progress { bar, zone, show_at: 0, position: 0 }
+    }
+
+    fn show(&mut self, now: RunTime, outgoing: &Outgoing) {
+        if now < self.show_at || self.bar.is_hidden() {
+            return;
+        }
+        self.show_at = now + SHOW_EVERY;
+        let time = Timestamp::from_nanosecond(self.position.into()).unwrap_or_default().to_zoned(self.zone.clone());
+        let behind = outgoing.behind.map(|late| format!(", {} behind the schedule", span(late))).unwrap_or_default();
+        self.bar.set_message(format!("{} sent, at {}{behind}", count(outgoing.sent), time.strftime("%F %T")));
+    }
+}

@@ -1,0 +1,205 @@
+use std::sync::Arc;
+
+use super::record::Record;
+use crate::row::{Encoding, Field, Texts};
+use crate::tick::{Kind, Names, Symbol};
+
+/// The columns of a feed, in the order in which CSV has them.
+pub const FEED_COLUMNS: [&str; 12] = [
+    "due",
+    "ts_event",
+    "symbol",
+    "price",
+    "size",
+    "seq",
+    "venue",
+    "side",
+    "conditions",
+    "action",
+    "ref_seq",
+    "ts_recv",
+];
+
+/// Turns records into lines from which a [`Decoder`](super::Decoder) makes the same records again.
+pub struct Encoder {
+    encoding: Encoding,
+    names: Arc<Names>,
+    venue_names: Arc<Names>,
+    symbols: Texts,
+    venues: Texts,
+}
+
+impl Encoder {
+    /// An encoder of records whose symbols and venues are in these tables.
+    pub fn new(encoding: Encoding, symbols: Arc<Names>, venues: Arc<Names>) -> Self {
+        let (names, venue_names) = (symbols, venues);
+        Encoder { encoding, names, venue_names, symbols: Texts::default(), venues: Texts::default() }
+    }
+
+    /// The header line, empty where the encoding has none.
+    pub fn header(&self) -> String {
+        self.encoding.header(&FEED_COLUMNS)
+    }
+
+    /// Appends the record's line to `out`. What the record does not have is empty in CSV, and left out in JSON.
+    pub fn encode(&mut self, record: &Record, out: &mut Vec<u8>) {
+        let tick = &record.tick;
+        let is_priced = matches!(tick.kind, Kind::Trade | Kind::Correct);
+        let refers = matches!(tick.kind, Kind::Cancel | Kind::Correct);
+        // Venue 0 is "none given", so the table's ids are moved by one.
+        let venue = tick.venue.0.checked_sub(1).map(|id| &**self.venues.get(Symbol(id.into()), &self.venue_names));
+        let action = match tick.kind {
+            Kind::Trade => "",
+            Kind::Cancel => "cancel",
+            Kind::Correct => "correct",
+            Kind::Quote => "quote",
+        };
+        let text = |text| Some(Field::Symbol(text)).filter(|_| !str::is_empty(text));
+        let fields = [
+            record.due.map(Field::Time),
+            Some(Field::Time(tick.ts_event)),
+            text(self.symbols.get(tick.symbol, &self.names)),
+            is_priced.then_some(Field::Price(Some(tick.price))),
+            is_priced.then_some(Field::Count(tick.size.into())),
+            record.has_seq.then_some(Field::Count(tick.seq)),
+            venue.and_then(text),
+            text(record.side.as_str()),
+            text(record.conditions.as_str()),
+            text(action),
+            refers.then_some(Field::Count(tick.ref_seq)),
+            record.ts_recv.map(Field::Time),
+        ];
+        let (encoding, jsonl) = (self.encoding, self.encoding == Encoding::Jsonl);
+        let mut is_first = true;
+        for (column, field) in FEED_COLUMNS.iter().zip(&fields) {
+            if jsonl && field.is_none() {
+                continue;
+            }
+            if jsonl {
+                out.extend_from_slice(if is_first { b"{\"" } else { b",\"" });
+                out.extend_from_slice(column.as_bytes());
+                out.extend_from_slice(b"\":");
+            } else if !is_first {
+                out.push(b',');
+            }
+            is_first = false;
+            if let Some(field) = field {
+                encoding.value(*field, out);
+            }
+        }
+        out.extend_from_slice(if jsonl { b"}\n" } else { b"\n" });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    use super::super::{Columns, Decoder, Format, Short};
+    use super::*;
+    use crate::tick::{Price, Tick, Venue};
+    use crate::time::EventTime;
+
+    const SYMBOLS: [&str; 5] = ["AAPL", "BRK.B", " a b ", "Zürich", "x'y{}:["];
+    const VENUES: [&str; 2] = ["XNAS", "ARCA 2"];
+
+    /// Times that a tape may have: up to a day before the end of their range.
+    fn time() -> impl Strategy<Value = EventTime> {
+        0..=EventTime::MAX - 86_400_000_000_000
+    }
+
+    fn short() -> impl Strategy<Value = Short> {
+        let text = prop_oneof!["", "[ -~]{0,8}", "[@,\"\\\\é]{0,4}"];
+        text.prop_map(|text| Short::new(text.as_bytes()).unwrap())
+    }
+
+    fn tick() -> impl Strategy<Value = Tick> {
+        let kind = prop::sample::select(vec![Kind::Trade, Kind::Cancel, Kind::Correct, Kind::Quote]);
+        let ids = (0..SYMBOLS.len() as u32, 0..=VENUES.len() as u16, any::<u64>(), any::<u64>());
+        (kind, ids, time(), 1..=i64::MAX, any::<u32>()).prop_map(|(kind, ids, ts_event, price, size)| {
+            let (symbol, venue, seq, ref_seq) = ids;
+            let is_priced = matches!(kind, Kind::Trade | Kind::Correct);
+            Tick {
+                ts_event,
+                seq,
+                price: Price(if is_priced { price } else { 0 }),
+                ref_seq: if matches!(kind, Kind::Cancel | Kind::Correct) { ref_seq } else { 0 },
+                size: if is_priced { size } else { 0 },
+                symbol: Symbol(symbol),
+                watermark_lead_ms: 0,
+                venue: Venue(venue),
+                kind,
+            }
+        })
+    }
+
+    fn record() -> impl Strategy<Value = Record> {
+        let times = (prop::option::of(0..=i64::MAX), prop::option::of(time()));
+        (tick(), any::<bool>(), times, short(), short()).prop_map(
+            |(tick, has_seq, (due, ts_recv), side, conditions)| {
+                let tick = Tick { seq: if has_seq { tick.seq } else { 0 }, ..tick };
+                Record { tick, has_seq, due, ts_recv, side, conditions }
+            },
+        )
+    }
+
+    fn names(texts: &[&str]) -> Arc<Names> {
+        let names = Names::default();
+        texts.iter().for_each(|text| _ = names.intern(text));
+        Arc::new(names)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes_to_the_same_records(records in prop::collection::vec(record(), 1..8)) {
+            for (encoding, format) in [(Encoding::Csv, Format::Csv), (Encoding::Jsonl, Format::Jsonl)] {
+                let (symbols, venues) = (names(&SYMBOLS), names(&VENUES));
+                let mut encoder = Encoder::new(encoding, symbols.clone(), venues.clone());
+                let mut text = encoder.header().into_bytes();
+                records.iter().for_each(|record| encoder.encode(record, &mut text));
+
+                let mut decoder = Decoder::new(format, Columns::new(&[], TimeZone::UTC, symbols, venues));
+                let mut decoded = Vec::new();
+                for line in text.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n') {
+                    prop_assert_eq!(decoder.decode(line, &mut decoded), Ok(()), "{}", String::from_utf8_lossy(line));
+                }
+                prop_assert_eq!(&decoded, &records);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_record_does_not_have_is_empty_or_left_out() {
+        let (symbols, venues) = (names(&["A"]), names(&["XNAS"]));
+        let tick = Tick {
+            ts_event: 7,
+            seq: 3,
+            price: Price(1_500_000_000),
+            ref_seq: 0,
+            size: 0,
+            symbol: Symbol(0),
+            watermark_lead_ms: 0,
+            venue: Venue(0),
+            kind: Kind::Trade,
+        };
+        let none = Short::default();
+        let bare = Record { tick, has_seq: true, due: None, ts_recv: None, side: none, conditions: none };
+        let cancel = Tick { kind: Kind::Cancel, ref_seq: 2, venue: Venue(1), ..tick };
+        let full =
+            Record { tick: cancel, due: Some(9), ts_recv: Some(8), conditions: Short::new(b"@,T").unwrap(), ..bare };
+        let lines = |encoding| {
+            let mut encoder = Encoder::new(encoding, symbols.clone(), venues.clone());
+            let mut out = Vec::new();
+            [bare, full].iter().for_each(|record| encoder.encode(record, &mut out));
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(lines(Encoding::Csv), ",7,A,1.5,0,3,,,,,,\n9,7,A,,,3,XNAS,,\"@,T\",cancel,2,8\n");
+        assert_eq!(
+            lines(Encoding::Jsonl),
+            "{\"ts_event\":7,\"symbol\":\"A\",\"price\":1.5,\"size\":0,\"seq\":3}\n\
+             {\"due\":9,\"ts_event\":7,\"symbol\":\"A\",\"seq\":3,\"venue\":\"XNAS\",\"conditions\":\"@,T\",\
+             \"action\":\"cancel\",\"ref_seq\":2,\"ts_recv\":8}\n"
+        );
+    }
+}
