@@ -14,8 +14,7 @@ fn files(path: &Path, found: &mut Vec<PathBuf>) {
 fn modules_use_only_what_is_declared_above_them() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let lib = fs::read_to_string(src.join("lib.rs")).unwrap();
-    let modules: Vec<&str> =
-        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let modules: Vec<&str> = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert!(modules.len() > 10, "the modules are not found in lib.rs");
     let mut found = Vec::new();
     files(&src, &mut found);

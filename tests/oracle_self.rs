@@ -311,7 +311,7 @@ fn the_last_word_about_a_print_goes_by_time_then_seq_and_never_by_arrival() {
 }
 
 #[test]
-fn words_of_one_time_and_seq_go_by_price_then_size_then_kind() {
+fn words_of_one_time_and_seq_go_by_kind_then_price_then_size() {
     let print = trade(20, 1, 5, 1);
     let either_way = |one: Tick, two: Tick, expected: &[OracleBar]| {
         check(&[print, one, two], &amend(), expected, [1, 2, 0, 0, 0]);
@@ -320,10 +320,10 @@ fn words_of_one_time_and_seq_go_by_price_then_size_then_kind() {
     either_way(correct(30, 9, 1, 7, 1), correct(30, 9, 1, 6, 2), &[lone(0, 7, 1)]);
     either_way(correct(30, 9, 1, 7, 1), correct(30, 9, 1, 7, 2), &[lone(0, 7, 2)]);
     either_way(correct(30, 9, 1, 0, 0), cancel(30, 9, 1), &[lone(0, 0, 0)]);
-    // The price comes before the kind, so a cancel's zero outdoes a price below it.
-    either_way(correct(30, 9, 1, -1, 5), cancel(30, 9, 1), &[]);
-    // And a cancel with its print's own time and seq loses against the print's price.
-    check(&[print, cancel(20, 1, 1)], &amend(), &[lone(0, 5, 1)], [1, 1, 0, 0, 0]);
+    // The kind comes before the price, so a correction outdoes a cancel even with a price below its zero.
+    either_way(correct(30, 9, 1, -1, 5), cancel(30, 9, 1), &[lone(0, -1, 5)]);
+    // And a cancel with its print's own time and seq has the word.
+    check(&[print, cancel(20, 1, 1)], &amend(), &[], [1, 1, 0, 0, 0]);
 }
 
 #[test]

@@ -215,7 +215,6 @@ impl Config {
         }
         let limit = source.limit.0.map_or(u64::MAX, |count| count.0);
         let is_market = source.input == "market";
-        let is_stdin = source.input == "-";
         let pacing = match (source.rate.0, source.speed) {
             (Some(_), Speed::Max | Speed::Times(_)) => {
                 layers.problem(
@@ -232,7 +231,6 @@ impl Config {
             (None, Speed::Auto) => Pacing::Max,
         };
         let format = match source.format {
-            InputFormat::Auto if is_stdin => Some(Format::Csv),
             InputFormat::Auto => None,
             InputFormat::Csv => Some(Format::Csv),
             InputFormat::Jsonl => Some(Format::Jsonl),

@@ -22,7 +22,7 @@ pub(super) const BLOCK: usize = 4096;
 pub struct Inputs {
     /// The path as the user gave it: a file, a folder, a glob, or `-`.
     pub path: String,
-    /// The format of all of them, where the extension does not tell.
+    /// The format of all of them; else the extension tells, or the first line of standard input.
     pub format: Option<Format>,
     /// Our columns' names in them, where they differ: ours, theirs.
     pub columns: Vec<(String, String)>,
@@ -38,7 +38,7 @@ impl Inputs {
 
     /// A merge of standard input alone.
     pub(super) fn stdin_merge(&self, limit: u64, around: &Surroundings) -> Merge {
-        let decoder = self.decoder(self.format.unwrap_or(Format::Csv), around);
+        let decoder = self.decoder(self.format, around);
         let reader: Box<dyn Read + Send> = Box::new(std::io::stdin());
         let leaf = Leaf::pipe("standard input", reader, decoder, around.rules, around.rejects.clone());
         Merge::new(vec![leaf], limit, u64::MAX)
@@ -74,20 +74,20 @@ impl Inputs {
             let folder = paths[0].parent().unwrap_or(Path::new(""));
             let is_by_path = by_path.get(folder).copied().unwrap_or(false);
             let symbol = is_by_path.then(|| Symbol(around.symbols.intern(&format::symbol_of(&paths[0], format))));
-            let decoder = self.decoder(format, around);
+            let decoder = self.decoder(Some(format), around);
             (symbol, Leaf::files(paths, decoder, around.rules, around.rejects.clone()))
         });
         Ok(leaves.collect())
     }
 
-    fn decoder(&self, format: Format, around: &Surroundings) -> Decoder {
+    fn decoder(&self, format: Option<Format>, around: &Surroundings) -> Decoder {
         let (symbols, venues) = (around.symbols.clone(), around.venues.clone());
         Decoder::new(format, Columns::new(&self.columns, self.zone.clone(), symbols, venues))
     }
 
     /// Where a file's symbols come from; `None` if its beginning does not tell.
     fn naming(&self, path: &Path, format: Format, around: &Surroundings) -> Result<Option<Naming>> {
-        let mut decoder = self.decoder(format, around);
+        let mut decoder = self.decoder(Some(format), around);
         let mut lines = format::open(path)?;
         decoder.begin(path);
         let mut records = Vec::new();

@@ -146,13 +146,12 @@ impl Leaf {
                 self.lines = None;
                 continue;
             };
-            let is_header = self.decoder.wants_header();
             let verdict = match line {
                 Line::Text(text) => self.decoder.decode(text, &mut self.spare).map_err(|reason| (reason, text)),
                 Line::TooLong(text) => Err((format!("the line is longer than {} bytes", format::LONGEST_LINE), text)),
             };
             match verdict {
-                Err((reason, _)) if is_header => return Err(format::unusable(&self.path, &reason)),
+                Err((reason, _)) if self.decoder.wants_header() => return Err(format::unusable(&self.path, &reason)),
                 Err((reason, raw)) => self.rejects.reject(&self.path, number, &reason, raw)?,
                 Ok(()) => self.decoded.extend(self.spare.drain(..).map(|record| (record, number))),
             }

@@ -159,7 +159,7 @@ mod tests {
                 let mut text = encoder.header().into_bytes();
                 records.iter().for_each(|record| encoder.encode(record, &mut text));
 
-                let mut decoder = Decoder::new(format, Columns::new(&[], TimeZone::UTC, symbols, venues));
+                let mut decoder = Decoder::new(Some(format), Columns::new(&[], TimeZone::UTC, symbols, venues));
                 let mut decoded = Vec::new();
                 for line in text.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n') {
                     prop_assert_eq!(decoder.decode(line, &mut decoded), Ok(()), "{}", String::from_utf8_lossy(line));

@@ -37,14 +37,14 @@ impl Format {
 
 /// Turns the lines of one input into records.
 pub struct Decoder {
-    format: Format,
+    format: Option<Format>,
     columns: Columns,
     header: Option<csv::Header>,
 }
 
 impl Decoder {
-    /// A decoder of lines in `format`.
-    pub fn new(format: Format, columns: Columns) -> Self {
+    /// A decoder of lines in `format`, or in the one that the first line shows.
+    pub fn new(format: Option<Format>, columns: Columns) -> Self {
         Decoder { format, columns, header: None }
     }
 
@@ -53,7 +53,8 @@ impl Decoder {
     /// # Errors
     /// The reason for which the line is rejected.
     pub fn decode(&mut self, line: &[u8], out: &mut Vec<Record>) -> std::result::Result<(), String> {
-        match self.format {
+        let shown = if line.starts_with(b"{") { Format::Jsonl } else { Format::Csv };
+        match *self.format.get_or_insert(shown) {
             Format::Jsonl => jsonl::decode(line, &mut self.columns, out),
             Format::Csv => match &self.header {
                 Some(header) => header.decode(line, &mut self.columns, out),
@@ -65,15 +66,15 @@ impl Decoder {
         }
     }
 
-    /// Whether a line that was decoded now would be the header.
+    /// Whether the header is still to come: without it no line can be read.
     pub fn wants_header(&self) -> bool {
-        self.format == Format::Csv && self.header.is_none()
+        self.format != Some(Format::Jsonl) && self.header.is_none()
     }
 
     /// Begins another file of the same format, whose symbol may differ.
     pub fn begin(&mut self, path: &Path) {
         self.header = None;
-        self.columns.begin(&symbol_of(path, self.format));
+        self.columns.begin(&symbol_of(path, self.format.unwrap_or(Format::Csv)));
     }
 
     /// What the lines seen so far are about, once a header or a record was decoded.
