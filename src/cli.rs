@@ -66,7 +66,7 @@ struct Flags {
     /// Workers
     #[arg(long, short, global = true, value_name = "N")]
     workers: Option<String>,
-    /// Folder for bars.csv, summary.json, latency.hlog and rejected.jsonl
+    /// Folder for the rows, summary.json, latency.hlog and rejected.jsonl
     #[arg(long, global = true, value_name = "DIR")]
     out: Option<String>,
     /// Play what is due within this span of the schedule: 10s
@@ -238,12 +238,12 @@ where
     let outcome = outcome?;
 
     around.rejects.flush()?;
-    let report = report(name, config, effective, &around, &outcome, opened.latency_from, &stop);
+    let report = report::<R>(name, config, effective, &around, &outcome, opened.latency_from, &stop);
     if let Output::Folder(folder) = &config.output {
         let extension = if config.encoding == crate::row::Encoding::Csv { "csv" } else { "jsonl" };
         let header = config.encoding.header(&R::columns());
         let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        settle(runs, &folder.join(format!("bars.{extension}")), &header, &around.symbols)?;
+        settle(runs, &folder.join(format!("{}.{extension}", R::NAME)), &header, &around.symbols)?;
         if let Some(mut log) = log {
             let (close, sink) = outcome.closes.histograms();
             let seconds = outcome.elapsed.div_ceil(1_000_000_000);
@@ -305,7 +305,12 @@ fn sinks<R: Row>(
     (0..config.workers).map(sink).collect()
 }
 
-fn report(
+/// How this program was called.
+fn program() -> String {
+    std::env::args_os().next().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn report<R: Row>(
     name: &str,
     config: &Config,
     effective: &Effective,
@@ -317,23 +322,22 @@ fn report(
     let mut ledger = outcome.ledger;
     ledger.rejected = around.rejects.count();
     ledger.read += ledger.rejected;
+    let program = if std::env::var_os("CARGO").is_some() { "cargo run --release --".into() } else { program() };
     let next = match (&config.input, &config.output) {
-        (Input::Market(_), _) => format!(
-            "play a dataset: replay generate --layout tutorial --scale 0.01 --out data && \
-             {name} --input data/minute --window 5m --out out"
-        ),
-        (_, Output::Folder(folder)) => format!(
-            "the same tape with another knob has the same digest: add --batch 1 or --workers 1; \
-             settings and latencies are in {}",
-            folder.join("summary.json").display()
-        ),
-        _ => "keep the rows, the summary and the latencies: add --out out".to_owned(),
+        (Input::Market(_), _) => {
+            format!("turn a knob, and the digest stays: {program} --batch 1 --workers 1 --speed max")
+        }
+        (_, Output::Folder(folder)) => {
+            format!("all of this, and the settings, are in {}/summary.json", folder.display())
+        }
+        _ => format!("keep the {}, the summary and the latencies: add --out DIR", R::NAME),
     };
     Report {
         pipeline: name.into(),
         version: env!("CARGO_PKG_VERSION"),
         complete: !stop.load(Ordering::Relaxed),
         digest: format!("{:016x}", outcome.written.digest),
+        rows_are: R::NAME,
         rows: outcome.written.rows.max(0) as u64,
         retracted: outcome.written.retracted,
         ledger,

@@ -21,6 +21,9 @@ pub enum Field<'a> {
 
 /// A result. Rows of one pipeline are sorted by [`Row::key`], the symbol by its text.
 pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
+    /// What such rows are called, in the plural: the name of their file.
+    const NAME: &'static str;
+
     /// The columns' names, in the order of [`Row::fields`].
     fn columns() -> Vec<&'static str>;
 

@@ -41,6 +41,9 @@ pub trait Aggregate: Clone + Default + 'static {
 
 /// The columns that a value adds to a row.
 pub trait Value: Clone + Ord + std::fmt::Debug + 'static {
+    /// What rows of such values are called, in the plural.
+    const NAME: &'static str;
+
     /// The columns' names, in the order of [`Value::fields`].
     const COLUMNS: &'static [&'static str];
 

@@ -105,6 +105,7 @@ impl Aggregate for Ohlcv {
 }
 
 impl Value for Bar {
+    const NAME: &'static str = "bars";
     const COLUMNS: &'static [&'static str] = &["open", "high", "low", "close", "volume", "trades", "vwap"];
 
     fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {

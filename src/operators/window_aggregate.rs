@@ -29,6 +29,8 @@ pub struct Summary<V> {
 }
 
 impl<V: Value> Row for Summary<V> {
+    const NAME: &'static str = V::NAME;
+
     fn columns() -> Vec<&'static str> {
         ["symbol", "ts_open", "ts_close"].iter().chain(V::COLUMNS).copied().collect()
     }

@@ -82,6 +82,8 @@ pub struct Report {
     pub complete: bool,
     /// The digest of the rows that stand, in hexadecimal.
     pub digest: String,
+    /// What the rows are called.
+    pub rows_are: &'static str,
     /// Rows that stand.
     pub rows: u64,
     /// Rows that were retracted, as a rule to be replaced.

@@ -35,7 +35,8 @@ impl Display for Report {
         writeln!(f, "{pipeline}: {} records of {symbols} symbols in {}{how}", count(ledger.read), span(self.elapsed))?;
         writeln!(f)?;
         let mean = (ledger.read - ledger.rejected) as f64 / self.batches.max(1) as f64;
-        writeln!(f, "  rows     {}, after {} amendments", count(self.rows), count(self.retracted))?;
+        let (rows, amended) = (count(self.rows), count(self.retracted));
+        writeln!(f, "  result   {rows} {}, after {amended} amendments", self.rows_are)?;
         writeln!(f, "  digest   {}   (the same for this tape whatever the batches, workers or speed)", self.digest)?;
         writeln!(
             f,
