@@ -11,6 +11,9 @@ use crate::time::{EventTime, SECOND};
 /// # Errors
 /// Why the text is not a number that a price can hold.
 pub fn price(text: &[u8]) -> Result<Price, &'static str> {
+    if let Some(price) = plain_price(text) {
+        return Ok(price);
+    }
     const NOT: &str = "is not a number";
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -52,6 +55,26 @@ pub fn price(text: &[u8]) -> Result<Price, &'static str> {
     Ok(Price(if negative { -units } else { units }))
 }
 
+/// A price as nearly all are written: digits, and a point with at most nine behind it.
+fn plain_price(text: &[u8]) -> Option<Price> {
+    const SCALES: [u64; 10] = [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    let (mut value, mut point) = (0u64, None);
+    // Nineteen digits do not overflow.
+    if text.len() > 19 {
+        return None;
+    }
+    for (i, byte) in text.iter().enumerate() {
+        match byte.wrapping_sub(b'0') {
+            digit @ 0..=9 => value = value * 10 + u64::from(digit),
+            _ if *byte == b'.' && point.is_none() => point = Some(i),
+            _ => return None,
+        }
+    }
+    let has_digits = text.len() > usize::from(point.is_some());
+    let scale = SCALES.get(point.map_or(0, |at| text.len() - at - 1)).filter(|_| has_digits)?;
+    i64::try_from(value.checked_mul(*scale)?).ok().map(Price)
+}
+
 fn round_half_even(n: i128, d: i128) -> i128 {
     let (quotient, rest) = (n / d, n % d);
     quotient + i128::from(rest * 2 > d || (rest * 2 == d && quotient % 2 == 1))
@@ -62,10 +85,15 @@ pub fn count<T: TryFrom<u64>>(text: &[u8]) -> Result<T, &'static str> {
     // Tables that passed through floating point write 100 shares as `100.0`.
     let text = text.strip_suffix(b".0").unwrap_or(text);
     let mut value = 0u64;
-    for byte in text {
+    for (i, byte) in text.iter().enumerate() {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return Err("is not a whole number");
+        }
+        // Nineteen digits do not overflow.
+        if i < 19 {
+            value = value * 10 + u64::from(digit);
+            continue;
         }
         value = value.checked_mul(10).and_then(|v| v.checked_add(digit.into())).ok_or("is too large")?;
     }
@@ -150,7 +178,10 @@ mod tests {
 
     #[test]
     fn prices_are_exact() {
-        let cases: [(&str, i64); 11] = [
+        let cases: [(&str, i64); 14] = [
+            ("9223372036.85477580", 9_223_372_036_854_775_800),
+            ("0000000000000000001.5", 1_500_000_000),
+            ("0.123456789", 123_456_789),
             ("12.34", 12_340_000_000),
             ("+0.000000001", 1),
             ("-5", -5_000_000_000),
