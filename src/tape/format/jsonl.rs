@@ -38,9 +38,12 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        let mut at = 0;
         while let Some(key) = map.next_key_seed(Key)? {
             let raw: &RawValue = map.next_value()?;
-            let Some(column) = self.columns.ours(&key) else { continue };
+            let column = self.columns.ours_at(at, &key);
+            at += 1;
+            let Some(column) = column else { continue };
             let text = raw.get();
             let start = text.as_ptr() as usize - self.start;
             match text.as_bytes() {

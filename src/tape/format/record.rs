@@ -1,10 +1,11 @@
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
 use super::values::{self, Times};
-use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, mix};
 use crate::time::EventTime;
 
 /// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
@@ -142,14 +143,39 @@ impl Fields {
 /// Which column of a file is which of ours, and what is needed to read them.
 pub struct Columns {
     theirs: HashMap<String, usize>,
+    /// An object's first names in their order, and which of our columns each is: other objects have them so too.
+    order: Vec<(String, Option<usize>)>,
     symbols: Arc<Names>,
     venues: Arc<Names>,
-    known: HashMap<Vec<u8>, Symbol>,
+    known: HashMap<Vec<u8>, Symbol, BuildHasherDefault<Fnv>>,
     known_venues: Vec<(Vec<u8>, Venue)>,
     times: Times,
     path_symbol: Option<String>,
     naming: Option<Naming>,
     pub(super) fields: Fields,
+}
+
+/// FNV-1a. Every line's symbol is looked up, and symbols are short.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.0 = (self.0 ^ n as u64).wrapping_mul(0x0100_0000_01b3);
+    }
+
+    fn finish(&self) -> u64 {
+        mix(self.0)
+    }
 }
 
 impl Columns {
@@ -166,9 +192,10 @@ impl Columns {
         }
         Columns {
             theirs,
+            order: Vec::new(),
             symbols,
             venues,
-            known: HashMap::new(),
+            known: HashMap::default(),
             known_venues: Vec::new(),
             times: Times::new(zone),
             path_symbol: None,
@@ -180,6 +207,20 @@ impl Columns {
     /// Our column of a name in the file, if it is one.
     pub(super) fn ours(&self, name: &str) -> Option<usize> {
         self.theirs.get(name).copied()
+    }
+
+    /// Our column of the `at`-th name in an object.
+    pub(super) fn ours_at(&mut self, at: usize, name: &str) -> Option<usize> {
+        if let Some((known, column)) = self.order.get(at)
+            && known == name
+        {
+            return *column;
+        }
+        let column = self.ours(name);
+        if at == self.order.len() && at < COLUMNS.len() {
+            self.order.push((name.to_owned(), column));
+        }
+        column
     }
 
     /// The name that the file must use for one of our columns.

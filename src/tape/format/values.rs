@@ -4,13 +4,16 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::tick::Price;
-use crate::time::EventTime;
+use crate::time::{EventTime, SECOND};
 
 /// Parses a decimal into units of 1e-9, rounding half to even beyond the ninth place.
 ///
 /// # Errors
 /// Why the text is not a number that a price can hold.
 pub fn price(text: &[u8]) -> Result<Price, &'static str> {
+    if let Some(price) = plain_price(text) {
+        return Ok(price);
+    }
     const NOT: &str = "is not a number";
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -52,6 +55,26 @@ pub fn price(text: &[u8]) -> Result<Price, &'static str> {
     Ok(Price(if negative { -units } else { units }))
 }
 
+/// A price as nearly all are written: digits, and a point with at most nine behind it.
+fn plain_price(text: &[u8]) -> Option<Price> {
+    const SCALES: [u64; 10] = [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    let (mut value, mut point) = (0u64, None);
+    // Nineteen digits do not overflow.
+    if text.len() > 19 {
+        return None;
+    }
+    for (i, byte) in text.iter().enumerate() {
+        match byte.wrapping_sub(b'0') {
+            digit @ 0..=9 => value = value * 10 + u64::from(digit),
+            _ if *byte == b'.' && point.is_none() => point = Some(i),
+            _ => return None,
+        }
+    }
+    let has_digits = text.len() > usize::from(point.is_some());
+    let scale = SCALES.get(point.map_or(0, |at| text.len() - at - 1)).filter(|_| has_digits)?;
+    i64::try_from(value.checked_mul(*scale)?).ok().map(Price)
+}
+
 fn round_half_even(n: i128, d: i128) -> i128 {
     let (quotient, rest) = (n / d, n % d);
     quotient + i128::from(rest * 2 > d || (rest * 2 == d && quotient % 2 == 1))
@@ -62,10 +85,15 @@ pub fn count<T: TryFrom<u64>>(text: &[u8]) -> Result<T, &'static str> {
     // Tables that passed through floating point write 100 shares as `100.0`.
     let text = text.strip_suffix(b".0").unwrap_or(text);
     let mut value = 0u64;
-    for byte in text {
+    for (i, byte) in text.iter().enumerate() {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return Err("is not a whole number");
+        }
+        // Nineteen digits do not overflow.
+        if i < 19 {
+            value = value * 10 + u64::from(digit);
+            continue;
         }
         value = value.checked_mul(10).and_then(|v| v.checked_add(digit.into())).ok_or("is too large")?;
     }
@@ -79,8 +107,8 @@ pub fn count<T: TryFrom<u64>>(text: &[u8]) -> Result<T, &'static str> {
 #[derive(Clone, Debug)]
 pub struct Times {
     zone: TimeZone,
-    /// The last local hour seen and the nanoseconds between its wall clock and UTC: a day has many rows.
-    hour: Option<([u8; 13], i64)>,
+    /// The last local hour seen, as it is written, and when it began: a day has many rows.
+    hour: Option<([u8; 13], EventTime)>,
 }
 
 impl Times {
@@ -97,6 +125,8 @@ impl Times {
         const NOT: &str = "is neither nanoseconds since the epoch nor an RFC 3339 time";
         let ts = if text.iter().all(u8::is_ascii_digit) {
             count::<i64>(text).map_err(|_| NOT)?
+        } else if naive && let Some(ts) = self.in_known_hour(text) {
+            ts
         } else {
             let text = std::str::from_utf8(text).map_err(|_| NOT)?;
             if let Ok(ts) = text.parse::<jiff::Timestamp>() {
@@ -117,19 +147,27 @@ impl Times {
         Ok(ts)
     }
 
+    /// A time like `2013-08-05 09:31:00` in the hour that was seen last.
+    fn in_known_hour(&self, text: &[u8]) -> Option<EventTime> {
+        let (hour, began) = self.hour?;
+        let [b':', m, n, b':', s, t] = text.strip_prefix(&hour)? else { return None };
+        let two = |tens: &u8, ones: &u8| {
+            let is_below_60 = (b'0'..=b'5').contains(tens) && ones.is_ascii_digit();
+            is_below_60.then(|| i64::from((tens - b'0') * 10 + (ones - b'0')))
+        };
+        Some(began + (two(m, n)? * 60 + two(s, t)?) * SECOND)
+    }
+
     fn local(&mut self, text: &str) -> Result<EventTime, &'static str> {
         let local: DateTime = text.parse().map_err(|_| "is not a time like 2013-08-05 09:30:00")?;
-        let as_utc = local.to_zoned(TimeZone::UTC).map_err(|_| "is out of range")?.timestamp().as_nanosecond();
-        let as_utc = EventTime::try_from(as_utc).map_err(|_| "is out of range")?;
-        let key: Option<[u8; 13]> = text.as_bytes().get(..13).and_then(|hour| hour.try_into().ok());
-        if let (Some(key), Some((hour, offset))) = (key, self.hour)
-            && key == hour
-        {
-            return Ok(as_utc - offset);
-        }
         let ts = self.zone.to_timestamp(local).map_err(|_| "is out of range")?.as_nanosecond();
         let ts = EventTime::try_from(ts).map_err(|_| "is out of range")?;
-        self.hour = key.map(|key| (key, as_utc - ts));
+        let into_hour = i64::from(local.minute()) * 60 + i64::from(local.second());
+        let began = ts - into_hour * SECOND - i64::from(local.subsec_nanosecond());
+        self.hour = match text.as_bytes().split_first_chunk() {
+            Some((hour, [b':', ..])) => Some((*hour, began)),
+            _ => None,
+        };
         Ok(ts)
     }
 }
@@ -140,7 +178,10 @@ mod tests {
 
     #[test]
     fn prices_are_exact() {
-        let cases: [(&str, i64); 11] = [
+        let cases: [(&str, i64); 14] = [
+            ("9223372036.85477580", 9_223_372_036_854_775_800),
+            ("0000000000000000001.5", 1_500_000_000),
+            ("0.123456789", 123_456_789),
             ("12.34", 12_340_000_000),
             ("+0.000000001", 1),
             ("-5", -5_000_000_000),
@@ -167,9 +208,18 @@ mod tests {
         let mut parse = |text: &str| times.parse(text.as_bytes(), true);
         let second = 1_000_000_000;
         assert_eq!(parse("2013-08-05 09:30:00"), Ok(1_375_709_400 * second));
+        assert_eq!(parse("2013-08-05 09:31:07"), Ok(1_375_709_467 * second));
+        assert_eq!(parse("2013-08-05 09:00:00"), Ok(1_375_707_600 * second));
+        for text in ["2013-08-05 09:60:00", "2013-08-05 09:3x:00", "2013-08-05 09:30:00 ", "2013-08-05 09:3:00"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
         assert_eq!(parse("2013-08-05T09:30:00.5"), Ok(1_375_709_400 * second + second / 2));
         assert_eq!(parse("2013-08-05T09:30:00-04:00"), parse("2013-08-05 09:30:00"));
         assert_eq!(parse("2013-12-05 09:30:00"), parse("2013-12-05T14:30:00Z"));
+        assert_eq!(parse("2013-11-03 01:59:59"), parse("2013-11-03T05:59:59Z"));
+        assert_eq!(parse("2013-11-03 02:00:01"), parse("2013-11-03T07:00:01Z"));
+        assert_eq!(parse("2013-03-10 02:30:00"), parse("2013-03-10 03:30:00"));
+        assert_eq!(parse("2013-03-10 02:31:00"), parse("2013-03-10 03:31:00"));
         assert_eq!(parse("1375709400000000000"), parse("2013-08-05 09:30:00"));
         assert!(parse("2013-08-05").is_ok_and(|ts| ts == 1_375_675_200 * second));
         for text in ["", "yesterday", "1969-12-31T00:00:00Z", "9999-01-01T00:00:00Z", "99999999999999999999"] {

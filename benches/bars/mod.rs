@@ -1,0 +1,160 @@
+//! What the benches share: how the pipeline of bars is run, and how numbers are told.
+
+#![allow(dead_code)] // each bench uses its part
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tapeflow::aggregate::{Bar, Ohlcv};
+use tapeflow::batch::BatchLimits;
+use tapeflow::error::Result;
+use tapeflow::latency::Stages;
+use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
+use tapeflow::operators::Summary;
+use tapeflow::row::push_price;
+use tapeflow::runtime::{self, Knobs, Outcome, Plan, Snapshot, Watch};
+use tapeflow::sink::Sink;
+use tapeflow::source::{Feed, Surroundings};
+use tapeflow::tape::{PartitionRules, Rejects};
+use tapeflow::tick::{Names, Tick};
+use tapeflow::time::{Clock, MS, SECOND};
+use tapeflow::window::Tumbling;
+
+/// The binaries' allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The windows' length.
+pub const WINDOW: i64 = SECOND;
+
+/// The tape's normal disorder.
+pub const DISORDER: i64 = 50 * MS;
+
+/// One of the final rows.
+pub type Row = Summary<Bar>;
+
+/// Windows of [`WINDOW`].
+pub fn windows() -> Tumbling {
+    Tumbling::new(WINDOW).expect("a second is longer than nothing")
+}
+
+/// How the benches' partitions are judged.
+pub fn partition_rules() -> PartitionRules {
+    PartitionRules { disorder: DISORDER, max_jump: i64::MAX }
+}
+
+/// The rules of lateness with this horizon.
+pub fn lateness(horizon: Horizon) -> Lateness {
+    let sessions = Sessions::new(TimeZone::UTC);
+    Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon, sessions }
+}
+
+/// A run's surroundings.
+pub fn surroundings(symbols: &Arc<Names>) -> Surroundings {
+    Surroundings {
+        clock: Clock::wall(),
+        rules: partition_rules(),
+        symbols: symbols.clone(),
+        venues: Arc::default(),
+        rejects: Rejects::default(),
+        stop: Arc::default(),
+        play_for: None,
+        idle: 0,
+    }
+}
+
+/// Plays the feeds through the pipeline of bars, as fast as it goes.
+pub fn play(
+    feeds: Vec<Feed>,
+    sinks: Vec<Box<dyn Sink<Row> + Send>>,
+    max_ticks: usize,
+    horizon: Horizon,
+    around: &Surroundings,
+) -> Outcome {
+    let batch = BatchLimits::new(max_ticks, Duration::ZERO, u64::MAX);
+    let plan = Plan {
+        clock: around.clock.clone(),
+        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000 },
+        lateness: lateness(horizon),
+        changes_every_ms: 1_000,
+        symbols: around.symbols.clone(),
+        stop: Arc::default(),
+    };
+    let outcome = runtime::run(plan, feeds, sinks, &mut Nobody, |ticks| ticks.window_aggregate::<Ohlcv>(windows()));
+    outcome.unwrap_or_else(|error| panic!("the run failed: {error}"))
+}
+
+struct Nobody;
+
+impl Watch for Nobody {
+    fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
+
+    fn interval(&mut self, _second: u64, _stages: &Stages) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the bench is to be over soon: `cargo bench -- --quick`.
+pub fn is_quick() -> bool {
+    std::env::args().any(|arg| arg == "--quick")
+}
+
+/// The processor time that this process has used so far, in seconds; `None` where the system does not tell.
+pub fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The fields after the program's name, which may hold spaces; times are in hundredths of a second.
+    let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some((user + system) / 100.0)
+}
+
+/// The machine in a line, and how busy it is with other things.
+pub fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let model = model.trim_matches([' ', '\t', ':']);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    format!("{model}, {cores} cores, load {load}")
+}
+
+/// What several repetitions came to.
+#[derive(Clone, Copy, Default)]
+pub struct Rates {
+    pub median: f64,
+    pub fastest: f64,
+    /// From the slowest to the fastest, as a share of the median.
+    pub spread: f64,
+}
+
+impl Rates {
+    pub fn of(mut rates: Vec<f64>) -> Self {
+        rates.sort_by(f64::total_cmp);
+        let (slowest, median, fastest) = (rates[0], rates[rates.len() / 2], rates[rates.len() - 1]);
+        Rates { median, fastest, spread: (fastest - slowest) / median }
+    }
+}
+
+/// A whole number with its thousands apart.
+pub fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).unwrap_or_default()).collect();
+    groups.join(",")
+}
+
+/// A tape as CSV. Every tick becomes a trade.
+pub fn csv_ticks(tape: &[Tick], symbols: &Names) -> Vec<u8> {
+    let names = symbols.all();
+    let mut out = b"ts_event,symbol,price,size,seq,venue\n".to_vec();
+    for tick in tape {
+        let _ = write!(out, "{},{},", tick.ts_event, names[tick.symbol.0 as usize]);
+        push_price(tick.price, &mut out);
+        let _ = writeln!(out, ",{},{},XNAS", tick.size, tick.seq);
+    }
+    out
+}
