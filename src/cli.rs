@@ -220,6 +220,7 @@ where
     };
     let opened = match &config.input {
         Input::Market(market) => {
+            config.pacing.check_for(config.play_for)?;
             let mut tape = market.tape(&around.symbols, config.rules);
             tape.truncate(usize::try_from(config.limit).unwrap_or(usize::MAX));
             in_memory(&tape, config.pacing, config.workers, &around)
