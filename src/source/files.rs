@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,17 +108,9 @@ impl Inputs {
 /// # Errors
 /// When there are none, or the folder holds the course dataset's two trees, which are the same rows.
 pub fn find(path: &str) -> Result<Vec<PathBuf>> {
-    let (minute, json) = (Path::new(path).join("minute"), Path::new(path).join("json"));
-    if minute.is_dir() && json.is_dir() {
-        return Err(Error::Usage(format!(
-            "reading {path}: it holds the same rows twice: choose --input {} or --input {}",
-            minute.display(),
-            json.display()
-        )));
-    }
     let mut files = Vec::new();
     if Path::new(path).is_dir() {
-        walk(Path::new(path), &mut files)?;
+        walk(Path::new(path), &mut BTreeSet::new(), &mut files)?;
     } else if path.contains(['*', '?', '[']) && !Path::new(path).exists() {
         let matches = glob::glob(path).map_err(|e| Error::Usage(format!("reading {path}: {e}")))?;
         for found in matches {
@@ -139,12 +131,25 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Gathers the tapes of a folder and below. Links may lead back up, so each folder is entered once.
+fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
     let doing = || format!("reading {}", folder.display());
+    if !entered.insert(folder.canonicalize().doing(doing)?) {
+        return Ok(());
+    }
+    let (minute, json) = (folder.join("minute"), folder.join("json"));
+    if minute.is_dir() && json.is_dir() {
+        return Err(Error::Usage(format!(
+            "reading {}: it holds the same rows twice: choose --input {} or --input {}",
+            folder.display(),
+            minute.display(),
+            json.display()
+        )));
+    }
     for entry in std::fs::read_dir(folder).doing(doing)? {
         let path = entry.doing(doing)?.path();
         if path.is_dir() {
-            walk(&path, files)?;
+            walk(&path, entered, files)?;
         } else if Format::of(&path).is_some() {
             files.push(path);
         }
