@@ -4,7 +4,7 @@ use std::fmt;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::record::{Columns, Record};
+use super::record::{ACTION, Columns, OPEN, PRICE, Record, SIZE};
 
 /// Reads one object.
 pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) -> Result<(), String> {
@@ -15,7 +15,9 @@ pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) 
     if columns.naming().is_none() {
         let found = String::from_utf8_lossy(&line[..line.len().min(200)]).into_owned();
         let has: Vec<bool> = (0..super::COLUMNS.len()).map(|column| columns.fields.has(column)).collect();
-        columns.check(|column| has[column], &found)?;
+        // A cancel needs no price and no size: what says its kind is judged by that kind.
+        let says_kind = has[ACTION] && !has[OPEN];
+        columns.check(|column| has[column] || (says_kind && (column == PRICE || column == SIZE)), &found)?;
     }
     columns.records(line, out)
 }

@@ -29,17 +29,17 @@ pub const COLUMNS: [&str; 16] = [
 
 const TS_EVENT: usize = 0;
 const SYMBOL: usize = 1;
-const PRICE: usize = 2;
-const SIZE: usize = 3;
+pub(super) const PRICE: usize = 2;
+pub(super) const SIZE: usize = 3;
 const SEQ: usize = 4;
 const TS_RECV: usize = 5;
 const VENUE: usize = 6;
 const SIDE: usize = 7;
 const CONDITIONS: usize = 8;
-const ACTION: usize = 9;
+pub(super) const ACTION: usize = 9;
 const REF_SEQ: usize = 10;
 const DUE: usize = 11;
-const OPEN: usize = 12;
+pub(super) const OPEN: usize = 12;
 
 /// A text of at most eight bytes, kept in place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
