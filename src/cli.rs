@@ -213,7 +213,7 @@ where
         rules: config.rules,
         symbols: Arc::new(Names::default()),
         venues: Arc::new(Names::default()),
-        rejects: Rejects::new(folder.map(|folder| folder.join("rejected.jsonl"))),
+        rejects: Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?,
         stop: stop.clone(),
         play_for: config.play_for,
         idle: config.idle,

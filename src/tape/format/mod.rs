@@ -86,9 +86,14 @@ pub fn symbol_of(path: &Path, format: Format) -> String {
     folder.or(path.file_stem()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// What a message may quote of an input: a few hundred characters, none of which moves a terminal's cursor.
+pub fn quotable(text: &str) -> String {
+    text.chars().take(600).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
 /// The error for a first line that does not name the columns a tape needs.
 pub fn unusable(path: &Path, reason: &str) -> Error {
-    Error::Input(format!("reading {}: {reason}", path.display()))
+    Error::Input(format!("reading {}: {reason}", quotable(&path.to_string_lossy())))
 }
 
 /// Opens a file for reading lines.

@@ -198,6 +198,7 @@ impl Columns {
         let needed: &[usize] = if bar { &[TS_EVENT] } else { &[TS_EVENT, SYMBOL, PRICE, SIZE] };
         let missing: Vec<&str> = needed.iter().filter(|c| !has(**c)).map(|c| self.their_name(*c)).collect();
         if !missing.is_empty() {
+            let found = super::quotable(found);
             return Err(format!(
                 "the columns are `{found}`: `{}` is missing. Ticks need ts_event, symbol, price and size; bars need \
                  timestamp, open, high, low and close; [source.columns] maps other names",
