@@ -52,29 +52,34 @@ impl Inputs {
     pub fn leaves(&self, around: &Surroundings) -> Result<Vec<(Option<Symbol>, Leaf)>> {
         let mut chains: BTreeMap<PathBuf, (Format, Vec<PathBuf>)> = BTreeMap::new();
         let mut by_path: BTreeMap<PathBuf, bool> = BTreeMap::new();
+        let is_symbols_own = |path: &Path, format| -> Result<bool> {
+            Ok(self.naming(path, format, around)? == Some(Naming::Path))
+        };
         for path in find(&self.path)? {
             let Some(format) = self.format.or(Format::of(&path)) else {
                 let text = "its extension tells no format: give --format csv or --format jsonl";
                 return Err(Error::Usage(format!("reading {}: {text}", path.display())));
             };
-            let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-            // The files of a folder are of one kind.
-            let is_by_path = match by_path.get(&folder) {
+            // The CSV files of a folder are of one kind, as its first one is; JSON files speak for themselves.
+            let kind = if format == Format::Csv { path.parent().unwrap_or(Path::new("")) } else { &path };
+            let is_by_path = match by_path.get(kind) {
                 Some(known) => *known,
                 None => {
-                    let by = self.naming(&path, format, around)? == Some(Naming::Path);
-                    by_path.insert(folder.clone(), by);
+                    let by = is_symbols_own(&path, format)?;
+                    by_path.insert(kind.to_path_buf(), by);
                     by
                 }
             };
-            let chain = if is_by_path && format == Format::Csv { folder } else { path.clone() };
+            let chain = if is_by_path { kind.to_path_buf() } else { path.clone() };
             chains.entry(chain).or_insert_with(|| (format, Vec::new())).1.push(path);
         }
-        let leaves = chains.into_values().map(|(format, paths)| {
-            let folder = paths[0].parent().unwrap_or(Path::new(""));
-            let is_by_path = by_path.get(folder).copied().unwrap_or(false);
+        let leaves = chains.into_iter().map(|(chain, (format, paths))| {
+            let is_by_path = by_path.get(&chain).copied().unwrap_or(false);
             let symbol = is_by_path.then(|| Symbol(around.symbols.intern(&format::symbol_of(&paths[0], format))));
-            let decoder = self.decoder(format, around);
+            let mut decoder = self.decoder(format, around);
+            if is_by_path {
+                decoder.take_only_paths_symbol();
+            }
             (symbol, Leaf::files(paths, decoder, around.rules, around.rejects.clone()))
         });
         Ok(leaves.collect())

@@ -74,6 +74,11 @@ impl Decoder {
         self.columns.begin(&symbol_of(path, self.format));
     }
 
+    /// Lets only records through that are about the symbol that their path names.
+    pub fn take_only_paths_symbol(&mut self) {
+        self.columns.take_only_paths_symbol();
+    }
+
     /// What the lines seen so far are about, once a header or a record was decoded.
     pub fn naming(&self) -> Option<Naming> {
         self.columns.naming()

@@ -144,6 +144,7 @@ pub struct Columns {
     times: Times,
     path_symbol: Option<String>,
     naming: Option<Naming>,
+    only_paths_symbol: bool,
     pub(super) fields: Fields,
 }
 
@@ -168,6 +169,7 @@ impl Columns {
             times: Times::new(zone),
             path_symbol: None,
             naming: None,
+            only_paths_symbol: false,
             fields: Fields::default(),
         }
     }
@@ -186,6 +188,11 @@ impl Columns {
     /// Begins another file, whose path names this symbol.
     pub(super) fn begin(&mut self, symbol: &str) {
         self.path_symbol = Some(symbol.to_owned());
+    }
+
+    /// Whoever reads the file was chosen by the symbol of its path, so no other belongs there.
+    pub(super) fn take_only_paths_symbol(&mut self) {
+        self.only_paths_symbol = true;
     }
 
     pub(super) fn naming(&self) -> Option<Naming> {
@@ -318,6 +325,15 @@ impl Columns {
         if text.is_empty() {
             let from_path = self.path_symbol.as_deref().filter(|_| self.naming == Some(Naming::Path));
             return from_path.map(|name| Symbol(self.symbols.intern(name))).ok_or_else(|| "symbol is missing".into());
+        }
+        if self.only_paths_symbol
+            && let Some(own) = self.path_symbol.as_deref().filter(|own| own.as_bytes() != text)
+        {
+            return Err(complain(
+                "symbol",
+                text,
+                &format!("stands among bars of `{own}`: play it from a folder apart"),
+            ));
         }
         if let Some(symbol) = self.known.get(text) {
             return Ok(*symbol);
