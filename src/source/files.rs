@@ -53,7 +53,8 @@ impl Inputs {
         let mut chains: BTreeMap<PathBuf, (Format, Vec<PathBuf>)> = BTreeMap::new();
         let mut by_path: BTreeMap<PathBuf, bool> = BTreeMap::new();
         let is_symbols_own = |path: &Path, format| -> Result<bool> {
-            Ok(self.naming(path, format, around)? == Some(Naming::Path))
+            // What a pipe has given to one reader it does not give to the next.
+            Ok(path.is_file() && self.naming(path, format, around)? == Some(Naming::Path))
         };
         for path in find(&self.path)? {
             let Some(format) = self.format.or(Format::of(&path)) else {
