@@ -139,7 +139,7 @@ where
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         hook(info);
-        eprintln!("{name}: a thread panicked, which is a bug in {name}; the run is over");
+        tell(format_args!("{name}: a thread panicked, which is a bug in {name}; the run is over\n"));
         std::process::exit(101);
     }));
     let command = Cli::command().name(name).bin_name(name);
@@ -156,8 +156,8 @@ where
         Err(Error::ClosedPipe) => ExitCode::SUCCESS,
         Err(error) => {
             match &error {
-                Error::Config(text) => eprintln!("{}", text.trim_end()),
-                _ => eprintln!("{name}: error: {error}"),
+                Error::Config(text) => tell(format_args!("{}\n", text.trim_end())),
+                _ => tell(format_args!("{name}: error: {error}\n")),
             }
             ExitCode::from(error.exit_code())
         }
@@ -181,6 +181,11 @@ where
         Some(Command::Check) => print("the settings are fine\n"),
         None => play(name, &config, &effective, move |ticks| pipeline(ticks, &settings)),
     }
+}
+
+/// Writes to standard error. If its reader is gone there is nobody to tell, and `eprint` would panic.
+fn tell(text: std::fmt::Arguments<'_>) {
+    let _ = std::io::stderr().write_fmt(text);
 }
 
 fn print(text: &str) -> Result<ExitCode> {
@@ -208,13 +213,14 @@ where
         rules: config.rules,
         symbols: Arc::new(Names::default()),
         venues: Arc::new(Names::default()),
-        rejects: Rejects::new(folder.map(|folder| folder.join("rejected.jsonl"))),
+        rejects: Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?,
         stop: stop.clone(),
         play_for: config.play_for,
         idle: config.idle,
     };
     let opened = match &config.input {
         Input::Market(market) => {
+            config.pacing.check_for(config.play_for)?;
             let mut tape = market.tape(&around.symbols, config.rules);
             tape.truncate(usize::try_from(config.limit).unwrap_or(usize::MAX));
             in_memory(&tape, config.pacing, config.workers, &around)
@@ -254,7 +260,7 @@ where
         let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Input(format!("summary.json: {e}")))?;
         fs::write(&path, text + "\n").doing(|| format!("writing {}", path.display()))?;
     }
-    eprint!("\n{report}");
+    tell(format_args!("\n{report}"));
     Ok(exit_code(&report, config.strict))
 }
 

@@ -27,7 +27,7 @@ pub trait Settings: Sized + Send + Sync + 'static {
 /// Where ticks come from.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// The made-up tape, at most so many ticks of it.
+    /// The made-up tape, whole: its ticks arrive in another order than they are made.
     Market(Market),
     /// Files or standard input.
     Files(Inputs),
@@ -237,7 +237,7 @@ impl Config {
         };
         let columns = check_columns(layers, &source.columns);
         let input = if is_market {
-            Input::Market(check_market(layers, &market, limit))
+            Input::Market(check_market(layers, &market))
         } else {
             Input::Files(Inputs { path: source.input, format, columns, zone: zone.clone() })
         };
@@ -339,7 +339,7 @@ fn check_columns(layers: &mut Layers, columns: &toml::Table) -> Vec<(String, Str
     renamed
 }
 
-fn check_market(layers: &mut Layers, market: &MarketSection, limit: u64) -> Market {
+fn check_market(layers: &mut Layers, market: &MarketSection) -> Market {
     let ticks = market.rate.0 * market.length.0.as_secs_f64();
     // A tick takes 48 bytes in memory, and as much again while the tape is made.
     if ticks > 200e6 {
@@ -353,6 +353,6 @@ fn check_market(layers: &mut Layers, market: &MarketSection, limit: u64) -> Mark
         seed: market.seed.0,
         symbols: market.symbols.0.clamp(1, 1_000_000) as u32,
         per_second: market.rate.0,
-        ticks: (ticks.min(200e6) as u64).min(limit),
+        ticks: ticks.min(200e6) as u64,
     }
 }

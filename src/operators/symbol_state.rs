@@ -1,3 +1,6 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use crate::aggregate::{Aggregate, Print};
 use crate::lateness::Lateness;
 use crate::prints::{PrintLog, Stories, Story, StoryKey, Word};
@@ -22,8 +25,8 @@ pub struct SymbolState<A> {
     others: Vec<Slice<A>>,
     log: PrintLog,
     stories: Stories,
-    /// Ticks that wait for their time as amendments; nothing is forgotten meanwhile.
-    waiting: Vec<(StoryKey, Kind)>,
+    /// Ticks that wait for their time as amendments; nothing is forgotten meanwhile. How many of each.
+    waiting: HashMap<(StoryKey, Kind), u32>,
 }
 
 /// What is known of a print.
@@ -44,7 +47,7 @@ impl<A: Aggregate> SymbolState<A> {
             others: Vec::new(),
             log: PrintLog::default(),
             stories: Stories::default(),
-            waiting: Vec::new(),
+            waiting: HashMap::new(),
         }
     }
 
@@ -63,19 +66,21 @@ impl<A: Aggregate> SymbolState<A> {
     /// Whether a trade waits for its time of which this one is a repeat.
     #[inline]
     pub fn waits_for(&self, tick: &Tick, rules: &Lateness) -> bool {
-        !self.waiting.is_empty() && tick.kind == Kind::Trade && self.waiting.contains(&waiting_as(tick, rules))
+        !self.waiting.is_empty() && tick.kind == Kind::Trade && self.waiting.contains_key(&waiting_as(tick, rules))
     }
 
     /// A tick begins to wait for its time.
     pub fn begin_wait(&mut self, tick: &Tick, rules: &Lateness) {
-        self.waiting.push(waiting_as(tick, rules));
+        *self.waiting.entry(waiting_as(tick, rules)).or_default() += 1;
     }
 
     /// A tick's time has come.
     pub fn end_wait(&mut self, tick: &Tick, rules: &Lateness) {
-        let tick = waiting_as(tick, rules);
-        if let Some(at) = self.waiting.iter().position(|waiting| *waiting == tick) {
-            self.waiting.swap_remove(at);
+        if let Entry::Occupied(mut waiting) = self.waiting.entry(waiting_as(tick, rules)) {
+            *waiting.get_mut() -= 1;
+            if *waiting.get() == 0 {
+                waiting.remove();
+            }
         }
     }
 

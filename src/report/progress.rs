@@ -1,4 +1,4 @@
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -68,7 +68,8 @@ impl Watch for Progress {
                 bar.set_message(line);
                 bar.tick();
             }
-            None => eprintln!("{line}"),
+            // A run does not end because nobody follows it.
+            None => _ = writeln!(std::io::stderr(), "{line}"),
         }
     }
 

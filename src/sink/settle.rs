@@ -11,6 +11,9 @@ use crate::row::{Encoding, Row};
 use crate::tick::Names;
 use crate::time::EventTime;
 
+/// So many files of a level become one of the next, so that any number of them needs few to be open.
+const FAN: usize = 16;
+
 /// Keeps changes until the run has ended, then [`settle`]s them into the final rows. It holds at most so many
 /// bytes; beyond that it puts sorted runs into the output folder, as a merge sort does.
 pub struct Settling {
@@ -22,7 +25,9 @@ pub struct Settling {
     limit_bytes: usize,
     text: Vec<u8>,
     changes: Vec<Change>,
-    spilled: Vec<PathBuf>,
+    /// Runs on disk by level.
+    spilled: Vec<Vec<Temporary>>,
+    files: usize,
     done: Arc<Mutex<Vec<Run>>>,
 }
 
@@ -40,7 +45,48 @@ pub enum Run {
     /// In memory.
     Held(Vec<u8>, std::vec::IntoIter<(EventTime, u32, i32, u32, u32)>),
     /// In a file.
-    Spilled(PathBuf),
+    Spilled(Temporary),
+}
+
+/// A file that goes when it is no longer needed, however the run ends.
+pub struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Who cannot remove it cannot be helped: the run has its result, or its error, without it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Writes changes into a file, as [`Reading`] reads them.
+struct Spill {
+    file: Temporary,
+    out: BufWriter<File>,
+}
+
+impl Spill {
+    fn create(path: PathBuf) -> Result<Spill> {
+        let out = BufWriter::with_capacity(1 << 18, File::create(&path).doing(|| writing(&path))?);
+        Ok(Spill { file: Temporary(path), out })
+    }
+
+    fn write(&mut self, ts: EventTime, symbol: u32, times: i32, line: &[u8]) -> Result<()> {
+        let mut head = [0u8; 20];
+        head[..8].copy_from_slice(&ts.to_le_bytes());
+        head[8..12].copy_from_slice(&symbol.to_le_bytes());
+        head[12..16].copy_from_slice(&times.to_le_bytes());
+        head[16..].copy_from_slice(&(line.len() as u32).to_le_bytes());
+        self.out.write_all(&head).and_then(|()| self.out.write_all(line)).doing(|| writing(&self.file.0))
+    }
+
+    fn end(mut self) -> Result<Temporary> {
+        self.out.flush().doing(|| writing(&self.file.0))?;
+        Ok(self.file)
+    }
+}
+
+fn writing(path: &Path) -> String {
+    format!("writing {}", path.display())
 }
 
 impl Settling {
@@ -63,6 +109,7 @@ impl Settling {
             text: Vec::new(),
             changes: Vec::new(),
             spilled: Vec::new(),
+            files: 0,
             done,
         }
     }
@@ -91,23 +138,34 @@ impl Settling {
 
     fn spill(&mut self) -> Result<()> {
         self.sort();
-        let path = self.folder.join(format!(".settling-{}-{}", self.worker, self.spilled.len()));
-        let doing = || format!("writing {}", path.display());
-        self.spilled.push(path.clone());
-        let mut file = BufWriter::with_capacity(1 << 20, File::create(&path).doing(doing)?);
+        let mut spill = Spill::create(self.next_file())?;
         for change in &self.changes {
             let line = &self.text[change.start as usize..change.start as usize + change.len as usize];
-            let mut head = [0u8; 20];
-            head[..8].copy_from_slice(&change.ts.to_le_bytes());
-            head[8..12].copy_from_slice(&change.symbol.to_le_bytes());
-            head[12..16].copy_from_slice(&change.times.to_le_bytes());
-            head[16..].copy_from_slice(&change.len.to_le_bytes());
-            file.write_all(&head).and_then(|()| file.write_all(line)).doing(doing)?;
+            spill.write(change.ts, change.symbol, change.times, line)?;
         }
-        file.flush().doing(doing)?;
         self.text.clear();
         self.changes.clear();
-        Ok(())
+        self.put(0, spill.end()?)
+    }
+
+    /// Adds a file to its level; a full level becomes one file of the next.
+    fn put(&mut self, level: usize, file: Temporary) -> Result<()> {
+        if self.spilled.len() == level {
+            self.spilled.push(Vec::new());
+        }
+        self.spilled[level].push(file);
+        if self.spilled[level].len() < FAN {
+            return Ok(());
+        }
+        let runs = self.spilled[level].drain(..).map(Run::Spilled).collect();
+        let mut spill = Spill::create(self.next_file())?;
+        merge(runs, &self.names.all(), |head| spill.write(head.ts, head.id, head.times, &head.line))?;
+        self.put(level + 1, spill.end()?)
+    }
+
+    fn next_file(&mut self) -> PathBuf {
+        self.files += 1;
+        self.folder.join(format!(".settling-{}-{}", self.worker, self.files))
     }
 }
 
@@ -132,7 +190,7 @@ impl Drop for Settling {
         self.sort();
         let changes: Vec<_> = self.changes.drain(..).map(|c| (c.ts, c.symbol, c.times, c.start, c.len)).collect();
         let mut done = self.done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        done.extend(self.spilled.drain(..).map(Run::Spilled));
+        done.extend(self.spilled.drain(..).flatten().map(Run::Spilled));
         done.push(Run::Held(std::mem::take(&mut self.text), changes.into_iter()));
     }
 }
@@ -140,6 +198,7 @@ impl Drop for Settling {
 /// One change read back from a run, ordered for a heap that gives the least first.
 struct Head {
     ts: EventTime,
+    id: u32,
     symbol: Arc<str>,
     line: Vec<u8>,
     times: i32,
@@ -175,16 +234,16 @@ impl Ord for Head {
 /// A run being read.
 enum Reading {
     Held(Vec<u8>, std::vec::IntoIter<(EventTime, u32, i32, u32, u32)>),
-    Spilled(PathBuf, BufReader<File>),
+    Spilled(Temporary, BufReader<File>),
 }
 
 impl Reading {
     fn open(run: Run) -> Result<Reading> {
         Ok(match run {
             Run::Held(text, changes) => Reading::Held(text, changes),
-            Run::Spilled(path) => {
-                let file = File::open(&path).doing(|| format!("reading {}", path.display()))?;
-                Reading::Spilled(path, BufReader::with_capacity(1 << 18, file))
+            Run::Spilled(file) => {
+                let bytes = File::open(&file.0).doing(|| format!("reading {}", file.0.display()))?;
+                Reading::Spilled(file, BufReader::with_capacity(1 << 16, bytes))
             }
         })
     }
@@ -195,7 +254,7 @@ impl Reading {
                 let Some((ts, symbol, times, start, len)) = changes.next() else { return Ok(None) };
                 (ts, symbol, times, text[start as usize..start as usize + len as usize].to_vec())
             }
-            Reading::Spilled(path, file) => {
+            Reading::Spilled(Temporary(path), file) => {
                 let mut head = [0u8; 20];
                 match file.read_exact(&mut head) {
                     Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(None),
@@ -208,8 +267,32 @@ impl Reading {
                 (i64::from_le_bytes([a, b, c, d, e, f, g, h]), word(0), word(4) as i32, line)
             }
         };
-        Ok(Some(Head { ts, symbol: names[symbol as usize].clone(), line, times, run }))
+        Ok(Some(Head { ts, id: symbol, symbol: names[symbol as usize].clone(), line, times, run }))
     }
+}
+
+/// Merges runs and hands over what is left of each line in the end, sorted by time, symbol and text.
+fn merge(runs: Vec<Run>, names: &[Arc<str>], mut give: impl FnMut(&Head) -> Result<()>) -> Result<()> {
+    let mut reading = runs.into_iter().map(Reading::open).collect::<Result<Vec<_>>>()?;
+    let mut heap = BinaryHeap::new();
+    for (run, reading) in reading.iter_mut().enumerate() {
+        heap.extend(reading.next(run, names)?);
+    }
+    while let Some(mut row) = heap.pop() {
+        heap.extend(reading[row.run].next(row.run, names)?);
+        while let Some(same) = heap.peek()
+            && (same.ts, &same.symbol, &same.line) == (row.ts, &row.symbol, &row.line)
+        {
+            let run = same.run;
+            row.times += same.times;
+            heap.pop();
+            heap.extend(reading[run].next(run, names)?);
+        }
+        if row.times != 0 {
+            give(&row)?;
+        }
+    }
+    Ok(())
 }
 
 /// Merges the runs of all workers into the final rows, sorted by time and symbol, and returns how many there are.
@@ -218,45 +301,20 @@ impl Reading {
 /// # Errors
 /// When the file or a run cannot be written or read.
 pub fn settle(runs: Vec<Run>, path: &Path, header: &str, names: &Names) -> Result<u64> {
-    let names = names.all();
-    let part = path.with_extension("part");
-    let doing = || format!("writing {}", part.display());
-    let mut out = BufWriter::with_capacity(1 << 20, File::create(&part).doing(doing)?);
+    let part = Temporary(path.with_extension("part"));
+    let doing = || writing(&part.0);
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(&part.0).doing(doing)?);
     out.write_all(header.as_bytes()).doing(doing)?;
-    let mut reading = runs.into_iter().map(Reading::open).collect::<Result<Vec<_>>>()?;
-    let mut heap = BinaryHeap::new();
-    for (run, reading) in reading.iter_mut().enumerate() {
-        heap.extend(reading.next(run, &names)?);
-    }
     let mut rows = 0;
-    while let Some(mut row) = heap.pop() {
-        heap.extend(reading[row.run].next(row.run, &names)?);
-        while let Some(same) = heap.peek()
-            && (same.ts, &same.symbol, &same.line) == (row.ts, &row.symbol, &row.line)
-        {
-            let run = same.run;
-            row.times += same.times;
-            heap.pop();
-            heap.extend(reading[run].next(run, &names)?);
+    merge(runs, &names.all(), |row| {
+        if row.times != 1 {
+            let line = String::from_utf8_lossy(&row.line);
+            return Err(Error::Input(format!("settling the rows: this one stands {} times: {line}", row.times)));
         }
-        match row.times {
-            0 => {}
-            1 => {
-                rows += 1;
-                out.write_all(&row.line).doing(doing)?;
-            }
-            times => {
-                let line = String::from_utf8_lossy(&row.line);
-                return Err(Error::Input(format!("settling the rows: this one stands {times} times: {line}")));
-            }
-        }
-    }
+        rows += 1;
+        out.write_all(&row.line).doing(doing)
+    })?;
     out.flush().doing(doing)?;
-    fs::rename(&part, path).doing(|| format!("writing {}", path.display()))?;
-    for reading in reading {
-        if let Reading::Spilled(path, _) = reading {
-            fs::remove_file(&path).doing(|| format!("removing {}", path.display()))?;
-        }
-    }
+    fs::rename(&part.0, path).doing(|| writing(path))?;
     Ok(rows)
 }

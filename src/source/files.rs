@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,29 +52,35 @@ impl Inputs {
     pub fn leaves(&self, around: &Surroundings) -> Result<Vec<(Option<Symbol>, Leaf)>> {
         let mut chains: BTreeMap<PathBuf, (Format, Vec<PathBuf>)> = BTreeMap::new();
         let mut by_path: BTreeMap<PathBuf, bool> = BTreeMap::new();
+        let is_symbols_own = |path: &Path, format| -> Result<bool> {
+            // What a pipe has given to one reader it does not give to the next.
+            Ok(path.is_file() && self.naming(path, format, around)? == Some(Naming::Path))
+        };
         for path in find(&self.path)? {
             let Some(format) = self.format.or(Format::of(&path)) else {
                 let text = "its extension tells no format: give --format csv or --format jsonl";
                 return Err(Error::Usage(format!("reading {}: {text}", path.display())));
             };
-            let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-            // The files of a folder are of one kind.
-            let is_by_path = match by_path.get(&folder) {
+            // The CSV files of a folder are of one kind, as its first one is; JSON files speak for themselves.
+            let kind = if format == Format::Csv { path.parent().unwrap_or(Path::new("")) } else { &path };
+            let is_by_path = match by_path.get(kind) {
                 Some(known) => *known,
                 None => {
-                    let by = self.naming(&path, format, around)? == Some(Naming::Path);
-                    by_path.insert(folder.clone(), by);
+                    let by = is_symbols_own(&path, format)?;
+                    by_path.insert(kind.to_path_buf(), by);
                     by
                 }
             };
-            let chain = if is_by_path && format == Format::Csv { folder } else { path.clone() };
+            let chain = if is_by_path { kind.to_path_buf() } else { path.clone() };
             chains.entry(chain).or_insert_with(|| (format, Vec::new())).1.push(path);
         }
-        let leaves = chains.into_values().map(|(format, paths)| {
-            let folder = paths[0].parent().unwrap_or(Path::new(""));
-            let is_by_path = by_path.get(folder).copied().unwrap_or(false);
+        let leaves = chains.into_iter().map(|(chain, (format, paths))| {
+            let is_by_path = by_path.get(&chain).copied().unwrap_or(false);
             let symbol = is_by_path.then(|| Symbol(around.symbols.intern(&format::symbol_of(&paths[0], format))));
-            let decoder = self.decoder(Some(format), around);
+            let mut decoder = self.decoder(Some(format), around);
+            if is_by_path {
+                decoder.take_only_paths_symbol();
+            }
             (symbol, Leaf::files(paths, decoder, around.rules, around.rejects.clone()))
         });
         Ok(leaves.collect())
@@ -108,17 +114,9 @@ impl Inputs {
 /// # Errors
 /// When there are none, or the folder holds the course dataset's two trees, which are the same rows.
 pub fn find(path: &str) -> Result<Vec<PathBuf>> {
-    let (minute, json) = (Path::new(path).join("minute"), Path::new(path).join("json"));
-    if minute.is_dir() && json.is_dir() {
-        return Err(Error::Usage(format!(
-            "reading {path}: it holds the same rows twice: give {} or {} instead",
-            minute.display(),
-            json.display()
-        )));
-    }
     let mut files = Vec::new();
     if Path::new(path).is_dir() {
-        walk(Path::new(path), &mut files)?;
+        walk(Path::new(path), &mut BTreeSet::new(), &mut files)?;
     } else if path.contains(['*', '?', '[']) && !Path::new(path).exists() {
         let matches = glob::glob(path).map_err(|e| Error::Usage(format!("reading {path}: {e}")))?;
         for found in matches {
@@ -139,12 +137,25 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Gathers the tapes of a folder and below. Links may lead back up, so each folder is entered once.
+fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
     let doing = || format!("reading {}", folder.display());
+    if !entered.insert(folder.canonicalize().doing(doing)?) {
+        return Ok(());
+    }
+    let (minute, json) = (folder.join("minute"), folder.join("json"));
+    if minute.is_dir() && json.is_dir() {
+        return Err(Error::Usage(format!(
+            "reading {}: it holds the same rows twice: give {} or {} instead",
+            folder.display(),
+            minute.display(),
+            json.display()
+        )));
+    }
     for entry in std::fs::read_dir(folder).doing(doing)? {
         let path = entry.doing(doing)?.path();
         if path.is_dir() {
-            walk(&path, files)?;
+            walk(&path, entered, files)?;
         } else if Format::of(&path).is_some() {
             files.push(path);
         }

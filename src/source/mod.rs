@@ -31,6 +31,19 @@ pub enum Pacing {
 }
 
 impl Pacing {
+    /// Refuses to select by due time where nothing is due at a time.
+    ///
+    /// # Errors
+    /// When `play_for` is given and there is no schedule.
+    pub fn check_for(self, play_for: Option<u64>) -> Result<()> {
+        match (self, play_for) {
+            (Pacing::Max, Some(_)) => {
+                Err(Error::Usage("--for needs a schedule: give --speed 1x or --rate 200k/s as well".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The schedule for a tape that begins with `origin`.
     pub fn schedule(self, origin: EventTime) -> Pace {
         match self {
@@ -89,9 +102,7 @@ pub fn open(inputs: &Inputs, pacing: Pacing, limit: u64, workers: usize, around:
         let merge = inputs.stdin_merge(limit, around);
         return Ok(reader::live(merge, workers, around));
     }
-    if around.play_for.is_some() && pacing == Pacing::Max {
-        return Err(Error::Usage("--for needs a schedule: give --speed 1x or --rate 200k/s as well".into()));
-    }
+    pacing.check_for(around.play_for)?;
     let leaves = inputs.leaves(around)?;
     let by_symbol = leaves.iter().all(|(symbol, _)| symbol.is_some());
     if by_symbol && limit == u64::MAX && !matches!(pacing, Pacing::Rate(_)) {

@@ -100,7 +100,10 @@ impl Reader {
             let mut blocks = vec![Block::default(); self.ends.len()];
             let (mut count, mut watermark_ms, mut ended) = (0, 0, false);
             // A live reader hands on what it has before it waits for more.
-            while count < BLOCK && !(self.live && count > 0 && !self.merge.is_buffered()) {
+            while count < BLOCK {
+                if self.live && count > 0 && !self.merge.is_buffered()? {
+                    break;
+                }
                 let Some(next) = self.merge.next(&self.pace)? else {
                     ended = true;
                     break;

@@ -33,12 +33,31 @@ pub struct Leaf {
     decoder: Decoder,
     rules: PartitionRules,
     rejects: Rejects,
-    /// Records of the line that was decoded last, with the line's number.
-    decoded: VecDeque<(Record, u64)>,
+    /// Records of the line that was decoded last, and before them those of a line that it confirmed.
+    decoded: VecDeque<Record>,
     spare: Vec<Record>,
     clock: Option<EventTime>,
-    /// A record that jumped ahead and waits for the next one to confirm it.
-    held: Option<(Record, u64)>,
+    /// A line that jumped ahead and waits for the next one to confirm it.
+    held: Option<Held>,
+    /// The next record, where it was looked for already.
+    ready: Option<Placed>,
+}
+
+/// The records of a line, which are all of one time, and where it stands.
+struct Held {
+    records: VecDeque<Record>,
+    ts_event: EventTime,
+    path: PathBuf,
+    line: u64,
+    raw: Vec<u8>,
+}
+
+/// What there is without waiting.
+enum Look {
+    Placed(Placed),
+    /// Nothing yet.
+    Later,
+    End,
 }
 
 impl Leaf {
@@ -55,6 +74,7 @@ impl Leaf {
             spare: Vec::new(),
             clock: None,
             held: None,
+            ready: None,
         }
     }
 
@@ -72,9 +92,18 @@ impl Leaf {
         leaf
     }
 
-    /// Whether the next record is here already, so that asking for it would not wait.
-    pub fn is_buffered(&self) -> bool {
-        !self.decoded.is_empty() || self.lines.as_ref().is_some_and(Lines::is_buffered)
+    /// Whether the next record is here already, so that asking for it would not wait. A line that is rejected, or
+    /// held, is none.
+    ///
+    /// # Errors
+    /// As for [`Leaf::next`].
+    pub fn is_buffered(&mut self) -> Result<bool> {
+        if self.ready.is_none()
+            && let Look::Placed(placed) = self.look(false)?
+        {
+            self.ready = Some(placed);
+        }
+        Ok(self.ready.is_some())
     }
 
     /// The next record, or `None` at the end.
@@ -82,40 +111,69 @@ impl Leaf {
     /// # Errors
     /// When the input cannot be read, or a file's first line names no usable columns.
     pub fn next_record(&mut self) -> Result<Option<Placed>> {
+        if let Some(placed) = self.ready.take() {
+            return Ok(Some(placed));
+        }
+        match self.look(true)? {
+            Look::Placed(placed) => Ok(Some(placed)),
+            Look::Later | Look::End => Ok(None),
+        }
+    }
+
+    /// Looks for the next record, and waits for it only where it may.
+    fn look(&mut self, may_wait: bool) -> Result<Look> {
         loop {
-            let next = match self.decoded.pop_front() {
-                Some(next) => Some(next),
-                None if self.decode_line()? => continue,
-                None => None,
-            };
-            let Some((record, line)) = next else {
-                let Some((held, line)) = self.held.take() else { return Ok(None) };
-                if self.clock.is_none() {
-                    return Ok(Some(self.place(held)));
+            let Some(record) = self.decoded.pop_front() else {
+                if !may_wait && self.lines.as_ref().is_some_and(|lines| !lines.is_buffered()) {
+                    return Ok(Look::Later);
                 }
-                // Nothing is left to confirm a jump.
-                self.reject_jump(&held, line)?;
-                return Ok(None);
-            };
-            if let Some((held, held_line)) = self.held.take() {
-                // The held record is right if time goes on from there.
-                self.decoded.push_front((record, line));
-                if record.tick.ts_event.saturating_sub(held.tick.ts_event) < -self.rules.max_jump {
-                    self.reject_jump(&held, held_line)?;
-                    if self.clock.is_none() {
-                        self.held = self.decoded.pop_front();
-                    }
+                if self.decode_line()? {
                     continue;
                 }
-                return Ok(Some(self.place(held)));
-            }
-            let jumps = self.clock.is_none_or(|clock| record.tick.ts_event - clock > self.rules.max_jump);
-            if jumps {
-                self.held = Some((record, line));
+                let Some(held) = self.held.take() else { return Ok(Look::End) };
+                if self.clock.is_none() {
+                    self.confirm(held);
+                    continue;
+                }
+                // Nothing is left to confirm a jump.
+                self.reject_jump(&held)?;
+                return Ok(Look::End);
+            };
+            let ts_event = record.tick.ts_event;
+            if let Some(held) = self.held.take() {
+                // The held line is right if time goes on from there.
+                self.decoded.push_front(record);
+                if ts_event.saturating_sub(held.ts_event) >= -self.rules.max_jump {
+                    self.confirm(held);
+                } else {
+                    self.reject_jump(&held)?;
+                    if self.clock.is_none() {
+                        self.hold(ts_event);
+                    }
+                }
                 continue;
             }
-            return Ok(Some(self.place(record)));
+            if self.clock.is_none_or(|clock| ts_event - clock > self.rules.max_jump) {
+                self.decoded.push_front(record);
+                self.hold(ts_event);
+                continue;
+            }
+            return Ok(Look::Placed(self.place(record)));
         }
+    }
+
+    /// Holds the line that was decoded last, of which nothing was handed out yet.
+    fn hold(&mut self, ts_event: EventTime) {
+        let records = std::mem::take(&mut self.decoded);
+        let (line, raw) = self.lines.as_ref().map_or((0, Vec::new()), |lines| (lines.number(), lines.last().to_vec()));
+        self.held = Some(Held { records, ts_event, path: self.path.clone(), line, raw });
+    }
+
+    /// Time goes on from a held line: its records come next, and jump no more.
+    fn confirm(&mut self, mut held: Held) {
+        self.clock = Some(held.ts_event);
+        held.records.append(&mut self.decoded);
+        self.decoded = held.records;
     }
 
     fn place(&mut self, mut record: Record) -> Placed {
@@ -125,10 +183,9 @@ impl Leaf {
         Placed { record, clock }
     }
 
-    fn reject_jump(&mut self, record: &Record, line: u64) -> Result<()> {
-        let raw = format!("ts_event {}", record.tick.ts_event);
+    fn reject_jump(&mut self, held: &Held) -> Result<()> {
         let reason = "future: it jumps ahead by more than max_jump, and nothing that follows confirms it";
-        self.rejects.reject(&self.path, line, reason, raw.as_bytes())
+        self.rejects.reject(&held.path, held.line, reason, &held.raw)
     }
 
     /// Decodes one more line, of the next file if need be; false at the end of all.
@@ -153,7 +210,7 @@ impl Leaf {
             match verdict {
                 Err((reason, _)) if self.decoder.wants_header() => return Err(format::unusable(&self.path, &reason)),
                 Err((reason, raw)) => self.rejects.reject(&self.path, number, &reason, raw)?,
-                Ok(()) => self.decoded.extend(self.spare.drain(..).map(|record| (record, number))),
+                Ok(()) => self.decoded.extend(self.spare.drain(..)),
             }
             return Ok(true);
         }

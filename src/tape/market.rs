@@ -67,11 +67,11 @@ impl Market {
             // A delay within half the disorder keeps a print on time; beyond it, it is late.
             let delay = match random.below(10_000) {
                 _ if tick.kind != Kind::Trade => 0,
-                0..LATE => rules.disorder as u64 * 2 + random.below(SECOND as u64),
+                0..LATE => (rules.disorder as u64).saturating_mul(2).saturating_add(random.below(SECOND as u64)),
                 LATE..DELAYED => random.below((rules.disorder / 2).max(1) as u64),
                 _ => 0,
             };
-            arrivals.push((ts_event + delay as i64, tick));
+            arrivals.push((ts_event.saturating_add_unsigned(delay), tick));
         }
         arrivals.sort_by_key(|(arrival, tick)| (*arrival, tick.seq));
         let mut clock = EventTime::MIN;

@@ -46,9 +46,20 @@ impl Merge {
         Ok(self.order.peek().map(|Reverse((clock, _))| *clock))
     }
 
-    /// Whether the next record is here already. A merge of several partitions needs the head of each.
-    pub fn is_buffered(&self) -> bool {
-        self.leaves.iter().all(Leaf::is_buffered)
+    /// Whether the next record, or the end, is here already. A merge of several partitions needs the head of each.
+    ///
+    /// # Errors
+    /// When an input cannot be read.
+    pub fn is_buffered(&mut self) -> Result<bool> {
+        if self.index == self.limit {
+            return Ok(true);
+        }
+        for leaf in &mut self.leaves {
+            if !leaf.is_buffered()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The next record by time.

@@ -1,5 +1,8 @@
 use crate::time::{EventTime, SECOND};
 
+/// Due in 292 years: as late as can be, and still added to the run's time without overflow.
+pub const NEVER: u64 = i64::MAX as u64;
+
 /// The schedule of a replay: when each tick is due, in nanoseconds from the schedule's beginning. It is fixed before
 /// the run and nothing moves it (an open loop), which is what makes latency from the due time honest.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,13 +25,14 @@ pub enum Pace {
 
 impl Pace {
     /// When a tick is due: `clock` is its partition's highest event time so far, `index` its place in the
-    /// merged order. `None` without a schedule.
+    /// merged order. `None` without a schedule. At most [`NEVER`].
     pub fn due(&self, clock: EventTime, index: u64) -> Option<u64> {
-        match *self {
-            Pace::AsRead => None,
-            Pace::Speed { origin, speed } => Some((clock.saturating_sub(origin).max(0) as f64 / speed) as u64),
-            Pace::Rate { per_second } => Some((index as f64 * SECOND as f64 / per_second) as u64),
-        }
+        let due = match *self {
+            Pace::AsRead => return None,
+            Pace::Speed { origin, speed } => clock.saturating_sub(origin).max(0) as f64 / speed,
+            Pace::Rate { per_second } => index as f64 * SECOND as f64 / per_second,
+        };
+        Some((due as u64).min(NEVER))
     }
 
     /// The event time that the schedule has reached after so many nanoseconds, where event time has one.
@@ -53,5 +57,7 @@ mod tests {
         assert_eq!(pace.due(900, 9), Some(0));
         assert_eq!(Pace::Rate { per_second: 200_000.0 }.due(77, 3), Some(15_000));
         assert_eq!(Pace::AsRead.due(77, 3), None);
+        assert_eq!(Pace::Speed { origin: 0, speed: 1e-9 }.due(i64::MAX, 0), Some(NEVER));
+        assert_eq!(Pace::Rate { per_second: 1e-12 }.due(0, 7), Some(NEVER));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::Serialize;
 
+use super::format::quotable;
 use crate::error::{Doing as _, Error, Result};
 
 /// How many rejects are remembered for the summary.
@@ -35,9 +36,18 @@ struct Entry<'a> {
 }
 
 impl Rejects {
-    /// Rejects that are kept in `path`, which is made when there is a first one.
-    pub fn new(path: Option<PathBuf>) -> Self {
-        Rejects(Arc::new(Mutex::new(Inner { path, ..Inner::default() })))
+    /// Rejects that are kept in `path`, which is made when there is a first one. One of an earlier run goes.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn new(path: Option<PathBuf>) -> Result<Self> {
+        if let Some(path) = &path {
+            match std::fs::remove_file(path) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                other => other.doing(|| format!("removing {}", path.display()))?,
+            }
+        }
+        Ok(Rejects(Arc::new(Mutex::new(Inner { path, ..Inner::default() }))))
     }
 
     /// Counts and keeps one rejected line.
@@ -47,16 +57,16 @@ impl Rejects {
     pub fn reject(&self, file: &Path, line: u64, reason: &str, raw: &[u8]) -> Result<()> {
         let mut inner = self.lock();
         inner.count += 1;
-        let file = file.to_string_lossy();
+        let (file, reason) = (file.to_string_lossy(), quotable(reason));
         if inner.examples.len() < EXAMPLES {
-            inner.examples.push(format!("{file}:{line}: {reason}"));
+            inner.examples.push(format!("{}:{line}: {reason}", quotable(&file)));
         }
         let Some(path) = inner.path.clone() else { return Ok(()) };
         if inner.file.is_none() {
             inner.file = Some(BufWriter::new(File::create(&path).doing(|| format!("writing {}", path.display()))?));
         }
         let raw = String::from_utf8_lossy(&raw[..raw.len().min(LONGEST_RAW)]);
-        let entry = Entry { file: &file, line, reason, raw: &raw };
+        let entry = Entry { file: &file, line, reason: &reason, raw: &raw };
         let mut text = serde_json::to_vec(&entry).map_err(|e| Error::Input(format!("keeping a reject: {e}")))?;
         text.push(b'\n');
         let kept = inner.file.as_mut().map_or(Ok(()), |file| file.write_all(&text));

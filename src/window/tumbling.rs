@@ -27,7 +27,8 @@ impl Tumbling {
 
     /// The window that holds `ts`.
     pub fn window_of(&self, ts: EventTime) -> Window {
-        let start = ts - ts.rem_euclid(self.length);
+        // At the beginning of time a window is cut short, as it is at its end.
+        let start = ts.saturating_sub(ts.rem_euclid(self.length));
         Window { start, end: start.saturating_add(self.length) }
     }
 

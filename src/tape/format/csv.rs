@@ -13,7 +13,7 @@ impl Header {
         let header = Header(names.map(|name| columns.ours(name)).collect());
         if let Some(twice) = header.0.iter().enumerate().position(|(i, c)| c.is_some() && header.0[..i].contains(c)) {
             let name = text.split(',').nth(twice).unwrap_or_default();
-            return Err(format!("the header has a column for `{name}` already"));
+            return Err(format!("the header has a column for `{}` already", super::quotable(name)));
         }
         columns.check(|column| header.0.contains(&Some(column)), text)?;
         Ok(header)

@@ -1,4 +1,5 @@
 use std::io::Read;
+use std::ops::Range;
 
 use memchr::memchr;
 
@@ -17,6 +18,7 @@ pub struct Lines {
     start: usize,
     end: usize,
     line: u64,
+    last: Range<usize>,
     ended: bool,
     beginning: Vec<u8>,
 }
@@ -33,12 +35,26 @@ pub enum Line<'a> {
 impl Lines {
     /// Lines of `reader`. A byte order mark at the beginning is passed over.
     pub fn new(reader: Box<dyn Read + Send>) -> Self {
-        Lines { reader, buffer: vec![0; CHUNK], start: 0, end: 0, line: 0, ended: false, beginning: Vec::new() }
+        Lines {
+            reader,
+            buffer: vec![0; CHUNK],
+            start: 0,
+            end: 0,
+            line: 0,
+            last: 0..0,
+            ended: false,
+            beginning: Vec::new(),
+        }
     }
 
     /// The number of the line that was returned last, counted from one.
     pub fn number(&self) -> u64 {
         self.line
+    }
+
+    /// The line that was returned last, until the next one is asked for.
+    pub fn last(&self) -> &[u8] {
+        &self.buffer[self.last.clone()]
     }
 
     /// Whether a whole line is here already, so that [`Lines::next_line`] would not wait for the reader.
@@ -82,8 +98,9 @@ impl Lines {
         self.start += len + terminator;
         self.line += 1;
         let line = &self.buffer[from..from + len];
-        let line = if self.line == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
-        line.strip_suffix(b"\r").unwrap_or(line)
+        let mark = if self.line == 1 && line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        self.last = from + mark..from + len - usize::from(line[mark..].ends_with(b"\r"));
+        self.last()
     }
 
     fn read_more(&mut self) -> std::io::Result<()> {

@@ -77,6 +77,11 @@ impl Decoder {
         self.columns.begin(&symbol_of(path, self.format.unwrap_or(Format::Csv)));
     }
 
+    /// Lets only records through that are about the symbol that their path names.
+    pub fn take_only_paths_symbol(&mut self) {
+        self.columns.take_only_paths_symbol();
+    }
+
     /// What the lines seen so far are about, once a header or a record was decoded.
     pub fn naming(&self) -> Option<Naming> {
         self.columns.naming()
@@ -89,9 +94,14 @@ pub fn symbol_of(path: &Path, format: Format) -> String {
     folder.or(path.file_stem()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// What a message may quote of an input: a few hundred characters, none of which moves a terminal's cursor.
+pub fn quotable(text: &str) -> String {
+    text.chars().take(600).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
 /// The error for a first line that does not name the columns a tape needs.
 pub fn unusable(path: &Path, reason: &str) -> Error {
-    Error::Input(format!("reading {}: {reason}", path.display()))
+    Error::Input(format!("reading {}: {reason}", quotable(&path.to_string_lossy())))
 }
 
 /// Opens a file for reading lines.

@@ -152,6 +152,7 @@ pub struct Columns {
     times: Times,
     path_symbol: Option<String>,
     naming: Option<Naming>,
+    only_paths_symbol: bool,
     pub(super) fields: Fields,
 }
 
@@ -200,6 +201,7 @@ impl Columns {
             times: Times::new(zone),
             path_symbol: None,
             naming: None,
+            only_paths_symbol: false,
             fields: Fields::default(),
         }
     }
@@ -234,6 +236,11 @@ impl Columns {
         self.path_symbol = Some(symbol.to_owned());
     }
 
+    /// Whoever reads the file was chosen by the symbol of its path, so no other belongs there.
+    pub(super) fn take_only_paths_symbol(&mut self) {
+        self.only_paths_symbol = true;
+    }
+
     pub(super) fn naming(&self) -> Option<Naming> {
         self.naming
     }
@@ -244,6 +251,7 @@ impl Columns {
         let needed: &[usize] = if bar { &[TS_EVENT] } else { &[TS_EVENT, SYMBOL, PRICE, SIZE] };
         let missing: Vec<&str> = needed.iter().filter(|c| !has(**c)).map(|c| self.their_name(*c)).collect();
         if !missing.is_empty() {
+            let found = super::quotable(found);
             return Err(format!(
                 "the columns are `{found}`: `{}` is missing. Ticks need ts_event, symbol, price and size; bars need \
                  timestamp, open, high, low and close; [source.columns], or replay's --column, maps other names",
@@ -377,6 +385,15 @@ impl Columns {
         if text.is_empty() {
             let from_path = self.path_symbol.as_deref().filter(|_| self.naming == Some(Naming::Path));
             text = from_path.ok_or("symbol is missing")?.as_bytes();
+        }
+        if self.only_paths_symbol
+            && let Some(own) = self.path_symbol.as_deref().filter(|own| own.as_bytes() != text)
+        {
+            return Err(complain(
+                "symbol",
+                text,
+                &format!("stands among bars of `{own}`: play it from a folder apart"),
+            ));
         }
         if let Some(symbol) = self.known.get(text) {
             return Ok(*symbol);
