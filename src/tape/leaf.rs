@@ -96,7 +96,7 @@ impl Leaf {
     /// held, is none.
     ///
     /// # Errors
-    /// As for [`Leaf::next`].
+    /// As for [`Leaf::next_record`].
     pub fn is_buffered(&mut self) -> Result<bool> {
         if self.ready.is_none()
             && let Look::Placed(placed) = self.look(false)?
