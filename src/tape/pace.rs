@@ -25,7 +25,7 @@ pub enum Pace {
 
 impl Pace {
     /// When a tick is due: `clock` is its partition's highest event time so far, `index` its place in the
-    /// merged order. `None` without a schedule. At most [`NEVER`].
+    /// merged order. `None` without a schedule. At most `NEVER`, which no run reaches.
     pub fn due(&self, clock: EventTime, index: u64) -> Option<u64> {
         let due = match *self {
             Pace::AsRead => return None,
