@@ -343,6 +343,9 @@ impl Columns {
 
     fn time(&mut self, column: usize, line: &[u8], naive: bool) -> Result<EventTime, String> {
         let text = self.fields.get(column, line);
+        if text.is_empty() {
+            return Err(format!("{} is missing", COLUMNS[column]));
+        }
         self.times.parse(text, naive).map_err(|why| complain(COLUMNS[column], text, why))
     }
 

@@ -1,0 +1,512 @@
+//! The program over tapes of every form: files, folders, globs and pipes, CSV and JSON lines, the course's trees.
+//! What this can catch: a form or a knob that shows in the rows, the digest or the ledger; a limit that is off by one;
+//! files that are read twice or not at all. What it cannot: a rule of the bars that is wrong in every form alike, but
+//! for the one tape that was worked out by hand; and anything about time as it passes.
+
+mod program;
+
+use std::collections::BTreeMap;
+
+use program::{Folder, Played, run};
+use tapeflow::tick::mix;
+
+const SECOND: i64 = 1_000_000_000;
+
+/// The beginning of a minute on 2023-11-14, 17:14 in New York.
+const START: i64 = 1_700_000_040 * SECOND;
+
+/// One line of a tape.
+#[derive(Clone)]
+struct Line {
+    ts_event: i64,
+    symbol: &'static str,
+    venue: &'static str,
+    seq: u64,
+    action: &'static str,
+    ref_seq: u64,
+    price: i64,
+    size: u64,
+}
+
+impl Line {
+    fn csv(&self) -> String {
+        let Line { ts_event, symbol, venue, seq, action, ref_seq, price, size } = self;
+        let (ref_seq, price, size) = match *action {
+            "cancel" => (ref_seq.to_string(), String::new(), String::new()),
+            "correct" => (ref_seq.to_string(), cents(*price), size.to_string()),
+            _ => (String::new(), cents(*price), size.to_string()),
+        };
+        format!("{seq},{symbol},{action},{price},{ts_event},{ref_seq},{size},{venue}\n")
+    }
+
+    fn json(&self) -> String {
+        let Line { ts_event, symbol, venue, seq, action, ref_seq, price, size } = self;
+        let rest = match *action {
+            "cancel" => format!(r#""ref_seq":{ref_seq}"#),
+            "correct" => format!(r#""price":{},"size":{size},"ref_seq":{ref_seq}"#, cents(*price)),
+            _ => format!(r#""size":{size},"price":"{}""#, cents(*price)),
+        };
+        format!(
+            "{{\"venue\":\"{venue}\", \"ts_event\": {ts_event},\"symbol\":\"{symbol}\",\"seq\":{seq},\
+             \"action\":\"{action}\",{rest}}}\n"
+        )
+    }
+}
+
+fn cents(price: i64) -> String {
+    format!("{}.{:02}", price / 100, price % 100)
+}
+
+fn csv(lines: &[Line]) -> String {
+    let header = "seq,symbol,action,price,ts_event,ref_seq,size,venue\n".to_owned();
+    lines.iter().fold(header, |text, line| text + &line.csv())
+}
+
+fn jsonl(lines: &[Line]) -> String {
+    lines.iter().map(Line::json).collect()
+}
+
+/// A choice of `0..n`.
+fn below(state: &mut u64, n: u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mix(*state) % n
+}
+
+/// A tape of a few minutes with late prints, repeats, cancels, corrections, quotes, and messages about nothing.
+fn nasty(seed: u64, records: usize) -> Vec<Line> {
+    let mut dice = seed;
+    let mut now = START;
+    let mut lines: Vec<Line> = Vec::new();
+    while lines.len() < records {
+        now += [0, 1, 1_000_000, 250_000_000, SECOND, 9 * SECOND][below(&mut dice, 6) as usize];
+        let symbol = ["ZZ", "A", "BRK.B", "AA", "a"][below(&mut dice, 5) as usize];
+        let venue = ["", "Q"][below(&mut dice, 2) as usize];
+        let (price, size) = (9_900 + below(&mut dice, 200) as i64, below(&mut dice, 500));
+        let behind = if below(&mut dice, 8) == 0 { below(&mut dice, 60) as i64 * SECOND } else { 0 };
+        let seq = lines.len() as u64 + 1;
+        let trade = Line { ts_event: now - behind, symbol, venue, seq, action: "trade", ref_seq: 0, price, size };
+        let earlier = lines.get(below(&mut dice, lines.len().max(1) as u64) as usize).cloned();
+        let line = match (below(&mut dice, 16), earlier) {
+            (0, Some(of)) => Line { symbol: of.symbol, venue: of.venue, action: "cancel", ref_seq: of.seq, ..trade },
+            (1, Some(of)) => Line { symbol: of.symbol, venue: of.venue, action: "correct", ref_seq: of.seq, ..trade },
+            (2, _) => Line { action: "cancel", ref_seq: 1_000_000, ..trade },
+            (3, Some(of)) => of,
+            (4, _) => Line { action: "quote", ..trade },
+            _ => trade,
+        };
+        lines.push(line);
+    }
+    lines
+}
+
+/// A tape in order, each line at a time of its own.
+fn orderly(records: usize) -> Vec<Line> {
+    let mut lines = nasty(3, records);
+    for (i, line) in lines.iter_mut().enumerate() {
+        *line = Line { ts_event: START + i as i64 * SECOND / 8, seq: i as u64, action: "trade", ref_seq: 0, ..*line };
+    }
+    lines
+}
+
+#[track_caller]
+fn assert_same(what: &str, one: &Played, other: &Played) {
+    assert_eq!(one.bars, other.bars, "{what}");
+    assert_eq!(one.digest(), other.digest(), "{what}");
+    assert_eq!(one.summary["ledger"], other.summary["ledger"], "{what}");
+}
+
+#[test]
+fn bars_of_a_small_tape_are_those_worked_out_by_hand() {
+    let folder = Folder::new();
+    let at = |seconds: i64| START + seconds * SECOND;
+    let tape = format!(
+        "size,price,symbol,action,ref_seq,ts_event,seq,conditions,unknown column\n\
+         10,100.00,A,trade,,{},1,@,x\n\
+         20,101.50,A,trade,,2023-11-14T22:14:10Z,2,,\n\
+         30,99,A,T,,2023-11-14T17:14:20.000-05:00,3,,\n\
+         1,5,ZZ,,,{},4,,\n\
+         5.0,102,A,new,,{},5,,\n\
+         10,1.03e2,A,trade,,{},6,,late\n\
+         ,,A,cancel,3,{},7,,\n\
+         40,101,A,correct,2,{},8,,\n\
+         ,,A,X,999,{},9,,unmatched\n\
+         7,1,A,quote,,{},10,,\n\
+         0,100,A,trade,,{},11,,\n\
+         1,1,A,trade,,{},12,,two days late\n\
+         1,nonsense,A,trade,,{},13,,\n",
+        at(0),
+        at(30),
+        at(61),
+        at(40),
+        at(62),
+        at(63),
+        at(64),
+        at(65),
+        at(125),
+        at(-172_800),
+        at(126),
+    );
+    let played = folder.play(&folder.write("tape.csv", tape), &["--window", "1m"]);
+    let bar = |symbol: &str, minute: i64, rest: &str| {
+        format!("{symbol},{},{},{rest}\n", at(minute * 60), at(minute * 60 + 60))
+    };
+    // A's first minute: 10 at 100, 40 at 101 (corrected), 10 at 103 (late); 30 at 99 were cancelled.
+    let expected = "symbol,ts_open,ts_close,open,high,low,close,volume,trades,vwap\n".to_owned()
+        + &bar("A", 0, "100,103,100,103,60,3,101.166666667")
+        + &bar("ZZ", 0, "5,5,5,5,1,1,5")
+        + &bar("A", 1, "102,102,102,102,5,1,102")
+        + &bar("A", 2, "100,100,100,100,0,1,");
+    assert_eq!(played.bars, expected);
+    let columns = ["read", "on_time", "amended", "late", "rejected", "unmatched", "ignored"];
+    assert_eq!(columns.map(|column| played.ledger(column)), [13, 6, 3, 1, 1, 1, 1]);
+}
+
+#[test]
+fn no_knob_shows_in_the_rows() {
+    let folder = Folder::new();
+    let tape = nasty(1, 700);
+    let file = folder.write("tape.csv", csv(&tape));
+    let reference = folder.play(&file, &["--window", "10s"]);
+    let columns = ["on_time", "amended", "unmatched", "ignored"];
+    assert!(columns.iter().all(|column| reference.ledger(column) > 10), "a tame tape: {}", reference.summary);
+    let knobs: [&[&str]; 18] = [
+        &["--batch", "1"],
+        &["--batch", "7"],
+        &["--batch", "256"],
+        &["--batch", "65536"],
+        &["--batch", "7", "--linger", "1ms"],
+        &["--linger", "20ms", "--speed", "100000x"],
+        &["--workers", "1"],
+        &["--workers", "2"],
+        &["--workers", "3"],
+        &["--workers", "3", "--batch", "1"],
+        &["--speed", "max"],
+        &["--speed", "100000x"],
+        &["--speed", "1000000x", "--workers", "3"],
+        &["--rate", "100k/s", "--workers", "1"],
+        &["--set", "output.buffer=1KiB"],
+        &["--set", "output.buffer=1KiB", "--set", "late.changes_every=1ms", "--workers", "3"],
+        &["--set", "run.max_lead=0s", "--workers", "3", "--batch", "7"],
+        &["--set", "run.wait=spin", "--workers", "1", "--set", "batch.max_bytes=1"],
+    ];
+    for args in knobs {
+        let played = folder.play(&file, &[args, &["--window", "10s"]].concat());
+        assert_same(&args.join(" "), &reference, &played);
+    }
+}
+
+#[test]
+fn no_form_of_the_input_shows_in_the_rows() {
+    let folder = Folder::new();
+    let tape = nasty(2, 700);
+    let reference = folder.play(&folder.write("tape.csv", csv(&tape)), &["--window", "10s"]);
+    let mut by_symbol: BTreeMap<&str, Vec<Line>> = BTreeMap::new();
+    tape.iter().for_each(|line| by_symbol.entry(line.symbol).or_default().push(line.clone()));
+    for (i, (_, lines)) in by_symbol.iter().enumerate() {
+        folder.write(&format!("split/csv/{i}.csv"), csv(lines));
+        folder.write(&format!("split/json/{i}.ndjson"), jsonl(lines));
+        let (name, text) =
+            if i % 2 == 0 { (format!("both/{i}.csv"), csv(lines)) } else { (format!("both/{i}.jsonl"), jsonl(lines)) };
+        folder.write(&name, text);
+    }
+    let dos = format!("\u{feff}{}", csv(&tape).replace('\n', "\r\n"));
+    folder.write("dos.csv", dos.trim_end());
+    folder.write("tape.jsonl", jsonl(&tape));
+    for (name, workers) in [
+        ("dos.csv", "2"),
+        ("tape.jsonl", "3"),
+        ("split/csv", "1"),
+        ("split/csv", "3"),
+        ("split/csv/*.csv", "2"),
+        ("split/json", "3"),
+        ("both", "2"),
+    ] {
+        for speed in ["max", "100000x"] {
+            let args = ["--window", "10s", "--workers", workers, "--speed", speed];
+            assert_same(&format!("{name} {args:?}"), &reference, &folder.play(&folder.arg(name), &args));
+        }
+    }
+    for workers in ["1", "2", "3"] {
+        for batch in ["1", "16384"] {
+            let args = ["--window", "10s", "--workers", workers, "--batch", batch];
+            assert_same("standard input", &reference, &folder.play_on(csv(&tape).as_bytes(), &args));
+            let args = [&args[..], &["--format", "jsonl"]].concat();
+            assert_same("JSON on standard input", &reference, &folder.play_on(jsonl(&tape).as_bytes(), &args));
+        }
+    }
+}
+
+#[test]
+fn rows_are_sorted_and_the_same_as_json() {
+    let folder = Folder::new();
+    let file = folder.write("tape.csv", csv(&nasty(5, 500)));
+    let rows = folder.play(&file, &["--window", "10s"]);
+    let json = folder.play(&file, &["--window", "10s", "--set", "output.format=jsonl"]);
+    assert_eq!(rows.digest(), json.digest());
+    let keys: Vec<(i64, String)> = rows
+        .rows()
+        .iter()
+        .map(|row| {
+            let fields: Vec<&str> = row.split(',').collect();
+            (fields[1].parse().unwrap(), fields[0].to_owned())
+        })
+        .collect();
+    assert!(keys.is_sorted() && keys.len() > 50);
+    assert_eq!(rows.summary["rows"], keys.len());
+    let names: Vec<&str> = rows.bars.lines().next().unwrap().split(',').collect();
+    assert_eq!(json.bars.lines().count(), keys.len());
+    for (row, line) in rows.rows().iter().zip(json.bars.lines()) {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(object.as_object().unwrap().len(), names.len());
+        for (name, field) in names.iter().zip(row.split(',')) {
+            let value = match &object[*name] {
+                serde_json::Value::Null => String::new(),
+                serde_json::Value::String(text) => text.clone(),
+                // Through a double, and back to as many digits as there are.
+                number if *name == "vwap" => {
+                    let (one, other) = (field.parse::<f64>().unwrap(), number.as_f64().unwrap());
+                    assert!((one - other).abs() < 1e-9);
+                    continue;
+                }
+                number if number.is_f64() => number.to_string().trim_end_matches(".0").to_owned(),
+                number => number.to_string(),
+            };
+            assert_eq!(value, *field, "{name} of {row}");
+        }
+    }
+}
+
+#[test]
+fn another_tape_has_another_digest() {
+    let folder = Folder::new();
+    let tape = orderly(50);
+    let digest = |tape: &[Line]| folder.play(&folder.write("tape.csv", csv(tape)), &[]).digest().to_owned();
+    let mut digests = vec![digest(&tape), digest(&tape[1..])];
+    let changes: [fn(&mut Line); 4] = [
+        |line| line.size += 1,
+        |line| line.price += 20_000,
+        |line| line.symbol = "other",
+        |line| line.ts_event += 7 * SECOND,
+    ];
+    for change in changes {
+        let mut other = tape.clone();
+        change(&mut other[49]);
+        digests.push(digest(&other));
+    }
+    digests.sort();
+    digests.dedup();
+    assert_eq!(digests.len(), 6);
+}
+
+#[test]
+fn a_limit_plays_the_first_records_in_merged_order() {
+    let folder = Folder::new();
+    let tape = orderly(60);
+    let whole = folder.write("tape.csv", csv(&tape));
+    for (i, symbol) in ["ZZ", "A", "BRK.B", "AA", "a"].iter().enumerate() {
+        let own: Vec<Line> = tape.iter().filter(|line| line.symbol == *symbol).cloned().collect();
+        folder.write(&format!("split/{i}.csv"), csv(&own));
+    }
+    for n in [0, 1, 2, 37, 59, 60, 61] {
+        let first = folder.play(&folder.write("first.csv", csv(&tape[..n.min(60)])), &[]);
+        assert_eq!(first.ledger("read"), n.min(60) as u64);
+        let limit = n.to_string();
+        for speed in ["max", "100000x"] {
+            let args = ["--limit", &limit, "--speed", speed];
+            assert_same(&format!("{args:?}"), &first, &folder.play(&whole, &args));
+            assert_same(&format!("{args:?}"), &first, &folder.play(&folder.arg("split"), &args));
+        }
+        let piped = folder.play_on(csv(&tape).as_bytes(), &["--limit", &limit]);
+        assert_same("standard input", &first, &piped);
+    }
+}
+
+#[test]
+fn a_limit_counts_records_and_reads_nothing_beyond_the_last() {
+    let folder = Folder::new();
+    let tape = format!("{}junk\n{}junk\n", csv(&orderly(3)), orderly(5)[3].csv());
+    let file = folder.write("tape.csv", &tape);
+    for (limit, rejected) in [("3", 0), ("4", 1), ("5", 2)] {
+        assert_eq!(folder.play(&file, &["--limit", limit]).ledger("rejected"), rejected, "limit {limit}");
+        assert_eq!(folder.play_on(tape.as_bytes(), &["--limit", limit]).ledger("rejected"), rejected, "limit {limit}");
+    }
+}
+
+#[test]
+fn a_span_of_the_schedule_plays_what_is_due_within_it() {
+    let folder = Folder::new();
+    let tape = orderly(300);
+    let file = folder.write("tape.csv", csv(&tape));
+    let by_rate = folder.play(&file, &["--rate", "1000/s", "--for", "50ms"]);
+    assert_eq!(by_rate.ledger("read"), 50);
+    assert_same("50 records", &folder.play(&file, &["--limit", "50"]), &by_rate);
+    // Eight records a second, a hundred times as fast.
+    let by_speed = folder.play(&file, &["--speed", "100x", "--for", "50ms"]);
+    assert_eq!(by_speed.ledger("read"), 40);
+    for args in [&["--input", &file][..], &["--input", &file, "--speed", "max"], &["--input", "-"], &["--speed", "max"]]
+    {
+        run(&[args, &["--for", "1s"]].concat()).exits(2).says(&["--for"]);
+    }
+}
+
+#[test]
+fn the_made_up_market_is_cut_in_merged_order_too() {
+    let folder = Folder::new();
+    let market = ["--set", "market.length=200ms"];
+    let all = folder.play("market", &[&market[..], &["--speed", "max"]].concat());
+    assert_eq!(all.ledger("read"), 40_000);
+    let limited = folder.play("market", &[&market[..], &["--speed", "max", "--limit", "20000"]].concat());
+    let due = folder.play("market", &[&market[..], &["--rate", "1M/s", "--for", "20ms"]].concat());
+    assert_eq!(limited.ledger("read"), 20_000);
+    assert_same("20,000 of the market", &limited, &due);
+    assert_ne!(all.digest(), limited.digest());
+}
+
+#[test]
+fn columns_may_have_other_names() {
+    let folder = Folder::new();
+    let tape = orderly(30);
+    let reference = folder.play(&folder.write("tape.csv", csv(&tape)), &[]);
+    let renamed = csv(&tape).replacen("ts_event", "when", 1).replacen("symbol", "\"RIC\"", 1);
+    let args = ["--set", "source.columns.ts_event=when", "--set", "source.columns.symbol=RIC"];
+    assert_same("renamed", &reference, &folder.play(&folder.write("renamed.csv", &renamed), &args));
+    assert_same("renamed pipe", &reference, &folder.play_on(renamed.as_bytes(), &args));
+    let json = jsonl(&tape).replace("ts_event", "when").replace("symbol", "RIC");
+    assert_same("renamed JSON", &reference, &folder.play(&folder.write("renamed.jsonl", json), &args));
+    let message = run(&["--input", &folder.arg("tape.csv"), "--set", "source.columns.size=qty"]);
+    message.exits(1).says(&["tape.csv", "`qty` is missing"]);
+    let message = run(&["--input", &folder.arg("tape.csv"), "--set", "source.columns.prize=p"]);
+    message.exits(78).says(&["source.columns.prize", "price"]);
+}
+
+/// The course's rows of one symbol and day: their beginnings, and open, close, high and low.
+fn course(folder: &Folder, symbol: &str, day: &str, closes: &[&str]) {
+    let mut text = "timestamp,open,close,high,low\n".to_owned();
+    let mut json = std::fs::read_to_string(folder.path().join(format!("json/{symbol}.json"))).unwrap_or_default();
+    for (minute, close) in closes.iter().enumerate() {
+        let time = format!("{day} 09:{:02}:00", 30 + minute);
+        text += &format!("{time},20.0,{close},30.5,10.25\n");
+        json += &format!(
+            "{{\"timestamp\": \"{time}\", \"open\": 20.0, \"close\": {close}, \"high\": 30.5, \"low\": 10.25}}\n"
+        );
+    }
+    folder.write(&format!("minute/{symbol}/{day}T00:00:00.csv"), text);
+    folder.write(&format!("json/{symbol}.json"), json);
+}
+
+#[test]
+fn the_courses_trees_hold_the_same_bars_in_local_time() {
+    let folder = Folder::new();
+    course(&folder, "xom", "2013-08-05", &["21", "22.125"]);
+    course(&folder, "xom", "2013-08-06", &["22", "23"]);
+    course(&folder, "aet", "2013-08-05", &["24"]);
+    course(&folder, "aet", "2013-12-05", &["25", "26"]);
+    let minute = folder.play(&folder.arg("minute"), &["--window", "5m"]);
+    let bar = |symbol: &str, open: i64, close: &str, trades: u32| {
+        format!("{symbol},{},{},20,30.5,10.25,{close},0,{trades},", open * SECOND, (open + 300) * SECOND)
+    };
+    // Half past nine in New York is 13:30 UTC in summer and 14:30 in winter.
+    let expected = [
+        bar("aet", 1_375_709_400, "24", 4),
+        bar("xom", 1_375_709_400, "22.125", 8),
+        bar("xom", 1_375_795_800, "23", 8),
+        bar("aet", 1_386_253_800, "26", 8),
+    ];
+    assert_eq!(minute.rows(), expected);
+    for args in [&["--workers", "1"][..], &["--workers", "3"], &["--workers", "2", "--limit", "1000"]] {
+        let args = [args, &["--window", "5m"]].concat();
+        assert_same("json", &minute, &folder.play(&folder.arg("json"), &args));
+        assert_same("minute", &minute, &folder.play(&folder.arg("minute"), &args));
+    }
+    for input in [folder.arg("."), folder.path().parent().unwrap().join(folder.path()).display().to_string()] {
+        run(&["--input", &input]).exits(2).says(&["/minute", "/json", "twice"]);
+    }
+}
+
+#[test]
+fn both_trees_are_refused_below_the_folder_too() {
+    let folder = Folder::new();
+    let row = "timestamp,open,close,high,low\n2013-08-05 09:30:00,1,1,1,1\n";
+    folder.write("data/minute/a/day.csv", row);
+    folder.write("data/json/a.json", "{}");
+    run(&["--input", &folder.arg("")]).exits(2).says(&["data/minute", "data/json"]);
+}
+
+#[test]
+fn a_bar_from_the_future_is_rejected_as_one_line() {
+    let folder = Folder::new();
+    let text = "timestamp,open,close,high,low\n2013-08-05 09:30:00,1,1,1,1\n2213-08-05 09:31:00,1,1,1,1\n\
+                2013-08-05 09:32:00,1,1,1,1\n";
+    folder.write("a/day.csv", text);
+    let played = folder.play(&folder.arg("a"), &["--window", "1m"]);
+    assert_eq!((played.ledger("on_time"), played.ledger("late"), played.ledger("rejected")), (8, 0, 1));
+    assert_eq!(played.rejected[0]["line"], 3);
+    assert_eq!(played.rejected[0]["raw"], "2213-08-05 09:31:00,1,1,1,1");
+}
+
+#[test]
+fn a_symbol_has_one_owner_also_where_bars_and_ticks_are_mixed() {
+    let folder = Folder::new();
+    let tick = format!("{{\"ts_event\":{START},\"symbol\":\"X\",\"price\":1,\"size\":1}}\n");
+    for name in ["b", "c", "d", "e"] {
+        folder.write(&format!("json/{name}.json"), &tick);
+    }
+    let bar = r#"{"timestamp":"2013-08-05 09:30:00","open":1,"close":1,"high":1,"low":1}"#;
+    folder.write("json/a.json", format!("{bar}\n{tick}"));
+    let days = "timestamp,open,close,high,low\n2023-11-14 09:30:00,1,1,1,1\n";
+    let others = "timestamp,open,close,high,low,symbol\n2023-11-14 09:30:00,1,1,1,1,p\n2023-11-14 09:31:00,1,1,1,1,q\n";
+    folder.write("days/p/1.csv", days);
+    folder.write("days/p/2.csv", others);
+    folder.write("days/q/1.csv", days);
+    for tree in ["json", "days"] {
+        let one = folder.play(&folder.arg(tree), &["--workers", "1"]);
+        assert_eq!(one.ledger("rejected"), 1, "{:?}", one.rejected);
+        for workers in ["2", "3", "5"] {
+            assert_same(tree, &one, &folder.play(&folder.arg(tree), &["--workers", workers]));
+        }
+    }
+}
+
+#[test]
+fn a_cancel_may_stand_first() {
+    let folder = Folder::new();
+    let line = |action: &str, seq: u64| {
+        format!("{{\"ts_event\":{START},\"symbol\":\"A\",\"action\":\"{action}\",\"seq\":{seq},")
+    };
+    let tape = [
+        line("cancel", 3) + "\"ref_seq\":1}\n",
+        line("trade", 1) + "\"price\":7,\"size\":1}\n",
+        line("trade", 2) + "\"price\":8,\"size\":1}\n",
+    ];
+    let played = folder.play(&folder.write("tape.jsonl", tape.concat()), &[]);
+    assert_eq!((played.ledger("rejected"), played.ledger("amended")), (0, 1));
+    assert!(played.rows()[0].ends_with(",8,8,8,8,1,1,8"), "{:?}", played.rows());
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_back_up_are_no_more_ticks() {
+    let folder = Folder::new();
+    folder.write("tapes/a.csv", csv(&orderly(10)));
+    std::os::unix::fs::symlink(".", folder.path().join("tapes/again")).unwrap();
+    std::os::unix::fs::symlink("..", folder.path().join("tapes/up")).unwrap();
+    assert_eq!(folder.play(&folder.arg("tapes"), &[]).ledger("read"), 10);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_loses_nothing() {
+    use std::process::Command;
+    let folder = Folder::new();
+    let tape = orderly(5_000);
+    let reference = folder.play(&folder.write("tape.csv", csv(&tape)), &[]);
+    let pipe = folder.arg("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for speed in ["max", "100000x"] {
+        let (to, text) = (pipe.clone(), csv(&tape));
+        let writer = std::thread::spawn(move || std::fs::write(to, text).unwrap());
+        let played = folder.play(&pipe, &["--format", "csv", "--speed", speed]);
+        writer.join().unwrap();
+        assert_same("a named pipe", &reference, &played);
+    }
+}
