@@ -85,7 +85,10 @@ struct Arrival {
 pub struct Recorder {
     stages: Box<Stages>,
     arrivals: VecDeque<Arrival>,
-    dues: VecDeque<RunTime>,
+    /// Runs of ticks that were due at the same instant, and how many ticks that is: all that are read together
+    /// where there is no schedule.
+    dues: VecDeque<(RunTime, usize)>,
+    outstanding: usize,
     unsealed: usize,
 }
 
@@ -93,7 +96,8 @@ impl Recorder {
     /// Ticks were handed to the batch at `now`; `dues` are the instants at which they were due.
     pub fn arrived(&mut self, dues: &[RunTime], now: RunTime) {
         if !dues.is_empty() {
-            self.dues.extend(dues);
+            self.dues.extend(dues.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())));
+            self.outstanding += dues.len();
             self.arrivals.push_back(Arrival { count: dues.len(), arrived: now, sealed: 0 });
             self.unsealed += 1;
         }
@@ -112,10 +116,20 @@ impl Recorder {
             && let Some(arrival) = self.arrivals.front_mut()
         {
             let n = count.min(arrival.count);
-            for due in self.dues.drain(..n) {
-                self.stages.record(Stage::Tick, now.saturating_sub(due), 1);
-                self.stages.record(Stage::Source, arrival.arrived.saturating_sub(due), 1);
+            let mut left = n;
+            while left > 0
+                && let Some((due, run)) = self.dues.front_mut()
+            {
+                let together = left.min(*run);
+                self.stages.record(Stage::Tick, now.saturating_sub(*due), together as u64);
+                self.stages.record(Stage::Source, arrival.arrived.saturating_sub(*due), together as u64);
+                left -= together;
+                *run -= together;
+                if *run == 0 {
+                    self.dues.pop_front();
+                }
             }
+            self.outstanding -= n;
             self.stages.record(Stage::Batch, arrival.sealed - arrival.arrived, n as u64);
             self.stages.record(Stage::Operators, now - arrival.sealed, n as u64);
             arrival.count -= n;
@@ -128,7 +142,7 @@ impl Recorder {
 
     /// Ticks that were handed over and are not applied.
     pub fn outstanding(&self) -> usize {
-        self.dues.len()
+        self.outstanding
     }
 
     /// Hands out what was recorded so far and goes on with `empty`.

@@ -76,11 +76,23 @@ impl Lateness {
         }
     }
 
-    /// Whether a cancel or correction of time `message` reaches a print of time `print`: same session, and
-    /// within the horizon of each other whichever came first.
-    pub fn reaches(&self, message: EventTime, print: EventTime) -> bool {
-        let (start, end) = self.sessions.of(message);
-        start <= print && print < end && print >= self.floor(message) && message >= self.floor(print)
+    /// The times, `[from, until)`, of what a record of time `ts` may be about: in the same session, and within the
+    /// horizon of each other whichever came first.
+    pub fn reach(&self, ts: EventTime) -> (EventTime, EventTime) {
+        let (start, end) = self.sessions.of(ts);
+        match self.horizon {
+            Horizon::None => (ts, ts),
+            Horizon::Span(span) => {
+                (start.max(ts.saturating_sub(span)), end.min(ts.saturating_add(span).saturating_add(1)))
+            }
+            Horizon::Session => (start, end),
+        }
+    }
+
+    /// Whether a record of time `ts` may be about a print of time `print`.
+    pub fn reaches(&self, ts: EventTime, print: EventTime) -> bool {
+        let (from, until) = self.reach(ts);
+        from <= print && print < until
     }
 
     /// The time before which nothing can be reached any more once a symbol's clock stands at `clock`:

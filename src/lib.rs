@@ -9,8 +9,8 @@
 //! The order of the modules below is the order of their layers: a module uses only modules declared above it, which
 //! `tests/layers.rs` checks. Folders are where one adds a file of the same kind; files are where one does not.
 //!
-//! * words: [`error`], [`time`], [`tick`], [`row`];
-//! * rules, without I/O and without a clock of their own: [`window`], [`aggregate`], [`lateness`], [`prints`],
+//! * words: [`error`], [`time`], [`tick`], [`window`], [`row`];
+//! * rules, without I/O and without a clock of their own: [`aggregate`], [`lateness`], [`prints`],
 //!   [`ledger`], [`batch`], [`latency`];
 //! * [`tape`]: what a recorded or generated day is, its formats, its order and its schedule;
 //! * edges: [`source`] and [`sink`], a file a kind;
@@ -37,9 +37,9 @@
 pub mod error;
 pub mod time;
 pub mod tick;
+pub mod window;
 pub mod row;
 
-pub mod window;
 pub mod aggregate;
 pub mod lateness;
 pub mod prints;

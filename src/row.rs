@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::tick::{Price, Symbol, mix, stable_hash};
 use crate::time::EventTime;
+use crate::window::Window;
 
 /// One value of a row.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +31,8 @@ pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
     /// What the row is about: there is at most one row for a key in the end.
     fn key(&self) -> (EventTime, Symbol);
 
-    /// The end of the window it speaks of.
-    fn window_end(&self) -> EventTime;
+    /// The window it speaks of.
+    fn window(&self) -> Window;
 
     /// Hands over each column's value; `symbol` is the text of the key's symbol.
     fn fields(&self, symbol: &str, give: &mut dyn FnMut(Field<'_>));

@@ -111,6 +111,40 @@ proptest! {
     }
 }
 
+/// A print each half second of one symbol, whose sequence numbers begin anew after `period` prints, and each seventh of
+/// which comes late.
+fn reused(period: u64) -> Vec<Tick> {
+    let tick = |i: i64| Tick {
+        ts_event: 3_600 * SECOND + i * SECOND / 2,
+        seq: 1 + i as u64 % period,
+        price: tapeflow::tick::Price(100 + i),
+        ref_seq: 0,
+        size: 1,
+        symbol: tapeflow::tick::Symbol(0),
+        watermark_lead_ms: 0,
+        venue: tapeflow::tick::Venue(0),
+        kind: tapeflow::tick::Kind::Trade,
+    };
+    let mut tape: Vec<Tick> = (0..300).map(tick).collect();
+    tape.sort_by_key(|tick| tick.ts_event + if tick.price.0 % 7 == 0 { 3 * SECOND } else { 0 });
+    tape
+}
+
+#[test]
+fn sequence_numbers_that_begin_anew_beyond_the_horizon_are_new_prints() {
+    let sessions = Sessions::new(TimeZone::UTC);
+    let horizon = Horizon::Span(5 * SECOND);
+    let rules = Lateness { disorder: SECOND, policy: LatePolicy::Amend, horizon, sessions };
+    for period in [11, 20, 21, 41, 50] {
+        let tape = reused(period);
+        let few = play(&tape, &rules, SECOND, &Knobs { max_ticks: 1, ..Knobs::default() });
+        let many = play(&tape, &rules, SECOND, &Knobs::default());
+        assert_eq!(few.rows, many.rows, "period {period}");
+        assert_eq!((few.digest, few.ledger), (many.digest, many.ledger), "period {period}");
+        assert_eq!(few.rows.len(), 150, "period {period}");
+    }
+}
+
 #[test]
 fn another_tape_has_another_digest() {
     let spec = Spec {

@@ -418,7 +418,6 @@ fn spans_and_times_at_the_end_of_the_world_do_not_overflow() {
     for args in [
         &["--window", "1ns"][..],
         &["--window", centuries],
-        &["--set", "late.disorder=300y"],
         &["--set", "late.horizon=300y"],
         &["--set", "late.horizon=off"],
         &["--set", "late.changes_every=300y", "--set", "run.max_lead=300y"],
@@ -431,8 +430,9 @@ fn spans_and_times_at_the_end_of_the_world_do_not_overflow() {
         let played = folder.play(&file, args);
         assert_eq!(played.ledger("read"), 6, "{args:?}");
     }
+    run(&["--input", &file, "--set", "late.disorder=300y"]).exits(78).says(&["late.disorder", "20 days"]);
     let market = ["--speed", "max", "--set", "market.length=10ms", "--set", "output.to=none"];
-    for setting in ["late.disorder=300y", "late.horizon=300y", "market.seed=9223372036854775807", "market.symbols=1"] {
+    for setting in ["late.disorder=20d", "late.horizon=300y", "market.seed=9223372036854775807", "market.symbols=1"] {
         run(&[&market[..], &["--set", setting]].concat()).exits(0);
     }
     // Due in centuries: the first records are played, and the rest is waited for until someone stops it.
@@ -491,7 +491,8 @@ fn an_output_that_cannot_be_written_is_named() {
 #[test]
 fn rows_on_disk_are_those_in_memory_and_go_when_a_run_fails() {
     let folder = Folder::new();
-    let input = folder.write("days/a/1.csv", "timestamp,open,close,high,low\n2013-08-05 09:30:00,1,1,1,1\n".repeat(2));
+    let input =
+        folder.write("days/a/2013-08-05.csv", "timestamp,open,close,high,low\n2013-08-05 09:30:00,1,1,1,1\n".repeat(2));
     let many: String = (0..20_000).map(|i| format!("{},S{},1,1\n", START + i * SECOND, i % 7)).collect();
     let file = folder.write("tape.csv", HEADER.to_owned() + &many);
     let reference = folder.play(&file, &[]);
@@ -502,12 +503,14 @@ fn rows_on_disk_are_those_in_memory_and_go_when_a_run_fails() {
     std::fs::remove_file(input).unwrap();
     let minute = |i: i64| format!("2013-08-05 {:02}:{:02}:00,1,1,1,1\n", i / 60, i % 60);
     folder.write(
-        "days/a/1.csv",
+        "days/a/2013-08-05.csv",
         "timestamp,open,close,high,low\n".to_owned() + &(0..1_440).map(minute).collect::<String>(),
     );
-    folder.write("days/a/2.csv", "what,is,this\n");
+    folder.write("days/a/2013-08-06.csv", "what,is,this\n");
     let out = folder.arg("failed");
-    run(&["--input", &folder.arg("days"), "--out", &out, "--set", "output.buffer=1KiB"]).exits(1).says(&["2.csv"]);
+    run(&["--input", &folder.arg("days"), "--out", &out, "--set", "output.buffer=1KiB"])
+        .exits(1)
+        .says(&["2013-08-06.csv"]);
     let left: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["latency.hlog"]);
 }

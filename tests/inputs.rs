@@ -437,7 +437,7 @@ fn a_bar_from_the_future_is_rejected_as_one_line() {
     let folder = Folder::new();
     let text = "timestamp,open,close,high,low\n2013-08-05 09:30:00,1,1,1,1\n2213-08-05 09:31:00,1,1,1,1\n\
                 2013-08-05 09:32:00,1,1,1,1\n";
-    folder.write("a/day.csv", text);
+    folder.write("a/2013-08-05.csv", text);
     let played = folder.play(&folder.arg("a"), &["--window", "1m"]);
     assert_eq!((played.ledger("on_time"), played.ledger("late"), played.ledger("rejected")), (8, 0, 1));
     assert_eq!(played.rejected[0]["line"], 3);
@@ -455,9 +455,9 @@ fn a_symbol_has_one_owner_also_where_bars_and_ticks_are_mixed() {
     folder.write("json/a.json", format!("{bar}\n{tick}"));
     let days = "timestamp,open,close,high,low\n2023-11-14 09:30:00,1,1,1,1\n";
     let others = "timestamp,open,close,high,low,symbol\n2023-11-14 09:30:00,1,1,1,1,p\n2023-11-14 09:31:00,1,1,1,1,q\n";
-    folder.write("days/p/1.csv", days);
-    folder.write("days/p/2.csv", others);
-    folder.write("days/q/1.csv", days);
+    folder.write("days/p/2013-08-01.csv", days);
+    folder.write("days/p/2013-08-02.csv", others);
+    folder.write("days/q/2013-08-01.csv", days);
     for tree in ["json", "days"] {
         let one = folder.play(&folder.arg(tree), &["--workers", "1"]);
         assert_eq!(one.ledger("rejected"), 1, "{:?}", one.rejected);

@@ -118,7 +118,7 @@ fn texts_that_a_line_could_not_carry_on_are_rejected() {
     let folder = Folder::new(&[("a.jsonl", &SENT.replace(r#"@,T"#, r#"@\nT"#))]);
     // Bars are named by their folder.
     fs::create_dir(folder.path().join("A,B")).unwrap();
-    folder.write("A,B/day.csv", "timestamp,open,high,low,close\n2013-08-05 09:30:00,1,1,1,1\n");
+    folder.write("A,B/2013-08-05.csv", "timestamp,open,high,low,close\n2013-08-05 09:30:00,1,1,1,1\n");
     for (path, told) in [("a.jsonl", "conditions `@?T` is not a text"), ("A,B", "symbol `A,B` holds a comma")] {
         let output = folder.run(&format!("play {path} --speed max --as csv"));
         let error = String::from_utf8_lossy(&output.stderr);

@@ -166,6 +166,9 @@ enum Wait {
     Spin,
 }
 
+/// The most disorder that a tick can carry its watermark over ([`crate::tick::Tick::set_watermark`]).
+const MAX_DISORDER: i64 = 20 * 86_400 * SECOND;
+
 /// The horizon's words: `session`, `off`, or a span.
 struct Reach(Horizon);
 
@@ -252,6 +255,9 @@ impl Config {
             folder => Output::Folder(folder.into()),
         };
         let disorder = nanos(late.disorder);
+        if disorder > MAX_DISORDER {
+            layers.problem("late.disorder", "more than 20 days of disorder", "sort the tape first, or write less");
+        }
         Some(Config {
             workers,
             input,

@@ -1,8 +1,7 @@
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::aggregate::{Aggregate, Print};
-use crate::lateness::Lateness;
+use crate::lateness::{Horizon, Lateness};
 use crate::prints::{PrintLog, Stories, Story, StoryKey, Word};
 use crate::tick::{Kind, Tick, Venue};
 use crate::time::EventTime;
@@ -25,8 +24,10 @@ pub struct SymbolState<A> {
     others: Vec<Slice<A>>,
     log: PrintLog,
     stories: Stories,
-    /// Ticks that wait for their time as amendments; nothing is forgotten meanwhile. How many of each.
-    waiting: HashMap<(StoryKey, Kind), u32>,
+    /// How many ticks wait for their time as amendments, by the time before which they can touch nothing.
+    waiting: BTreeMap<EventTime, u32>,
+    /// How often each print is among them as a trade.
+    waiting_trades: HashMap<StoryKey, u32>,
 }
 
 /// What is known of a print.
@@ -34,7 +35,7 @@ pub struct About {
     key: StoryKey,
     /// Its trade, if it was seen.
     pub trade: Option<Print>,
-    /// Whether more was said of it, or only messages are known.
+    /// Whether more was said of it, or messages wait for it.
     pub has_story: bool,
 }
 
@@ -47,7 +48,8 @@ impl<A: Aggregate> SymbolState<A> {
             others: Vec::new(),
             log: PrintLog::default(),
             stories: Stories::default(),
-            waiting: HashMap::new(),
+            waiting: BTreeMap::new(),
+            waiting_trades: HashMap::new(),
         }
     }
 
@@ -66,27 +68,42 @@ impl<A: Aggregate> SymbolState<A> {
     /// Whether a trade waits for its time of which this one is a repeat.
     #[inline]
     pub fn waits_for(&self, tick: &Tick, rules: &Lateness) -> bool {
-        !self.waiting.is_empty() && tick.kind == Kind::Trade && self.waiting.contains_key(&waiting_as(tick, rules))
+        let is_trade = tick.kind == Kind::Trade;
+        is_trade && !self.waiting_trades.is_empty() && self.waiting_trades.contains_key(&key_of(tick, rules))
     }
 
-    /// A tick begins to wait for its time.
-    pub fn begin_wait(&mut self, tick: &Tick, rules: &Lateness) {
-        *self.waiting.entry(waiting_as(tick, rules)).or_default() += 1;
+    /// A tick begins to wait for its time. Returns the time before which it can touch nothing.
+    pub fn begin_wait(&mut self, tick: &Tick, rules: &Lateness) -> EventTime {
+        let settled = rules.settled_before(self.clock);
+        *self.waiting.entry(settled).or_default() += 1;
+        if tick.kind == Kind::Trade {
+            *self.waiting_trades.entry(key_of(tick, rules)).or_default() += 1;
+        }
+        settled
     }
 
-    /// A tick's time has come.
-    pub fn end_wait(&mut self, tick: &Tick, rules: &Lateness) {
-        if let Entry::Occupied(mut waiting) = self.waiting.entry(waiting_as(tick, rules)) {
-            *waiting.get_mut() -= 1;
-            if *waiting.get() == 0 {
-                waiting.remove();
-            }
+    /// A tick's time has come, which began to wait with `settled`.
+    pub fn end_wait(&mut self, tick: &Tick, settled: EventTime, rules: &Lateness) {
+        if self.waiting.get_mut(&settled).is_some_and(|n| (*n -= 1, *n == 0).1) {
+            self.waiting.remove(&settled);
+        }
+        let key = key_of(tick, rules);
+        if tick.kind == Kind::Trade && self.waiting_trades.get_mut(&key).is_some_and(|n| (*n -= 1, *n == 0).1) {
+            self.waiting_trades.remove(&key);
         }
     }
 
-    /// Whether any tick waits for its time.
-    pub fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    /// The time before which nothing can be touched any more, neither by what comes nor by what waits.
+    fn settled(&self, rules: &Lateness) -> EventTime {
+        let waiting = self.waiting.first_key_value().map_or(EventTime::MAX, |(settled, _)| *settled);
+        rules.settled_before(self.clock).min(waiting)
+    }
+
+    /// Whether an emitted window is kept as a slice: until the symbol's own clock has passed it, or, where no print
+    /// is kept to sum it up again, until nothing can touch it.
+    pub fn keeps(&self, window: Window, rules: &Lateness) -> bool {
+        let passed = self.clock.saturating_sub(rules.disorder);
+        window.end > if rules.horizon == Horizon::None { self.settled(rules) } else { passed }
     }
 
     /// The slice of a window.
@@ -124,29 +141,27 @@ impl<A: Aggregate> SymbolState<A> {
 
     /// Forgets what nothing can change any more; `ended` is told the stories that are over.
     pub fn forget(&mut self, rules: &Lateness, windows: Tumbling, ended: impl FnMut(&Story)) {
-        if self.is_waiting() {
-            return;
-        }
-        let passed = self.clock.saturating_sub(rules.disorder);
-        self.others.retain(|slice| !slice.emitted || slice.window.end > passed);
-        let settled = rules.settled_before(self.clock);
+        let mut others = std::mem::take(&mut self.others);
+        others.retain(|slice| !slice.emitted || self.keeps(slice.window, rules));
+        self.others = others;
+        let settled = self.settled(rules);
         self.log.forget_before(windows.window_of(settled).start);
-        self.stories.end_before(settled, ended);
+        self.stories.end_before(settled, rules, ended);
     }
 
     /// Ends all stories.
-    pub fn end_stories(&mut self, ended: impl FnMut(&Story)) {
-        self.stories.end_before(EventTime::MAX, ended);
+    pub fn end_stories(&mut self, rules: &Lateness, ended: impl FnMut(&Story)) {
+        self.stories.end_before(EventTime::MAX, rules, ended);
     }
 
     /// What is known of the print with sequence number `seq` that `tick` is, or speaks of.
     pub fn about(&mut self, tick: &Tick, seq: u64, rules: &Lateness) -> About {
-        let session = rules.sessions.of(tick.ts_event);
-        let key = (tick.venue, session.0, seq);
-        match self.stories.get(&key) {
-            Some(story) => About { key, trade: story.trade().copied(), has_story: true },
-            None => About { key, trade: self.log.find(tick.venue, seq, session).copied(), has_story: false },
-        }
+        let key = (tick.venue, rules.sessions.of(tick.ts_event).0, seq);
+        let story = self.stories.get(&key);
+        let told = story.and_then(|story| story.trade(tick.ts_event, rules).copied());
+        let awaited = story.is_some_and(|story| story.awaits(tick.ts_event, rules));
+        let kept = || self.log.find(tick.venue, seq, rules.reach(tick.ts_event)).copied();
+        About { key, trade: told.or_else(kept), has_story: told.is_some() || awaited }
     }
 
     /// Keeps a print that has no story.
@@ -161,21 +176,21 @@ impl<A: Aggregate> SymbolState<A> {
         if let Word::Trade(print) = &word {
             self.log.see(venue, print, &rules.sessions);
         }
-        let (before, after) = self.stories.tell(about.key, about.trade, word, rules);
-        if before == after {
-            return Vec::new();
-        }
-        let prints = [before, after].into_iter().flatten();
+        let changes = self.stories.tell(about.key, about.trade, word, rules);
+        let prints = changes.iter().flat_map(|(before, after)| [before, after]).flatten();
         let mut touched: Vec<Window> = prints.map(|print| windows.window_of(print.ts_event)).collect();
+        touched.sort();
         touched.dedup();
         let changed = touched.into_iter().map(|window| (window, self.held(window))).collect();
-        if let Some(gone) = before
-            && let Some(print) = self.log.find(venue, seq, (gone.ts_event, gone.ts_event + 1))
-        {
-            print.live = false;
-        }
-        if let Some(print) = after {
-            self.log.push(venue, print, &rules.sessions);
+        for (before, after) in changes {
+            if let Some(gone) = before
+                && let Some(print) = self.log.find(venue, seq, (gone.ts_event, gone.ts_event + 1))
+            {
+                print.live = false;
+            }
+            if let Some(print) = after {
+                self.log.push(venue, print, &rules.sessions);
+            }
         }
         changed
     }
@@ -189,7 +204,7 @@ impl<A: Aggregate> SymbolState<A> {
     }
 }
 
-/// How a tick that waits is remembered: as a trade it may be repeated meanwhile.
-fn waiting_as(tick: &Tick, rules: &Lateness) -> (StoryKey, Kind) {
-    ((tick.venue, rules.sessions.of(tick.ts_event).0, tick.seq), tick.kind)
+/// The print that a trade is.
+fn key_of(tick: &Tick, rules: &Lateness) -> StoryKey {
+    (tick.venue, rules.sessions.of(tick.ts_event).0, tick.seq)
 }

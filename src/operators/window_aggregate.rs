@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use differential_dataflow::AsCollection;
+use differential_dataflow::consolidation::consolidate_updates;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
@@ -39,8 +40,8 @@ impl<V: Value> Row for Summary<V> {
         (self.window.start, self.symbol)
     }
 
-    fn window_end(&self) -> EventTime {
-        self.window.end
+    fn window(&self) -> Window {
+        self.window
     }
 
     fn fields(&self, symbol: &str, give: &mut dyn FnMut(Field<'_>)) {
@@ -117,8 +118,8 @@ struct WindowAggregate<A: Aggregate> {
     symbols: Vec<SymbolState<A>>,
     /// Which symbols have a window that ends at a watermark.
     closes: BTreeMap<i64, Vec<Symbol>>,
-    /// Ticks that are applied at a watermark, with their verdicts.
-    amendments: BTreeMap<i64, Vec<(Tick, Verdict)>>,
+    /// Ticks that are applied at a watermark, with their verdicts and the time before which they touch nothing.
+    amendments: BTreeMap<i64, Vec<(Tick, Verdict, EventTime)>>,
     /// The watermark up to which everything has happened.
     passed: i64,
     changes: Vec<(Summary<A::Value>, u64, isize)>,
@@ -203,8 +204,8 @@ impl<A: Aggregate> WindowAggregate<A> {
         if is_new || (!repeats && first_end.is_some_and(|end| at <= end)) {
             self.apply(&tick, verdict, about);
         } else {
-            self.symbols[tick.symbol.0 as usize].begin_wait(&tick, &self.context.lateness);
-            self.amendments.entry(at).or_default().push((tick, verdict));
+            let settled = self.symbols[tick.symbol.0 as usize].begin_wait(&tick, &self.context.lateness);
+            self.amendments.entry(at).or_default().push((tick, verdict, settled));
         }
     }
 
@@ -294,8 +295,7 @@ impl<A: Aggregate> WindowAggregate<A> {
             slice.state = after;
             return;
         }
-        // An emitted window is kept while its symbol's own clock has not passed it; its prints, longer.
-        if !emitted || window.end > state.clock.saturating_sub(self.context.lateness.disorder) || state.is_waiting() {
+        if !emitted || state.keeps(window, &self.context.lateness) {
             state.open(Slice { window, state: after, emitted });
         }
         if !emitted {
@@ -328,10 +328,15 @@ impl<A: Aggregate> WindowAggregate<A> {
             }
             self.spare.push(symbols);
         }
-        for (tick, verdict) in self.amendments.remove(&ms).unwrap_or_default() {
-            self.symbols[tick.symbol.0 as usize].end_wait(&tick, &self.context.lateness);
-            let about = self.about(&tick);
-            self.apply(&tick, verdict, about);
+        let amendments = self.amendments.remove(&ms).unwrap_or_default();
+        for (tick, verdict, settled) in &amendments {
+            let about = self.about(tick);
+            self.apply(tick, *verdict, about);
+            self.symbols[tick.symbol.0 as usize].end_wait(tick, *settled, &self.context.lateness);
+        }
+        if !amendments.is_empty() {
+            // Ticks that amend the same row at the same time are one change.
+            consolidate_updates(&mut self.changes);
         }
         self.context.counters.ledger.set(self.ledger);
     }
@@ -340,7 +345,7 @@ impl<A: Aggregate> WindowAggregate<A> {
     fn end(&mut self) {
         let (ledger, rules) = (&mut self.ledger, &self.context.lateness);
         for state in &mut self.symbols {
-            state.end_stories(|story| count_story(story, rules, ledger));
+            state.end_stories(rules, |story| count_story(story, rules, ledger));
         }
         self.context.counters.ledger.set(self.ledger);
     }

@@ -10,7 +10,6 @@ use super::Changes;
 use super::context::Context;
 use crate::row::{Row, Texts};
 use crate::sink::Sink;
-use crate::time::MS;
 
 /// What one worker wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,8 +44,9 @@ pub fn write_to<R: Row>(
                 let mut flushed = -1;
                 move |(input, frontier), _output| {
                     let began = context.clock.now();
-                    let mut total = totals.get();
+                    let (mut total, mut changed) = (totals.get(), false);
                     input.for_each(|_capability, changes| {
+                        changed = true;
                         for (row, time, diff) in changes.drain(..) {
                             let symbol = texts.get(row.key().1, &context.symbols);
                             total.digest = total.digest.wrapping_add((diff as u64).wrapping_mul(row.digest(symbol)));
@@ -57,7 +57,7 @@ pub fn write_to<R: Row>(
                             {
                                 context.failure.set(error);
                             }
-                            let end = row.window_end().div_euclid(MS) + i64::from(row.window_end().rem_euclid(MS) != 0);
+                            let end = row.window().end_ms();
                             if time as i64 == end && ends.last() != Some(&end) {
                                 ends.push(end);
                             }
@@ -65,7 +65,7 @@ pub fn write_to<R: Row>(
                     });
                     totals.set(total);
                     let passed = frontier.frontier().first().map_or(i64::MAX, |ms| *ms as i64);
-                    if !ends.is_empty() {
+                    if changed {
                         if !context.failure.is_set()
                             && let Err(error) = sink.flush()
                         {

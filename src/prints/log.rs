@@ -79,7 +79,7 @@ impl PrintLog {
     pub fn find(&mut self, venue: Venue, seq: u64, within: (EventTime, EventTime)) -> Option<&mut Print> {
         let chunks = self.lane(venue).chunks.iter_mut().rev();
         chunks
-            .take_while(|c| c.latest >= within.0 && c.highest >= seq)
+            .take_while(|c| c.latest >= within.0 && (c.highest >= seq || c.latest >= within.1))
             .filter(|c| c.seq.0 <= seq && seq <= c.seq.1 && c.ts.0 < within.1 && c.ts.1 >= within.0)
             .flat_map(|chunk| chunk.prints.iter_mut())
             .find(|p| p.live && p.seq == seq && within.0 <= p.ts_event && p.ts_event < within.1)

@@ -13,16 +13,30 @@ pub type StoryKey = (Venue, EventTime, u64);
 #[derive(Debug, Default)]
 pub struct Stories {
     stories: HashMap<StoryKey, Story>,
-    /// How many of them wait for their print.
+    /// How many messages wait for a print that they reach.
     waiting: usize,
 }
 
-/// Everything that was accepted about one print.
+/// Everything that was accepted about the prints of one key. As a rule that is one print; where sequence numbers
+/// begin anew within a session, it is several, which lie further apart than the horizon reaches.
 #[derive(Debug, Default)]
 pub struct Story {
-    trades: Vec<Print>,
+    /// Each print's trade, and its repeats.
+    prints: Vec<Vec<Print>>,
     messages: Vec<Tick>,
 }
+
+/// One more thing said about a print.
+#[derive(Clone, Copy, Debug)]
+pub enum Word {
+    /// It was printed, for the first time or again.
+    Trade(Print),
+    /// It was cancelled or corrected.
+    Message(Tick),
+}
+
+/// What a print was, and what it is now; nothing while it is cancelled or not seen.
+pub type Change = (Option<Print>, Option<Print>);
 
 /// A message's place in a story: its time, its sequence number, and the data where those are equal.
 type Rank = (EventTime, u64, Kind, Price, u32);
@@ -35,46 +49,59 @@ fn rank_of_message(tick: &Tick) -> Rank {
     (tick.ts_event, tick.seq, tick.kind, tick.price, tick.size)
 }
 
+/// The trade that says where a print is: the last of it and its repeats.
+fn last_trade(trades: &[Print]) -> Option<&Print> {
+    trades.iter().max_by_key(|print| rank_of_trade(print))
+}
+
 impl Story {
-    /// The print's last trade, if one was seen; another one is a repeat.
-    pub fn trade(&self) -> Option<&Print> {
-        self.trades.iter().max_by_key(|print| rank_of_trade(print))
+    /// The print that a record of time `ts` reaches, if it was seen; another trade of it is a repeat.
+    pub fn trade(&self, ts: EventTime, rules: &Lateness) -> Option<&Print> {
+        self.prints.iter().filter_map(|trades| last_trade(trades)).find(|trade| rules.reaches(ts, trade.ts_event))
     }
 
-    /// What the print is now: the last message by time and sequence number has the word, whatever came first.
-    /// The print's place is that of its last trade. `None` while it is cancelled, or never seen.
-    pub fn print(&self, rules: &Lateness) -> Option<Print> {
-        let trade = *self.trade()?;
-        let reaching = self.messages.iter().filter(|m| rules.reaches(m.ts_event, trade.ts_event));
-        match reaching.max_by_key(|message| rank_of_message(message)) {
-            Some(last) if rank_of_message(last) > rank_of_trade(&trade) => {
-                (last.kind == Kind::Correct).then_some(Print { price: last.price, size: last.size, ..trade })
-            }
-            _ => Some(trade),
-        }
+    /// Whether a message waits that a print of time `ts` reaches.
+    pub fn awaits(&self, ts: EventTime, rules: &Lateness) -> bool {
+        self.messages.iter().any(|message| rules.reaches(message.ts_event, ts))
     }
 
-    /// How many of the messages found their print, and how many did not.
+    /// How many of the messages found a print, and how many did not.
     pub fn matched(&self, rules: &Lateness) -> (u64, u64) {
-        let trade = self.trade();
-        let reaches = |message: &&Tick| trade.is_some_and(|trade| rules.reaches(message.ts_event, trade.ts_event));
-        let matched = self.messages.iter().filter(reaches).count();
+        let matched = self.messages.iter().filter(|message| self.trade(message.ts_event, rules).is_some()).count();
         (matched as u64, (self.messages.len() - matched) as u64)
     }
 
+    /// What each print is now: the last message that reaches it, by time and sequence number, has the word, whatever
+    /// came first. The print's place is that of its last trade.
+    fn states(&self, rules: &Lateness) -> Vec<Option<Print>> {
+        let state = |trades: &Vec<Print>| {
+            let trade = last_trade(trades)?;
+            let reaching = self.messages.iter().filter(|m| rules.reaches(m.ts_event, trade.ts_event));
+            match reaching.max_by_key(|message| rank_of_message(message)) {
+                Some(last) if rank_of_message(last) > rank_of_trade(trade) => {
+                    (last.kind == Kind::Correct).then_some(Print { price: last.price, size: last.size, ..*trade })
+                }
+                _ => Some(*trade),
+            }
+        };
+        self.prints.iter().map(state).collect()
+    }
+
+    /// Adds a trade to the print that it repeats, or as a print of its own.
+    fn add_trade(&mut self, print: Print, rules: &Lateness) {
+        let reached = |trades: &&mut Vec<Print>| {
+            last_trade(trades).is_some_and(|trade| rules.reaches(print.ts_event, trade.ts_event))
+        };
+        match self.prints.iter_mut().find(reached) {
+            Some(trades) => trades.push(print),
+            None => self.prints.push(vec![print]),
+        }
+    }
+
     fn last_ts(&self) -> EventTime {
-        let trades = self.trades.iter().map(|print| print.ts_event);
+        let trades = self.prints.iter().flatten().map(|print| print.ts_event);
         trades.chain(self.messages.iter().map(|message| message.ts_event)).max().unwrap_or(EventTime::MIN)
     }
-}
-
-/// One more thing said about a print.
-#[derive(Clone, Copy, Debug)]
-pub enum Word {
-    /// It was printed, for the first time or again.
-    Trade(Print),
-    /// It was cancelled or corrected.
-    Message(Tick),
 }
 
 impl Stories {
@@ -83,43 +110,38 @@ impl Stories {
         self.waiting > 0
     }
 
-    /// The story of a print.
+    /// The story of a key.
     pub fn get(&self, key: &StoryKey) -> Option<&Story> {
         self.stories.get(key)
     }
 
-    /// Adds to the story of a print, which begins with `first` if there is none yet. Returns what the print was
-    /// before and what it is now.
-    pub fn tell(
-        &mut self,
-        key: StoryKey,
-        first: Option<Print>,
-        word: Word,
-        rules: &Lateness,
-    ) -> (Option<Print>, Option<Print>) {
-        let waiting = &mut self.waiting;
-        let story = self.stories.entry(key).or_insert_with(|| {
-            *waiting += usize::from(first.is_none());
-            Story { trades: first.into_iter().collect(), messages: Vec::new() }
-        });
-        let before = story.print(rules);
+    /// Adds to the story of a print; `known` is the print that the word reaches, where it is kept and has no story
+    /// yet. Returns what changed.
+    pub fn tell(&mut self, key: StoryKey, known: Option<Print>, word: Word, rules: &Lateness) -> Vec<Change> {
+        let story = self.stories.entry(key).or_default();
+        if let Some(known) = known
+            && story.trade(known.ts_event, rules).is_none()
+        {
+            story.add_trade(known, rules);
+        }
+        let (mut before, unmatched) = (story.states(rules), story.matched(rules).1);
         match word {
-            Word::Trade(print) => {
-                *waiting -= usize::from(story.trades.is_empty());
-                story.trades.push(print);
-            }
+            Word::Trade(print) => story.add_trade(print, rules),
             Word::Message(tick) => story.messages.push(tick),
         }
-        (before, story.print(rules))
+        let after = story.states(rules);
+        self.waiting = self.waiting + story.matched(rules).1 as usize - unmatched as usize;
+        before.resize(after.len(), None);
+        before.into_iter().zip(after).filter(|(before, after)| before != after).collect()
     }
 
     /// Ends the stories of which all was said before `ts`.
-    pub fn end_before(&mut self, ts: EventTime, mut ended: impl FnMut(&Story)) {
+    pub fn end_before(&mut self, ts: EventTime, rules: &Lateness, mut ended: impl FnMut(&Story)) {
         let waiting = &mut self.waiting;
         self.stories.retain(|_, story| {
             let goes_on = story.last_ts() >= ts;
             if !goes_on {
-                *waiting -= usize::from(story.trades.is_empty());
+                *waiting -= story.matched(rules).1 as usize;
                 ended(story);
             }
             goes_on

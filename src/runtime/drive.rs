@@ -64,13 +64,15 @@ impl<'a> Drive<'a> {
         let clock = self.context.clock.clone();
         let mut batch = Arrivals::default();
         let (mut oldest, mut batches) = (0, 0);
+        // The next watermark at which something happens, and when the schedule's clock gets there.
+        let mut edge_ms = self.context.next_edge_ms(0);
+        let mut edge_at = self.feed.passes_at(edge_ms);
         loop {
-            let now = clock.now();
+            let mut now = clock.now();
             if self.stop.load(Ordering::Relaxed) || self.context.failure.is_set() {
                 break;
             }
             let sent_ms = *input.time() as i64;
-            let edge_ms = self.context.next_edge_ms(sent_ms);
             let slowest_ms = probe.with_frontier(|frontier| frontier.first().map_or(i64::MAX, |ms| *ms as i64));
             let leads = sent_ms > slowest_ms.saturating_add(self.knobs.max_lead_ms);
             let waiting = batch.ticks.len();
@@ -85,11 +87,16 @@ impl<'a> Drive<'a> {
                     }
                 }
             };
+            if batch.ticks.len() > waiting {
+                // Reading takes its time, too. A tick without a due time is due when it is read.
+                now = clock.now();
+                batch.dues.resize(batch.ticks.len() - waiting, now);
+                self.recorder.arrived(&batch.dues, now);
+                batch.dues.clear();
+            }
             if waiting == 0 {
                 oldest = now;
             }
-            self.recorder.arrived(&batch.dues, now);
-            batch.dues.clear();
 
             let crosses = self.feed.watermark_ms() >= edge_ms;
             let ticks = batch.ticks.len();
@@ -102,6 +109,8 @@ impl<'a> Drive<'a> {
                 let to_ms = self.feed.watermark_ms();
                 self.context.closes.passed(self.context.worker, to_ms, self.feed.moved_at());
                 input.advance_to(to_ms as u64);
+                edge_ms = self.context.next_edge_ms(to_ms);
+                edge_at = self.feed.passes_at(edge_ms);
             }
             if next == Next::End {
                 break;
@@ -110,13 +119,14 @@ impl<'a> Drive<'a> {
             self.retire(written, now);
 
             let deadline = if batch.ticks.is_empty() { RunTime::MAX } else { limits.deadline(oldest) };
-            let edge_at = self.feed.passes_at(self.context.next_edge_ms(*input.time() as i64));
             let wake = match next {
                 Next::Now => continue,
                 Next::At(due) => due,
                 Next::Later | Next::End => RunTime::MAX,
             };
-            let wake = wake.min(deadline).min(edge_at.unwrap_or(RunTime::MAX)).min(now + LONGEST_SLEEP);
+            // An edge that is due already waits for what comes before it, not for the clock.
+            let edge_at = edge_at.filter(|at| *at > now).unwrap_or(RunTime::MAX);
+            let wake = wake.min(deadline).min(edge_at).min(now + LONGEST_SLEEP);
             self.wait(worker, wake);
         }
         if !batch.ticks.is_empty() {

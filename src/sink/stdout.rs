@@ -41,18 +41,10 @@ impl<R: Row> Sink<R> for Stdout {
         if diff > 0 {
             self.encoding.write(row, symbol, &self.columns, &mut self.buffer);
         }
-        // Amendments do not wait for the next window to close.
-        if self.buffer.len() > 1 << 16 { self.print() } else { Ok(()) }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
         self.print()
-    }
-}
-
-impl Drop for Stdout {
-    fn drop(&mut self) {
-        // The last amendments; a reader that is gone by now misses nothing it asked for.
-        let _ = self.print();
     }
 }

@@ -12,7 +12,8 @@ pub struct Block {
     /// When each of them is due: from the beginning of the schedule, or on the run's clock in a live input; empty
     /// where ticks are due when they are read.
     pub dues: Vec<RunTime>,
-    /// After this block no tick of any worker comes behind this watermark, in milliseconds, by its partition.
+    /// Where several workers share a reader: the watermark in milliseconds that its merge has reached with this block,
+    /// so that a worker whose symbols are silent does not hold the others back.
     pub watermark_ms: i64,
 }
 

@@ -11,7 +11,7 @@ use crate::time::{MS, RunTime};
 pub struct Arrivals {
     /// The ticks, in order.
     pub ticks: Vec<Tick>,
-    /// When they were due.
+    /// When they were due; of ticks without a due time, none.
     pub dues: Vec<RunTime>,
 }
 
@@ -80,11 +80,12 @@ impl Feed {
         let (scheduled, start) = (self.is_scheduled(), self.start);
         loop {
             if self.at == self.block.ticks.len() {
-                if !scheduled {
+                // Only a schedule for event time says itself how far the watermark may go.
+                if !matches!(self.pace, Pace::Speed { .. }) {
                     self.move_to(self.block.watermark_ms, now);
                 }
                 match self.blocks.pull()? {
-                    Pull::Block(block) => (self.block, self.at) = (block, 0),
+                    Pull::Block(block) => (self.block, self.at, self.last_arrival) = (block, 0, now),
                     Pull::Later => {
                         self.reach(self.block.watermark_ms, now);
                         return Ok(Next::Later);
@@ -111,14 +112,14 @@ impl Feed {
             };
             let (count, watermark_ms) = (ticks.len(), last.watermark_ms());
             out.ticks.extend_from_slice(ticks);
-            match self.block.dues.get(self.at..self.at + count) {
-                Some(dues) => out.dues.extend(dues.iter().map(|due| start + *due)),
-                None => out.dues.resize(out.dues.len() + count, now),
+            if let Some(dues) = self.block.dues.get(self.at..self.at + count) {
+                out.dues.extend(dues.iter().map(|due| start + *due));
             }
             self.at += count;
             self.last_arrival = now;
-            self.last_due = out.dues.last().copied().unwrap_or(now);
-            self.move_to(watermark_ms, self.last_due);
+            let due = out.dues.last().copied().unwrap_or(now);
+            self.last_due = due;
+            self.move_to(watermark_ms, due);
             room -= count;
             if scheduled && self.watermark_ms >= stop_ms {
                 return Ok(Next::Now);
@@ -131,10 +132,9 @@ impl Feed {
         self.watermark_ms
     }
 
-    /// The due instant of what moved the watermark where it is: the step of the schedule's clock where event time
-    /// has one, else the tick.
+    /// The due instant of the tick, or the instant of the clock's step, that moved the watermark where it is.
     pub fn moved_at(&self) -> RunTime {
-        self.passes_at(self.watermark_ms).unwrap_or(self.moved_at)
+        self.moved_at
     }
 
     /// When the watermark passes `ms` by the clock alone, where event time has a schedule.

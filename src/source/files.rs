@@ -61,8 +61,8 @@ impl Inputs {
                 let text = "its extension tells no format: give --format csv or --format jsonl";
                 return Err(Error::Usage(format!("reading {}: {text}", path.display())));
             };
-            // The CSV files of a folder are of one kind, as its first one is; JSON files speak for themselves.
-            let kind = if format == Format::Csv { path.parent().unwrap_or(Path::new("")) } else { &path };
+            // The days of a folder are of one kind, as its first one is; other files speak for themselves.
+            let kind = if format::is_day(&path) { path.parent().unwrap_or(Path::new("")) } else { &path };
             let is_by_path = match by_path.get(kind) {
                 Some(known) => *known,
                 None => {
@@ -71,12 +71,19 @@ impl Inputs {
                     by
                 }
             };
+            if is_by_path && format::is_unclear(&path) {
+                return Err(Error::Usage(format!(
+                    "reading {}: it may be a day of its folder's symbol, or a symbol of its own: name days by their \
+                     date, as in 2013-08-05.csv, or give the file a symbol column",
+                    path.display()
+                )));
+            }
             let chain = if is_by_path { kind.to_path_buf() } else { path.clone() };
             chains.entry(chain).or_insert_with(|| (format, Vec::new())).1.push(path);
         }
         let leaves = chains.into_iter().map(|(chain, (format, paths))| {
             let is_by_path = by_path.get(&chain).copied().unwrap_or(false);
-            let symbol = is_by_path.then(|| Symbol(around.symbols.intern(&format::symbol_of(&paths[0], format))));
+            let symbol = is_by_path.then(|| Symbol(around.symbols.intern(&format::symbol_of(&paths[0]))));
             let mut decoder = self.decoder(Some(format), around);
             if is_by_path {
                 decoder.take_only_paths_symbol();
@@ -185,7 +192,7 @@ pub(super) fn sharded(
         let blocks = Box::new(Inline { merge, pace });
         Feed::new(blocks, pace, around.rules.disorder)
     });
-    Ok(Opened { feeds: feeds.collect(), pace, latency_from: from_words(&pace) })
+    Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace) })
 }
 
 /// When `--for` ends a schedule, from its beginning.
@@ -215,8 +222,6 @@ impl Blocks for Inline {
             block.ticks.push(next.placed.record.tick);
             block.dues.extend(next.due);
         }
-        let Some(last) = block.ticks.last() else { return Ok(Pull::End) };
-        block.watermark_ms = last.watermark_ms();
-        Ok(Pull::Block(Arc::new(block)))
+        Ok(if block.ticks.is_empty() { Pull::End } else { Pull::Block(Arc::new(block)) })
     }
 }

@@ -24,12 +24,8 @@ pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroun
         block.ticks.push(*tick);
         block.dues.extend(due);
     }
-    let last_ms = tape.last().map_or(0, Tick::watermark_ms);
-    let feeds = blocks.into_iter().map(|mut block| {
-        block.watermark_ms = last_ms;
-        Feed::new(Box::new(Once(Some(Arc::new(block)))), pace, around.rules.disorder)
-    });
-    Opened { feeds: feeds.collect(), pace, latency_from: from_words(&pace) }
+    let feed = |block| Feed::new(Box::new(Once(Some(Arc::new(block)))), pace, around.rules.disorder);
+    Opened { feeds: blocks.into_iter().map(feed).collect(), latency_from: from_words(&pace) }
 }
 
 /// The owner of every symbol known so far.

@@ -75,12 +75,10 @@ pub struct Surroundings {
     pub idle: u64,
 }
 
-/// An opened input: a feed for each worker, and the schedule they share.
+/// An opened input: a feed for each worker.
 pub struct Opened {
     /// The workers' feeds, in the workers' order.
     pub feeds: Vec<Feed>,
-    /// The schedule.
-    pub pace: Pace,
     /// Where latency is counted from, in words.
     pub latency_from: &'static str,
 }

@@ -28,7 +28,7 @@ pub(super) fn scheduled(
     let pace = pacing.schedule(origin.unwrap_or(0));
     let blocks = spawn(merge, pace, workers, around, false);
     let feeds = blocks.into_iter().map(|blocks| Feed::new(blocks, pace, around.rules.disorder));
-    Ok(Opened { feeds: feeds.collect(), pace, latency_from: from_words(&pace) })
+    Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace) })
 }
 
 /// Plays a live input as it arrives. Latency counts from the due time that its lines carry, else from their
@@ -38,7 +38,7 @@ pub(super) fn live(merge: Merge, workers: usize, around: &Surroundings) -> Opene
     let blocks = spawn(merge, Pace::AsRead, workers, around, true);
     let feed = |blocks| Feed::new(blocks, Pace::AsRead, around.rules.disorder).live(around.idle, now);
     let latency_from = "the due time that each line carries, or its arrival where it carries none";
-    Opened { feeds: blocks.into_iter().map(feed).collect(), pace: Pace::AsRead, latency_from }
+    Opened { feeds: blocks.into_iter().map(feed).collect(), latency_from }
 }
 
 /// The worker that waits for blocks, to be woken when one comes.

@@ -29,7 +29,7 @@ impl Pace {
     pub fn due(&self, clock: EventTime, index: u64) -> Option<u64> {
         let due = match *self {
             Pace::AsRead => return None,
-            Pace::Speed { origin, speed } => clock.saturating_sub(origin).max(0) as f64 / speed,
+            Pace::Speed { origin, speed } => (clock.saturating_sub(origin).max(0) as f64 / speed).ceil(),
             Pace::Rate { per_second } => index as f64 * SECOND as f64 / per_second,
         };
         Some((due as u64).min(NEVER))

@@ -74,7 +74,7 @@ impl Decoder {
     /// Begins another file of the same format, whose symbol may differ.
     pub fn begin(&mut self, path: &Path) {
         self.header = None;
-        self.columns.begin(&symbol_of(path, self.format.unwrap_or(Format::Csv)));
+        self.columns.begin(&symbol_of(path));
     }
 
     /// Lets only records through that are about the symbol that their path names.
@@ -88,9 +88,24 @@ impl Decoder {
     }
 }
 
-/// The symbol that a path names: that of its folder for CSV, a file a day, and of the file itself for JSON lines.
-pub fn symbol_of(path: &Path, format: Format) -> String {
-    let folder = path.parent().and_then(Path::file_name).filter(|_| format == Format::Csv);
+/// Whether a file is one day of its folder's symbol, as in `minute/ibm/2013-08-05T00:00:00.csv`: a CSV file whose
+/// name is a day.
+pub fn is_day(path: &Path) -> bool {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let is_date = stem.parse::<jiff::civil::Date>().is_ok() || stem.parse::<jiff::civil::DateTime>().is_ok();
+    Format::of(path) == Some(Format::Csv) && is_date
+}
+
+/// Whether the name of a CSV file does not tell if it is a day of its folder's symbol or a symbol of its own: it
+/// begins with a digit, and is no date.
+pub fn is_unclear(path: &Path) -> bool {
+    let starts_so = path.file_stem().is_some_and(|stem| stem.as_encoded_bytes()[0].is_ascii_digit());
+    Format::of(path) == Some(Format::Csv) && starts_so && !is_day(path)
+}
+
+/// The symbol that a path names: the folder of a day's file, else the file itself.
+pub fn symbol_of(path: &Path) -> String {
+    let folder = path.parent().and_then(Path::file_name).filter(|_| is_day(path));
     folder.or(path.file_stem()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
