@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -227,6 +227,9 @@ where
         }
         Input::Files(inputs) => source::open(inputs, config.pacing, config.limit, config.workers, &around)?,
     };
+    if let Some(folder) = folder {
+        remove_earlier::<R>(folder)?;
+    }
     let log = folder.map(|folder| LatencyLog::create(&folder.join("latency.hlog"))).transpose()?;
     let runs = Arc::default();
     let sinks = sinks::<R>(config, &around, &runs)?;
@@ -309,6 +312,20 @@ fn sinks<R: Row>(
         })
     };
     (0..config.workers).map(sink).collect()
+}
+
+/// Removes what an earlier run left in the folder, so that nothing there is of two runs.
+fn remove_earlier<R: Row>(folder: &Path) -> Result<()> {
+    for name in [format!("{}.csv", R::NAME), format!("{}.jsonl", R::NAME), "summary.json".into()] {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(e).doing(|| format!("removing {}", path.display()))?
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// How this program was called.

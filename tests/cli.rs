@@ -783,3 +783,43 @@ fn rows_on_standard_output_end_as_the_file_has_them() {
     assert_eq!(lines, expected);
     assert_eq!(run(&["--input", &input, "--set", "output.to=none"]).exits(0).says(&[file.digest()]).stdout, "");
 }
+
+#[test]
+fn a_worker_without_symbols_holds_nobody_up() {
+    let folder = Folder::new();
+    let many: String = (0..60_000).map(|i| format!("{},A,1,1\n", START + i * SECOND / 100)).collect();
+    let file = folder.write("tape.csv", HEADER.to_owned() + &many);
+    let played = folder.play(&file, &["--rate", "1M/s"]);
+    assert_eq!(played.digest(), folder.play(&file, &["--workers", "1"]).digest());
+}
+
+#[test]
+fn what_is_left_of_an_earlier_run_goes_when_a_run_begins() {
+    let folder = Folder::new();
+    let file = folder.write("tape.csv", format!("{HEADER}{START},A,1,1\n"));
+    let out = folder.arg("out");
+    run(&["--input", &file, "--out", &out]).exits(0);
+    run(&["--input", &file, "--out", &out, "--set", "output.format=jsonl"]).exits(0);
+    let mut left: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["bars.jsonl", "latency.hlog", "summary.json"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_amendment_is_shown_without_waiting_for_the_next_window() {
+    let tape = format!(
+        "ts_event,symbol,price,size,seq,action,ref_seq\n{START},A,1,1,1,,\n{},A,2,1,2,,\n{},A,2,1,3,cancel,2\n{},A,3,1,4,,\n",
+        START + SECOND,
+        START + 70 * SECOND,
+        START + 75 * SECOND
+    );
+    let mut live = Live::start(&["--window", "1m", "--set", "source.idle=1h"]);
+    assert!(live.hears().starts_with("symbol,ts_open"));
+    live.say(&tape);
+    // The first minute's bar, and again without its second print; the second minute stays open.
+    assert!(live.hears().ends_with(",1,2,1,2,2,2,1.5"));
+    assert!(live.hears().ends_with(",1,1,1,1,1,1,1"));
+    live.running.signal("INT");
+    live.running.end().exits(130);
+}

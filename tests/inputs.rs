@@ -510,3 +510,29 @@ fn a_named_pipe_loses_nothing() {
         assert_same("a named pipe", &reference, &played);
     }
 }
+
+#[test]
+fn bars_in_one_file_a_symbol_are_named_by_the_file() {
+    let folder = Folder::new();
+    let bars =
+        |price: u32| format!("timestamp,open,close,high,low\n2013-08-05 09:30:00,{price},{price},{price},{price}\n");
+    folder.write("flat/AAPL.csv", bars(400));
+    folder.write("flat/MSFT.csv", bars(30));
+    let played = folder.play(&folder.arg("flat"), &["--window", "1m"]);
+    let symbols: Vec<&str> = played.rows().iter().map(|row| row.split(',').next().unwrap()).collect();
+    assert_eq!(symbols, ["AAPL", "MSFT"]);
+    // A number may be a day or a symbol, so it is asked, never guessed.
+    folder.write("days/AAPL/0701.csv", bars(400));
+    run(&["--input", &folder.arg("days")]).exits(2).says(&["0701.csv", "2013-08-05.csv"]);
+}
+
+#[test]
+fn sequence_numbers_are_in_all_lines_of_a_tape_or_in_none() {
+    let folder = Folder::new();
+    let text = format!("{HEADER_WITH_SEQ}{START},A,1,1,0\n{START},A,2,1,\n{START},A,3,1,2\n");
+    let played = folder.play(&folder.write("tape.csv", text), &[]);
+    assert_eq!((played.ledger("on_time"), played.ledger("rejected")), (2, 1));
+    assert!(played.reasons()[0].contains("seq is missing"), "{:?}", played.reasons());
+}
+
+const HEADER_WITH_SEQ: &str = "ts_event,symbol,price,size,seq\n";

@@ -154,4 +154,15 @@ mod tests {
         assert!(log.find(Venue(0), 100, (0, DAY)).is_some());
         assert!(log.find(Venue(0), 1, (0, DAY)).is_none());
     }
+
+    #[test]
+    fn a_print_of_the_last_session_is_found_behind_the_new_one() {
+        const DAY: i64 = 86_400_000_000_000;
+        let (mut log, sessions) = (PrintLog::default(), Sessions::new(TimeZone::UTC));
+        for i in 0..CHUNK as i64 {
+            log.push(Venue(0), print(DAY - 1_000 + i, 437 + i as u64), &sessions);
+        }
+        log.push(Venue(0), print(DAY, 1), &sessions);
+        assert!(log.find(Venue(0), 500, (0, DAY)).is_some());
+    }
 }

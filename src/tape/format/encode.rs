@@ -136,12 +136,11 @@ mod tests {
 
     fn record() -> impl Strategy<Value = Record> {
         let times = (prop::option::of(0..=i64::MAX), prop::option::of(time()));
-        (tick(), any::<bool>(), times, short(), short()).prop_map(
-            |(tick, has_seq, (due, ts_recv), side, conditions)| {
-                let tick = Tick { seq: if has_seq { tick.seq } else { 0 }, ..tick };
-                Record { tick, has_seq, due, ts_recv, side, conditions }
-            },
-        )
+        (tick(), times, short(), short()).prop_map(|(tick, (due, ts_recv), side, conditions)| {
+            let has_seq = tick.symbol.0 % 2 == 0;
+            let tick = Tick { seq: if has_seq { tick.seq } else { 0 }, ..tick };
+            Record { tick, has_seq, due, ts_recv, side, conditions }
+        })
     }
 
     fn names(texts: &[&str]) -> Arc<Names> {

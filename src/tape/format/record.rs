@@ -152,6 +152,8 @@ pub struct Columns {
     times: Times,
     path_symbol: Option<String>,
     naming: Option<Naming>,
+    /// Whether each symbol's ticks have sequence numbers, once one was read.
+    numbered: Vec<Option<bool>>,
     only_paths_symbol: bool,
     pub(super) fields: Fields,
 }
@@ -201,6 +203,7 @@ impl Columns {
             times: Times::new(zone),
             path_symbol: None,
             naming: None,
+            numbered: Vec::new(),
             only_paths_symbol: false,
             fields: Fields::default(),
         }
@@ -304,6 +307,7 @@ impl Columns {
             return self.bar(record, line, out);
         }
         record.tick.seq = self.optional(SEQ, line, values::count)?.unwrap_or(0);
+        self.check_numbered(symbol, record.has_seq)?;
         record.tick.kind = self.kind(line)?;
         if matches!(record.tick.kind, Kind::Cancel | Kind::Correct) {
             record.tick.ref_seq = self.required(REF_SEQ, line, values::count)?;
@@ -314,6 +318,19 @@ impl Columns {
         }
         out.push(record);
         Ok(())
+    }
+
+    /// A symbol's ticks have sequence numbers or have none: a position that stands in for one could be another's.
+    fn check_numbered(&mut self, symbol: Symbol, has_seq: bool) -> Result<(), String> {
+        let at = symbol.0 as usize;
+        if self.numbered.len() <= at {
+            self.numbered.resize(at + 1, None);
+        }
+        match (*self.numbered[at].get_or_insert(has_seq), has_seq) {
+            (true, false) => Err("seq is missing, which earlier lines of this symbol have".into()),
+            (false, true) => Err("seq is given, which earlier lines of this symbol have not".into()),
+            _ => Ok(()),
+        }
     }
 
     /// A bar as the four prints that aggregate back to it: open, high, low and close, all at the bar's time, in
