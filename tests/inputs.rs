@@ -7,7 +7,7 @@ mod program;
 
 use std::collections::BTreeMap;
 
-use program::{Folder, Played, run};
+use program::{Folder, Played, Running, run};
 use tapeflow::tick::mix;
 
 const SECOND: i64 = 1_000_000_000;
@@ -536,3 +536,20 @@ fn sequence_numbers_are_in_all_lines_of_a_tape_or_in_none() {
 }
 
 const HEADER_WITH_SEQ: &str = "ts_event,symbol,price,size,seq\n";
+
+#[cfg(unix)]
+#[test]
+fn there_may_be_more_files_than_a_program_may_open() {
+    let folder = Folder::new();
+    for i in 0..300 {
+        let line = |at: i64| format!("{},S{},{},1\n", START + (i * 10 + at) * SECOND, i % 7, i + 1);
+        folder.write(&format!("many/{i:03}.csv"), format!("ts_event,symbol,price,size\n{}{}", line(0), line(5)));
+    }
+    let (input, out) = (folder.arg("many"), folder.arg("out"));
+    let line = format!("ulimit -n 100; exec {} --input {input} --out {out}", env!("CARGO_BIN_EXE_ohlcv"));
+    let mut shell = std::process::Command::new("sh");
+    let done = Running::start(shell.args(["-c", &line]).stderr(std::process::Stdio::piped())).end();
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let played = Played::read(std::path::Path::new(&out), done.stderr);
+    assert_eq!((played.ledger("on_time"), played.rows().len()), (600, 600));
+}

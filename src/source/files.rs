@@ -101,7 +101,7 @@ impl Inputs {
     /// Where a file's symbols come from; `None` if its beginning does not tell.
     fn naming(&self, path: &Path, format: Format, around: &Surroundings) -> Result<Option<Naming>> {
         let mut decoder = self.decoder(Some(format), around);
-        let mut lines = format::open(path)?;
+        let mut lines = format::open(path, (0, 0))?;
         decoder.begin(path);
         let mut records = Vec::new();
         while let Some(line) = lines.next_line().doing(|| format!("reading {}", path.display()))? {

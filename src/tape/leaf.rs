@@ -30,6 +30,8 @@ pub struct Leaf {
     paths: std::vec::IntoIter<PathBuf>,
     path: PathBuf,
     lines: Option<Lines>,
+    /// Where to go on in a file that was closed meanwhile.
+    set_aside: Option<(u64, u64)>,
     decoder: Decoder,
     rules: PartitionRules,
     rejects: Rejects,
@@ -67,6 +69,7 @@ impl Leaf {
             paths: paths.into_iter(),
             path: PathBuf::new(),
             lines: None,
+            set_aside: None,
             decoder,
             rules,
             rejects,
@@ -117,6 +120,15 @@ impl Leaf {
         match self.look(true)? {
             Look::Placed(placed) => Ok(Some(placed)),
             Look::Later | Look::End => Ok(None),
+        }
+    }
+
+    /// Closes the file until the next record is asked for: there may be more partitions than a program may open.
+    pub fn set_aside(&mut self) {
+        if self.path.is_file()
+            && let Some(lines) = self.lines.take()
+        {
+            self.set_aside = Some(lines.position());
         }
     }
 
@@ -189,8 +201,12 @@ impl Leaf {
     fn decode_line(&mut self) -> Result<bool> {
         loop {
             let Some(lines) = &mut self.lines else {
+                if let Some(position) = self.set_aside.take() {
+                    self.lines = Some(format::open(&self.path, position)?);
+                    continue;
+                }
                 let Some(path) = self.paths.next() else { return Ok(false) };
-                self.lines = Some(format::open(&path)?);
+                self.lines = Some(format::open(&path, (0, 0))?);
                 self.decoder.begin(&path);
                 self.path = path;
                 continue;

@@ -6,6 +6,9 @@ use super::pace::Pace;
 use crate::error::Result;
 use crate::time::EventTime;
 
+/// Of more partitions than this, those whose time has not come are closed again.
+const OPEN_AT_ONCE: usize = 64;
+
 /// A record in the merged order of a tape.
 #[derive(Clone, Copy, Debug)]
 pub struct Due {
@@ -101,6 +104,9 @@ impl Merge {
             self.primed = true;
             for leaf in 0..self.leaves.len() {
                 self.refill(leaf)?;
+                if self.leaves.len() > OPEN_AT_ONCE {
+                    self.leaves[leaf].set_aside();
+                }
             }
         }
         Ok(())

@@ -17,6 +17,8 @@ pub struct Lines {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Bytes that the reader gave so far.
+    read: u64,
     line: u64,
     last: Range<usize>,
     ended: bool,
@@ -40,11 +42,22 @@ impl Lines {
             buffer: vec![0; CHUNK],
             start: 0,
             end: 0,
+            read: 0,
             line: 0,
             last: 0..0,
             ended: false,
             beginning: Vec::new(),
         }
+    }
+
+    /// Lines of a reader that stands at `position` of its input, behind so many lines.
+    pub fn resume(reader: Box<dyn Read + Send>, (position, line): (u64, u64)) -> Self {
+        Lines { read: position, line, ..Lines::new(reader) }
+    }
+
+    /// Where the next line begins, in bytes, and how many lines lie before it.
+    pub fn position(&self) -> (u64, u64) {
+        (self.read - (self.end - self.start) as u64, self.line)
     }
 
     /// The number of the line that was returned last, counted from one.
@@ -115,7 +128,10 @@ impl Lines {
         loop {
             match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(0) => self.ended = true,
-                Ok(n) => self.end += n,
+                Ok(n) => {
+                    self.end += n;
+                    self.read += n as u64;
+                }
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(e) => return Err(e),
             }

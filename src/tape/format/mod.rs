@@ -119,12 +119,17 @@ pub fn unusable(path: &Path, reason: &str) -> Error {
     Error::Input(format!("reading {}: {reason}", quotable(&path.to_string_lossy())))
 }
 
-/// Opens a file for reading lines.
+/// Opens a file for reading lines from a [`Lines::position`] on.
 ///
 /// # Errors
 /// Whatever the system says, with the path.
-pub fn open(path: &Path) -> Result<Lines> {
+pub fn open(path: &Path, position: (u64, u64)) -> Result<Lines> {
     use crate::error::Doing as _;
-    let file = std::fs::File::open(path).doing(|| format!("reading {}", path.display()))?;
-    Ok(Lines::new(Box::new(file)))
+    use std::io::Seek as _;
+    let doing = || format!("reading {}", path.display());
+    let mut file = std::fs::File::open(path).doing(doing)?;
+    if position.0 > 0 {
+        file.seek(std::io::SeekFrom::Start(position.0)).doing(doing)?;
+    }
+    Ok(Lines::resume(Box::new(file), position))
 }
