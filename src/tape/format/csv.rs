@@ -1,6 +1,8 @@
 use memchr::memchr;
 
-use super::record::{Columns, Fields, Record};
+use super::columns::Columns;
+use super::fields::Fields;
+use super::record::Record;
 
 /// The columns of a CSV file, by position: which of ours each one is, if any.
 pub(super) struct Header(Vec<Option<usize>>);

@@ -4,7 +4,8 @@ use std::fmt;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::record::{Columns, Record};
+use super::columns::Columns;
+use super::record::Record;
 
 /// Reads one object.
 pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) -> Result<(), String> {

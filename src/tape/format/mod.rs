@@ -1,7 +1,9 @@
 //! Formats: lines of text to records. A new format is a new file here and a line in [`Format`].
 
+mod columns;
 mod csv;
 mod encode;
+mod fields;
 mod jsonl;
 mod lines;
 mod record;
@@ -9,9 +11,10 @@ pub mod values;
 
 use std::path::Path;
 
+pub use columns::{COLUMNS, Columns, Naming};
 pub use encode::{Encoder, FEED_COLUMNS};
 pub use lines::{LONGEST_LINE, Line, Lines};
-pub use record::{COLUMNS, Columns, Naming, Record, Short};
+pub use record::{Record, Short};
 
 use crate::error::{Error, Result};
 
