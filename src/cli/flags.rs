@@ -98,9 +98,9 @@ impl Flags {
     /// Takes out the flags that are lists of values, which are for a sweep to vary.
     pub fn take_lists(&mut self) -> Result<Vec<Axis>> {
         let flags = [
+            ("--rate", &mut self.rate),
             ("--batch", &mut self.batch),
             ("--linger", &mut self.linger),
-            ("--rate", &mut self.rate),
             ("--workers", &mut self.workers),
         ];
         let lists = flags.into_iter().filter(|(_, value)| value.as_ref().is_some_and(|text| text.contains(',')));

@@ -42,6 +42,13 @@ enum Command {
     /// Look for mistakes in the settings, and run nothing
     Check,
     /// Run every combination of settings, and compare their latency, throughput and CPU
+    ///
+    /// What varies is given as lists: --batch 1,16,256 --linger 0s,1ms --rate 100k/s,500k/s --workers 1,2, and --vary
+    /// for any other setting, or in the [sweep.vary] table of the settings. Every combination is a cell. All cells are
+    /// run open loop on the made-up market, in a shuffled order and several times over, each for as long as --for says
+    /// beside its warm-up. Cells that play the same ticks must have the same result, else the exit code is 1.
+    ///
+    /// The table goes to standard output; with --out DIR, sweep.csv and sweep.json hold all numbers.
     Sweep(SweepFlags),
 }
 

@@ -1,12 +1,13 @@
+use std::fs;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 
 use super::{Flags, lacking, print, stop_on_signals};
-use crate::config::{Config, Input, Layers, Settings};
-use crate::error::{Error, Result};
-use crate::lab::{Asked, Axis, Cell, Skip, Sweep, disagreement, grid, table, write};
+use crate::config::{Config, Input, Layers, Output, Settings};
+use crate::error::{Doing as _, Error, Result};
+use crate::lab::{Asked, Axis, Cell, Skip, Sweep, disagreement, grid, table, text, write};
 use crate::operators::{Changes, Ticks};
 use crate::play;
 use crate::row::Row;
@@ -14,11 +15,9 @@ use crate::sink::{Discard, Sink};
 
 const EXAMPLE: &str = "--batch 1,16,256,4096 --linger 0s,1ms --rate 100k/s,500k/s --for 2s";
 
-/// What varies is given as lists: --batch 1,16,256 --linger 0s,1ms --rate 100k/s,500k/s --workers 1,2, or --vary for
-/// any other setting. Every combination is a cell; all cells are run open loop on the made-up market, in a shuffled
-/// order and several times over, each for as long as --for says. Cells that play the same ticks must have the same
-/// result. The table goes to standard output; with --out DIR, sweep.csv and sweep.json hold all numbers.
+/// The flags of a sweep, beside those of a run.
 #[derive(Args)]
+#[command(next_help_heading = "Of a sweep")]
 pub struct SweepFlags {
     /// Vary any setting, as in --vary late.disorder=5ms,100ms; repeatable
     #[arg(long, value_name = "KEY=A,B,C")]
@@ -96,7 +95,7 @@ where
         let (config, own) = (Config::read(&mut layers), S::read(&mut layers));
         let effective = layers.finish()?;
         let (Some(config), Some(own)) = (config, own) else { return Err(lacking(name)) };
-        let values = values.iter().map(crate::lab::text).collect();
+        let values = values.iter().map(text).collect();
         cells.push(Cell::new(values, config, &effective, sweep.warmup)?);
         settings.push(Arc::new(own));
     }
@@ -115,6 +114,9 @@ where
         seed: market.seed,
         settings: effective.to_json(),
     };
+    if let Output::Folder(folder) = &config.output {
+        fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
+    }
     let (stop, pipeline) = (stop_on_signals()?, Arc::new(pipeline));
     let results = sweep.run(&stop, &mut |at, cell, around, opened, watch| {
         let discard = |_| Box::new(Discard) as Box<dyn Sink<R> + Send>;
@@ -122,10 +124,10 @@ where
         let (pipeline, settings) = (pipeline.clone(), settings[at].clone());
         play::play(&cell.config, around, opened, sinks, watch, move |ticks| pipeline(ticks, &settings))
     })?;
-    if let crate::config::Output::Folder(folder) = &config.output {
+    print(&table(&sweep, &results))?;
+    if let Output::Folder(folder) = &config.output {
         write(folder, &sweep, &results)?;
     }
-    print(&table(&sweep, &results))?;
     if let Some(text) = disagreement(&sweep.cells, &results.runs, |cell| sweep.name(cell)) {
         let text = format!("sweep: cells that play the same ticks must have the same result, and do not:\n{text}");
         return Err(Error::Input(text));

@@ -9,12 +9,11 @@ use super::{Measured, Results, Summary, Sweep, pareto, star, summary};
 use crate::error::{Doing as _, Error, Result};
 use crate::report::Percentiles;
 
-/// Writes `sweep.csv` and `sweep.json` into a folder, which is made if it is not there.
+/// Writes `sweep.csv` and `sweep.json` into a folder.
 ///
 /// # Errors
 /// When they cannot be written.
 pub fn write(folder: &Path, sweep: &Sweep, results: &Results) -> Result<()> {
-    fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
     let put = |name: &str, text: String| {
         let path = folder.join(name);
         fs::write(&path, text).doing(|| format!("writing {}", path.display()))
@@ -75,7 +74,12 @@ fn report(sweep: &Sweep, results: &Results) -> Value {
     let summaries: Vec<Option<Summary>> = results.runs.iter().map(|runs| summary(runs)).collect();
     let (front, starred) = (pareto(&summaries), sweep.goal.and_then(|goal| star(&summaries, &goal)));
     let numbered = |runs: &[Measured]| -> Vec<Value> {
-        runs.iter().map(|run| json!({ "repeat": run.repeat + 1, "numbers": run })).collect()
+        let one = |run: &Measured| {
+            let mut numbers = json!(run);
+            numbers["repeat"] = (run.repeat + 1).into();
+            numbers
+        };
+        runs.iter().map(one).collect()
     };
     let cell = |at: usize| {
         let cell = &sweep.cells[at];

@@ -12,9 +12,10 @@ pub fn table(sweep: &Sweep, results: &Results) -> String {
     let mut rows = vec![heads(sweep, has_cpu)];
     for (at, cell) in cells.iter().enumerate() {
         let mark = match (starred == Some(at), front[at]) {
-            (true, _) => "*",
-            (false, true) => "+",
-            _ => "",
+            (true, true) => "*+",
+            (true, false) => "*",
+            (false, true) => " +",
+            (false, false) => "",
         };
         let settings = sweep.cells[at].values.iter().cloned();
         let figures = cell.as_ref().map_or_else(|| vec!["not run".into()], |cell| figures(cell, has_cpu));
@@ -64,7 +65,7 @@ fn aligned(rows: &[Vec<String>]) -> String {
     let mut out = String::new();
     for row in rows {
         let cell = |(at, text): (usize, &String)| match at {
-            0 => format!(" {text:1}"),
+            0 => format!(" {text:2}"),
             _ if at + 1 == columns => format!("  {text}"),
             _ => format!("  {text:>width$}", width = widths[at]),
         };
@@ -99,6 +100,6 @@ fn legend(out: &mut String, sweep: &Sweep, cells: &[Option<Summary>], starred: O
         line("not sustained: less than 99.9% of what was due had been applied in time".into());
     }
     if any(|cell| cell.noisy) {
-        line("noisy: the machine's own pauses passed 1 ms, again when it was run once more; never starred".into());
+        line("noisy: the machine's own pauses passed 1 ms; it is run once more at the end, and never starred".into());
     }
 }
