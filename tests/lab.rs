@@ -5,8 +5,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
+use tapeflow::config::{Config, Layers};
+use tapeflow::lab::{Cell, Results, Sweep, summary};
+use tapeflow::latency::{Closes, Stages};
+use tapeflow::ledger::Ledger;
+use tapeflow::operators::Written;
+use tapeflow::runtime::{Outcome, Snapshot, Watch};
 
 /// A small market, so that a cell is over soon.
 const SMALL: &str = "--rate 5k/s --for 300ms --warmup 100ms --set market.symbols=20 --set window.length=50ms";
@@ -70,6 +79,74 @@ fn what_varies_may_stand_in_a_file_and_cells_may_be_skipped() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(table.starts_with("ohlcv sweep: 3 cells x 1 repeat,"), "{table}");
     assert!(!table.contains('*'), "{table}");
+}
+
+/// A sweep of one tick a millisecond for 50 ms, with so many batch sizes.
+fn two_cells() -> Sweep {
+    let cell = |batch: &i64| {
+        let mut layers =
+            Layers::new("ohlcv.toml", include_str!("../pipelines/ohlcv.toml"), &["source.columns", "sweep.vary"]);
+        layers.flag("--batch", "batch.max_ticks", *batch);
+        layers.flag("--rate", "source.rate", "1k/s");
+        layers.flag("--for", "source.for", "50ms");
+        let config = Config::read(&mut layers).unwrap();
+        Cell::new(vec![batch.to_string()], config, &layers.finish().unwrap(), 0).unwrap()
+    };
+    Sweep {
+        pipeline: "ohlcv".into(),
+        keys: vec!["batch.max_ticks".into()],
+        labels: vec!["batch".into()],
+        cells: [1, 16].iter().map(cell).collect(),
+        repeat: 1,
+        warmup: 0,
+        goal: None,
+        seed: 1,
+        settings: Value::Null,
+    }
+}
+
+/// Runs it with a pipeline that is played by `digest`: a digest for each cell, or none to hang until it is stopped.
+fn run(sweep: &Sweep, digest: [Option<u64>; 2]) -> Results {
+    let play = &mut |at: usize, cell: &Cell, around: &tapeflow::source::Surroundings, _, watch: &mut dyn Watch| {
+        let (mut read, mut waited) = (cell.market.ticks, 0);
+        let stages = Stages::default();
+        while digest[at].is_none() && !around.stop.load(Ordering::Relaxed) {
+            assert!(waited < 60_000, "it was never stopped");
+            std::thread::sleep(Duration::from_millis(10));
+            (read, waited) = (cell.market.ticks - 1, waited + 10);
+            watch.progress(&Snapshot { applied: 0, backlog: 0, rows: 0, stages: &stages });
+        }
+        Ok(Outcome {
+            ledger: Ledger { read, on_time: read, ..Ledger::default() },
+            written: Written { digest: digest[at].unwrap_or(0), ..Written::default() },
+            stages,
+            closes: Arc::new(Closes::new(1, None)),
+            batches: 1,
+            elapsed: 1,
+            applied_by: 1,
+        })
+    };
+    sweep.run(&AtomicBool::new(false), play).unwrap()
+}
+
+#[test]
+fn cells_that_played_the_same_ticks_and_have_other_rows_are_named() {
+    let sweep = two_cells();
+    assert_eq!(sweep.disagreement(&run(&sweep, [Some(7), Some(7)])), None);
+    let text = sweep.disagreement(&run(&sweep, [Some(7), Some(8)])).unwrap();
+    assert_eq!(text, "  batch=16, repeat 1: digest 0000000000000008, but 0000000000000007 in batch=1");
+}
+
+#[test]
+fn a_cell_that_does_not_drain_is_stopped_and_has_no_digest() {
+    let sweep = two_cells();
+    let results = run(&sweep, [Some(7), None]);
+    assert!(results.complete);
+    let [drained, stopped] =
+        [0, 1].map(|cell| (results.runs[cell][0].censored, results.runs[cell][0].digest.is_some()));
+    assert_eq!((drained, stopped), ((false, true), (true, false)));
+    assert!(!summary(&results.runs[1]).unwrap().sustainable);
+    assert_eq!(sweep.disagreement(&results), None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Flags, lacking, print, stop_on_signals};
 use crate::config::{Config, Input, Layers, Output, Settings};
 use crate::error::{Doing as _, Error, Result};
-use crate::lab::{Asked, Axis, Cell, Skip, Sweep, disagreement, grid, table, text, write};
+use crate::lab::{Asked, Axis, Cell, Skip, Sweep, grid, table, text, write};
 use crate::operators::{Changes, Ticks};
 use crate::play;
 use crate::row::Row;
@@ -128,7 +128,7 @@ where
     if let Output::Folder(folder) = &config.output {
         write(folder, &sweep, &results)?;
     }
-    if let Some(text) = disagreement(&sweep.cells, &results.runs, |cell| sweep.name(cell)) {
+    if let Some(text) = sweep.disagreement(&results) {
         let text = format!("sweep: cells that play the same ticks must have the same result, and do not:\n{text}");
         return Err(Error::Input(text));
     }

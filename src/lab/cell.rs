@@ -3,6 +3,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::judge::{achieved, offered};
 use crate::config::{Config, Effective, Input};
 use crate::error::{Error, Result};
 use crate::report::{Latency, Percentiles, Report};
@@ -159,13 +160,11 @@ impl Measured {
         let warmup = cell.config.knobs.warmup;
         let latency = Report::latency(outcome, "when each tick was due");
         let censored = outcome.ledger.read < cell.market.ticks || outcome.elapsed > cell.given_up();
-        let due = cell.market.ticks.saturating_sub((warmup as f64 * cell.rate() / 1e9).ceil() as u64);
-        let took = outcome.applied_by.saturating_sub(warmup);
         let max_delay = cell.config.knobs.batch.max_delay.as_nanos() as u64;
         Measured {
             repeat,
-            offered: per_second(due, cell.span),
-            achieved: per_second(latency.tick.count, took.saturating_sub(max_delay).max(cell.span)),
+            offered: offered(cell.market.ticks, cell.rate(), warmup, cell.span),
+            achieved: achieved(latency.tick.count, outcome.applied_by, warmup, cell.span, max_delay),
             cpu_seconds: cpu,
             cores: cpu.map(|cpu| cpu / (outcome.elapsed.max(1) as f64 / 1e9)),
             elapsed: outcome.elapsed,
@@ -177,8 +176,4 @@ impl Measured {
             latency,
         }
     }
-}
-
-fn per_second(count: u64, nanos: u64) -> f64 {
-    count as f64 / (nanos.max(1) as f64 / 1e9)
 }

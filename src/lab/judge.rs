@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use super::{Cell, Goal, Measured};
+use super::{Goal, Measured};
 use crate::report::Percentiles;
 
 /// What is achieved of what is offered, at least, where a load can be sustained.
@@ -31,6 +31,21 @@ pub struct Summary {
     pub censored: bool,
     /// Whether the machine was too restless during a repeat.
     pub noisy: bool,
+}
+
+/// Ticks a second: those measured, over their span, or over the time to the last one applied if that is longer. A batch
+/// may be held back for `max_delay`.
+pub fn achieved(measured: u64, applied_by: u64, warmup: u64, span: u64, max_delay: u64) -> f64 {
+    per_second(measured, applied_by.saturating_sub(warmup).saturating_sub(max_delay).max(span))
+}
+
+/// How many of a tape's ticks are due after the warm-up, a second of the measured span.
+pub fn offered(ticks: u64, rate: f64, warmup: u64, span: u64) -> f64 {
+    per_second(ticks.saturating_sub((warmup as f64 * rate / 1e9).ceil() as u64), span)
+}
+
+fn per_second(count: u64, nanos: u64) -> f64 {
+    count as f64 / (nanos.max(1) as f64 / 1e9)
 }
 
 /// The median; of an even number, the upper of the two in the middle, since percentiles are not averaged.
@@ -94,12 +109,17 @@ pub fn star(cells: &[Option<Summary>], goal: &Goal) -> Option<usize> {
     all.min_by(|(_, a), (_, b)| better(a, b)).map(|(at, _)| at)
 }
 
-/// Says which runs break the promise that the rows are a function of the ticks alone, if any do. `name` names a cell.
-pub fn disagreement(cells: &[Cell], runs: &[Vec<Measured>], name: impl Fn(usize) -> String) -> Option<String> {
+/// Says which runs break the promise that the rows are a function of the ticks alone, if any do. `same` tells which
+/// cells must have the same rows, `name` names a cell.
+pub fn disagreement(
+    runs: &[Vec<Measured>],
+    same: impl Fn(usize, usize) -> bool,
+    name: impl Fn(usize) -> String,
+) -> Option<String> {
     let all = || runs.iter().enumerate().flat_map(|(at, runs)| runs.iter().map(move |run| (at, run)));
     let mut wrong = Vec::new();
     for (at, run) in all() {
-        let first = all().find(|(other, run)| run.digest.is_some() && cells[*other].has_the_rows_of(&cells[at]));
+        let first = all().find(|(other, run)| run.digest.is_some() && same(*other, at));
         if let (Some(digest), Some((other, first))) = (&run.digest, first)
             && first.digest.as_ref() != Some(digest)
         {
@@ -152,6 +172,30 @@ mod tests {
         assert!(it.censored && it.noisy && !it.sustainable);
         assert!(!summary(&[measured(1, 998.9, 0.1)]).unwrap().sustainable);
         assert!(summary(&[]).is_none());
+    }
+
+    #[test]
+    fn what_is_achieved_counts_the_time_to_the_last_tick() {
+        let second = 1_000_000_000;
+        assert_eq!(offered(1_500, 1_000.0, second / 2, second), 1_000.0);
+        assert_eq!(offered(1_500, 1_000.0, 0, second), 1_500.0);
+        // The last one is due, and applied, just before the end.
+        assert_eq!(achieved(1_000, second * 3 / 2 - 1, second / 2, second, 0), 1_000.0);
+        assert_eq!(achieved(1_000, second * 5 / 2, second / 2, second, 0), 500.0);
+        assert_eq!(achieved(1_000, second * 5 / 2, second / 2, second, second), 1_000.0);
+    }
+
+    #[test]
+    fn runs_that_must_have_the_same_rows_and_do_not_are_named() {
+        let run = |digest: Option<&str>| Measured { digest: digest.map(str::to_owned), ..measured(1, 1.0, 1.0) };
+        let mut runs = vec![vec![run(None), run(Some("a"))], vec![run(Some("a"))], vec![run(Some("b"))]];
+        let name = |cell: usize| format!("cell={cell}");
+        assert_eq!(disagreement(&runs, |a, b| (a < 2) == (b < 2), name), None);
+        let text = disagreement(&runs, |_, _| true, name).unwrap();
+        assert_eq!(text, "  cell=2, repeat 1: digest b, but a in cell=0");
+        runs[1][0].balances = false;
+        let text = disagreement(&runs, |a, b| a == b, name).unwrap();
+        assert_eq!(text, "  cell=1, repeat 1: the ledger does not balance");
     }
 
     fn cell(offered: f64, p99: u64, cores: f64) -> Option<Summary> {

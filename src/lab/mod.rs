@@ -18,7 +18,7 @@ pub use cell::{Cell, Measured};
 pub use files::write;
 pub use goal::Goal;
 pub use grid::{Axis, Skip, grid, order, text};
-pub use judge::{Summary, disagreement, pareto, star, summary};
+pub use judge::{Summary, pareto, star, summary};
 pub use settings::Asked;
 pub use sweep::{Play, Results, Sweep};
 pub use table::table;

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::cell::Tape;
+use super::judge::disagreement;
 use super::machine::{Control, cpu_seconds};
 use super::progress::Progress;
 use super::{Cell, Goal, Measured, order};
@@ -98,6 +99,12 @@ impl Sweep {
         let complete = at == order.len();
         order.truncate(at);
         Ok(Results { order, runs, discarded, complete })
+    }
+
+    /// Says which cells have other rows than others that played the same ticks by the same rules, if any have.
+    pub fn disagreement(&self, results: &Results) -> Option<String> {
+        let same = |a: usize, b: usize| self.cells[a].has_the_rows_of(&self.cells[b]);
+        disagreement(&results.runs, same, |cell| self.name(cell))
     }
 
     /// The market of every cell, each made once.
