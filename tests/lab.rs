@@ -158,6 +158,7 @@ fn a_sweep_that_makes_no_sense_is_refused_before_anything_is_run() {
     assert!(refused("--batch 1,2 --vary batch=3,4").contains("batch.max_ticks is varied twice"));
     assert!(refused("--batch 1,2 --skip rate=1/s").contains("`rate` does not vary in this sweep"));
     assert!(refused("--batch 1,2 --rate 1M/s --for 10m").contains("give a shorter --for"));
+    assert!(refused("--vary sweep.repeat=1,2").contains("sweep.repeat is the same for all cells"));
     assert!(refused("--batch 1,x").starts_with("Some(78) "));
     assert!(refused("--vary batch.max_tick=1,2").contains("did you mean `max_ticks`?"));
     assert!(refused("--batch 1,2 --repeat 0").contains("not a number of repeats"));

@@ -149,6 +149,10 @@ fn axes(settings: Vec<Axis>, said: Vec<Axis>) -> Result<Vec<Axis>> {
             axes.push(axis);
         }
     }
+    if let Some(axis) = axes.iter().find(|axis| axis.key.starts_with("sweep.") || axis.key.starts_with("output.")) {
+        let text = format!("sweep: {} is the same for all cells; vary another setting", axis.key);
+        return Err(Error::Usage(text));
+    }
     if axes.is_empty() {
         return Err(Error::Usage(format!("sweep: nothing varies; give lists of values, for example {EXAMPLE}")));
     }

@@ -75,12 +75,12 @@ impl Cell {
 
     /// When the schedule ends, in nanoseconds from its beginning.
     pub fn ends(&self) -> u64 {
-        self.config.knobs.warmup + self.span
+        self.config.knobs.warmup.saturating_add(self.span)
     }
 
     /// When it is given up, if it has not drained.
     pub fn given_up(&self) -> u64 {
-        self.ends() + self.span.max(GRACE)
+        self.ends().saturating_add(self.span.max(GRACE))
     }
 
     /// Whether it plays the same ticks by the same rules, so that its rows must be the same.

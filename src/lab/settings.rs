@@ -49,7 +49,7 @@ impl Asked {
         }
         Some(Asked {
             repeat: section.repeat.0.min(MOST_REPEATS) as usize,
-            warmup: u64::try_from(section.warmup.0.as_nanos()).unwrap_or(u64::MAX),
+            warmup: i64::try_from(section.warmup.0.as_nanos()).unwrap_or(i64::MAX) as u64,
             goal: section.goal.0,
             vary,
         })

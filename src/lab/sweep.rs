@@ -73,7 +73,7 @@ impl Sweep {
         let tapes = self.tapes()?;
         let cells = self.cells.len();
         let mut order = order(cells, self.repeat, self.seed);
-        let each = self.cells.iter().map(Cell::ends).sum::<u64>() / cells.max(1) as u64;
+        let each = self.cells.iter().map(Cell::ends).max().unwrap_or(0);
         let mut progress = Progress::new(order.len(), Duration::from_nanos(each));
         let (mut runs, mut discarded) = (vec![Vec::<Measured>::new(); cells], vec![Vec::new(); cells]);
         let first = order.len();
