@@ -90,9 +90,15 @@ pub struct Recorder {
     dues: VecDeque<(RunTime, usize)>,
     outstanding: usize,
     unsealed: usize,
+    from: RunTime,
 }
 
 impl Recorder {
+    /// A recorder that leaves out what was due before `from`.
+    pub fn since(from: RunTime) -> Self {
+        Recorder { from, ..Recorder::default() }
+    }
+
     /// Ticks were handed to the batch at `now`; `dues` are the instants at which they were due.
     pub fn arrived(&mut self, dues: &[RunTime], now: RunTime) {
         if !dues.is_empty() {
@@ -116,13 +122,16 @@ impl Recorder {
             && let Some(arrival) = self.arrivals.front_mut()
         {
             let n = count.min(arrival.count);
-            let mut left = n;
+            let (mut left, mut measured) = (n, 0);
             while left > 0
                 && let Some((due, run)) = self.dues.front_mut()
             {
                 let together = left.min(*run);
-                self.stages.record(Stage::Tick, now.saturating_sub(*due), together as u64);
-                self.stages.record(Stage::Source, arrival.arrived.saturating_sub(*due), together as u64);
+                if *due >= self.from {
+                    self.stages.record(Stage::Tick, now.saturating_sub(*due), together as u64);
+                    self.stages.record(Stage::Source, arrival.arrived.saturating_sub(*due), together as u64);
+                    measured += together as u64;
+                }
                 left -= together;
                 *run -= together;
                 if *run == 0 {
@@ -130,8 +139,10 @@ impl Recorder {
                 }
             }
             self.outstanding -= n;
-            self.stages.record(Stage::Batch, arrival.sealed - arrival.arrived, n as u64);
-            self.stages.record(Stage::Operators, now - arrival.sealed, n as u64);
+            if measured > 0 {
+                self.stages.record(Stage::Batch, arrival.sealed - arrival.arrived, measured);
+                self.stages.record(Stage::Operators, now - arrival.sealed, measured);
+            }
             arrival.count -= n;
             count -= n;
             if arrival.count == 0 {
@@ -156,6 +167,7 @@ impl Recorder {
 pub struct Closes {
     inner: Mutex<ClosesInner>,
     schedule: Option<Schedule>,
+    from: RunTime,
 }
 
 /// When a schedule's clock brings the watermark, in milliseconds, somewhere.
@@ -180,7 +192,12 @@ impl Closes {
         let (latency, sink) = (histogram(), histogram());
         let passed = vec![VecDeque::new(); workers];
         let inner = ClosesInner { passed, flushed: vec![-1; workers], open: BTreeMap::new(), latency, sink };
-        Closes { inner: Mutex::new(inner), schedule }
+        Closes { inner: Mutex::new(inner), schedule, from: 0 }
+    }
+
+    /// The same book, which leaves out the windows that were due to close before `from`.
+    pub fn since(self, from: RunTime) -> Self {
+        Closes { from, ..self }
     }
 
     /// The worker's watermark moved to `watermark_ms` because of something due at `due`.
@@ -193,7 +210,9 @@ impl Closes {
         let mut inner = self.lock();
         let last = inner.open.entry(end_ms).or_insert(now);
         *last = now.max(*last);
-        inner.sink.saturating_record(sink_nanos);
+        if now >= self.from {
+            inner.sink.saturating_record(sink_nanos);
+        }
     }
 
     /// The worker has flushed all its rows of windows that end at or before `watermark_ms`.
@@ -208,7 +227,9 @@ impl Closes {
             let moved = inner.passed.iter().map(|p| p.iter().find(|(ms, _)| *ms >= end_ms).map_or(0, |(_, due)| *due));
             let moved = moved.max().unwrap_or(0);
             let due = self.schedule.as_ref().map_or(moved, |passes_at| passes_at(end_ms).min(moved));
-            inner.latency.saturating_record(flushed_at.saturating_sub(due));
+            if due >= self.from {
+                inner.latency.saturating_record(flushed_at.saturating_sub(due));
+            }
         }
         for passed in &mut inner.passed {
             while passed.len() > 1 && passed[0].0 <= complete {
@@ -248,6 +269,27 @@ mod tests {
         assert_eq!(values(stages.get(Stage::Source)), [5, 10, 20]);
         assert_eq!(values(stages.get(Stage::Batch)), [5, 20, 20]);
         assert_eq!(values(stages.get(Stage::Operators)), [10, 10, 10]);
+    }
+
+    #[test]
+    fn what_was_due_in_the_warm_up_is_left_out() {
+        let mut recorder = Recorder::since(20);
+        recorder.arrived(&[10, 19, 20, 25], 30);
+        recorder.sealed(50);
+        recorder.applied(1, 55);
+        assert_eq!(recorder.outstanding(), 3);
+        recorder.applied(3, 60);
+        let stages = recorder.swap(Box::default());
+        assert_eq!(values(stages.get(Stage::Tick)), [35, 40]);
+        assert_eq!(values(stages.get(Stage::Source)), [5, 10]);
+        assert_eq!(values(stages.get(Stage::Batch)), [20, 20]);
+        assert_eq!(values(stages.get(Stage::Operators)), [10, 10]);
+
+        let closes = Closes::new(1, Some(Box::new(|ms| ms as u64 * 10))).since(200);
+        closes.passed(0, 30, 300);
+        [10, 20, 30].into_iter().for_each(|end| closes.closed(end, 400, 1));
+        closes.flushed(0, 30);
+        assert_eq!(values(&closes.histograms().0), [100, 200]);
     }
 
     #[test]

@@ -15,7 +15,8 @@
 //! * [`tape`]: what a recorded or generated day is, its formats, its order and its schedule;
 //! * edges: [`source`] and [`sink`], a file a kind;
 //! * [`operators`]: the dataflow; timely and differential are known here and in `runtime`;
-//! * the run: [`runtime`], [`config`], [`report`], [`cli`].
+//! * the run: [`runtime`], [`config`], [`report`], [`play`];
+//! * many runs: [`lab`]; and the command line over all: [`cli`].
 //!
 //! The life of one tick from dataset to sink is told in `ARCHITECTURE.md`.
 //!
@@ -57,4 +58,6 @@ pub mod operators;
 pub mod runtime;
 pub mod config;
 pub mod report;
+pub mod play;
+pub mod lab;
 pub mod cli;

@@ -61,6 +61,17 @@ fn play<A: Aggregate<Value = Bar>>(
     batch: BatchLimits,
     sink: Box<dyn Sink<Summary<Bar>> + Send>,
 ) -> Outcome {
+    play_after::<A>(0, tape, clock, batch, sink)
+}
+
+/// The same with a warm-up of so many nanoseconds.
+fn play_after<A: Aggregate<Value = Bar>>(
+    warmup: u64,
+    tape: &[Tick],
+    clock: &Clock,
+    batch: BatchLimits,
+    sink: Box<dyn Sink<Summary<Bar>> + Send>,
+) -> Outcome {
     let symbols = Arc::new(Names::default());
     symbols.intern("S");
     let around = Surroundings {
@@ -77,7 +88,7 @@ fn play<A: Aggregate<Value = Bar>>(
     let sessions = Sessions::new(TimeZone::UTC);
     let plan = Plan {
         clock: clock.clone(),
-        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000 },
+        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup },
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions },
         changes_every_ms: 1_000,
         symbols,
@@ -136,6 +147,21 @@ fn a_linger_never_delays_a_close() {
     let linger = BatchLimits::new(usize::MAX, Duration::from_secs(60), u64::MAX);
     let outcome = play::<Ohlcv>(&tape(3_000), &Clock::manual(), linger, Box::new(Discard));
     assert_eq!(millis(&outcome.closes.histograms().0), [(0, 3)]);
+}
+
+#[test]
+fn a_warm_up_is_cut_by_due_time_and_changes_no_row() {
+    let (clock, linger) = (Clock::manual(), BatchLimits::new(usize::MAX, Duration::from_millis(4), u64::MAX));
+    let all = play::<Ohlcv>(&tape(3_000), &clock, linger, Box::new(Discard));
+    let clock = Clock::manual();
+    let cut = play_after::<Ohlcv>(1_500 * MS as u64, &tape(3_000), &clock, linger, Box::new(Discard));
+    assert_eq!(cut.written.digest, all.written.digest);
+    for stage in Stage::ALL {
+        assert_eq!(cut.stages.get(stage).len(), 1_500, "{}", stage.name());
+    }
+    // Windows close 100 ms after 1, 2 and, with the input, 3 seconds.
+    assert_eq!((all.closes.histograms().0.len(), cut.closes.histograms().0.len()), (3, 2));
+    assert_eq!((cut.elapsed / MS as u64, cut.applied_by / MS as u64), (2_999, 2_999));
 }
 
 thread_local! {

@@ -76,7 +76,7 @@ pub fn play(
     let batch = BatchLimits::new(max_ticks, Duration::ZERO, u64::MAX);
     let plan = Plan {
         clock: around.clock.clone(),
-        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000 },
+        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0 },
         lateness: lateness(horizon),
         changes_every_ms: 1_000,
         symbols: around.symbols.clone(),

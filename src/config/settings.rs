@@ -280,6 +280,7 @@ impl Config {
                 batch: BatchLimits::new(batch.max_ticks.0.min(1 << 24) as usize, max_delay, batch.max_bytes.0),
                 spin: run.wait == Wait::Spin,
                 max_lead_ms: nanos(run.max_lead) / MS,
+                warmup: 0,
             },
             strict: run.strict,
             output: to,

@@ -35,6 +35,7 @@ pub(super) struct Drive<'a> {
     began: RunTime,
     report_at: RunTime,
     retired: u64,
+    pub applied_at: RunTime,
 }
 
 impl<'a> Drive<'a> {
@@ -47,8 +48,9 @@ impl<'a> Drive<'a> {
         gauge: &'a Gauge,
         began: RunTime,
     ) -> Self {
-        let (recorder, report_at, retired) = (Recorder::default(), began + REPORT_EVERY, 0);
-        Drive { knobs, stop, context, feed, recorder, post, gauge, began, report_at, retired }
+        let (recorder, report_at) = (Recorder::since(began + knobs.warmup), began + REPORT_EVERY);
+        let (retired, applied_at) = (0, began);
+        Drive { knobs, stop, context, feed, recorder, post, gauge, began, report_at, retired, applied_at }
     }
 
     /// Plays the feed to its end, or until the run is stopped, and sees everything through the dataflow. Returns
@@ -148,7 +150,8 @@ impl<'a> Drive<'a> {
     fn retire(&mut self, written: &Rc<Cell<Written>>, now: RunTime) {
         let applied = self.context.counters.applied.get();
         if applied > self.retired {
-            self.recorder.applied((applied - self.retired) as usize, self.context.clock.now());
+            self.applied_at = self.context.clock.now();
+            self.recorder.applied((applied - self.retired) as usize, self.applied_at);
             self.retired = applied;
             self.gauge.applied.store(applied, Ordering::Relaxed);
             self.gauge.rows.store(written.get().rows, Ordering::Relaxed);

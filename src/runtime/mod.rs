@@ -32,6 +32,8 @@ pub struct Knobs {
     pub spin: bool,
     /// How far a worker's watermark may be ahead of the slowest's, in milliseconds of event time.
     pub max_lead_ms: i64,
+    /// What is due in the first so many nanoseconds of the schedule is played and left out of the latencies.
+    pub warmup: RunTime,
 }
 
 /// How a run is to be done.
@@ -88,6 +90,8 @@ pub struct Outcome {
     pub batches: u64,
     /// From the schedule's beginning, or the first read, to the last row flushed, in nanoseconds.
     pub elapsed: u64,
+    /// From there to the last tick applied, in nanoseconds.
+    pub applied_by: u64,
 }
 
 /// What one worker came to.
@@ -96,6 +100,7 @@ struct Share {
     ledger: Ledger,
     written: Written,
     batches: u64,
+    applied_at: RunTime,
 }
 
 /// What one worker shows of itself while it runs.
@@ -147,7 +152,8 @@ where
     let began = clock.now() + if scheduled { HEAD_START } else { 0 };
     feeds.iter_mut().for_each(|feed| feed.begin(began));
     let schedule = feeds.first().and_then(Feed::schedule).map(|schedule| Box::new(schedule) as Schedule);
-    let (closes, failure) = (Arc::new(Closes::new(workers, schedule)), Failure::default());
+    let (closes, failure) = (Closes::new(workers, schedule).since(began + knobs.warmup), Failure::default());
+    let closes = Arc::new(closes);
     let (sender, reports) = channel();
     let mut returns = Vec::new();
     let seats: Vec<Seat<R>> = feeds
@@ -186,7 +192,7 @@ where
             let batches = drive.play(worker, input, &probe, &written);
             let mut ledger = drive.context.counters.ledger.get();
             ledger.read = drive.context.counters.applied.get();
-            Share { ledger, written: written.get(), batches }
+            Share { ledger, written: written.get(), batches, applied_at: drive.applied_at }
         }
     };
     let mut config = if workers == 1 { timely::Config::thread() } else { timely::Config::process(workers) };
@@ -221,13 +227,15 @@ where
         total.written.retracted += share.written.retracted;
         total.written.digest = total.written.digest.wrapping_add(share.written.digest);
         total.batches += share.batches;
+        total.applied_at = total.applied_at.max(share.applied_at);
     }
     if let Some(error) = failure.take() {
         return Err(error);
     }
     let elapsed = clock.now().saturating_sub(began);
-    let Share { ledger, written, batches } = total;
-    Ok(Outcome { ledger, written, stages, closes, batches, elapsed })
+    let Share { ledger, written, batches, applied_at } = total;
+    let applied_by = applied_at.saturating_sub(began);
+    Ok(Outcome { ledger, written, stages, closes, batches, elapsed, applied_by })
 }
 
 /// Gathers what the workers report, second by second.

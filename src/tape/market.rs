@@ -7,7 +7,7 @@ use crate::time::{EventTime, SECOND};
 use super::leaf::PartitionRules;
 
 /// What to make.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Market {
     /// Everything follows from it.
     pub seed: u64,

@@ -111,6 +111,7 @@ pub fn play(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) -> Play
             batch: BatchLimits::new(knobs.max_ticks, Duration::from_millis(knobs.linger_ms), u64::MAX),
             spin: false,
             max_lead_ms: 60_000,
+            warmup: 0,
         },
         lateness: rules.clone(),
         changes_every_ms: 1_000,

@@ -1,26 +1,30 @@
 //! `main` for every pipeline: flags, configuration, Ctrl-C, exit codes.
 
-use std::ffi::OsString;
+mod flags;
+mod sweep;
+
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::config::{Config, Effective, Input, Layers, Output, Settings};
+use crate::config::{Config, Effective, Input, Output, Settings};
 use crate::error::{Doing as _, Error, Result};
+use crate::lab::Asked;
 use crate::operators::{Changes, Ticks};
+use crate::play;
 use crate::report::{LatencyLog, Progress, Report};
 use crate::row::Row;
-use crate::runtime::{self, Outcome, Plan};
+use crate::runtime::Outcome;
 use crate::sink::{Discard, Run, Settling, Sink, Stdout, settle};
-use crate::source::{self, Surroundings, in_memory};
+use crate::source::Surroundings;
 use crate::tape::Rejects;
-use crate::tick::Names;
-use crate::time::Clock;
+use flags::Flags;
+use sweep::SweepFlags;
 
 /// Plays a tape through a pipeline over stock ticks, and reports latency from when each tick was due.
 #[derive(Parser)]
@@ -32,100 +36,21 @@ struct Cli {
     command: Option<Command>,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Print the settings of a run and where each came from, and run nothing
     Config,
     /// Look for mistakes in the settings, and run nothing
     Check,
-}
-
-#[derive(Args)]
-struct Flags {
-    /// A file, a folder, a glob, or "-" for standard input [default: a made-up market in memory]
-    #[arg(long, global = true, value_name = "PATH")]
-    input: Option<String>,
-    /// Format of the input: csv, jsonl, or auto, which goes by the extension
-    #[arg(long, global = true)]
-    format: Option<String>,
-    /// Length of windows: 1s, 5m
-    #[arg(long, global = true, value_name = "DUR")]
-    window: Option<String>,
-    /// Speed of the tape: 1x, 60x, max
-    #[arg(long, global = true)]
-    speed: Option<String>,
-    /// Ticks a second, evenly, instead of a speed: 200k/s
-    #[arg(long, global = true)]
-    rate: Option<String>,
-    /// Most ticks in a batch; 1 is tick at a time
-    #[arg(long, global = true, value_name = "N")]
-    batch: Option<String>,
-    /// Longest wait of a tick for others to fill its batch: 1ms (0s is greedy)
-    #[arg(long, global = true, value_name = "DUR")]
-    linger: Option<String>,
-    /// Workers
-    #[arg(long, short, global = true, value_name = "N")]
-    workers: Option<String>,
-    /// Folder for the rows, summary.json, latency.hlog and rejected.jsonl
-    #[arg(long, global = true, value_name = "DIR")]
-    out: Option<String>,
-    /// Play what is due within this span of the schedule: 10s
-    #[arg(long = "for", global = true, value_name = "DUR")]
-    play_for: Option<String>,
-    /// Play the first N records in merged order
-    #[arg(long, global = true, value_name = "N")]
-    limit: Option<String>,
-    /// Exit 1 when a record was rejected
-    #[arg(long, global = true)]
-    strict: bool,
-    /// A TOML file of settings, over the defaults; repeatable, the last one wins
-    #[arg(long, short, global = true, value_name = "FILE")]
-    config: Vec<PathBuf>,
-    /// One setting, as in --set late.policy=drop; repeatable
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-}
-
-impl Flags {
-    /// Puts everything that was said into layers over the defaults.
-    fn layers(&self, name: &str, defaults: &'static str) -> Result<Layers> {
-        let mut layers = Layers::new(&format!("{name}.toml"), defaults, &["source.columns"]);
-        for file in &self.config {
-            layers.file(file)?;
-        }
-        let ours = |(name, _): &(OsString, OsString)| name.to_string_lossy().starts_with("TAPEFLOW__");
-        layers.environment(std::env::vars_os().filter(ours));
-        for set in &self.set {
-            layers.set(set);
-        }
-        let mut flag = |flag: &str, key: &str, value: &Option<String>| {
-            if let Some(text) = value {
-                // Counts are numbers in TOML; everything else is a text.
-                match text.parse::<i64>() {
-                    Ok(number) if key != "source.input" && key != "output.to" => layers.flag(flag, key, number),
-                    _ => layers.flag(flag, key, text.as_str()),
-                }
-            }
-        };
-        flag("--input", "source.input", &self.input);
-        flag("--format", "source.format", &self.format);
-        flag("--window", "window.length", &self.window);
-        flag("--speed", "source.speed", &self.speed);
-        flag("--rate", "source.rate", &self.rate);
-        flag("--batch", "batch.max_ticks", &self.batch);
-        flag("--linger", "batch.max_delay", &self.linger);
-        flag("--workers", "workers", &self.workers);
-        flag("--out", "output.to", &self.out);
-        flag("--for", "source.for", &self.play_for);
-        flag("--limit", "source.limit", &self.limit);
-        if self.linger.is_some() {
-            layers.flag("--linger", "batch.policy", "linger");
-        }
-        if self.strict {
-            layers.flag("--strict", "run.strict", true);
-        }
-        Ok(layers)
-    }
+    /// Run every combination of settings, and compare their latency, throughput and CPU
+    ///
+    /// What varies is given as lists: --batch 1,16,256 --linger 0s,1ms --rate 100k/s,500k/s --workers 1,2, and --vary
+    /// for any other setting, or in the [sweep.vary] table of the settings. Every combination is a cell. All cells are
+    /// run open loop on the made-up market, in a shuffled order and several times over, each for as long as --for says
+    /// beside its warm-up. Cells that play the same ticks must have the same result, else the exit code is 1.
+    ///
+    /// The table goes to standard output; with --out DIR, sweep.csv and sweep.json hold all numbers.
+    Sweep(SweepFlags),
 }
 
 /// Runs a pipeline as a program: `defaults` is its commented TOML, which is its manual too.
@@ -151,7 +76,7 @@ where
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    match run(name, defaults, &cli, pipeline) {
+    match run(name, defaults, cli, pipeline) {
         Ok(code) => code,
         Err(Error::ClosedPipe) => ExitCode::SUCCESS,
         Err(error) => {
@@ -164,23 +89,32 @@ where
     }
 }
 
-fn run<S, R, F>(name: &str, defaults: &'static str, cli: &Cli, pipeline: F) -> Result<ExitCode>
+fn run<S, R, F>(name: &str, defaults: &'static str, cli: Cli, pipeline: F) -> Result<ExitCode>
 where
     S: Settings,
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
 {
-    let mut layers = cli.flags.layers(name, defaults)?;
+    let Cli { flags, command } = cli;
+    if let Some(Command::Sweep(asked)) = &command {
+        return sweep::sweep(name, defaults, flags, asked, pipeline);
+    }
+    let mut layers = flags.layers(name, defaults)?;
     let (config, settings) = (Config::read(&mut layers), S::read(&mut layers));
+    let asked = Asked::read(&mut layers);
     let effective = layers.finish()?;
-    let (Some(config), Some(settings)) = (config, settings) else {
-        return Err(Error::Config(format!("{name}.toml lacks a setting that {name} reads")));
+    let (Some(config), Some(settings), Some(_)) = (config, settings, asked) else {
+        return Err(lacking(name));
     };
-    match cli.command {
+    match command {
         Some(Command::Config) => print(&effective.to_toml_with_origins()),
         Some(Command::Check) => print("the settings are fine\n"),
-        None => play(name, &config, &effective, move |ticks| pipeline(ticks, &settings)),
+        Some(Command::Sweep(_)) | None => play_once(name, &config, &effective, move |ticks| pipeline(ticks, &settings)),
     }
+}
+
+fn lacking(name: &str) -> Error {
+    Error::Config(format!("{name}.toml lacks a setting that {name} reads"))
 }
 
 /// Writes to standard error. If its reader is gone there is nobody to tell, and `eprint` would panic.
@@ -195,7 +129,7 @@ fn print(text: &str) -> Result<ExitCode> {
     }
 }
 
-fn play<R, F>(name: &str, config: &Config, effective: &Effective, pipeline: F) -> Result<ExitCode>
+fn play_once<R, F>(name: &str, config: &Config, effective: &Effective, pipeline: F) -> Result<ExitCode>
 where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
@@ -208,46 +142,23 @@ where
         }
         _ => None,
     };
-    let around = Surroundings {
-        clock: Clock::wall(),
-        rules: config.rules,
-        symbols: Arc::new(Names::default()),
-        venues: Arc::new(Names::default()),
-        rejects: Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?,
-        stop: stop.clone(),
-        play_for: config.play_for,
-        idle: config.idle,
-    };
-    let opened = match &config.input {
-        Input::Market(market) => {
-            config.pacing.check_for(config.play_for)?;
-            let mut tape = market.tape(&around.symbols, config.rules);
-            tape.truncate(usize::try_from(config.limit).unwrap_or(usize::MAX));
-            in_memory(&tape, config.pacing, config.workers, &around)
-        }
-        Input::Files(inputs) => source::open(inputs, config.pacing, config.limit, config.workers, &around)?,
-    };
+    let rejects = Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?;
+    let around = play::surroundings(config, Arc::default(), rejects, stop.clone());
+    let opened = play::open(config, &around)?;
+    let latency_from = opened.latency_from;
     if let Some(folder) = folder {
         remove_earlier::<R>(folder)?;
     }
     let log = folder.map(|folder| LatencyLog::create(&folder.join("latency.hlog"))).transpose()?;
     let runs = Arc::default();
     let sinks = sinks::<R>(config, &around, &runs)?;
-    let plan = Plan {
-        clock: around.clock.clone(),
-        knobs: config.knobs,
-        lateness: config.lateness.clone(),
-        changes_every_ms: config.changes_every_ms,
-        symbols: around.symbols.clone(),
-        stop: stop.clone(),
-    };
     let mut progress = Progress::new(log);
-    let outcome = runtime::run(plan, opened.feeds, sinks, &mut progress, pipeline);
+    let outcome = play::play(config, &around, opened, sinks, &mut progress, pipeline);
     let log = progress.end();
     let outcome = outcome?;
 
     around.rejects.flush()?;
-    let report = report::<R>(name, config, effective, &around, &outcome, opened.latency_from, &stop);
+    let report = report::<R>(name, config, effective, &around, &outcome, latency_from, &stop);
     if let Output::Folder(folder) = &config.output {
         let extension = if config.encoding == crate::row::Encoding::Csv { "csv" } else { "jsonl" };
         let header = config.encoding.header(&R::columns());
@@ -342,9 +253,6 @@ fn report<R: Row>(
     latency_from: &str,
     stop: &AtomicBool,
 ) -> Report {
-    let mut ledger = outcome.ledger;
-    ledger.rejected = around.rejects.count();
-    ledger.read += ledger.rejected;
     let program = if std::env::var_os("CARGO").is_some() { "cargo run --release --".into() } else { program() };
     let next = match (&config.input, &config.output) {
         (Input::Market(_), _) => {
@@ -363,7 +271,7 @@ fn report<R: Row>(
         rows_are: R::NAME,
         rows: outcome.written.rows.max(0) as u64,
         retracted: outcome.written.retracted,
-        ledger,
+        ledger: outcome.ledger,
         symbols: around.symbols.len(),
         workers: config.workers,
         batches: outcome.batches,

@@ -1,0 +1,109 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::Layers;
+use crate::error::Result;
+use crate::lab::Axis;
+
+/// The flags that all commands share.
+#[derive(Args)]
+pub struct Flags {
+    /// A file, a folder, a glob, or "-" for standard input [default: a made-up market in memory]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub input: Option<String>,
+    /// Format of the input: csv, jsonl, or auto, which goes by the extension
+    #[arg(long, global = true)]
+    pub format: Option<String>,
+    /// Length of windows: 1s, 5m
+    #[arg(long, global = true, value_name = "DUR")]
+    pub window: Option<String>,
+    /// Speed of the tape: 1x, 60x, max
+    #[arg(long, global = true)]
+    pub speed: Option<String>,
+    /// Ticks a second, evenly, instead of a speed: 200k/s
+    #[arg(long, global = true)]
+    pub rate: Option<String>,
+    /// Most ticks in a batch; 1 is tick at a time
+    #[arg(long, global = true, value_name = "N")]
+    pub batch: Option<String>,
+    /// Longest wait of a tick for others to fill its batch: 1ms (0s is greedy)
+    #[arg(long, global = true, value_name = "DUR")]
+    pub linger: Option<String>,
+    /// Workers
+    #[arg(long, short, global = true, value_name = "N")]
+    pub workers: Option<String>,
+    /// Folder for the rows, summary.json, latency.hlog and rejected.jsonl
+    #[arg(long, global = true, value_name = "DIR")]
+    pub out: Option<String>,
+    /// Play what is due within this span of the schedule: 10s
+    #[arg(long = "for", global = true, value_name = "DUR")]
+    pub play_for: Option<String>,
+    /// Play the first N records in merged order
+    #[arg(long, global = true, value_name = "N")]
+    pub limit: Option<String>,
+    /// Exit 1 when a record was rejected
+    #[arg(long, global = true)]
+    pub strict: bool,
+    /// A TOML file of settings, over the defaults; repeatable, the last one wins
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+    /// One setting, as in --set late.policy=drop; repeatable
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl Flags {
+    /// Puts everything that was said into layers over the defaults.
+    pub fn layers(&self, name: &str, defaults: &'static str) -> Result<Layers> {
+        let mut layers = Layers::new(&format!("{name}.toml"), defaults, &["source.columns", "sweep.vary"]);
+        for file in &self.config {
+            layers.file(file)?;
+        }
+        let ours = |(name, _): &(OsString, OsString)| name.to_string_lossy().starts_with("TAPEFLOW__");
+        layers.environment(std::env::vars_os().filter(ours));
+        for set in &self.set {
+            layers.set(set);
+        }
+        let mut flag = |flag: &str, key: &str, value: &Option<String>| {
+            if let Some(text) = value {
+                // Counts are numbers in TOML; everything else is a text.
+                match text.parse::<i64>() {
+                    Ok(number) if key != "source.input" && key != "output.to" => layers.flag(flag, key, number),
+                    _ => layers.flag(flag, key, text.as_str()),
+                }
+            }
+        };
+        flag("--input", "source.input", &self.input);
+        flag("--format", "source.format", &self.format);
+        flag("--window", "window.length", &self.window);
+        flag("--speed", "source.speed", &self.speed);
+        flag("--rate", "source.rate", &self.rate);
+        flag("--batch", "batch.max_ticks", &self.batch);
+        flag("--linger", "batch.max_delay", &self.linger);
+        flag("--workers", "workers", &self.workers);
+        flag("--out", "output.to", &self.out);
+        flag("--for", "source.for", &self.play_for);
+        flag("--limit", "source.limit", &self.limit);
+        if self.linger.is_some() {
+            layers.flag("--linger", "batch.policy", "linger");
+        }
+        if self.strict {
+            layers.flag("--strict", "run.strict", true);
+        }
+        Ok(layers)
+    }
+
+    /// Takes out the flags that are lists of values, which are for a sweep to vary.
+    pub fn take_lists(&mut self) -> Result<Vec<Axis>> {
+        let flags = [
+            ("--rate", &mut self.rate),
+            ("--batch", &mut self.batch),
+            ("--linger", &mut self.linger),
+            ("--workers", &mut self.workers),
+        ];
+        let lists = flags.into_iter().filter(|(_, value)| value.as_ref().is_some_and(|text| text.contains(',')));
+        lists.filter_map(|(flag, value)| Some(Axis::parse(flag, &flag[2..], &value.take()?))).collect()
+    }
+}

@@ -1,0 +1,100 @@
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::latency::{LONGEST, histogram};
+
+/// Linux counts processor time in hundredths of a second for all programs.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// How long the control thread sleeps.
+const SLEEP: Duration = Duration::from_millis(1);
+
+/// The machine, as far as it tells.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// The processor's model.
+    pub cpu: Option<String>,
+    /// How many cores we may use.
+    pub cores: Option<usize>,
+    /// The kernel's release.
+    pub kernel: Option<String>,
+}
+
+impl Machine {
+    /// This machine.
+    pub fn here() -> Self {
+        let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+        Machine {
+            cpu: model.map(|(_, model)| model.trim().to_owned()),
+            cores: std::thread::available_parallelism().ok().map(usize::from),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|it| it.trim().to_owned()),
+        }
+    }
+}
+
+/// Seconds of processor time that this process has used so far, on all cores, where the system tells.
+pub fn cpu_seconds() -> Option<f64> {
+    parse_stat(&fs::read_to_string("/proc/self/stat").ok()?)
+}
+
+/// User and system time out of `/proc/self/stat`. The program's name, in brackets, may hold anything.
+fn parse_stat(stat: &str) -> Option<f64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut next = || fields.next()?.parse::<f64>().ok();
+    Some((next()? + next()?) / TICKS_PER_SECOND)
+}
+
+/// A thread that does nothing but sleep a millisecond at a time, and records how much longer than the shortest each
+/// took (jHiccup's method): what the machine does to anyone, whatever we do.
+pub struct Control {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Histogram<u64>>,
+}
+
+impl Control {
+    /// Begins to watch the machine.
+    pub fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let (mut hiccups, mut shortest) = (histogram(), u64::MAX);
+            let interval = SLEEP.as_nanos() as u64;
+            while !stopped.load(Ordering::Relaxed) {
+                let before = Instant::now();
+                std::thread::sleep(SLEEP);
+                let took = before.elapsed().as_nanos() as u64;
+                shortest = shortest.min(took);
+                // In range for certain; those who would have begun to sleep during a pause count too.
+                let _ = hiccups.record_correct((took - shortest).min(LONGEST), interval);
+            }
+            hiccups
+        });
+        Control { stop, thread }
+    }
+
+    /// How long the machine held a sleeper up, in nanoseconds.
+    pub fn end(self) -> Histogram<u64> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_else(|_| histogram())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_time_is_user_and_system_time() {
+        let stat = "71 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 150 50 99 99 20 0 4";
+        assert_eq!(parse_stat(stat), Some(2.0));
+        assert_eq!(parse_stat("71 (a) S 1"), None);
+        assert_eq!(parse_stat(""), None);
+    }
+}

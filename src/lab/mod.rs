@@ -1,0 +1,24 @@
+//! The lab: one pipeline under many settings, each measured in the same way, and what can be concluded from it.
+//!
+//! A sweep plays every cell of a grid of settings open loop and several times over, in a shuffled order. Repeats are
+//! never merged and percentiles never averaged: what is shown of a cell is the median of its repeats, and their range.
+
+mod cell;
+mod files;
+mod goal;
+mod grid;
+mod judge;
+mod machine;
+mod progress;
+mod settings;
+mod sweep;
+mod table;
+
+pub use cell::{Cell, Measured};
+pub use files::write;
+pub use goal::Goal;
+pub use grid::{Axis, Skip, grid, order, text};
+pub use judge::{Summary, pareto, star, summary};
+pub use settings::Asked;
+pub use sweep::{Play, Results, Sweep};
+pub use table::table;

@@ -1,0 +1,69 @@
+use serde::Deserialize;
+use toml::Value;
+
+use super::{Axis, Goal};
+use crate::config::{Count, Layers, Maybe, Span};
+
+/// The most repeats of a cell.
+const MOST_REPEATS: u64 = 1_000;
+
+#[derive(Deserialize)]
+struct SweepSection {
+    repeat: Count,
+    warmup: Span,
+    goal: Maybe<Goal>,
+    vary: toml::Table,
+}
+
+/// What the settings say about a sweep.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// How often each cell is run.
+    pub repeat: usize,
+    /// What is due in the first so many nanoseconds is not measured.
+    pub warmup: u64,
+    /// What the starred row keeps to.
+    pub goal: Option<Goal>,
+    /// What varies.
+    pub vary: Vec<Axis>,
+}
+
+impl Asked {
+    /// Reads the `[sweep]` table. What is wrong is left in the layers.
+    pub fn read(layers: &mut Layers) -> Option<Self> {
+        let section: SweepSection = layers.section("sweep")?;
+        if !(1..=MOST_REPEATS).contains(&section.repeat.0) {
+            let help = format!("write a number from 1 to {MOST_REPEATS}; 3 to 5 is usual");
+            layers.problem("sweep.repeat", "not a number of repeats", &help);
+        }
+        let mut vary = Vec::new();
+        for (key, values) in flat("", section.vary) {
+            match values {
+                Value::Array(values) if !values.is_empty() => vary.push(Axis::new("[sweep.vary]", &key, values)),
+                _ => layers.problem(
+                    &format!("sweep.vary.{key}"),
+                    &format!("`{key}` is not given a list of values"),
+                    "write for example \"batch.max_ticks\" = [1, 16, 256]",
+                ),
+            }
+        }
+        Some(Asked {
+            repeat: section.repeat.0.min(MOST_REPEATS) as usize,
+            warmup: i64::try_from(section.warmup.0.as_nanos()).unwrap_or(i64::MAX) as u64,
+            goal: section.goal.0,
+            vary,
+        })
+    }
+}
+
+/// The settings of a table by their whole keys, whether these were written with quotes or as tables.
+fn flat(at: &str, table: toml::Table) -> Vec<(String, Value)> {
+    let inside = |(key, value): (String, Value)| {
+        let key = if at.is_empty() { key } else { format!("{at}.{key}") };
+        match value {
+            Value::Table(inner) => flat(&key, inner),
+            value => vec![(key, value)],
+        }
+    };
+    table.into_iter().flat_map(inside).collect()
+}

@@ -1,0 +1,105 @@
+use std::fmt::Write as _;
+
+use super::{Results, Summary, Sweep, pareto, star, summary};
+use crate::report::{count, span};
+
+/// The table of a sweep, with what its marks mean.
+pub fn table(sweep: &Sweep, results: &Results) -> String {
+    let cells: Vec<Option<Summary>> = results.runs.iter().map(|runs| summary(runs)).collect();
+    let front = pareto(&cells);
+    let starred = sweep.goal.and_then(|goal| star(&cells, &goal));
+    let has_cpu = cells.iter().flatten().any(|cell| cell.cores.is_some());
+    let mut rows = vec![heads(sweep, has_cpu)];
+    for (at, cell) in cells.iter().enumerate() {
+        let mark = match (starred == Some(at), front[at]) {
+            (true, true) => "*+",
+            (true, false) => "*",
+            (false, true) => " +",
+            (false, false) => "",
+        };
+        let settings = sweep.cells[at].values.iter().cloned();
+        let figures = cell.as_ref().map_or_else(|| vec!["not run".into()], |cell| figures(cell, has_cpu));
+        rows.push([mark.to_owned()].into_iter().chain(settings).chain(figures).collect());
+    }
+    let repeats = if sweep.repeat == 1 { "1 repeat".into() } else { format!("{} repeats", sweep.repeat) };
+    let (name, number) = (&sweep.pipeline, sweep.cells.len());
+    let how = if results.complete { "" } else { "; interrupted" };
+    let mut out = format!("{name} sweep: {number} cells x {repeats}, latency of ticks from when each was due{how}\n\n");
+    out.push_str(&aligned(&rows));
+    out.push('\n');
+    legend(&mut out, sweep, &cells, starred, has_cpu);
+    out
+}
+
+fn heads(sweep: &Sweep, has_cpu: bool) -> Vec<String> {
+    let cores = if has_cpu { &["cores"][..] } else { &[] };
+    let latency = ["p50", "p90", "p99", "p99 min..max", "p99.9", "max", "noise", ""];
+    let heads = [""].into_iter().chain(sweep.labels.iter().map(String::as_str)).chain(["offered/s", "achieved/s"]);
+    heads.chain(cores.iter().copied()).chain(latency).map(str::to_owned).collect()
+}
+
+fn figures(cell: &Summary, has_cpu: bool) -> Vec<String> {
+    // What was never applied would have been slower still.
+    let at_least = if cell.censored { ">" } else { "" };
+    let latency = |nanos| format!("{at_least}{}", span(nanos));
+    let (tick, (low, high)) = (&cell.tick, cell.p99_range);
+    let mut out = vec![count(cell.offered.round() as u64), count(cell.achieved.round() as u64)];
+    if has_cpu {
+        out.push(cell.cores.map_or_else(String::new, |cores| format!("{cores:.2}")));
+    }
+    out.extend([tick.p50, tick.p90, tick.p99].map(latency));
+    out.push(format!("{}..{}", span(low), span(high)));
+    out.extend([tick.p99_9, tick.max].map(latency));
+    out.push(span(cell.control_p99));
+    let remarks =
+        [(cell.censored, "censored"), (!cell.sustainable && !cell.censored, "not sustained"), (cell.noisy, "noisy")];
+    out.push(remarks.iter().filter(|(holds, _)| *holds).map(|(_, remark)| *remark).collect::<Vec<_>>().join(", "));
+    out
+}
+
+/// The cells of a table in columns, to the right; a last column of words to the left.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let wide = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|it| it.len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(wide).collect();
+    let mut out = String::new();
+    for row in rows {
+        let cell = |(at, text): (usize, &String)| match at {
+            0 => format!(" {text:2}"),
+            _ if at + 1 == columns => format!("  {text}"),
+            _ => format!("  {text:>width$}", width = widths[at]),
+        };
+        let line: String = row.iter().enumerate().map(cell).collect();
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn legend(out: &mut String, sweep: &Sweep, cells: &[Option<Summary>], starred: Option<usize>, has_cpu: bool) {
+    let any = |of: fn(&Summary) -> bool| cells.iter().flatten().any(of);
+    let cheap = if has_cpu { "fewest cores" } else { "lowest latency (this system tells no processor time)" };
+    let mut line = |text: String| _ = writeln!(out, "  {text}");
+    match (&sweep.goal, starred) {
+        (Some(goal), Some(at)) => {
+            let name = sweep.name(at);
+            line(format!("* {cheap} at the highest rate that keeps {goal} and is sustained: {name}"));
+        }
+        (Some(goal), None) => line(format!("no row is starred: none keeps {goal}, is sustained and was run in quiet")),
+        (None, _) => {}
+    }
+    line("+ on the Pareto front: no sustained row has as high a rate, as low a p99 and as few cores".into());
+    line("each figure is the median of the repeats; noise is the p99 of how long the machine held up a sleeper".into());
+    if !has_cpu && sweep.goal.is_none() {
+        line("this system tells no processor time, so there is no column of cores".into());
+    }
+    if any(|cell| cell.censored) {
+        line("censored: stopped, since it had not drained long after its schedule's end; latencies are too low".into());
+    }
+    if any(|cell| !cell.sustainable && !cell.censored) {
+        line("not sustained: less than 99.9% of what was due had been applied in time".into());
+    }
+    if any(|cell| cell.noisy) {
+        line("noisy: the machine's own pauses passed 1 ms; it is run once more at the end, and never starred".into());
+    }
+}

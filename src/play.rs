@@ -1,0 +1,75 @@
+//! One run as it is configured: the same steps for a run of its own and for each cell of a sweep.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::config::{Config, Input};
+use crate::error::Result;
+use crate::operators::{Changes, Ticks};
+use crate::row::Row;
+use crate::runtime::{self, Outcome, Plan, Watch};
+use crate::sink::Sink;
+use crate::source::{self, Opened, Surroundings, in_memory};
+use crate::tape::Rejects;
+use crate::tick::Names;
+use crate::time::Clock;
+
+/// What the sources of a run need; `symbols` are those that are known already.
+pub fn surroundings(config: &Config, symbols: Arc<Names>, rejects: Rejects, stop: Arc<AtomicBool>) -> Surroundings {
+    Surroundings {
+        clock: Clock::wall(),
+        rules: config.rules,
+        symbols,
+        venues: Arc::default(),
+        rejects,
+        stop,
+        play_for: config.play_for,
+        idle: config.idle,
+    }
+}
+
+/// Opens the input; a made-up market is made now.
+///
+/// # Errors
+/// When an input cannot be read or cannot be played so.
+pub fn open(config: &Config, around: &Surroundings) -> Result<Opened> {
+    match &config.input {
+        Input::Market(market) => {
+            config.pacing.check_for(config.play_for)?;
+            let mut tape = market.tape(&around.symbols, config.rules);
+            tape.truncate(usize::try_from(config.limit).unwrap_or(usize::MAX));
+            Ok(in_memory(&tape, config.pacing, config.workers, around))
+        }
+        Input::Files(inputs) => source::open(inputs, config.pacing, config.limit, config.workers, around),
+    }
+}
+
+/// Plays what was opened through a pipeline. The rejects, and their share of what was read, are in the ledger.
+///
+/// # Errors
+/// The first failure of an input, an operator or a sink.
+pub fn play<R, F>(
+    config: &Config,
+    around: &Surroundings,
+    opened: Opened,
+    sinks: Vec<Box<dyn Sink<R> + Send>>,
+    watch: &mut dyn Watch,
+    pipeline: F,
+) -> Result<Outcome>
+where
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
+{
+    let plan = Plan {
+        clock: around.clock.clone(),
+        knobs: config.knobs,
+        lateness: config.lateness.clone(),
+        changes_every_ms: config.changes_every_ms,
+        symbols: around.symbols.clone(),
+        stop: around.stop.clone(),
+    };
+    let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, pipeline)?;
+    outcome.ledger.rejected = around.rejects.count();
+    outcome.ledger.read += outcome.ledger.rejected;
+    Ok(outcome)
+}

@@ -1,0 +1,166 @@
+//! `ohlcv sweep` from outside: what it runs, what it writes, and what it refuses. What this can catch: a cell that is
+//! not run or not written, settings that show in the digest, a flag that does not do what it says. What it cannot: any
+//! figure, which is for a quiet machine.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use tapeflow::config::{Config, Layers};
+use tapeflow::lab::{Cell, Results, Sweep, summary};
+use tapeflow::latency::{Closes, Stages};
+use tapeflow::ledger::Ledger;
+use tapeflow::operators::Written;
+use tapeflow::runtime::{Outcome, Snapshot, Watch};
+
+/// A small market, so that a cell is over soon.
+const SMALL: &str = "--rate 5k/s --for 300ms --warmup 100ms --set market.symbols=20 --set window.length=50ms";
+
+fn sweep(args: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ohlcv"));
+    command.arg("sweep").args(args.split_whitespace()).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Of a sweep that must not begin: its standard error, behind the exit code.
+fn refused(args: &str) -> String {
+    let output = sweep(args);
+    assert_eq!(output.stdout, b"", "{args}");
+    format!("{:?} {}", output.status.code(), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn every_cell_is_run_and_written_and_has_the_same_digest() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("sweep");
+    let args = format!("{SMALL} --batch 1,64 --repeat 2 --goal max<=1h --out {}", folder.display());
+    let output = sweep(&args);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("/4  ") && text.contains("batch=64, repeat 2"), "{text}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.starts_with("ohlcv sweep: 2 cells x 2 repeats"), "{table}");
+
+    let csv = fs::read_to_string(folder.join("sweep.csv")).unwrap();
+    let mut lines = csv.lines();
+    let heads: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    let column = |head: &str| heads.iter().position(|it| *it == head).unwrap();
+    let distinct = |head: &str| rows.iter().map(|row| row[column(head)]).collect::<BTreeSet<_>>();
+    assert_eq!(rows.len(), 2 * 2 * 7, "{csv}");
+    assert_eq!(distinct("batch.max_ticks"), BTreeSet::from(["1", "64"]));
+    assert_eq!(distinct("repeat"), BTreeSet::from(["1", "2"]));
+    assert_eq!((distinct("digest").len(), distinct("digest").contains("")), (1, false), "{csv}");
+    // Warm-up: 1,500 of 2,000 ticks are measured, in each of their stages.
+    for row in rows.iter().filter(|row| ["tick", "source", "batch", "operators"].contains(&row[column("stage")])) {
+        assert_eq!((row[column("count")], row[column("offered")], row[column("censored")]), ("1500", "5000", "false"));
+    }
+
+    let json: Value = serde_json::from_str(&fs::read_to_string(folder.join("sweep.json")).unwrap()).unwrap();
+    assert!(json["manifest"]["order"].as_array().unwrap().len() >= 4);
+    assert_eq!(json["manifest"]["goal"], "max <= 1h");
+    let cells = json["cells"].as_array().unwrap();
+    assert_eq!(cells.iter().map(|cell| cell["runs"].as_array().unwrap().len()).collect::<Vec<_>>(), [2, 2]);
+    assert_eq!(cells[0]["settings"]["batch.max_ticks"], "1");
+}
+
+#[test]
+fn what_varies_may_stand_in_a_file_and_cells_may_be_skipped() {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("my.toml");
+    fs::write(&file, "[sweep]\nrepeat = 1\n[sweep.vary]\nworkers = [1, 2]\nbatch.max_delay = [\"0s\", \"2ms\"]\n")
+        .unwrap();
+    let args = format!("{SMALL} --config {} --skip workers=2,linger=2ms", file.display());
+    let output = sweep(&args);
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(table.starts_with("ohlcv sweep: 3 cells x 1 repeat,"), "{table}");
+    assert!(!table.contains('*'), "{table}");
+}
+
+/// A sweep of one tick a millisecond for 50 ms, with so many batch sizes.
+fn two_cells() -> Sweep {
+    let cell = |batch: &i64| {
+        let mut layers =
+            Layers::new("ohlcv.toml", include_str!("../pipelines/ohlcv.toml"), &["source.columns", "sweep.vary"]);
+        layers.flag("--batch", "batch.max_ticks", *batch);
+        layers.flag("--rate", "source.rate", "1k/s");
+        layers.flag("--for", "source.for", "50ms");
+        let config = Config::read(&mut layers).unwrap();
+        Cell::new(vec![batch.to_string()], config, &layers.finish().unwrap(), 0).unwrap()
+    };
+    Sweep {
+        pipeline: "ohlcv".into(),
+        keys: vec!["batch.max_ticks".into()],
+        labels: vec!["batch".into()],
+        cells: [1, 16].iter().map(cell).collect(),
+        repeat: 1,
+        warmup: 0,
+        goal: None,
+        seed: 1,
+        settings: Value::Null,
+    }
+}
+
+/// Runs it with a pipeline that is played by `digest`: a digest for each cell, or none to hang until it is stopped.
+fn run(sweep: &Sweep, digest: [Option<u64>; 2]) -> Results {
+    let play = &mut |at: usize, cell: &Cell, around: &tapeflow::source::Surroundings, _, watch: &mut dyn Watch| {
+        let (mut read, mut waited) = (cell.market.ticks, 0);
+        let stages = Stages::default();
+        while digest[at].is_none() && !around.stop.load(Ordering::Relaxed) {
+            assert!(waited < 60_000, "it was never stopped");
+            std::thread::sleep(Duration::from_millis(10));
+            (read, waited) = (cell.market.ticks - 1, waited + 10);
+            watch.progress(&Snapshot { applied: 0, backlog: 0, rows: 0, stages: &stages });
+        }
+        Ok(Outcome {
+            ledger: Ledger { read, on_time: read, ..Ledger::default() },
+            written: Written { digest: digest[at].unwrap_or(0), ..Written::default() },
+            stages,
+            closes: Arc::new(Closes::new(1, None)),
+            batches: 1,
+            elapsed: 1,
+            applied_by: 1,
+        })
+    };
+    sweep.run(&AtomicBool::new(false), play).unwrap()
+}
+
+#[test]
+fn cells_that_played_the_same_ticks_and_have_other_rows_are_named() {
+    let sweep = two_cells();
+    assert_eq!(sweep.disagreement(&run(&sweep, [Some(7), Some(7)])), None);
+    let text = sweep.disagreement(&run(&sweep, [Some(7), Some(8)])).unwrap();
+    assert_eq!(text, "  batch=16, repeat 1: digest 0000000000000008, but 0000000000000007 in batch=1");
+}
+
+#[test]
+fn a_cell_that_does_not_drain_is_stopped_and_has_no_digest() {
+    let sweep = two_cells();
+    let results = run(&sweep, [Some(7), None]);
+    assert!(results.complete);
+    let [drained, stopped] =
+        [0, 1].map(|cell| (results.runs[cell][0].censored, results.runs[cell][0].digest.is_some()));
+    assert_eq!((drained, stopped), ((false, true), (true, false)));
+    assert!(!summary(&results.runs[1]).unwrap().sustainable);
+    assert_eq!(sweep.disagreement(&results), None);
+}
+
+#[test]
+fn a_sweep_that_makes_no_sense_is_refused_before_anything_is_run() {
+    assert!(refused("--for 1s").starts_with("Some(2) ohlcv: error: sweep: nothing varies;"));
+    assert!(refused("--batch 1,2 --input data").contains("only the made-up market can be swept so far"));
+    assert!(refused("--batch 1,2 --speed max").contains("cells are played at a rate"));
+    assert!(refused("--batch 1,2 --limit 10").contains("give --for instead of --limit"));
+    assert!(refused("--batch 1,2 --vary batch=3,4").contains("batch.max_ticks is varied twice"));
+    assert!(refused("--batch 1,2 --skip rate=1/s").contains("`rate` does not vary in this sweep"));
+    assert!(refused("--batch 1,2 --rate 1M/s --for 10m").contains("give a shorter --for"));
+    assert!(refused("--vary sweep.repeat=1,2").contains("sweep.repeat is the same for all cells"));
+    assert!(refused("--batch 1,x").starts_with("Some(78) "));
+    assert!(refused("--vary batch.max_tick=1,2").contains("did you mean `max_ticks`?"));
+    assert!(refused("--batch 1,2 --repeat 0").contains("not a number of repeats"));
+    assert!(refused("--batch 1,2 --goal p99").contains("is not a goal"));
+}
