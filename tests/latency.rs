@@ -182,6 +182,10 @@ impl Aggregate for Stalling {
         self.0.add(print);
     }
 
+    fn remove(&mut self, print: &Print) -> bool {
+        self.0.remove(print)
+    }
+
     fn lower(&self) -> Option<Bar> {
         self.0.lower()
     }

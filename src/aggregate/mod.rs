@@ -35,6 +35,10 @@ pub trait Aggregate: Clone + Default + 'static {
     /// Takes in one more print.
     fn add(&mut self, print: &Print);
 
+    /// Takes a print out again that was added, if the summary can tell what it would be without it; else leaves it as
+    /// it is and says `false`, and the summary is made anew from the prints.
+    fn remove(&mut self, print: &Print) -> bool;
+
     /// The value, or `None` where no print was added.
     fn lower(&self) -> Option<Self::Value>;
 }

@@ -91,6 +91,18 @@ impl Aggregate for Ohlcv {
         self.notional += i128::from(print.price.0) * i128::from(print.size);
     }
 
+    fn remove(&mut self, print: &Print) -> bool {
+        let place = Place { ts_event: print.ts_event, seq: print.seq, price: print.price, size: print.size };
+        let extremes = [self.high, self.low];
+        if place == self.first || place == self.last || extremes.contains(&print.price) {
+            return false;
+        }
+        self.volume -= u64::from(print.size);
+        self.trades -= 1;
+        self.notional -= i128::from(print.price.0) * i128::from(print.size);
+        true
+    }
+
     fn lower(&self) -> Option<Bar> {
         (self.trades > 0).then(|| Bar {
             open: self.first.price,
@@ -140,6 +152,20 @@ mod tests {
         }
         assert_eq!(div_half_even(-7, 4), -2);
         assert_eq!(div_half_even(7, 4), 2);
+    }
+
+    #[test]
+    fn only_what_is_neither_edge_nor_extreme_can_be_taken_out() {
+        let print = |ts_event, price| Print { ts_event, seq: 0, price: Price(price), size: 2, live: true };
+        let prints = [print(1, 5), print(2, 9), print(3, 6), print(4, 1), print(5, 7)];
+        let mut bar = Ohlcv::default();
+        prints.iter().for_each(|print| bar.add(print));
+        let taken: Vec<bool> = prints.iter().map(|print| bar.clone().remove(print)).collect();
+        assert_eq!(taken, [false, false, true, false, false]);
+        assert!(bar.remove(&prints[2]));
+        let mut without = Ohlcv::default();
+        [0, 1, 3, 4].iter().for_each(|i| without.add(&prints[*i]));
+        assert_eq!(bar.lower(), without.lower());
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::aggregate::{Aggregate, Print};
 use crate::lateness::{Horizon, Lateness};
-use crate::prints::{PrintLog, Stories, Story, StoryKey, Word};
+use crate::prints::{Change, PrintLog, Stories, Story, StoryKey, Word};
 use crate::tick::{Kind, Tick, Venue};
 use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
@@ -170,8 +170,8 @@ impl<A: Aggregate> SymbolState<A> {
     }
 
     /// Adds to the story of a print, and makes the log say what the story says then. Returns the windows that
-    /// this touches, with what they held before.
-    pub fn retell(&mut self, about: &About, word: Word, rules: &Lateness, windows: Tumbling) -> Vec<(Window, A)> {
+    /// this touches, with what they held before and what they hold now.
+    pub fn retell(&mut self, about: &About, word: Word, rules: &Lateness, windows: Tumbling) -> Vec<(Window, A, A)> {
         let (venue, _, seq) = about.key;
         if let Word::Trade(print) = &word {
             self.log.see(venue, print, &rules.sessions);
@@ -181,18 +181,34 @@ impl<A: Aggregate> SymbolState<A> {
         let mut touched: Vec<Window> = prints.map(|print| windows.window_of(print.ts_event)).collect();
         touched.sort();
         touched.dedup();
-        let changed = touched.into_iter().map(|window| (window, self.held(window))).collect();
-        for (before, after) in changes {
+        let held: Vec<(Window, A)> = touched.into_iter().map(|window| (window, self.held(window))).collect();
+        for (before, after) in &changes {
             if let Some(gone) = before
                 && let Some(print) = self.log.find(venue, seq, (gone.ts_event, gone.ts_event + 1))
             {
                 print.live = false;
             }
             if let Some(print) = after {
-                self.log.push(venue, print, &rules.sessions);
+                self.log.push(venue, *print, &rules.sessions);
             }
         }
-        changed
+        held.into_iter()
+            .map(|(window, before)| (window, before.clone(), self.changed(window, before, &changes)))
+            .collect()
+    }
+
+    /// What a window that held `state` holds after these changes, which the log has seen.
+    fn changed(&self, window: Window, mut state: A, changes: &[Change]) -> A {
+        let inside = |print: &Option<Print>| print.filter(|print| window.contains(print.ts_event));
+        for (before, after) in changes {
+            if inside(before).is_some_and(|gone| !state.remove(&gone)) {
+                return self.rebuild(window);
+            }
+            if let Some(new) = inside(after) {
+                state.add(&new);
+            }
+        }
+        state
     }
 
     /// What a window holds: its slice's state, or what its prints come to.

@@ -236,8 +236,7 @@ impl<A: Aggregate> WindowAggregate<A> {
                 return self.keep_and_add(tick);
             }
         };
-        for (window, before) in changed {
-            let after = self.symbols[tick.symbol.0 as usize].rebuild(window);
+        for (window, before, after) in changed {
             self.settle(tick.symbol, window, &before, after);
         }
     }

@@ -5,4 +5,4 @@ mod log;
 mod story;
 
 pub use log::PrintLog;
-pub use story::{Stories, Story, StoryKey, Word};
+pub use story::{Change, Stories, Story, StoryKey, Word};
