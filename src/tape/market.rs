@@ -1,6 +1,8 @@
 //! A made-up market, for runs without a dataset: random walks on the cent grid, a few symbols much busier than
 //! the rest, prints slightly out of order, some late, some cancelled or corrected.
 
+use std::collections::VecDeque;
+
 use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, mix};
 use crate::time::{EventTime, SECOND};
 
@@ -28,6 +30,9 @@ const CORRECTIONS: u64 = 3;
 const DELAYED: u64 = 100;
 const LATE: u64 = 5;
 
+/// Of so many of its symbol's last prints a cancel or correction may speak.
+const RECENT: usize = 64;
+
 impl Market {
     /// Makes the tape, in order of arrival, with watermarks set; symbols are named `S000` and so on.
     pub fn tape(&self, names: &Names, rules: PartitionRules) -> Vec<Tick> {
@@ -38,7 +43,7 @@ impl Market {
         let mut cents: Vec<i64> = (0..self.symbols).map(|_| 1_000 + random.below(40_000) as i64).collect();
         let step = SECOND as f64 / self.per_second;
         let mut arrivals: Vec<(EventTime, Tick)> = Vec::with_capacity(self.ticks as usize);
-        let mut last: Vec<Option<Tick>> = vec![None; self.symbols as usize];
+        let mut recent: Vec<VecDeque<u64>> = vec![VecDeque::with_capacity(RECENT); self.symbols as usize];
         for i in 0..self.ticks {
             let ts_event = OPEN + (i as f64 * step) as i64 + random.below(1 + step as u64) as i64;
             let symbol = busy.pick(&mut random);
@@ -54,15 +59,17 @@ impl Market {
                 venue: Venue::default(),
                 kind: Kind::Trade,
             };
+            // A cancel or correction speaks of one of its symbol's recent prints.
             let said = random.below(10_000);
-            if said < CANCELS + CORRECTIONS
-                && let Some(print) = last[symbol]
-            {
+            let recent = &mut recent[symbol];
+            if said < CANCELS + CORRECTIONS && !recent.is_empty() {
                 tick.kind = if said < CANCELS { Kind::Cancel } else { Kind::Correct };
-                tick.ref_seq = print.seq;
-            }
-            if tick.kind == Kind::Trade {
-                last[symbol] = Some(tick);
+                tick.ref_seq = recent[random.below(recent.len() as u64) as usize];
+            } else {
+                if recent.len() == RECENT {
+                    recent.pop_front();
+                }
+                recent.push_back(tick.seq);
             }
             // A delay within half the disorder keeps a print on time; beyond it, it is late.
             let delay = match random.below(10_000) {
