@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::aggregate::{Aggregate, Print};
-use crate::lateness::{Horizon, Lateness};
+use crate::lateness::Lateness;
 use crate::prints::{Change, PrintLog, Stories, Story, StoryKey, Word};
 use crate::tick::{Kind, Tick, Venue};
 use crate::time::EventTime;
@@ -24,7 +24,7 @@ pub struct SymbolState<A> {
     others: Vec<Slice<A>>,
     log: PrintLog,
     stories: Stories,
-    /// How many ticks wait for their time as amendments, by the time before which they can touch nothing.
+    /// How many ticks wait for their time as amendments, by their event times.
     waiting: BTreeMap<EventTime, u32>,
     /// How often each print is among them as a trade.
     waiting_trades: HashMap<StoryKey, u32>,
@@ -72,20 +72,18 @@ impl<A: Aggregate> SymbolState<A> {
         is_trade && !self.waiting_trades.is_empty() && self.waiting_trades.contains_key(&key_of(tick, rules))
     }
 
-    /// A tick begins to wait for its time. Returns the time before which it can touch nothing.
-    pub fn begin_wait(&mut self, tick: &Tick, rules: &Lateness) -> EventTime {
-        let settled = rules.settled_before(self.clock);
-        *self.waiting.entry(settled).or_default() += 1;
+    /// A tick begins to wait for its time.
+    pub fn begin_wait(&mut self, tick: &Tick, rules: &Lateness) {
+        *self.waiting.entry(tick.ts_event).or_default() += 1;
         if tick.kind == Kind::Trade {
             *self.waiting_trades.entry(key_of(tick, rules)).or_default() += 1;
         }
-        settled
     }
 
-    /// A tick's time has come, which began to wait with `settled`.
-    pub fn end_wait(&mut self, tick: &Tick, settled: EventTime, rules: &Lateness) {
-        if self.waiting.get_mut(&settled).is_some_and(|n| (*n -= 1, *n == 0).1) {
-            self.waiting.remove(&settled);
+    /// A tick's time has come.
+    pub fn end_wait(&mut self, tick: &Tick, rules: &Lateness) {
+        if self.waiting.get_mut(&tick.ts_event).is_some_and(|n| (*n -= 1, *n == 0).1) {
+            self.waiting.remove(&tick.ts_event);
         }
         let key = key_of(tick, rules);
         if tick.kind == Kind::Trade && self.waiting_trades.get_mut(&key).is_some_and(|n| (*n -= 1, *n == 0).1) {
@@ -93,17 +91,16 @@ impl<A: Aggregate> SymbolState<A> {
         }
     }
 
-    /// The time before which nothing can be touched any more, neither by what comes nor by what waits.
-    fn settled(&self, rules: &Lateness) -> EventTime {
-        let waiting = self.waiting.first_key_value().map_or(EventTime::MAX, |(settled, _)| *settled);
-        rules.settled_before(self.clock).min(waiting)
+    /// The oldest tick that waits for its time.
+    fn oldest_waiting(&self) -> Option<EventTime> {
+        self.waiting.first_key_value().map(|(ts, _)| *ts)
     }
 
-    /// Whether an emitted window is kept as a slice: until the symbol's own clock has passed it, or, where no print
-    /// is kept to sum it up again, until nothing can touch it.
+    /// Whether an emitted window is kept as a slice: until the symbol's own clock has passed it, and nothing waits
+    /// that lies in it or before. After that it is summed up from its prints when it is amended.
     pub fn keeps(&self, window: Window, rules: &Lateness) -> bool {
         let passed = self.clock.saturating_sub(rules.disorder);
-        window.end > if rules.horizon == Horizon::None { self.settled(rules) } else { passed }
+        window.end > self.oldest_waiting().map_or(passed, |waiting| waiting.min(passed))
     }
 
     /// The slice of a window.
@@ -144,7 +141,8 @@ impl<A: Aggregate> SymbolState<A> {
         let mut others = std::mem::take(&mut self.others);
         others.retain(|slice| !slice.emitted || self.keeps(slice.window, rules));
         self.others = others;
-        let settled = self.settled(rules);
+        let waiting = self.oldest_waiting().map_or(EventTime::MAX, |waiting| rules.floor(waiting));
+        let settled = rules.settled_before(self.clock).min(waiting);
         self.log.forget_before(windows.window_of(settled).start);
         self.stories.end_before(settled, rules, ended);
     }

@@ -118,8 +118,8 @@ struct WindowAggregate<A: Aggregate> {
     symbols: Vec<SymbolState<A>>,
     /// Which symbols have a window that ends at a watermark.
     closes: BTreeMap<i64, Vec<Symbol>>,
-    /// Ticks that are applied at a watermark, with their verdicts and the time before which they touch nothing.
-    amendments: BTreeMap<i64, Vec<(Tick, Verdict, EventTime)>>,
+    /// Ticks that are applied at a watermark, with their verdicts.
+    amendments: BTreeMap<i64, Vec<(Tick, Verdict)>>,
     /// The watermark up to which everything has happened.
     passed: i64,
     changes: Vec<(Summary<A::Value>, u64, isize)>,
@@ -204,8 +204,8 @@ impl<A: Aggregate> WindowAggregate<A> {
         if is_new || (!repeats && first_end.is_some_and(|end| at <= end)) {
             self.apply(&tick, verdict, about);
         } else {
-            let settled = self.symbols[tick.symbol.0 as usize].begin_wait(&tick, &self.context.lateness);
-            self.amendments.entry(at).or_default().push((tick, verdict, settled));
+            self.symbols[tick.symbol.0 as usize].begin_wait(&tick, &self.context.lateness);
+            self.amendments.entry(at).or_default().push((tick, verdict));
         }
     }
 
@@ -328,10 +328,10 @@ impl<A: Aggregate> WindowAggregate<A> {
             self.spare.push(symbols);
         }
         let amendments = self.amendments.remove(&ms).unwrap_or_default();
-        for (tick, verdict, settled) in &amendments {
+        for (tick, verdict) in &amendments {
             let about = self.about(tick);
             self.apply(tick, *verdict, about);
-            self.symbols[tick.symbol.0 as usize].end_wait(tick, *settled, &self.context.lateness);
+            self.symbols[tick.symbol.0 as usize].end_wait(tick, &self.context.lateness);
         }
         if !amendments.is_empty() {
             // Ticks that amend the same row at the same time are one change.
