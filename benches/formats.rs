@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
-use tapeflow::row::push_price;
 use tapeflow::tape::Market;
 use tapeflow::tape::format::{Columns, Decoder, Format};
 use tapeflow::tick::{Names, Price, Tick};
@@ -105,7 +104,7 @@ fn jsonl_ticks(tape: &[Tick], symbols: &Names) -> Vec<u8> {
     for tick in tape {
         let symbol = &names[tick.symbol.0 as usize];
         out.extend(format!("{{\"ts_event\": {}, \"symbol\": \"{symbol}\", \"price\": ", tick.ts_event).bytes());
-        push_price(tick.price, &mut out);
+        tick.price.write(&mut out);
         out.extend(format!(", \"size\": {}, \"seq\": {}, \"venue\": \"XNAS\"}}\n", tick.size, tick.seq).bytes());
     }
     out

@@ -98,7 +98,7 @@ impl Encoding {
             Field::Symbol(text) => self.text(text, out),
             Field::Time(ts) => out.extend_from_slice(itoa::Buffer::new().format(ts).as_bytes()),
             Field::Count(count) => out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes()),
-            Field::Price(Some(price)) => push_price(price, out),
+            Field::Price(Some(price)) => price.write(out),
             Field::Price(None) if self == Encoding::Jsonl => out.extend_from_slice(b"null"),
             Field::Price(None) => {}
         }
@@ -117,26 +117,6 @@ impl Encoding {
     }
 }
 
-/// Appends the shortest exact decimal of a price, as [`Price`]'s `Display` gives it.
-pub fn push_price(price: Price, out: &mut Vec<u8>) {
-    let (whole, part) = (price.0.unsigned_abs() / 1_000_000_000, price.0.unsigned_abs() % 1_000_000_000);
-    if price.0 < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
-    if part > 0 {
-        let mut digits = [b'0'; 9];
-        let mut rest = part;
-        for digit in digits.iter_mut().rev() {
-            *digit += (rest % 10) as u8;
-            rest /= 10;
-        }
-        let len = 9 - digits.iter().rev().take_while(|d| **d == b'0').count();
-        out.push(b'.');
-        out.extend_from_slice(&digits[..len]);
-    }
-}
-
 /// A worker's own copy of the symbols' texts, so that a row costs no lock.
 #[derive(Debug, Default)]
 pub struct Texts(Vec<Arc<str>>);
@@ -148,19 +128,5 @@ impl Texts {
             self.0 = names.all();
         }
         &self.0[symbol.0 as usize]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_price_is_written_as_it_displays() {
-        for units in [0, 1, -1, 1_000_000_000, 12_340_000_000, -5_000_000_100, i64::MAX, i64::MIN] {
-            let mut out = Vec::new();
-            push_price(Price(units), &mut out);
-            assert_eq!(String::from_utf8(out).unwrap(), Price(units).to_string());
-        }
     }
 }

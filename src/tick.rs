@@ -29,16 +29,34 @@ impl Price {
     pub const SCALE: i64 = 1_000_000_000;
 }
 
-impl fmt::Display for Price {
-    /// The shortest exact decimal: `12`, `12.34`, `-0.000000001`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Price {
+    /// Appends the shortest exact decimal: `12`, `12.34`, `-0.000000001`.
+    pub fn write(self, out: &mut Vec<u8>) {
         let (whole, part) = (self.0.unsigned_abs() / 1_000_000_000, self.0.unsigned_abs() % 1_000_000_000);
-        let sign = if self.0 < 0 { "-" } else { "" };
-        if part == 0 {
-            return write!(f, "{sign}{whole}");
+        if self.0 < 0 {
+            out.push(b'-');
         }
-        let digits = format!("{part:09}");
-        write!(f, "{sign}{whole}.{}", digits.trim_end_matches('0'))
+        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+        if part > 0 {
+            let mut digits = [b'0'; 9];
+            let mut rest = part;
+            for digit in digits.iter_mut().rev() {
+                *digit += (rest % 10) as u8;
+                rest /= 10;
+            }
+            let len = 9 - digits.iter().rev().take_while(|d| **d == b'0').count();
+            out.push(b'.');
+            out.extend_from_slice(&digits[..len]);
+        }
+    }
+}
+
+impl fmt::Display for Price {
+    /// As [`Price::write`] has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        f.write_str(&String::from_utf8_lossy(&out))
     }
 }
 
@@ -159,4 +177,25 @@ impl Names {
 /// Which of `workers` owns a symbol: by the stable hash of its text, so that every process agrees.
 pub fn owner(symbol: &str, workers: usize) -> usize {
     (stable_hash(symbol.as_bytes()) % workers as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_the_shortest_exact_decimal() {
+        let prices = [0, 1, -1, 1_000_000_000, 12_340_000_000, -5_000_000_100, i64::MAX, i64::MIN].map(Price);
+        let texts = [
+            "0",
+            "0.000000001",
+            "-0.000000001",
+            "1",
+            "12.34",
+            "-5.0000001",
+            "9223372036.854775807",
+            "-9223372036.854775808",
+        ];
+        assert_eq!(prices.map(|price| price.to_string()), texts);
+    }
 }

@@ -13,7 +13,6 @@ use tapeflow::error::Result;
 use tapeflow::latency::Stages;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::operators::Summary;
-use tapeflow::row::push_price;
 use tapeflow::runtime::{self, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Feed, Surroundings};
@@ -153,7 +152,7 @@ pub fn csv_ticks(tape: &[Tick], symbols: &Names) -> Vec<u8> {
     let mut out = b"ts_event,symbol,price,size,seq,venue\n".to_vec();
     for tick in tape {
         let _ = write!(out, "{},{},", tick.ts_event, names[tick.symbol.0 as usize]);
-        push_price(tick.price, &mut out);
+        tick.price.write(&mut out);
         let _ = writeln!(out, ",{},{},XNAS", tick.size, tick.seq);
     }
     out

@@ -32,7 +32,7 @@ pub struct Settling {
 }
 
 /// A line that is inserted or retracted so many times; its text is a range of its run's.
-struct Change {
+pub struct Change {
     ts: EventTime,
     symbol: u32,
     times: i32,
@@ -43,7 +43,7 @@ struct Change {
 /// Changes sorted by time, symbol and text, to be read once.
 pub enum Run {
     /// In memory.
-    Held(Vec<u8>, std::vec::IntoIter<(EventTime, u32, i32, u32, u32)>),
+    Held(Vec<u8>, std::vec::IntoIter<Change>),
     /// In a file.
     Spilled(Temporary),
 }
@@ -188,7 +188,7 @@ impl<R: Row> Sink<R> for Settling {
 impl Drop for Settling {
     fn drop(&mut self) {
         self.sort();
-        let changes: Vec<_> = self.changes.drain(..).map(|c| (c.ts, c.symbol, c.times, c.start, c.len)).collect();
+        let changes = std::mem::take(&mut self.changes);
         let mut done = self.done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         done.extend(self.spilled.drain(..).flatten().map(Run::Spilled));
         done.push(Run::Held(std::mem::take(&mut self.text), changes.into_iter()));
@@ -233,7 +233,7 @@ impl Ord for Head {
 
 /// A run being read.
 enum Reading {
-    Held(Vec<u8>, std::vec::IntoIter<(EventTime, u32, i32, u32, u32)>),
+    Held(Vec<u8>, std::vec::IntoIter<Change>),
     Spilled(Temporary, BufReader<File>),
 }
 
@@ -251,7 +251,7 @@ impl Reading {
     fn next(&mut self, run: usize, names: &[Arc<str>]) -> Result<Option<Head>> {
         let (ts, symbol, times, line) = match self {
             Reading::Held(text, changes) => {
-                let Some((ts, symbol, times, start, len)) = changes.next() else { return Ok(None) };
+                let Some(Change { ts, symbol, times, start, len }) = changes.next() else { return Ok(None) };
                 (ts, symbol, times, text[start as usize..start as usize + len as usize].to_vec())
             }
             Reading::Spilled(Temporary(path), file) => {

@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
+use super::random::Random;
 use crate::error::{Doing, Error, Result};
-use crate::tick::{mix, stable_hash};
+use crate::tick::stable_hash;
 
 /// The course's symbols, and in whole currency units about what each cost when its tape begins.
 pub const SYMBOLS: [(&str, i64); 21] = [
@@ -149,7 +150,7 @@ impl Course {
         let (mut csv, mut json, mut bytes) = (Vec::new(), Vec::new(), 0);
         for day in 0..self.days {
             let day = weekday(day).to_string();
-            let bars = bars_of_day(Random::of(self.seed, symbol, &day), &mut price);
+            let bars = bars_of_day(Random(stable_hash(format!("{}/{symbol}/{day}", self.seed).as_bytes())), &mut price);
             csv.clear();
             json.clear();
             render(&day, &bars, &mut csv, &mut json);
@@ -169,13 +170,13 @@ type Bar = [i64; 4];
 
 /// A random walk through one day. It begins a night's move away from `price` and leaves there where it ended.
 fn bars_of_day(mut random: Random, price: &mut i64) -> Vec<Bar> {
-    let volatility = 400 + random.below(800);
-    *price = random.walk(*price, 8_000);
+    let volatility = 400 + random.below(800) as i64;
+    *price = walk(&mut random, *price, 8_000);
     let mut bar = || {
         let open = *price;
-        let close = random.walk(open, volatility);
+        let close = walk(&mut random, open, volatility);
         *price = close;
-        let mut wick = || (random.walk(open, volatility / 2) - open).abs();
+        let mut wick = || (walk(&mut random, open, volatility / 2) - open).abs();
         [open, close, open.max(close) + wick(), (open.min(close) - wick()).max(1)]
     };
     (0..SESSION.1).map(|_| bar()).collect()
@@ -230,31 +231,12 @@ fn weekday(n: usize) -> Date {
     FIRST_DAY + ((n / 5 * 7 + n % 5) as i64).days()
 }
 
-/// splitmix64: a sequence of random numbers.
-struct Random(u64);
-
-impl Random {
-    /// The sequence of one day of a symbol.
-    fn of(seed: u64, symbol: &str, day: &str) -> Self {
-        Random(stable_hash(format!("{seed}/{symbol}/{day}").as_bytes()))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
-    }
-
-    fn below(&mut self, bound: u64) -> i64 {
-        (self.next() % bound) as i64
-    }
-
-    /// A roughly normal step away from `price`, its deviation in millionths of the price; from 1 to 10,000 units.
-    fn walk(&mut self, price: i64, deviation: i64) -> i64 {
-        // Four uniform numbers of 16 bits, summed, are near enough to a bell: deviation 65536 / sqrt(3).
-        let bits = self.next();
-        let bell = (0..4).map(|part| (bits >> (16 * part) & 0xffff) as i64).sum::<i64>() - 2 * 0xffff;
-        (price + price * bell / 37_837 * deviation / 1_000_000).clamp(1_000, 10_000_000)
-    }
+/// A roughly normal step away from `price`, its deviation in millionths of the price; from 1 to 10,000 units.
+fn walk(random: &mut Random, price: i64, deviation: i64) -> i64 {
+    // Four uniform numbers of 16 bits, summed, are near enough to a bell: deviation 65536 / sqrt(3).
+    let bits = random.next();
+    let bell = (0..4).map(|part| (bits >> (16 * part) & 0xffff) as i64).sum::<i64>() - 2 * 0xffff;
+    (price + price * bell / 37_837 * deviation / 1_000_000).clamp(1_000, 10_000_000)
 }
 
 fn refuse_used(dir: &Path) -> Result<()> {

@@ -7,6 +7,7 @@ use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, mix};
 use crate::time::{EventTime, SECOND};
 
 use super::leaf::PartitionRules;
+use super::random::Random;
 
 /// What to make.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,20 +104,5 @@ impl Busyness {
         let total = self.0.last().copied().unwrap_or(0.0);
         let at = (random.next() >> 11) as f64 / (1u64 << 53) as f64 * total;
         self.0.partition_point(|sum| *sum <= at).min(self.0.len() - 1)
-    }
-}
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
-    }
-
-    /// A number below `n`.
-    fn below(&mut self, n: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
     }
 }

@@ -6,6 +6,7 @@ mod leaf;
 mod market;
 mod merge;
 mod pace;
+mod random;
 mod rejects;
 
 pub use leaf::{Leaf, PartitionRules, Placed};
