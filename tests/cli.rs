@@ -823,3 +823,8 @@ fn an_amendment_is_shown_without_waiting_for_the_next_window() {
     live.running.signal("INT");
     live.running.end().exits(130);
 }
+
+#[test]
+fn a_list_of_values_outside_a_sweep_names_the_sweep() {
+    run(&["--batch", "1,256"]).exits(2).says(&["--batch 1,256", "ohlcv sweep"]);
+}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::Layers;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lab::Axis;
 
 /// The flags that all commands share.
@@ -57,6 +57,19 @@ pub struct Flags {
 impl Flags {
     /// Puts everything that was said into layers over the defaults.
     pub fn layers(&self, name: &str, defaults: &'static str) -> Result<Layers> {
+        let lists = [
+            ("--rate", &self.rate),
+            ("--batch", &self.batch),
+            ("--linger", &self.linger),
+            ("--workers", &self.workers),
+        ];
+        for (flag, value) in lists {
+            if let Some(list) = value.as_ref().filter(|text| text.contains(',')) {
+                return Err(Error::Usage(format!(
+                    "{flag} {list}: a list of values is for `{name} sweep`, which tries each"
+                )));
+            }
+        }
         let mut layers = Layers::new(&format!("{name}.toml"), defaults, &["source.columns", "sweep.vary"]);
         for file in &self.config {
             layers.file(file)?;
