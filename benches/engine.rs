@@ -25,7 +25,7 @@ use tapeflow::aggregate::{Aggregate as _, Ohlcv, Print};
 use tapeflow::lateness::{Horizon, Lateness};
 use tapeflow::operators::Summary;
 use tapeflow::prints::PrintLog;
-use tapeflow::row::Row as _;
+use tapeflow::row::{Row as _, Texts};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Pacing, in_memory};
 use tapeflow::tape::Market;
@@ -54,7 +54,7 @@ struct Case {
 struct Bench {
     symbols: Arc<Names>,
     tape: Vec<Tick>,
-    texts: Vec<Arc<str>>,
+    texts: Texts,
 }
 
 fn main() -> ExitCode {
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     let symbols = Arc::new(Names::default());
     let market = Market { seed: 1, symbols: SYMBOLS, per_second: 200_000.0, ticks };
     let tape = market.tape(&symbols, bars::partition_rules());
-    let bench = Bench { texts: symbols.all(), symbols, tape };
+    let bench = Bench { texts: Texts::new(symbols.clone(), Arc::default()), symbols, tape };
     let mut cases = cases(bench.tape.len());
     let expected: HashMap<(bool, usize), u64> =
         cases.iter().map(|case| ((case.session, case.ticks), bench.expected(case))).collect();
@@ -171,7 +171,7 @@ impl Bench {
             return (run(tape, rules), began.elapsed().as_secs_f64());
         }
         let mut shares = vec![Vec::new(); case.workers];
-        let owners: Vec<usize> = self.texts.iter().map(|text| owner(text, case.workers)).collect();
+        let owners: Vec<usize> = self.symbols.all().iter().map(|text| owner(text, case.workers)).collect();
         tape.iter().for_each(|tick| shares[owners[tick.symbol.0 as usize]].push(*tick));
         let began = Instant::now();
         let digests = std::thread::scope(|scope| {
@@ -235,7 +235,7 @@ struct Slot {
 }
 
 /// The limit: the digest of a tape's bars in one pass.
-fn bare_loop(tape: &[Tick], texts: &[Arc<str>], rules: &Lateness) -> u64 {
+fn bare_loop(tape: &[Tick], texts: &Texts, rules: &Lateness) -> u64 {
     let keeps_prints = rules.horizon != Horizon::None;
     let slot = |_| Slot {
         clock: 0,
@@ -243,7 +243,7 @@ fn bare_loop(tape: &[Tick], texts: &[Arc<str>], rules: &Lateness) -> u64 {
         others: Vec::new(),
         log: PrintLog::default(),
     };
-    let mut slots: Vec<Slot> = (0..texts.len()).map(slot).collect();
+    let mut slots: Vec<Slot> = (0..SYMBOLS as usize).map(slot).collect();
     let (mut digest, mut clock, mut next_end) = (0u64, 0, 0);
     for tick in tape {
         let slot = &mut slots[tick.symbol.0 as usize];
@@ -272,7 +272,7 @@ fn bare_loop(tape: &[Tick], texts: &[Arc<str>], rules: &Lateness) -> u64 {
 }
 
 /// Closes the windows that end at the watermark or before; returns the sum of their rows' digests.
-fn close(slots: &mut [Slot], watermark: i64, texts: &[Arc<str>]) -> u64 {
+fn close(slots: &mut [Slot], watermark: i64, texts: &Texts) -> u64 {
     let mut digest = 0u64;
     for (symbol, slot) in slots.iter_mut().enumerate() {
         for slice in std::iter::once(&mut slot.newest).chain(&mut slot.others) {
@@ -288,7 +288,7 @@ fn close(slots: &mut [Slot], watermark: i64, texts: &[Arc<str>]) -> u64 {
 impl Slot {
     /// Adds a print to a window that is not the newest, or is closed; returns by how much this changes the digest.
     #[cold]
-    fn add(&mut self, symbol: Symbol, print: &Print, watermark: i64, texts: &[Arc<str>]) -> u64 {
+    fn add(&mut self, symbol: Symbol, print: &Print, watermark: i64, texts: &Texts) -> u64 {
         let window = bars::windows().window_of(print.ts_event);
         let mut slices = std::iter::once(&mut self.newest).chain(&mut self.others);
         if let Some(slice) = slices.find(|slice| slice.window == window) {
@@ -310,8 +310,8 @@ impl Slot {
     }
 }
 
-fn digest_of(window: Window, symbol: Symbol, bar: &Ohlcv, texts: &[Arc<str>]) -> u64 {
-    bar.lower().map_or(0, |value| Summary { window, symbol, value }.digest(&texts[symbol.0 as usize]))
+fn digest_of(window: Window, symbol: Symbol, bar: &Ohlcv, texts: &Texts) -> u64 {
+    bar.lower().map_or(0, |value| Summary { window, symbol, value }.digest(texts))
 }
 
 fn print_of(tick: &Tick) -> Print {

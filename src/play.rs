@@ -66,6 +66,7 @@ where
         lateness: config.lateness.clone(),
         changes_every_ms: config.changes_every_ms,
         symbols: around.symbols.clone(),
+        venues: around.venues.clone(),
         stop: around.stop.clone(),
     };
     let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, pipeline)?;

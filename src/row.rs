@@ -3,15 +3,15 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::tick::{Price, Symbol, mix, stable_hash};
+use crate::tick::{Names, Price, Symbol, Venue, mix, stable_hash};
 use crate::time::EventTime;
 use crate::window::Window;
 
 /// One value of a row.
 #[derive(Clone, Copy, Debug)]
 pub enum Field<'a> {
-    /// A symbol's text.
-    Symbol(&'a str),
+    /// A text, such as a symbol's.
+    Text(&'a str),
     /// Nanoseconds since the epoch.
     Time(EventTime),
     /// A price, or none.
@@ -20,7 +20,26 @@ pub enum Field<'a> {
     Count(u64),
 }
 
-/// A result. Rows of one pipeline are sorted by [`Row::key`], the symbol by its text.
+/// What a row is about, and its place among the others: rows are sorted by time, then by place, then by the texts of
+/// the two symbols. A row about one symbol names it twice, a row about none twice the first there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The time it is sorted by.
+    pub ts: EventTime,
+    /// A rank among the rows of this time; zero where there is none.
+    pub place: u32,
+    /// Whom it speaks of.
+    pub symbols: [Symbol; 2],
+}
+
+impl Key {
+    /// The key of a row about one symbol.
+    pub fn of(ts: EventTime, symbol: Symbol) -> Self {
+        Key { ts, place: 0, symbols: [symbol; 2] }
+    }
+}
+
+/// A result. Rows of one pipeline are sorted by [`Row::key`].
 pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
     /// What such rows are called, in the plural: the name of their file.
     const NAME: &'static str;
@@ -29,21 +48,21 @@ pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
     fn columns() -> Vec<&'static str>;
 
     /// What the row is about: there is at most one row for a key in the end.
-    fn key(&self) -> (EventTime, Symbol);
+    fn key(&self) -> Key;
 
     /// The window it speaks of.
     fn window(&self) -> Window;
 
-    /// Hands over each column's value; `symbol` is the text of the key's symbol.
-    fn fields(&self, symbol: &str, give: &mut dyn FnMut(Field<'_>));
+    /// Hands over each column's value; `texts` has the texts of symbols and venues.
+    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>));
 
     /// A hash of the row's content, the same in every process. A run's digest is the wrapping sum of its
     /// final rows' hashes, so that it depends on no order; a retraction subtracts.
-    fn digest(&self, symbol: &str) -> u64 {
+    fn digest(&self, texts: &Texts) -> u64 {
         let mut hash: u64 = 0x7461_7065_666c_6f77;
-        self.fields(symbol, &mut |field| {
+        self.fields(texts, &mut |field| {
             let word = match field {
-                Field::Symbol(text) => stable_hash(text.as_bytes()),
+                Field::Text(text) => stable_hash(text.as_bytes()),
                 Field::Time(ts) => ts as u64,
                 Field::Price(Some(price)) => mix(price.0 as u64),
                 Field::Price(None) => u64::MAX,
@@ -74,9 +93,9 @@ impl Encoding {
     }
 
     /// Appends the row's line to `out`.
-    pub fn write<R: Row>(self, row: &R, symbol: &str, columns: &[&str], out: &mut Vec<u8>) {
+    pub fn write<R: Row>(self, row: &R, texts: &Texts, columns: &[&str], out: &mut Vec<u8>) {
         let mut column = 0;
-        row.fields(symbol, &mut |field| {
+        row.fields(texts, &mut |field| {
             match self {
                 Encoding::Csv if column > 0 => out.push(b','),
                 Encoding::Csv => {}
@@ -95,7 +114,7 @@ impl Encoding {
     /// Appends one value.
     pub(crate) fn value(self, field: Field<'_>, out: &mut Vec<u8>) {
         match field {
-            Field::Symbol(text) => self.text(text, out),
+            Field::Text(text) => self.text(text, out),
             Field::Time(ts) => out.extend_from_slice(itoa::Buffer::new().format(ts).as_bytes()),
             Field::Count(count) => out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes()),
             Field::Price(Some(price)) => price.write(out),
@@ -117,16 +136,46 @@ impl Encoding {
     }
 }
 
-/// A worker's own copy of the symbols' texts, so that a row costs no lock.
-#[derive(Debug, Default)]
-pub struct Texts(Vec<Arc<str>>);
+/// A worker's own copy of the symbols' and venues' texts, so that a row costs no lock.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    tables: [Arc<Names>; 2],
+    symbols: Vec<Arc<str>>,
+    venues: Vec<Arc<str>>,
+}
 
 impl Texts {
-    /// The text of a symbol, asking the shared table only for symbols that are new to this worker.
-    pub fn get(&mut self, symbol: Symbol, names: &crate::tick::Names) -> &Arc<str> {
-        if symbol.0 as usize >= self.0.len() {
-            self.0 = names.all();
+    /// A copy of what is in these tables now.
+    pub fn new(symbols: Arc<Names>, venues: Arc<Names>) -> Self {
+        let mut texts = Texts { tables: [symbols, venues], ..Texts::default() };
+        texts.refresh();
+        texts
+    }
+
+    /// Takes over the names that the tables were given meanwhile.
+    pub fn refresh(&mut self) {
+        for (table, texts) in self.tables.iter().zip([&mut self.symbols, &mut self.venues]) {
+            if table.len() > texts.len() {
+                *texts = table.all();
+            }
         }
-        &self.0[symbol.0 as usize]
+    }
+
+    /// Makes sure that a symbol and a venue are known, and asks the tables only if one is not.
+    pub fn know(&mut self, symbol: Symbol, venue: Venue) {
+        if symbol.0 as usize >= self.symbols.len() || usize::from(venue.0) > self.venues.len() {
+            self.refresh();
+        }
+    }
+
+    /// The text of a symbol, empty where it is not known.
+    pub fn symbol(&self, symbol: Symbol) -> &str {
+        self.symbols.get(symbol.0 as usize).map_or("", |text| text)
+    }
+
+    /// The text of a venue, empty where none was given.
+    pub fn venue(&self, venue: Venue) -> &str {
+        // Venue 0 is "none given", so the table's ids are moved by one.
+        venue.0.checked_sub(1).and_then(|id| self.venues.get(usize::from(id))).map_or("", |text| text)
     }
 }

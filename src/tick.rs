@@ -16,7 +16,7 @@ pub enum Kind {
     Cancel,
     /// The print `ref_seq` of the same venue and symbol had this price and size.
     Correct,
-    /// A quote. Pipelines over trades count it as ignored.
+    /// A venue's best bid and ask. Pipelines over trades count it as ignored.
     Quote,
 }
 
@@ -68,7 +68,7 @@ pub struct Symbol(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Venue(pub u16);
 
-/// One record of a tape on its way through the dataflow: 48 bytes, no clock reading.
+/// One record of a tape on its way through the dataflow: 56 bytes, no clock reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Tick {
@@ -76,26 +76,51 @@ pub struct Tick {
     pub ts_event: EventTime,
     /// The venue's sequence number, or the position among its symbol's ticks where a tape has none.
     pub seq: u64,
-    /// The price; zero in a cancel.
+    /// The price; zero in a cancel. Of a quote the bid, zero where there is none.
     pub price: Price,
-    /// The sequence number of the print that a cancel or correction speaks of; else zero.
+    /// The sequence number of the print that a cancel or correction speaks of. Of a quote it holds the ask, see
+    /// [`Tick::ask`]. Else zero.
     pub ref_seq: u64,
-    /// Shares; zero where the tape gives none.
+    /// Shares, of a quote those bid for; zero where the tape gives none.
     pub size: u32,
+    /// Of a quote, the shares that are asked for; else zero.
+    pub ask_size: u32,
     /// Whose print it is.
     pub symbol: Symbol,
     /// How far the partition's watermark stands ahead of `ts_event` once this tick is counted,
     /// in whole milliseconds; negative as a rule, see [`Tick::watermark_ms`].
     pub watermark_lead_ms: i32,
+    /// Nanoseconds from `ts_event` until it was received, at most some two seconds either way; [`Tick::NOT_RECEIVED`]
+    /// where the tape does not say.
+    pub recv_lag: i32,
     /// Where it was printed.
     pub venue: Venue,
     /// What it says.
     pub kind: Kind,
 }
 
-const _: () = assert!(size_of::<Tick>() == 48);
+const _: () = assert!(size_of::<Tick>() == 56);
 
 impl Tick {
+    /// The `recv_lag` of a tick that does not say when it was received.
+    pub const NOT_RECEIVED: i32 = i32::MIN;
+
+    /// The ask of a quote, zero where there is none.
+    pub fn ask(&self) -> Price {
+        Price(self.ref_seq as i64)
+    }
+
+    /// Makes `ask` the ask of a quote.
+    pub fn set_ask(&mut self, ask: Price) {
+        self.ref_seq = ask.0 as u64;
+    }
+
+    /// Notes when the tick was received, saturating some two seconds from `ts_event`.
+    pub fn set_received(&mut self, ts_recv: EventTime) {
+        let lag = ts_recv.saturating_sub(self.ts_event);
+        self.recv_lag = lag.clamp(i64::from(-i32::MAX), i64::from(i32::MAX)) as i32;
+    }
+
     /// The watermark of this tick's partition once the tick is counted, in milliseconds since the epoch:
     /// the partition's highest `ts_event` so far less the disorder, rounded down, never below zero.
     pub fn watermark_ms(&self) -> i64 {

@@ -34,7 +34,9 @@ fn tape(millis: i64) -> Vec<Tick> {
             ref_seq: 0,
             size: 1,
             symbol: Symbol(0),
+            ask_size: 0,
             watermark_lead_ms: 0,
+            recv_lag: Tick::NOT_RECEIVED,
             venue: Venue(0),
             kind: Kind::Trade,
         };
@@ -92,6 +94,7 @@ fn play_after<A: Aggregate<Value = Bar>>(
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions },
         changes_every_ms: 1_000,
         symbols,
+        venues: Arc::default(),
         stop: Arc::default(),
     };
     let windows = Tumbling::new(1_000 * MS).unwrap();
@@ -199,7 +202,7 @@ struct Stall {
 }
 
 impl Sink<Summary<Bar>> for Stall {
-    fn change(&mut self, _row: &Summary<Bar>, _symbol: &str, _diff: isize) -> Result<()> {
+    fn change(&mut self, _row: &Summary<Bar>, _texts: &tapeflow::row::Texts, _diff: isize) -> Result<()> {
         Ok(())
     }
 

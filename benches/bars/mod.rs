@@ -79,6 +79,7 @@ pub fn play(
         lateness: lateness(horizon),
         changes_every_ms: 1_000,
         symbols: around.symbols.clone(),
+        venues: Arc::default(),
         stop: Arc::default(),
     };
     let outcome = runtime::run(plan, feeds, sinks, &mut Nobody, |ticks| ticks.window_aggregate::<Ohlcv>(windows()));

@@ -348,7 +348,7 @@ fn check_columns(layers: &mut Layers, columns: &toml::Table) -> Vec<(String, Str
 
 fn check_market(layers: &mut Layers, market: &MarketSection) -> Market {
     let ticks = market.rate.0 * market.length.0.as_secs_f64();
-    // A tick takes 48 bytes in memory, and as much again while the tape is made.
+    // A tick takes 56 bytes in memory, and as much again while the tape is made.
     if ticks > 200e6 {
         let help = format!("{ticks:.0} ticks are too many to hold: lower market.rate or market.length");
         layers.problem("market.length", "a tape that does not fit into memory", &help);

@@ -15,7 +15,7 @@ use crate::runtime::{Outcome, Snapshot, Watch};
 use crate::source::{Opened, Surroundings, in_memory};
 use crate::tape::Rejects;
 
-/// Ticks of all tapes together: each takes 48 bytes while the sweep lasts.
+/// Ticks of all tapes together: each takes 56 bytes while the sweep lasts.
 const MOST_TICKS: u64 = 200_000_000;
 
 /// Plays the cell of this number, with nobody to take its rows.

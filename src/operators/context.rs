@@ -61,6 +61,8 @@ pub struct Context {
     pub clock: Clock,
     /// The symbols' texts.
     pub symbols: Arc<Names>,
+    /// The venues' texts; their ids begin with 1.
+    pub venues: Arc<Names>,
     /// Which ticks are late.
     pub lateness: Rc<Lateness>,
     /// Amendments are applied at multiples of so many milliseconds of watermark.
@@ -79,7 +81,7 @@ impl Context {
     pub fn new(
         worker: usize,
         clock: Clock,
-        symbols: Arc<Names>,
+        [symbols, venues]: [Arc<Names>; 2],
         lateness: Lateness,
         changes_every_ms: i64,
         closes: Arc<Closes>,
@@ -87,7 +89,7 @@ impl Context {
     ) -> Self {
         let lateness = Rc::new(lateness);
         let (counters, windows) = Default::default();
-        Context { worker, clock, symbols, lateness, changes_every_ms, counters, closes, failure, windows }
+        Context { worker, clock, symbols, venues, lateness, changes_every_ms, counters, closes, failure, windows }
     }
 
     /// An operator closes windows of this kind, so batches end at their edges.

@@ -13,9 +13,9 @@ use crate::aggregate::{Aggregate, Print, Value};
 use crate::lateness::{Horizon, Verdict};
 use crate::ledger::Ledger;
 use crate::prints::{Story, Word};
-use crate::row::{Field, Row};
+use crate::row::{Field, Key, Row, Texts};
 use crate::tick::{Kind, Symbol, Tick};
-use crate::time::{EventTime, MS};
+use crate::time::MS;
 use crate::window::{Tumbling, Window};
 
 /// What one window of one symbol comes to: a row `symbol, ts_open, ts_close` and the value's columns.
@@ -36,16 +36,16 @@ impl<V: Value> Row for Summary<V> {
         ["symbol", "ts_open", "ts_close"].iter().chain(V::COLUMNS).copied().collect()
     }
 
-    fn key(&self) -> (EventTime, Symbol) {
-        (self.window.start, self.symbol)
+    fn key(&self) -> Key {
+        Key::of(self.window.start, self.symbol)
     }
 
     fn window(&self) -> Window {
         self.window
     }
 
-    fn fields(&self, symbol: &str, give: &mut dyn FnMut(Field<'_>)) {
-        give(Field::Symbol(symbol));
+    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
+        give(Field::Text(texts.symbol(self.symbol)));
         give(Field::Time(self.window.start));
         give(Field::Time(self.window.end));
         self.value.fields(give);

@@ -39,7 +39,7 @@ pub fn write_to<R: Row>(
             "WriteTo",
             |cap, _| {
                 drop(cap);
-                let mut texts = Texts::default();
+                let mut texts = Texts::new(context.symbols.clone(), context.venues.clone());
                 let mut ends: Vec<i64> = Vec::new();
                 let mut flushed = -1;
                 move |(input, frontier), _output| {
@@ -47,13 +47,13 @@ pub fn write_to<R: Row>(
                     let (mut total, mut changed) = (totals.get(), false);
                     input.for_each(|_capability, changes| {
                         changed = true;
+                        texts.refresh();
                         for (row, time, diff) in changes.drain(..) {
-                            let symbol = texts.get(row.key().1, &context.symbols);
-                            total.digest = total.digest.wrapping_add((diff as u64).wrapping_mul(row.digest(symbol)));
+                            total.digest = total.digest.wrapping_add((diff as u64).wrapping_mul(row.digest(&texts)));
                             total.rows += diff as i64;
                             total.retracted += u64::from(diff < 0);
                             if !context.failure.is_set()
-                                && let Err(error) = sink.change(&row, symbol, diff)
+                                && let Err(error) = sink.change(&row, &texts, diff)
                             {
                                 context.failure.set(error);
                             }

@@ -48,6 +48,8 @@ pub struct Plan {
     pub changes_every_ms: i64,
     /// The symbols' texts.
     pub symbols: Arc<Names>,
+    /// The venues' texts.
+    pub venues: Arc<Names>,
     /// Set when the run is to end early, with what was read.
     pub stop: Arc<AtomicBool>,
 }
@@ -145,7 +147,7 @@ where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
-    let Plan { clock, knobs, lateness, changes_every_ms, symbols, stop } = plan;
+    let Plan { clock, knobs, lateness, changes_every_ms, symbols, venues, stop } = plan;
     let workers = feeds.len();
     // A schedule begins when the workers are there to keep it.
     let scheduled = feeds.iter().any(Feed::is_scheduled) && matches!(clock, Clock::Wall(_));
@@ -176,7 +178,7 @@ where
             let context = Context::new(
                 index,
                 clock.clone(),
-                symbols.clone(),
+                [symbols.clone(), venues.clone()],
                 lateness,
                 changes_every_ms,
                 closes.clone(),

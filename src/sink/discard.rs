@@ -1,12 +1,12 @@
 use super::Sink;
 use crate::error::Result;
-use crate::row::Row;
+use crate::row::{Row, Texts};
 
 /// Keeps nothing; rows are counted and digested all the same.
 pub struct Discard;
 
 impl<R: Row> Sink<R> for Discard {
-    fn change(&mut self, _row: &R, _symbol: &str, _diff: isize) -> Result<()> {
+    fn change(&mut self, _row: &R, _texts: &Texts, _diff: isize) -> Result<()> {
         Ok(())
     }
 

@@ -9,7 +9,7 @@ pub use settle::{Run, Settling, settle};
 pub use stdout::Stdout;
 
 use crate::error::Result;
-use crate::row::Row;
+use crate::row::{Row, Texts};
 
 /// One worker's end of an output.
 pub trait Sink<R: Row> {
@@ -17,7 +17,7 @@ pub trait Sink<R: Row> {
     ///
     /// # Errors
     /// When it cannot be written. The run ends with this error.
-    fn change(&mut self, row: &R, symbol: &str, diff: isize) -> Result<()>;
+    fn change(&mut self, row: &R, texts: &Texts, diff: isize) -> Result<()>;
 
     /// All changes of a moment are in: make them visible to whoever reads the output.
     ///

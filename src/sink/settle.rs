@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use super::Sink;
 use crate::error::{Doing as _, Error, Result};
-use crate::row::{Encoding, Row};
-use crate::tick::Names;
+use crate::row::{Encoding, Key, Row, Texts};
+use crate::tick::{Names, Symbol};
 use crate::time::EventTime;
+
+/// The bytes of a change in a file before its line: a time, a place, two symbols, how often, the line's length.
+const HEAD: usize = 28;
 
 /// So many files of a level become one of the next, so that any number of them needs few to be open.
 const FAN: usize = 16;
@@ -33,8 +36,7 @@ pub struct Settling {
 
 /// A line that is inserted or retracted so many times; its text is a range of its run's.
 pub struct Change {
-    ts: EventTime,
-    symbol: u32,
+    key: Key,
     times: i32,
     start: u32,
     len: u32,
@@ -70,12 +72,12 @@ impl Spill {
         Ok(Spill { file: Temporary(path), out })
     }
 
-    fn write(&mut self, ts: EventTime, symbol: u32, times: i32, line: &[u8]) -> Result<()> {
-        let mut head = [0u8; 20];
-        head[..8].copy_from_slice(&ts.to_le_bytes());
-        head[8..12].copy_from_slice(&symbol.to_le_bytes());
-        head[12..16].copy_from_slice(&times.to_le_bytes());
-        head[16..].copy_from_slice(&(line.len() as u32).to_le_bytes());
+    fn write(&mut self, key: Key, times: i32, line: &[u8]) -> Result<()> {
+        let mut head = [0u8; HEAD];
+        head[..8].copy_from_slice(&key.ts.to_le_bytes());
+        let [first, second] = key.symbols;
+        let words = [key.place, first.0, second.0, times as u32, line.len() as u32];
+        head[8..].chunks_exact_mut(4).zip(words).for_each(|(bytes, word)| bytes.copy_from_slice(&word.to_le_bytes()));
         self.out.write_all(&head).and_then(|()| self.out.write_all(line)).doing(|| writing(&self.file.0))
     }
 
@@ -123,11 +125,13 @@ impl Settling {
         by_text.iter().enumerate().for_each(|(at, symbol)| rank[*symbol as usize] = at as u32);
         let text = &self.text;
         let line = |c: &Change| &text[c.start as usize..c.start as usize + c.len as usize];
-        self.changes.sort_by(|a, b| {
-            (a.ts, rank[a.symbol as usize]).cmp(&(b.ts, rank[b.symbol as usize])).then_with(|| line(a).cmp(line(b)))
-        });
+        let place = |c: &Change| {
+            let rank = |symbol: Symbol| rank.get(symbol.0 as usize).copied();
+            (c.key.ts, c.key.place, c.key.symbols.map(rank))
+        };
+        self.changes.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| line(a).cmp(line(b))));
         self.changes.dedup_by(|next, first| {
-            let same = (next.ts, next.symbol) == (first.ts, first.symbol) && line(next) == line(first);
+            let same = next.key == first.key && line(next) == line(first);
             if same {
                 first.times += next.times;
             }
@@ -141,7 +145,7 @@ impl Settling {
         let mut spill = Spill::create(self.next_file())?;
         for change in &self.changes {
             let line = &self.text[change.start as usize..change.start as usize + change.len as usize];
-            spill.write(change.ts, change.symbol, change.times, line)?;
+            spill.write(change.key, change.times, line)?;
         }
         self.text.clear();
         self.changes.clear();
@@ -159,7 +163,7 @@ impl Settling {
         }
         let runs = self.spilled[level].drain(..).map(Run::Spilled).collect();
         let mut spill = Spill::create(self.next_file())?;
-        merge(runs, &self.names.all(), |head| spill.write(head.ts, head.id, head.times, &head.line))?;
+        merge(runs, &self.names.all(), |head| spill.write(head.key, head.times, &head.line))?;
         self.put(level + 1, spill.end()?)
     }
 
@@ -170,12 +174,11 @@ impl Settling {
 }
 
 impl<R: Row> Sink<R> for Settling {
-    fn change(&mut self, row: &R, symbol: &str, diff: isize) -> Result<()> {
+    fn change(&mut self, row: &R, texts: &Texts, diff: isize) -> Result<()> {
         let start = self.text.len();
-        self.encoding.write(row, symbol, &self.columns, &mut self.text);
-        let (ts, id) = row.key();
+        self.encoding.write(row, texts, &self.columns, &mut self.text);
         let len = (self.text.len() - start) as u32;
-        self.changes.push(Change { ts, symbol: id.0, times: diff as i32, start: start as u32, len });
+        self.changes.push(Change { key: row.key(), times: diff as i32, start: start as u32, len });
         let held = self.text.len() + self.changes.len() * size_of::<Change>();
         if held > self.limit_bytes { self.spill() } else { Ok(()) }
     }
@@ -197,23 +200,22 @@ impl Drop for Settling {
 
 /// One change read back from a run, ordered for a heap that gives the least first.
 struct Head {
-    ts: EventTime,
-    id: u32,
-    symbol: Arc<str>,
+    key: Key,
+    symbols: [Arc<str>; 2],
     line: Vec<u8>,
     times: i32,
     run: usize,
 }
 
 impl Head {
-    fn key(&self) -> (EventTime, &str, &[u8], usize) {
-        (self.ts, &self.symbol, &self.line, self.run)
+    fn place(&self) -> (EventTime, u32, &[Arc<str>; 2], &[u8], usize) {
+        (self.key.ts, self.key.place, &self.symbols, &self.line, self.run)
     }
 }
 
 impl PartialEq for Head {
     fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        self.place() == other.place()
     }
 }
 
@@ -227,7 +229,7 @@ impl PartialOrd for Head {
 
 impl Ord for Head {
     fn cmp(&self, other: &Self) -> Ordering {
-        other.key().cmp(&self.key())
+        other.place().cmp(&self.place())
     }
 }
 
@@ -249,25 +251,28 @@ impl Reading {
     }
 
     fn next(&mut self, run: usize, names: &[Arc<str>]) -> Result<Option<Head>> {
-        let (ts, symbol, times, line) = match self {
+        let (key, times, line) = match self {
             Reading::Held(text, changes) => {
-                let Some(Change { ts, symbol, times, start, len }) = changes.next() else { return Ok(None) };
-                (ts, symbol, times, text[start as usize..start as usize + len as usize].to_vec())
+                let Some(Change { key, times, start, len }) = changes.next() else { return Ok(None) };
+                (key, times, text[start as usize..start as usize + len as usize].to_vec())
             }
             Reading::Spilled(Temporary(path), file) => {
-                let mut head = [0u8; 20];
+                let mut head = [0u8; HEAD];
                 match file.read_exact(&mut head) {
                     Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(None),
                     other => other.doing(|| format!("reading {}", path.display()))?,
                 }
                 let [a, b, c, d, e, f, g, h, rest @ ..] = head;
                 let word = |i: usize| u32::from_le_bytes([rest[i], rest[i + 1], rest[i + 2], rest[i + 3]]);
-                let mut line = vec![0; word(8) as usize];
+                let mut line = vec![0; word(16) as usize];
                 file.read_exact(&mut line).doing(|| format!("reading {}", path.display()))?;
-                (i64::from_le_bytes([a, b, c, d, e, f, g, h]), word(0), word(4) as i32, line)
+                let ts = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
+                let key = Key { ts, place: word(0), symbols: [Symbol(word(4)), Symbol(word(8))] };
+                (key, word(12) as i32, line)
             }
         };
-        Ok(Some(Head { ts, id: symbol, symbol: names[symbol as usize].clone(), line, times, run }))
+        let text = |symbol: Symbol| names.get(symbol.0 as usize).cloned().unwrap_or_default();
+        Ok(Some(Head { key, symbols: key.symbols.map(text), line, times, run }))
     }
 }
 
@@ -281,7 +286,7 @@ fn merge(runs: Vec<Run>, names: &[Arc<str>], mut give: impl FnMut(&Head) -> Resu
     while let Some(mut row) = heap.pop() {
         heap.extend(reading[row.run].next(row.run, names)?);
         while let Some(same) = heap.peek()
-            && (same.ts, &same.symbol, &same.line) == (row.ts, &row.symbol, &row.line)
+            && (same.key, &same.line) == (row.key, &row.line)
         {
             let run = same.run;
             row.times += same.times;

@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use super::Sink;
 use crate::error::{Doing as _, Error, Result};
-use crate::row::{Encoding, Row};
+use crate::row::{Encoding, Row, Texts};
 
 /// Standard output, live: a row is printed when its window closes, and printed again when it is amended, so the
 /// last line about a window holds.
@@ -37,9 +37,9 @@ impl Stdout {
 }
 
 impl<R: Row> Sink<R> for Stdout {
-    fn change(&mut self, row: &R, symbol: &str, diff: isize) -> Result<()> {
+    fn change(&mut self, row: &R, texts: &Texts, diff: isize) -> Result<()> {
         if diff > 0 {
-            self.encoding.write(row, symbol, &self.columns, &mut self.buffer);
+            self.encoding.write(row, texts, &self.columns, &mut self.buffer);
         }
         Ok(())
     }

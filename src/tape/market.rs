@@ -56,7 +56,9 @@ impl Market {
                 ref_seq: 0,
                 size: if random.below(3) == 0 { 100 } else { 1 + random.below(300) as u32 },
                 symbol: ids[symbol],
+                ask_size: 0,
                 watermark_lead_ms: 0,
+                recv_lag: Tick::NOT_RECEIVED,
                 venue: Venue::default(),
                 kind: Kind::Trade,
             };

@@ -11,6 +11,7 @@ use tapeflow::latency::Stages;
 use tapeflow::lateness::Lateness;
 use tapeflow::ledger::Ledger;
 use tapeflow::operators::Summary;
+use tapeflow::row::Texts;
 use tapeflow::runtime::{self, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Pacing, Surroundings, in_memory};
@@ -54,7 +55,7 @@ pub type Bars = Arc<Mutex<Vec<(Summary<Bar>, isize)>>>;
 pub struct Remember(pub Bars);
 
 impl Sink<Summary<Bar>> for Remember {
-    fn change(&mut self, row: &Summary<Bar>, _symbol: &str, diff: isize) -> Result<()> {
+    fn change(&mut self, row: &Summary<Bar>, _texts: &Texts, diff: isize) -> Result<()> {
         self.0.lock().unwrap().push((row.clone(), diff));
         Ok(())
     }
@@ -86,11 +87,22 @@ pub fn partition(tape: &[Tick], disorder: i64) -> Vec<Tick> {
     tape
 }
 
+/// The table of the tapes' symbols.
+fn symbols() -> Arc<Names> {
+    let symbols = Names::default();
+    NAMES.iter().for_each(|name| _ = symbols.intern(name));
+    Arc::new(symbols)
+}
+
+/// The texts of the tapes' symbols.
+pub fn texts() -> Texts {
+    Texts::new(symbols(), Arc::default())
+}
+
 pub fn play(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) -> Played {
     let tape = partition(tape, rules.disorder);
     let clock = Clock::wall();
-    let symbols = Arc::new(Names::default());
-    NAMES.iter().for_each(|name| _ = symbols.intern(name));
+    let symbols = symbols();
     let around = Surroundings {
         clock: clock.clone(),
         rules: PartitionRules { disorder: rules.disorder, max_jump: i64::MAX },
@@ -116,6 +128,7 @@ pub fn play(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) -> Play
         lateness: rules.clone(),
         changes_every_ms: 1_000,
         symbols,
+        venues: Arc::default(),
         stop: Arc::default(),
     };
     let times = changes.clone();

@@ -317,7 +317,9 @@ fn trade(dice: &mut Dice, ts_event: i64, spec: &Spec) -> Tick {
         ref_seq: 0,
         size: size(dice),
         symbol: Symbol(dice.below(u64::from(spec.symbols)) as u32),
+        ask_size: 0,
         watermark_lead_ms: 0,
+        recv_lag: Tick::NOT_RECEIVED,
         venue: Venue(dice.below(u64::from(spec.venues)) as u16),
         kind: Kind::Trade,
     }

@@ -11,7 +11,7 @@ use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue};
 use crate::time::EventTime;
 
 /// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
-pub const COLUMNS: [&str; 16] = [
+pub const COLUMNS: [&str; 20] = [
     "ts_event",
     "symbol",
     "price",
@@ -28,6 +28,10 @@ pub const COLUMNS: [&str; 16] = [
     "high",
     "low",
     "close",
+    "bid",
+    "bid_size",
+    "ask",
+    "ask_size",
 ];
 
 const TS_EVENT: usize = 0;
@@ -43,6 +47,10 @@ const ACTION: usize = 9;
 const REF_SEQ: usize = 10;
 const DUE: usize = 11;
 const OPEN: usize = 12;
+const BID: usize = 16;
+const BID_SIZE: usize = 17;
+const ASK: usize = 18;
+const ASK_SIZE: usize = 19;
 
 /// Where the symbols of a file's records come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,7 +186,9 @@ impl Columns {
             ref_seq: 0,
             size: 0,
             symbol,
+            ask_size: 0,
             watermark_lead_ms: 0,
+            recv_lag: Tick::NOT_RECEIVED,
             venue: self.venue(line)?,
             kind: Kind::Trade,
         };
@@ -191,7 +201,9 @@ impl Columns {
             conditions: self.short(CONDITIONS, line)?,
         };
         if self.fields.has(TS_RECV) {
-            record.ts_recv = Some(self.time(TS_RECV, line, is_bar)?);
+            let ts_recv = self.time(TS_RECV, line, is_bar)?;
+            record.tick.set_received(ts_recv);
+            record.ts_recv = Some(ts_recv);
         }
         if is_bar {
             return self.bar(record, line, out);
@@ -205,6 +217,18 @@ impl Columns {
         if matches!(record.tick.kind, Kind::Trade | Kind::Correct) {
             record.tick.price = self.price(PRICE, line)?;
             record.tick.size = self.required(SIZE, line, values::count)?;
+        }
+        if record.tick.kind == Kind::Quote {
+            // A side that nobody quotes is empty, or zero.
+            record.tick.price = self.optional(BID, line, values::price)?.unwrap_or_default();
+            record.tick.set_ask(self.optional(ASK, line, values::price)?.unwrap_or_default());
+            record.tick.size = self.optional(BID_SIZE, line, values::count)?.unwrap_or(0);
+            record.tick.ask_size = self.optional(ASK_SIZE, line, values::count)?.unwrap_or(0);
+            for (column, price) in [(BID, record.tick.price), (ASK, record.tick.ask())] {
+                if price.0 < 0 {
+                    return Err(complain(COLUMNS[column], self.fields.get(column, line), "is below zero"));
+                }
+            }
         }
         out.push(record);
         Ok(())

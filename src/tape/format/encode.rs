@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use super::record::Record;
 use crate::row::{Encoding, Field, Texts};
-use crate::tick::{Kind, Names, Symbol};
+use crate::tick::{Kind, Names, Price};
 
 /// The columns of a feed, in the order in which CSV has them.
-pub const FEED_COLUMNS: [&str; 12] = [
+pub const FEED_COLUMNS: [&str; 16] = [
     "due",
     "ts_event",
     "symbol",
@@ -18,22 +18,22 @@ pub const FEED_COLUMNS: [&str; 12] = [
     "action",
     "ref_seq",
     "ts_recv",
+    "bid",
+    "bid_size",
+    "ask",
+    "ask_size",
 ];
 
 /// Turns records into lines from which a [`Decoder`](super::Decoder) makes the same records again.
 pub struct Encoder {
     encoding: Encoding,
-    names: Arc<Names>,
-    venue_names: Arc<Names>,
-    symbols: Texts,
-    venues: Texts,
+    texts: Texts,
 }
 
 impl Encoder {
     /// An encoder of records whose symbols and venues are in these tables.
     pub fn new(encoding: Encoding, symbols: Arc<Names>, venues: Arc<Names>) -> Self {
-        let (names, venue_names) = (symbols, venues);
-        Encoder { encoding, names, venue_names, symbols: Texts::default(), venues: Texts::default() }
+        Encoder { encoding, texts: Texts::new(symbols, venues) }
     }
 
     /// The header line, empty where the encoding has none.
@@ -44,30 +44,36 @@ impl Encoder {
     /// Appends the record's line to `out`. What the record does not have is empty in CSV, and left out in JSON.
     pub fn encode(&mut self, record: &Record, out: &mut Vec<u8>) {
         let tick = &record.tick;
+        self.texts.know(tick.symbol, tick.venue);
         let is_priced = matches!(tick.kind, Kind::Trade | Kind::Correct);
+        let is_quote = tick.kind == Kind::Quote;
+        let side = |price: Price| (is_quote && price.0 > 0).then_some(Field::Price(Some(price)));
+        let shares = |size: u32| (is_quote && size > 0).then_some(Field::Count(size.into()));
         let refers = matches!(tick.kind, Kind::Cancel | Kind::Correct);
-        // Venue 0 is "none given", so the table's ids are moved by one.
-        let venue = tick.venue.0.checked_sub(1).map(|id| &**self.venues.get(Symbol(id.into()), &self.venue_names));
         let action = match tick.kind {
             Kind::Trade => "",
             Kind::Cancel => "cancel",
             Kind::Correct => "correct",
             Kind::Quote => "quote",
         };
-        let text = |text| Some(Field::Symbol(text)).filter(|_| !str::is_empty(text));
+        let text = |text| Some(Field::Text(text)).filter(|_| !str::is_empty(text));
         let fields = [
             record.due.map(Field::Time),
             Some(Field::Time(tick.ts_event)),
-            text(self.symbols.get(tick.symbol, &self.names)),
+            text(self.texts.symbol(tick.symbol)),
             is_priced.then_some(Field::Price(Some(tick.price))),
             is_priced.then_some(Field::Count(tick.size.into())),
             record.has_seq.then_some(Field::Count(tick.seq)),
-            venue.and_then(text),
+            text(self.texts.venue(tick.venue)),
             text(record.side.as_str()),
             text(record.conditions.as_str()),
             text(action),
             refers.then_some(Field::Count(tick.ref_seq)),
             record.ts_recv.map(Field::Time),
+            side(tick.price),
+            shares(tick.size),
+            side(tick.ask()),
+            shares(tick.ask_size),
         ];
         let (encoding, jsonl) = (self.encoding, self.encoding == Encoding::Jsonl);
         let mut is_first = true;
@@ -98,7 +104,7 @@ mod tests {
 
     use super::super::{Columns, Decoder, Format, Short};
     use super::*;
-    use crate::tick::{Price, Tick, Venue};
+    use crate::tick::{Symbol, Tick, Venue};
     use crate::time::EventTime;
 
     const SYMBOLS: [&str; 5] = ["AAPL", "BRK.B", " a b ", "Zürich", "x'y{}:["];
@@ -117,28 +123,42 @@ mod tests {
     fn tick() -> impl Strategy<Value = Tick> {
         let kind = prop::sample::select(vec![Kind::Trade, Kind::Cancel, Kind::Correct, Kind::Quote]);
         let ids = (0..SYMBOLS.len() as u32, 0..=VENUES.len() as u16, any::<u64>(), any::<u64>());
-        (kind, ids, time(), 1..=i64::MAX, any::<u32>()).prop_map(|(kind, ids, ts_event, price, size)| {
-            let (symbol, venue, seq, ref_seq) = ids;
-            let is_priced = matches!(kind, Kind::Trade | Kind::Correct);
-            Tick {
-                ts_event,
-                seq,
-                price: Price(if is_priced { price } else { 0 }),
-                ref_seq: if matches!(kind, Kind::Cancel | Kind::Correct) { ref_seq } else { 0 },
-                size: if is_priced { size } else { 0 },
-                symbol: Symbol(symbol),
-                watermark_lead_ms: 0,
-                venue: Venue(venue),
-                kind,
-            }
-        })
+        let quoted = (0..=i64::MAX, 0..=i64::MAX, any::<u32>());
+        (kind, ids, time(), 1..=i64::MAX, any::<u32>(), quoted).prop_map(
+            |(kind, ids, ts_event, price, size, quoted)| {
+                let (symbol, venue, seq, ref_seq) = ids;
+                let (bid, ask, ask_size) = quoted;
+                Tick {
+                    ts_event,
+                    seq,
+                    price: Price(match kind {
+                        Kind::Trade | Kind::Correct => price,
+                        Kind::Quote => bid,
+                        Kind::Cancel => 0,
+                    }),
+                    ref_seq: match kind {
+                        Kind::Cancel | Kind::Correct => ref_seq,
+                        Kind::Quote => ask as u64,
+                        Kind::Trade => 0,
+                    },
+                    size: if kind == Kind::Cancel { 0 } else { size },
+                    ask_size: if kind == Kind::Quote { ask_size } else { 0 },
+                    symbol: Symbol(symbol),
+                    watermark_lead_ms: 0,
+                    recv_lag: Tick::NOT_RECEIVED,
+                    venue: Venue(venue),
+                    kind,
+                }
+            },
+        )
     }
 
     fn record() -> impl Strategy<Value = Record> {
         let times = (prop::option::of(0..=i64::MAX), prop::option::of(time()));
         (tick(), times, short(), short()).prop_map(|(tick, (due, ts_recv), side, conditions)| {
             let has_seq = tick.symbol.0 % 2 == 0;
-            let tick = Tick { seq: if has_seq { tick.seq } else { 0 }, ..tick };
+            let mut tick = Tick { seq: if has_seq { tick.seq } else { 0 }, ..tick };
+            ts_recv.into_iter().for_each(|ts_recv| tick.set_received(ts_recv));
             Record { tick, has_seq, due, ts_recv, side, conditions }
         })
     }
@@ -177,8 +197,10 @@ mod tests {
             price: Price(1_500_000_000),
             ref_seq: 0,
             size: 0,
+            ask_size: 0,
             symbol: Symbol(0),
             watermark_lead_ms: 0,
+            recv_lag: Tick::NOT_RECEIVED,
             venue: Venue(0),
             kind: Kind::Trade,
         };
@@ -187,18 +209,26 @@ mod tests {
         let cancel = Tick { kind: Kind::Cancel, ref_seq: 2, venue: Venue(1), ..tick };
         let full =
             Record { tick: cancel, due: Some(9), ts_recv: Some(8), conditions: Short::new(b"@,T").unwrap(), ..bare };
+        let mut quoted = Tick { kind: Kind::Quote, ask_size: 7, ..tick };
+        quoted.set_ask(Price(2_500_000_000));
+        let quote = Record { tick: quoted, due: Some(7), ..full };
         let lines = |encoding| {
             let mut encoder = Encoder::new(encoding, symbols.clone(), venues.clone());
             let mut out = Vec::new();
-            [bare, full].iter().for_each(|record| encoder.encode(record, &mut out));
+            [bare, full, quote].iter().for_each(|record| encoder.encode(record, &mut out));
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(lines(Encoding::Csv), ",7,A,1.5,0,3,,,,,,\n9,7,A,,,3,XNAS,,\"@,T\",cancel,2,8\n");
+        assert_eq!(
+            lines(Encoding::Csv),
+            ",7,A,1.5,0,3,,,,,,,,,,\n9,7,A,,,3,XNAS,,\"@,T\",cancel,2,8,,,,\n7,7,A,,,3,,,\"@,T\",quote,,8,1.5,,2.5,7\n"
+        );
         assert_eq!(
             lines(Encoding::Jsonl),
             "{\"ts_event\":7,\"symbol\":\"A\",\"price\":1.5,\"size\":0,\"seq\":3}\n\
              {\"due\":9,\"ts_event\":7,\"symbol\":\"A\",\"seq\":3,\"venue\":\"XNAS\",\"conditions\":\"@,T\",\
-             \"action\":\"cancel\",\"ref_seq\":2,\"ts_recv\":8}\n"
+             \"action\":\"cancel\",\"ref_seq\":2,\"ts_recv\":8}\n\
+             {\"due\":7,\"ts_event\":7,\"symbol\":\"A\",\"seq\":3,\"conditions\":\"@,T\",\"action\":\"quote\",\
+             \"ts_recv\":8,\"bid\":1.5,\"ask\":2.5,\"ask_size\":7}\n"
         );
     }
 }

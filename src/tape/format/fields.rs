@@ -5,7 +5,7 @@ use crate::tick::mix;
 /// The fields of one line by our columns: ranges of the line, or of the scratch where escapes had to be undone.
 #[derive(Default)]
 pub(super) struct Fields {
-    slots: [Slot; 16],
+    slots: [Slot; 20],
     scratch: Vec<u8>,
 }
 
