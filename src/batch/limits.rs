@@ -1,5 +1,3 @@
-//! Batching: how many ticks go into the dataflow together, and how long the first of them may wait for company.
-
 use std::time::Duration;
 
 use crate::tick::Tick;
