@@ -2,8 +2,12 @@
 //!
 //! Nothing here reads a clock or does I/O: instants and costs are handed in.
 
+mod auto;
 mod fit;
+mod kept;
 mod limits;
 
+pub use auto::{Account, Auto, Decision, Inputs, Round, State, Why};
 pub use fit::CostFit;
+pub use kept::{INTERVAL, Kept, Tally};
 pub use limits::BatchLimits;

@@ -1,0 +1,386 @@
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::kept::{INTERVAL, Tally};
+use super::{BatchLimits, CostFit};
+use crate::time::RunTime;
+
+/// The arrival rate and the load are looked at so often, in nanoseconds.
+const LOOK: u64 = 1_000_000;
+
+/// Above this load batches do not wait, and below the second they may again.
+const OVERLOAD: (f64, f64) = (0.85, 0.75);
+
+/// The delay is changed when it is off by more than this share.
+const DEADBAND: f64 = 0.05;
+
+/// A delay below this many nanoseconds is none.
+const SHORTEST: f64 = 1_000.0;
+
+/// The share of the target that is aimed at: to begin with, at least, and at most.
+const HEADROOM: (f64, f64, f64) = (0.9, 0.1, 0.95);
+
+/// What the headroom is multiplied by when the target was missed, and what it grows by when it was met easily.
+const LESS: f64 = 0.8;
+const MORE: f64 = 0.02;
+
+/// After so many easy intervals.
+const EASY: u32 = 4;
+
+/// So many quiet intervals end a freeze.
+const QUIET: u32 = 2;
+
+/// The fit counts so many batches, and is relied upon after the first few.
+const MEMORY: f64 = 1_024.0;
+const KNOWN: f64 = 32.0;
+
+/// A batch that costs so many times what was expected is an accident, and counts as this much.
+const ACCIDENT: f64 = 4.0;
+
+/// How quickly the arrival rate follows what is seen, up and down, and how quickly the noise does.
+const RISE: f64 = 0.5;
+const FALL: f64 = 0.05;
+const SETTLE: f64 = 0.25;
+
+/// One batch's way, on the run's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
+    /// Its ticks.
+    pub ticks: usize,
+    /// When its oldest tick was due.
+    pub oldest: RunTime,
+    /// When the worker turned to the batch for the last time before it was sealed.
+    pub began: RunTime,
+    /// When it went into the dataflow.
+    pub sealed: RunTime,
+    /// When all of it was applied.
+    pub applied: RunTime,
+}
+
+/// What the controller is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It does not know yet what a batch costs, and does not wait.
+    Learning,
+    /// It keeps to the target.
+    Keeping,
+    /// The load is so high that waiting would only make it higher: it serves whatever is there.
+    Greedy,
+}
+
+/// Why a decision was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The cost of a batch is known now.
+    Learned,
+    /// Costs, noise or arrivals have changed.
+    Model,
+    /// The p99 of the last interval missed the target.
+    Missed,
+    /// The p99 was far below the target for some time.
+    Easy,
+    /// The load passed 85%.
+    Overload,
+    /// The load fell below 75%.
+    Recovered,
+    /// The machine, or whatever else the model does not explain, held up more than one tick in a hundred for half of the
+    /// target: no delay could keep to it, so nothing is concluded from that.
+    Noise,
+    /// The machine is quiet again.
+    Quiet,
+}
+
+/// What a decision follows from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Inputs {
+    /// Arrivals, in ticks a second.
+    pub rate: f64,
+    /// The share of the time that ticks would take if they cost nothing but `b`.
+    pub load: f64,
+    /// The cost of a batch, in nanoseconds.
+    pub a: f64,
+    /// The cost of a tick, in nanoseconds.
+    pub b: f64,
+    /// The p99 of the latency that the model does not explain, in nanoseconds.
+    pub noise: f64,
+    /// The share of the target that is aimed at.
+    pub headroom: f64,
+    /// The share of the last interval's ticks that took longer than the target.
+    pub over: f64,
+}
+
+/// A change of the delay, the headroom or the state.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Decision {
+    /// Why it was taken.
+    pub why: Why,
+    /// What holds from now on.
+    pub state: State,
+    /// Whether the delay is left alone until the machine is quiet.
+    pub frozen: bool,
+    /// The longest wait of a batch's oldest tick from now on, in nanoseconds.
+    pub delay: u64,
+    /// What it follows from.
+    pub inputs: Inputs,
+}
+
+/// What a controller did, all in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Account {
+    /// How many decisions it took.
+    pub decisions: u64,
+    /// The shortest and the longest delay that it chose, in nanoseconds; none if it never came to choose one.
+    pub delays: Option<(u64, u64)>,
+    /// How long it followed its batches, in nanoseconds.
+    pub followed: u64,
+    /// How much of it was spent learning, in nanoseconds.
+    pub learning: u64,
+    /// How much of it was spent greedy, because of the load.
+    pub greedy: u64,
+    /// How much of it was spent frozen, because of the noise.
+    pub frozen: u64,
+    /// The last inputs.
+    pub inputs: Inputs,
+}
+
+/// Chooses how long batches wait, so that the p99 of ticks keeps to a target on as little processor time as that allows.
+///
+/// A wait costs latency and saves rounds, and how much is known beforehand: a batch of `n` ticks costs `a + b n`, so ticks
+/// that arrive at a rate of `r` take `T + a + b r T` where batches wait for `T`. That is solved for the target:
+/// `T = (headroom target - a - noise) / (1 + load)`, with `load = b r`. What the model leaves out shows in the p99 of each
+/// interval, and moves the headroom. One controller serves one worker; if every worker keeps to the target, so do all
+/// together.
+pub struct Auto {
+    target: f64,
+    most: f64,
+    state: State,
+    frozen: bool,
+    delay: u64,
+    fit: CostFit,
+    /// Arrivals in a nanosecond.
+    rate: f64,
+    noise: Option<f64>,
+    headroom: f64,
+    over: f64,
+    looked: RunTime,
+    ticks: usize,
+    judged: RunTime,
+    interval: Tally,
+    moved: bool,
+    unexplained: Histogram<u64>,
+    easy: u32,
+    quiet: u32,
+    account: Account,
+}
+
+impl Auto {
+    /// A controller that begins at `now`, for limits with a target; none for others.
+    pub fn new(limits: &BatchLimits, now: RunTime) -> Option<Self> {
+        let target = limits.target_p99?.as_nanos() as f64;
+        Some(Auto {
+            target,
+            most: target.min(limits.max_delay.as_nanos() as f64),
+            state: State::Learning,
+            frozen: false,
+            delay: 0,
+            fit: CostFit::of_the_last(MEMORY),
+            rate: 0.0,
+            noise: None,
+            headroom: HEADROOM.0,
+            over: 0.0,
+            looked: now,
+            ticks: 0,
+            judged: now,
+            interval: Tally::default(),
+            moved: false,
+            unexplained: Histogram::new_with_bounds(1, 3_600_000_000_000, 2)
+                .expect("constants that HdrHistogram takes"),
+            easy: 0,
+            quiet: 0,
+            account: Account::default(),
+        })
+    }
+
+    /// The longest wait of a batch's oldest tick.
+    pub fn delay(&self) -> Duration {
+        Duration::from_nanos(self.delay)
+    }
+
+    /// What it did so far.
+    pub fn account(&self) -> Account {
+        Account { inputs: self.inputs(), ..self.account }
+    }
+
+    /// Takes in a batch that was applied, and the latencies of what was applied with it. Returns what was changed
+    /// because of it, if anything was.
+    pub fn applied(&mut self, round: &Round, latencies: Tally) -> Option<Decision> {
+        self.learn(round);
+        self.interval.add(latencies);
+        self.ticks += round.ticks;
+        let now = round.applied;
+        let since = now.saturating_sub(self.looked);
+        if since < LOOK {
+            return None;
+        }
+        self.count_time(since);
+        let seen = self.ticks as f64 / since as f64;
+        let pull = if seen > self.rate { RISE } else { FALL };
+        self.rate += if self.rate == 0.0 { seen } else { pull * (seen - self.rate) };
+        (self.looked, self.ticks) = (now, 0);
+
+        // A change of the load is answered at once, so what it did to this interval's latencies calls for nothing more.
+        self.moved |= self.moves(self.wanted());
+        let mut why = None;
+        if now.saturating_sub(self.judged) >= INTERVAL {
+            why = self.judge();
+            self.begin_interval(now);
+        }
+        if let Some(turn) = self.weigh_load() {
+            // What was held up by an overload tells nothing about the time after it, nor the other way round.
+            self.begin_interval(now);
+            why = Some(turn);
+        }
+        self.choose(why)
+    }
+
+    /// Learns from a batch what batches cost, and what else made its oldest tick wait.
+    fn learn(&mut self, round: &Round) {
+        let Round { ticks, oldest, began, sealed, applied } = *round;
+        let (ticks, cost) = (ticks as f64, applied.saturating_sub(began) as f64);
+        let expected = self.fit.cost(ticks);
+        if self.fit.weight() < KNOWN {
+            return self.fit.observe(ticks, cost);
+        }
+        let waited = sealed.saturating_sub(oldest).min(self.delay);
+        let explained = waited.saturating_add(expected as u64);
+        let unexplained = applied.saturating_sub(oldest).saturating_sub(explained);
+        self.unexplained.saturating_record_n(unexplained.max(1), round.ticks as u64);
+        self.fit.observe(ticks, cost.min(ACCIDENT * expected));
+    }
+
+    fn count_time(&mut self, nanos: u64) {
+        self.account.followed += nanos;
+        match self.state {
+            State::Learning => self.account.learning += nanos,
+            State::Greedy => self.account.greedy += nanos,
+            State::Keeping => {}
+        }
+        if self.frozen {
+            self.account.frozen += nanos;
+        }
+    }
+
+    fn begin_interval(&mut self, now: RunTime) {
+        (self.judged, self.interval, self.moved) = (now, Tally::default(), false);
+        self.unexplained.reset();
+    }
+
+    /// Draws conclusions from an interval.
+    fn judge(&mut self) -> Option<Why> {
+        let (interval, ticks) = (self.interval, self.unexplained.len());
+        if ticks == 0 || interval.ticks == 0 {
+            return None;
+        }
+        self.over = interval.over as f64 / interval.ticks as f64;
+        if self.state == State::Greedy {
+            return None;
+        }
+        let held_up = self.unexplained.len() - self.unexplained.count_between(0, (self.target / 2.0) as u64);
+        if held_up * 100 > ticks {
+            self.quiet = 0;
+            return (!std::mem::replace(&mut self.frozen, true)).then_some(Why::Noise);
+        }
+        self.quiet += 1;
+        if self.frozen && self.quiet < QUIET {
+            return None;
+        }
+        let thawed = std::mem::take(&mut self.frozen);
+        let p99 = self.unexplained.value_at_quantile(0.99) as f64;
+        self.noise = Some(self.noise.map_or(p99, |noise| noise + SETTLE * (p99 - noise)));
+        if self.state == State::Learning {
+            self.state = State::Keeping;
+            return Some(Why::Learned);
+        }
+        self.easy = if interval.is_met_easily() { self.easy + 1 } else { 0 };
+        if !interval.is_met() && self.delay > 0 && !self.moved {
+            self.headroom = (self.headroom * LESS).max(HEADROOM.1);
+            return Some(Why::Missed);
+        }
+        if self.easy >= EASY && self.headroom < HEADROOM.2 {
+            self.easy = 0;
+            self.headroom = (self.headroom + MORE).min(HEADROOM.2);
+            return Some(Why::Easy);
+        }
+        thawed.then_some(Why::Quiet)
+    }
+
+    /// Goes greedy under a high load, and back.
+    fn weigh_load(&mut self) -> Option<Why> {
+        let load = self.rate * self.fit.b();
+        match self.state {
+            State::Keeping if load > OVERLOAD.0 => {
+                self.state = State::Greedy;
+                Some(Why::Overload)
+            }
+            State::Greedy if load < OVERLOAD.1 => {
+                self.state = State::Keeping;
+                Some(Why::Recovered)
+            }
+            _ => None,
+        }
+    }
+
+    /// The delay that follows from what is known, in nanoseconds.
+    fn wanted(&self) -> f64 {
+        match (self.state, self.noise) {
+            (State::Keeping, Some(noise)) if !self.frozen => {
+                let room = self.headroom * self.target - self.fit.a() - noise;
+                let wanted = (room / (1.0 + self.rate * self.fit.b())).min(self.most);
+                if wanted < SHORTEST { 0.0 } else { wanted }
+            }
+            (State::Keeping, _) => self.delay as f64,
+            (State::Learning | State::Greedy, _) => 0.0,
+        }
+    }
+
+    /// Whether a delay is far enough from what holds.
+    fn moves(&self, wanted: f64) -> bool {
+        let delay = self.delay as f64;
+        (wanted == 0.0) != (self.delay == 0) || (wanted - delay).abs() > DEADBAND * delay
+    }
+
+    fn choose(&mut self, why: Option<Why>) -> Option<Decision> {
+        let wanted = self.wanted();
+        if self.moves(wanted) {
+            self.delay = wanted as u64;
+        } else if why.is_none() {
+            return None;
+        }
+        self.account.decisions += 1;
+        if self.state == State::Keeping {
+            let (low, high) = self.account.delays.unwrap_or((self.delay, self.delay));
+            self.account.delays = Some((low.min(self.delay), high.max(self.delay)));
+        }
+        let (state, frozen, delay) = (self.state, self.frozen, self.delay);
+        Some(Decision { why: why.unwrap_or(Why::Model), state, frozen, delay, inputs: self.inputs() })
+    }
+
+    fn inputs(&self) -> Inputs {
+        Inputs {
+            rate: self.rate * 1e9,
+            load: self.rate * self.fit.b(),
+            a: self.fit.a(),
+            b: self.fit.b(),
+            noise: self.noise.unwrap_or(0.0),
+            headroom: self.headroom,
+            over: self.over,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
