@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use hdrhistogram::Histogram;
 
+use crate::batch::{Kept, Tally};
 use crate::time::RunTime;
 
 /// The longest latency told apart, one hour in nanoseconds; longer ones count as this.
@@ -77,6 +78,8 @@ impl Stages {
 struct Arrival {
     count: usize,
     arrived: RunTime,
+    /// Until then the worker let ticks come, to fill a batch that was begun.
+    filled: RunTime,
     sealed: RunTime,
 }
 
@@ -91,6 +94,7 @@ pub struct Recorder {
     outstanding: usize,
     unsealed: usize,
     from: RunTime,
+    kept: Option<Kept>,
 }
 
 impl Recorder {
@@ -99,12 +103,24 @@ impl Recorder {
         Recorder { from, ..Recorder::default() }
     }
 
-    /// Ticks were handed to the batch at `now`; `dues` are the instants at which they were due.
-    pub fn arrived(&mut self, dues: &[RunTime], now: RunTime) {
+    /// Counts from now on how a target is kept, or no longer; returns what was counted before.
+    pub fn keep(&mut self, kept: Option<Kept>) -> Option<Kept> {
+        std::mem::replace(&mut self.kept, kept)
+    }
+
+    /// How the target was kept since this was last asked.
+    pub fn take_recent(&mut self) -> Tally {
+        self.kept.as_mut().map(Kept::take_recent).unwrap_or_default()
+    }
+
+    /// Ticks were handed to the batch at `now`; `dues` are the instants at which they were due. What was due before
+    /// `filled` was left to gather for a batch that was begun, so it waited for company, and nobody was late.
+    pub fn arrived(&mut self, dues: &[RunTime], now: RunTime, filled: RunTime) {
         if !dues.is_empty() {
             self.dues.extend(dues.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())));
             self.outstanding += dues.len();
-            self.arrivals.push_back(Arrival { count: dues.len(), arrived: now, sealed: 0 });
+            let filled = filled.min(now);
+            self.arrivals.push_back(Arrival { count: dues.len(), arrived: now, filled, sealed: 0 });
             self.unsealed += 1;
         }
     }
@@ -122,15 +138,24 @@ impl Recorder {
             && let Some(arrival) = self.arrivals.front_mut()
         {
             let n = count.min(arrival.count);
-            let (mut left, mut measured) = (n, 0);
+            let (mut left, mut measured, mut gathered) = (n, 0, 0);
             while left > 0
                 && let Some((due, run)) = self.dues.front_mut()
             {
                 let together = left.min(*run);
+                let latency = now.saturating_sub(*due);
                 if *due >= self.from {
-                    self.stages.record(Stage::Tick, now.saturating_sub(*due), together as u64);
-                    self.stages.record(Stage::Source, arrival.arrived.saturating_sub(*due), together as u64);
+                    self.stages.record(Stage::Tick, latency, together as u64);
+                    let late = arrival.arrived.saturating_sub(arrival.filled.max(*due));
+                    self.stages.record(Stage::Source, late, together as u64);
+                    if *due < arrival.filled {
+                        self.stages.record(Stage::Batch, arrival.sealed - *due - late, together as u64);
+                        gathered += together as u64;
+                    }
                     measured += together as u64;
+                }
+                if let Some(kept) = &mut self.kept {
+                    kept.count(*due, latency, together as u64);
                 }
                 left -= together;
                 *run -= together;
@@ -140,7 +165,7 @@ impl Recorder {
             }
             self.outstanding -= n;
             if measured > 0 {
-                self.stages.record(Stage::Batch, arrival.sealed - arrival.arrived, measured);
+                self.stages.record(Stage::Batch, arrival.sealed - arrival.arrived, measured - gathered);
                 self.stages.record(Stage::Operators, now - arrival.sealed, measured);
             }
             arrival.count -= n;
@@ -260,8 +285,8 @@ mod tests {
     #[test]
     fn every_stage_of_every_tick_is_counted_from_when_it_was_due() {
         let mut recorder = Recorder::default();
-        recorder.arrived(&[10, 20], 30);
-        recorder.arrived(&[40], 45);
+        recorder.arrived(&[10, 20], 30, 0);
+        recorder.arrived(&[40], 45, 0);
         recorder.sealed(50);
         recorder.applied(3, 60);
         let stages = recorder.swap(Box::default());
@@ -272,9 +297,23 @@ mod tests {
     }
 
     #[test]
+    fn what_gathers_for_a_batch_waits_in_it_and_only_a_late_waking_is_late() {
+        let mut recorder = Recorder::default();
+        recorder.arrived(&[10], 12, 0);
+        // The worker meant to look again at 30, and did at 33.
+        recorder.arrived(&[20, 30, 31], 33, 30);
+        recorder.sealed(33);
+        recorder.applied(4, 40);
+        let stages = recorder.swap(Box::default());
+        assert_eq!(values(stages.get(Stage::Tick)), [9, 10, 20, 30]);
+        assert_eq!(values(stages.get(Stage::Source)), [2, 2, 3, 3]);
+        assert_eq!(values(stages.get(Stage::Batch)), [0, 0, 10, 21]);
+    }
+
+    #[test]
     fn what_was_due_in_the_warm_up_is_left_out() {
         let mut recorder = Recorder::since(20);
-        recorder.arrived(&[10, 19, 20, 25], 30);
+        recorder.arrived(&[10, 19, 20, 25], 30, 0);
         recorder.sealed(50);
         recorder.applied(1, 55);
         assert_eq!(recorder.outstanding(), 3);

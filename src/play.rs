@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::batch::Dial;
 use crate::config::{Config, Input};
 use crate::error::Result;
 use crate::operators::{Changes, Ticks};
@@ -60,9 +61,30 @@ where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
+    play_with(Arc::default(), config, around, opened, sinks, watch, pipeline)
+}
+
+/// The same with a dial by which the batch limits may be changed under way.
+///
+/// # Errors
+/// The first failure of an input, an operator or a sink.
+pub fn play_with<R, F>(
+    dial: Arc<Dial>,
+    config: &Config,
+    around: &Surroundings,
+    opened: Opened,
+    sinks: Vec<Box<dyn Sink<R> + Send>>,
+    watch: &mut dyn Watch,
+    pipeline: F,
+) -> Result<Outcome>
+where
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
+{
     let plan = Plan {
         clock: around.clock.clone(),
         knobs: config.knobs,
+        dial,
         lateness: config.lateness.clone(),
         changes_every_ms: config.changes_every_ms,
         symbols: around.symbols.clone(),

@@ -122,6 +122,7 @@ fn run(sweep: &Sweep, digest: [Option<u64>; 2]) -> Results {
             stages,
             closes: Arc::new(Closes::new(1, None)),
             batches: 1,
+            held: Vec::new(),
             elapsed: 1,
             applied_by: 1,
         })

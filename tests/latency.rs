@@ -9,7 +9,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use jiff::tz::TimeZone;
 use tapeflow::aggregate::{Aggregate, Bar, Ohlcv, Print};
-use tapeflow::batch::BatchLimits;
+use tapeflow::batch::{BatchLimits, Dial};
 use tapeflow::error::Result;
 use tapeflow::latency::{Stage, Stages};
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
@@ -63,7 +63,7 @@ fn play<A: Aggregate<Value = Bar>>(
     batch: BatchLimits,
     sink: Box<dyn Sink<Summary<Bar>> + Send>,
 ) -> Outcome {
-    play_after::<A>(0, tape, clock, batch, sink)
+    play_after::<A>(0, tape, clock, batch, Arc::default(), sink)
 }
 
 /// The same with a warm-up of so many nanoseconds.
@@ -72,6 +72,7 @@ fn play_after<A: Aggregate<Value = Bar>>(
     tape: &[Tick],
     clock: &Clock,
     batch: BatchLimits,
+    dial: Arc<Dial>,
     sink: Box<dyn Sink<Summary<Bar>> + Send>,
 ) -> Outcome {
     let symbols = Arc::new(Names::default());
@@ -91,6 +92,7 @@ fn play_after<A: Aggregate<Value = Bar>>(
     let plan = Plan {
         clock: clock.clone(),
         knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup },
+        dial,
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions },
         changes_every_ms: 1_000,
         symbols,
@@ -157,7 +159,7 @@ fn a_warm_up_is_cut_by_due_time_and_changes_no_row() {
     let (clock, linger) = (Clock::manual(), BatchLimits::new(usize::MAX, Duration::from_millis(4), u64::MAX));
     let all = play::<Ohlcv>(&tape(3_000), &clock, linger, Box::new(Discard));
     let clock = Clock::manual();
-    let cut = play_after::<Ohlcv>(1_500 * MS as u64, &tape(3_000), &clock, linger, Box::new(Discard));
+    let cut = play_after::<Ohlcv>(1_500 * MS as u64, &tape(3_000), &clock, linger, Arc::default(), Box::new(Discard));
     assert_eq!(cut.written.digest, all.written.digest);
     for stage in Stage::ALL {
         assert_eq!(cut.stages.get(stage).len(), 1_500, "{}", stage.name());
@@ -242,4 +244,73 @@ fn a_stalled_sink_shows_in_full_in_the_close_latency() {
     // The ticks that were due while the worker stood in the sink came late to it; the one that closed the window,
     // due at the same instant, had gone before.
     assert_eq!(millis(outcome.stages.get(Stage::Source)), once_each(1..=99, 2_901));
+}
+
+/// A sink that turns a dial at its second flush.
+struct Turn {
+    dial: Arc<Dial>,
+    to: BatchLimits,
+    flushes: usize,
+}
+
+impl Sink<Summary<Bar>> for Turn {
+    fn change(&mut self, _row: &Summary<Bar>, _texts: &tapeflow::row::Texts, _diff: isize) -> Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.flushes += 1;
+        if self.flushes == 2 {
+            self.dial.turn(self.to);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn other_limits_hold_at_once_and_split_the_latencies() {
+    let dial = Arc::new(Dial::default());
+    let linger = BatchLimits::new(usize::MAX, Duration::from_millis(4), u64::MAX);
+    let sink = Turn { dial: dial.clone(), to: linger, flushes: 0 };
+    let outcome = play_after::<Ohlcv>(0, &tape(3_000), &Clock::manual(), greedy(), dial, Box::new(sink));
+    let held: Vec<_> = outcome.held.iter().map(|held| (held.limits, held.from.unwrap() / MS as u64)).collect();
+    // The second window, whose rows are the second flush, closes 100 ms after its end with the tick that is due then.
+    assert_eq!(held, [(greedy(), 0), (linger, 2_100)]);
+    assert_eq!(millis(outcome.held[0].stages.get(Stage::Tick)), [(0, 2_101)]);
+    // 179 batches of five ticks, and four ticks at the end, the last of which is not waited for.
+    let waited = [(0, 180), (1, 180), (2, 180), (3, 180), (4, 179)];
+    assert_eq!(millis(outcome.held[1].stages.get(Stage::Batch)), waited);
+    assert_eq!(outcome.stages.get(Stage::Tick).len(), 3_000);
+    let same = play::<Ohlcv>(&tape(3_000), &Clock::manual(), greedy(), Box::new(Discard));
+    assert_eq!(outcome.written.digest, same.written.digest);
+}
+
+#[test]
+fn a_batch_that_waits_goes_when_the_limits_change_and_counts_before() {
+    let dial = Arc::new(Dial::default());
+    let minute = BatchLimits::new(usize::MAX, Duration::from_secs(60), u64::MAX);
+    let sink = Turn { dial: dial.clone(), to: greedy(), flushes: 0 };
+    let outcome = play_after::<Ohlcv>(0, &tape(3_000), &Clock::manual(), minute, dial, Box::new(sink));
+    let counts: Vec<u64> = outcome.held.iter().map(|held| held.stages.get(Stage::Tick).len()).collect();
+    assert_eq!(counts, [2_101, 899]);
+    assert_eq!(millis(outcome.held[1].stages.get(Stage::Tick)), [(0, 899)]);
+}
+
+#[test]
+fn a_target_is_kept_by_itself_and_a_stall_spoils_the_interval_in_which_ticks_were_due() {
+    let target = Duration::from_millis(20);
+    let limits = BatchLimits::new(usize::MAX, target, u64::MAX).keeping(target);
+    let clock = Clock::manual();
+    let sink = Stall { clock: clock.clone(), stall: 2, flushes: 0 };
+    let outcome = play::<Ohlcv>(&tape(6_000), &clock, limits, Box::new(sink));
+    let held = &outcome.held[0];
+    // The manual clock stands still while batches are worked on, so they cost nothing and 18 ms are waited.
+    let account = held.accounts[0];
+    assert_eq!((account.delays, account.inputs.a, account.inputs.b), (Some((18_000_000, 18_000_000)), 0.0, 0.0));
+    assert_eq!(millis(held.stages.get(Stage::Batch)).last().unwrap().0, 18);
+    // The sink stalls from 2.1 s to 2.2 s, in the ninth interval; there are 24.
+    let met: Vec<bool> = held.intervals.iter().map(|tally| tally.is_met()).collect();
+    assert_eq!((met.len(), met.iter().position(|met| !met), met.iter().filter(|met| !**met).count()), (24, Some(8), 1));
+    let same = play::<Ohlcv>(&tape(6_000), &Clock::manual(), greedy(), Box::new(Discard));
+    assert_eq!(outcome.written.digest, same.written.digest);
 }

@@ -76,6 +76,7 @@ pub fn play(
     let plan = Plan {
         clock: around.clock.clone(),
         knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0 },
+        dial: Arc::default(),
         lateness: lateness(horizon),
         changes_every_ms: 1_000,
         symbols: around.symbols.clone(),

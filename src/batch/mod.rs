@@ -3,11 +3,15 @@
 //! Nothing here reads a clock or does I/O: instants and costs are handed in.
 
 mod auto;
+mod decision;
+mod dial;
 mod fit;
 mod kept;
 mod limits;
 
-pub use auto::{Account, Auto, Decision, Inputs, Round, State, Why};
+pub use auto::{Auto, Round};
+pub use decision::{Account, Decision, Inputs, State, Why};
+pub use dial::Dial;
 pub use fit::CostFit;
 pub use kept::{INTERVAL, Kept, Tally};
 pub use limits::BatchLimits;

@@ -8,7 +8,8 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
-use super::{Gauge, Knobs, Post, Report};
+use super::tuning::Tuning;
+use super::{Gauge, Knobs, Message, Post, Report};
 use crate::latency::Recorder;
 use crate::operators::{Context, Written};
 use crate::source::{Arrivals, Feed, Next};
@@ -26,31 +27,50 @@ type Input = InputHandle<u64, CapacityContainerBuilder<Vec<Tick>>>;
 /// Feeds one worker.
 pub(super) struct Drive<'a> {
     knobs: Knobs,
+    tuning: Tuning,
     stop: Arc<AtomicBool>,
     pub context: Context,
     feed: Feed,
     recorder: Recorder,
     post: Post,
     gauge: &'a Gauge,
-    began: RunTime,
     report_at: RunTime,
+    sent: u64,
     retired: u64,
+    batches: u64,
     pub applied_at: RunTime,
 }
 
 impl<'a> Drive<'a> {
     pub fn new(
         knobs: Knobs,
+        tuning: Tuning,
         stop: Arc<AtomicBool>,
         context: Context,
         feed: Feed,
         post: Post,
         gauge: &'a Gauge,
-        began: RunTime,
     ) -> Self {
-        let (recorder, report_at) = (Recorder::since(began + knobs.warmup), began + REPORT_EVERY);
-        let (retired, applied_at) = (0, began);
-        Drive { knobs, stop, context, feed, recorder, post, gauge, began, report_at, retired, applied_at }
+        let began = tuning.began;
+        let mut recorder = Recorder::since(began + knobs.warmup);
+        recorder.keep(tuning.kept());
+        let report_at = began + REPORT_EVERY;
+        let (sent, retired, batches, applied_at) = (0, 0, 0, began);
+        Drive {
+            knobs,
+            tuning,
+            stop,
+            context,
+            feed,
+            recorder,
+            post,
+            gauge,
+            report_at,
+            sent,
+            retired,
+            batches,
+            applied_at,
+        }
     }
 
     /// Plays the feed to its end, or until the run is stopped, and sees everything through the dataflow. Returns
@@ -62,18 +82,28 @@ impl<'a> Drive<'a> {
         probe: &ProbeHandle<u64>,
         written: &Rc<Cell<Written>>,
     ) -> u64 {
-        let limits = self.knobs.batch;
         let clock = self.context.clock.clone();
         let mut batch = Arrivals::default();
-        let (mut oldest, mut batches) = (0, 0);
+        // When the oldest tick of the batch was due, and until when its company was let come.
+        let (mut oldest, mut gathers_until) = (0, 0);
         // The next watermark at which something happens, and when the schedule's clock gets there.
         let mut edge_ms = self.context.next_edge_ms(0);
         let mut edge_at = self.feed.passes_at(edge_ms);
         loop {
-            let mut now = clock.now();
+            let began = clock.now();
+            let mut now = began;
             if self.stop.load(Ordering::Relaxed) || self.context.failure.is_set() {
                 break;
             }
+            if self.tuning.is_turned() {
+                if !batch.ticks.is_empty() {
+                    self.send(&mut input, &mut batch.ticks, oldest, began, now);
+                    self.step(worker);
+                    self.retire(written, now);
+                }
+                self.turn(now);
+            }
+            let limits = self.tuning.limits;
             let sent_ms = *input.time() as i64;
             let slowest_ms = probe.with_frontier(|frontier| frontier.first().map_or(i64::MAX, |ms| *ms as i64));
             let leads = sent_ms > slowest_ms.saturating_add(self.knobs.max_lead_ms);
@@ -93,19 +123,18 @@ impl<'a> Drive<'a> {
                 // Reading takes its time, too. A tick without a due time is due when it is read.
                 now = clock.now();
                 batch.dues.resize(batch.ticks.len() - waiting, now);
-                self.recorder.arrived(&batch.dues, now);
+                if waiting == 0 {
+                    oldest = batch.dues[0].min(now);
+                }
+                self.recorder.arrived(&batch.dues, now, gathers_until);
                 batch.dues.clear();
             }
-            if waiting == 0 {
-                oldest = now;
-            }
+            gathers_until = 0;
 
             let crosses = self.feed.watermark_ms() >= edge_ms;
             let ticks = batch.ticks.len();
             if ticks > 0 && (crosses || next == Next::End || limits.is_ready(ticks, oldest, now)) {
-                self.recorder.sealed(now);
-                input.send_batch(&mut batch.ticks);
-                batches += 1;
+                self.send(&mut input, &mut batch.ticks, oldest, began, now);
             }
             if crosses && batch.ticks.is_empty() {
                 let to_ms = self.feed.watermark_ms();
@@ -120,21 +149,28 @@ impl<'a> Drive<'a> {
             self.step(worker);
             self.retire(written, now);
 
-            let deadline = if batch.ticks.is_empty() { RunTime::MAX } else { limits.deadline(oldest) };
+            let gathers = !batch.ticks.is_empty();
+            let deadline = if gathers { limits.deadline(oldest) } else { RunTime::MAX };
             let wake = match next {
                 Next::Now => continue,
+                // Nothing is done about ticks that come while a batch waits, until they fill it.
+                Next::At(due) if gathers => {
+                    self.feed.gathers_until(limits.max_ticks - batch.ticks.len(), edge_ms).unwrap_or(due)
+                }
                 Next::At(due) => due,
                 Next::Later | Next::End => RunTime::MAX,
             };
             // An edge that is due already waits for what comes before it, not for the clock.
             let edge_at = edge_at.filter(|at| *at > now).unwrap_or(RunTime::MAX);
             let wake = wake.min(deadline).min(edge_at).min(now + LONGEST_SLEEP);
+            if gathers && !self.knobs.spin {
+                gathers_until = wake;
+            }
             self.wait(worker, wake);
         }
         if !batch.ticks.is_empty() {
-            self.recorder.sealed(clock.now());
-            input.send_batch(&mut batch.ticks);
-            batches += 1;
+            let now = clock.now();
+            self.send(&mut input, &mut batch.ticks, oldest, now, now);
         }
         self.context.closes.passed(self.context.worker, i64::MAX, self.feed.last_due());
         input.close();
@@ -143,7 +179,33 @@ impl<'a> Drive<'a> {
             self.retire(written, clock.now());
         }
         self.report(clock.now());
-        batches
+        self.post_held(None);
+        self.batches
+    }
+
+    /// Sends a batch into the dataflow. The worker turned to it at `began`.
+    fn send(&mut self, input: &mut Input, ticks: &mut Vec<Tick>, oldest: RunTime, began: RunTime, now: RunTime) {
+        self.recorder.sealed(now);
+        self.tuning.sealed(ticks.len(), oldest, began, now);
+        self.sent += ticks.len() as u64;
+        self.batches += 1;
+        input.send_batch(ticks);
+    }
+
+    /// Goes over to other limits: what was recorded so far is that of the limits before.
+    fn turn(&mut self, now: RunTime) {
+        self.report(now);
+        self.post_held(Some(now));
+    }
+
+    /// Hands over how the limits were kept that held until now.
+    fn post_held(&mut self, turned_at: Option<RunTime>) {
+        let held = match turned_at {
+            Some(now) => self.tuning.turn(now, &mut self.recorder),
+            None => self.tuning.end(&mut self.recorder),
+        };
+        // Nobody is left to read it only when the whole run is being torn down.
+        let _ = self.post.messages.send(Message::Held(held));
     }
 
     /// Counts what the operators have applied.
@@ -155,20 +217,26 @@ impl<'a> Drive<'a> {
             self.retired = applied;
             self.gauge.applied.store(applied, Ordering::Relaxed);
             self.gauge.rows.store(written.get().rows, Ordering::Relaxed);
+            if self.retired == self.sent
+                && let Some(decision) = self.tuning.applied(self.applied_at, &mut self.recorder)
+            {
+                let (worker, at) = (self.context.worker, self.applied_at.saturating_sub(self.tuning.began));
+                let _ = self.post.messages.send(Message::Decided { worker, at, decision });
+            }
         }
         if now >= self.report_at {
+            self.report_at = now + REPORT_EVERY;
             self.report(now);
         }
     }
 
     fn report(&mut self, now: RunTime) {
         self.gauge.backlog.store(self.feed.backlog(now) + self.recorder.outstanding() as u64, Ordering::Relaxed);
-        self.report_at = now + REPORT_EVERY;
         let empty = self.post.empty.try_recv().unwrap_or_default();
         let stages = self.recorder.swap(empty);
-        let second = now.saturating_sub(self.began) / REPORT_EVERY;
-        // Nobody is left to read it only when the whole run is being torn down.
-        let _ = self.post.reports.send(Report { worker: self.context.worker, second, stages });
+        let second = now.saturating_sub(self.tuning.began) / REPORT_EVERY;
+        let report = Report { worker: self.context.worker, second, setting: self.tuning.setting, stages };
+        let _ = self.post.messages.send(Message::Report(report));
     }
 
     /// Lets the dataflow work on what it was given.

@@ -1,6 +1,7 @@
 //! The run: workers, and the loop that feeds each of them its ticks when they are due.
 
 mod drive;
+mod tuning;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use timely::dataflow::InputHandle;
 use timely::worker::Worker;
 
-use crate::batch::BatchLimits;
+use crate::batch::{Account, BatchLimits, Decision, Dial, Tally};
 use crate::error::{Error, Result};
 use crate::latency::{Closes, Schedule, Stages};
 use crate::lateness::Lateness;
@@ -22,6 +23,7 @@ use crate::source::Feed;
 use crate::tick::Names;
 use crate::time::{Clock, RunTime};
 use drive::Drive;
+use tuning::Tuning;
 
 /// The knobs of a run: none of them shows in its rows.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,8 @@ pub struct Plan {
     pub clock: Clock,
     /// How it is fed.
     pub knobs: Knobs,
+    /// Other batch limits than those of the knobs, from when it is turned on.
+    pub dial: Arc<Dial>,
     /// Which ticks are late.
     pub lateness: Lateness,
     /// Amendments are applied at multiples of so many milliseconds of watermark.
@@ -76,6 +80,37 @@ pub trait Watch {
     /// # Errors
     /// When they cannot be kept; the run goes on and ends with this error.
     fn interval(&mut self, second: u64, stages: &Stages) -> Result<()>;
+
+    /// A worker changed how long its batches wait, so many nanoseconds after the run's beginning.
+    ///
+    /// # Errors
+    /// When that cannot be kept; the run goes on and ends with this error.
+    fn decided(&mut self, _worker: usize, _at: u64, _decision: &Decision) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What the run under one setting of its batch limits came to.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The limits.
+    pub limits: BatchLimits,
+    /// From when on they held, in nanoseconds from the run's beginning; none if they were replaced before any worker
+    /// saw them.
+    pub from: Option<u64>,
+    /// Latencies of ticks that were applied under them.
+    pub stages: Stages,
+    /// Where there is a target, how it was kept, by the intervals ([`crate::batch::INTERVAL`]) of the measured span in
+    /// which ticks were due.
+    pub intervals: Vec<Tally>,
+    /// Where there is a target, what each worker's controller did.
+    pub accounts: Vec<Account>,
+}
+
+impl Held {
+    fn new(limits: BatchLimits) -> Self {
+        Held { limits, from: None, stages: Stages::default(), intervals: Vec::new(), accounts: Vec::new() }
+    }
 }
 
 /// What a run came to.
@@ -90,6 +125,8 @@ pub struct Outcome {
     pub closes: Arc<Closes>,
     /// Batches that went into the dataflow.
     pub batches: u64,
+    /// The batch limits that held, one after the other.
+    pub held: Vec<Held>,
     /// From the schedule's beginning, or the first read, to the last row flushed, in nanoseconds.
     pub elapsed: u64,
     /// From there to the last tick applied, in nanoseconds.
@@ -113,16 +150,32 @@ struct Gauge {
     rows: AtomicI64,
 }
 
-/// What a worker recorded in one second of the run.
+/// What a worker recorded in one second of the run, under the batch limits of this number.
 struct Report {
     worker: usize,
     second: u64,
+    setting: usize,
     stages: Box<Stages>,
 }
 
-/// Latencies on their way from a worker to whoever watches, and empty histograms on the way back.
+/// What one worker says about batch limits that held on it.
+struct HeldBy {
+    setting: usize,
+    from: RunTime,
+    intervals: Vec<Tally>,
+    account: Option<Account>,
+}
+
+/// What a worker tells while it runs.
+enum Message {
+    Report(Report),
+    Decided { worker: usize, at: u64, decision: Decision },
+    Held(HeldBy),
+}
+
+/// Messages on their way from a worker to whoever watches, and empty histograms on the way back.
 struct Post {
-    reports: Sender<Report>,
+    messages: Sender<Message>,
     empty: Receiver<Box<Stages>>,
 }
 
@@ -147,7 +200,7 @@ where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
-    let Plan { clock, knobs, lateness, changes_every_ms, symbols, venues, stop } = plan;
+    let Plan { clock, knobs, dial, lateness, changes_every_ms, symbols, venues, stop } = plan;
     let workers = feeds.len();
     // A schedule begins when the workers are there to keep it.
     let scheduled = feeds.iter().any(Feed::is_scheduled) && matches!(clock, Clock::Wall(_));
@@ -156,7 +209,7 @@ where
     let schedule = feeds.first().and_then(Feed::schedule).map(|schedule| Box::new(schedule) as Schedule);
     let (closes, failure) = (Closes::new(workers, schedule).since(began + knobs.warmup), Failure::default());
     let closes = Arc::new(closes);
-    let (sender, reports) = channel();
+    let (sender, messages) = channel();
     let mut returns = Vec::new();
     let seats: Vec<Seat<R>> = feeds
         .into_iter()
@@ -164,13 +217,14 @@ where
         .map(|(feed, sink)| {
             let (back, empty) = channel();
             returns.push(back);
-            Mutex::new(Some((feed, sink, Post { reports: sender.clone(), empty }, lateness.clone())))
+            Mutex::new(Some((feed, sink, Post { messages: sender.clone(), empty }, lateness.clone())))
         })
         .collect();
     drop(sender);
     let gauges: Arc<Vec<Gauge>> = Arc::new((0..workers).map(|_| Gauge::default()).collect());
     let worker_main = {
         let (closes, failure, gauges, clock) = (closes.clone(), failure.clone(), gauges.clone(), clock.clone());
+        let dial = dial.clone();
         move |worker: &mut Worker| {
             let seat = seats[worker.index()].lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
             let Some((feed, sink, post, lateness)) = seat else { return Share::default() };
@@ -190,7 +244,8 @@ where
                 write_to(pipeline(ticks), sink, &context)
             });
             let gauge = &gauges[index];
-            let mut drive = Drive::new(knobs, stop.clone(), context, feed, post, gauge, began);
+            let tuning = Tuning::new(knobs.batch, dial.clone(), began, began + knobs.warmup);
+            let mut drive = Drive::new(knobs, tuning, stop.clone(), context, feed, post, gauge);
             let batches = drive.play(worker, input, &probe, &written);
             let mut ledger = drive.context.counters.ledger.get();
             ledger.read = drive.context.counters.applied.get();
@@ -201,14 +256,16 @@ where
     config.worker = config.worker.idle_spin(Duration::ZERO);
     let guards = timely::execute(config, worker_main).map_err(|e| Error::Input(format!("starting workers: {e}")))?;
 
-    let mut latencies = Latencies { total: Stages::default(), current: None, kept: Ok(()) };
+    let mut latencies = Latencies::new(knobs.batch, dial);
     loop {
-        match reports.recv_timeout(Duration::from_millis(200)) {
-            Ok(report) => {
+        match messages.recv_timeout(Duration::from_millis(200)) {
+            Ok(Message::Report(report)) => {
                 let back = &returns[report.worker];
                 // A worker that is done needs no empty histograms.
                 let _ = back.send(latencies.add(report, watch));
             }
+            Ok(Message::Decided { worker, at, decision }) => latencies.keep(watch.decided(worker, at, &decision)),
+            Ok(Message::Held(held)) => latencies.of_setting(held.setting).add(held, began),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -220,7 +277,7 @@ where
             stages: &latencies.total,
         });
     }
-    let stages = latencies.end(watch)?;
+    let (stages, held) = latencies.end(watch)?;
     let mut total = Share::default();
     for share in guards.join() {
         let share = share.map_err(|e| Error::Input(format!("a worker ended early: {e}")))?;
@@ -237,21 +294,37 @@ where
     let elapsed = clock.now().saturating_sub(began);
     let Share { ledger, written, batches, applied_at } = total;
     let applied_by = applied_at.saturating_sub(began);
-    Ok(Outcome { ledger, written, stages, closes, batches, elapsed, applied_by })
+    Ok(Outcome { ledger, written, stages, closes, batches, held, elapsed, applied_by })
 }
 
-/// Gathers what the workers report, second by second.
+/// Gathers what the workers report, second by second and setting by setting.
 struct Latencies {
     total: Stages,
     current: Option<(u64, Stages)>,
     kept: Result<()>,
+    held: Vec<Held>,
+    dial: Arc<Dial>,
 }
 
 impl Latencies {
+    fn new(limits: BatchLimits, dial: Arc<Dial>) -> Self {
+        Latencies { total: Stages::default(), current: None, kept: Ok(()), held: vec![Held::new(limits)], dial }
+    }
+
+    /// What is known of the batch limits of this number: those that the run began with, or of a turn of the dial.
+    fn of_setting(&mut self, setting: usize) -> &mut Held {
+        if setting >= self.held.len() {
+            let settings = self.dial.settings();
+            self.held.extend(settings[self.held.len() - 1..setting].iter().copied().map(Held::new));
+        }
+        &mut self.held[setting]
+    }
+
     /// Adds a report, and gives its histograms back empty.
     fn add(&mut self, report: Report, watch: &mut dyn Watch) -> Box<Stages> {
-        let Report { second, mut stages, .. } = report;
+        let Report { second, setting, mut stages, .. } = report;
         self.total.add(&stages);
+        self.of_setting(setting).stages.add(&stages);
         match &mut self.current {
             // A worker that reports behind the others is counted in their second.
             Some((current, sum)) if second <= *current => sum.add(&stages),
@@ -272,8 +345,16 @@ impl Latencies {
         }
     }
 
-    fn end(mut self, watch: &mut dyn Watch) -> Result<Stages> {
+    /// Keeps the first thing that failed.
+    fn keep(&mut self, result: Result<()>) {
+        if self.kept.is_ok() {
+            self.kept = result;
+        }
+    }
+
+    fn end(mut self, watch: &mut dyn Watch) -> Result<(Stages, Vec<Held>)> {
         self.hand_over(watch);
-        self.kept.map(|()| self.total)
+        self.held.retain(|held| held.from.is_some());
+        self.kept.map(|()| (self.total, self.held))
     }
 }

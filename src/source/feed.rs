@@ -127,6 +127,15 @@ impl Feed {
         }
     }
 
+    /// Of ticks that are known already and have a schedule: when the `room`-th from here is due, or one that brings the
+    /// watermark to `stop_ms`, whichever is first; the last one known if neither is.
+    pub fn gathers_until(&self, room: usize, stop_ms: i64) -> Option<RunTime> {
+        let ticks = self.block.ticks.get(self.at..).filter(|ticks| self.is_scheduled() && !ticks.is_empty())?;
+        let ticks = &ticks[..room.clamp(1, ticks.len())];
+        let stop = ticks.partition_point(|tick| tick.watermark_ms() < stop_ms);
+        Some(self.start + self.block.dues[self.at + stop.min(ticks.len() - 1)])
+    }
+
     /// The watermark: no tick to come is behind it by its own partition.
     pub fn watermark_ms(&self) -> i64 {
         self.watermark_ms

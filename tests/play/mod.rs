@@ -125,6 +125,7 @@ pub fn play(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) -> Play
             max_lead_ms: 60_000,
             warmup: 0,
         },
+        dial: Arc::default(),
         lateness: rules.clone(),
         changes_every_ms: 1_000,
         symbols,
