@@ -32,6 +32,9 @@ const EASY: u32 = 4;
 /// So many quiet intervals end a freeze.
 const QUIET: u32 = 2;
 
+/// After so many restless intervals, no quiet one is waited for to begin with.
+const RESTLESS: u32 = 4;
+
 /// The fit counts so many batches, and is relied upon after the first few.
 const MEMORY: f64 = 1_024.0;
 const KNOWN: f64 = 32.0;
@@ -86,6 +89,7 @@ pub struct Auto {
     unexplained: Histogram<u64>,
     easy: u32,
     quiet: u32,
+    restless: u32,
     account: Account,
 }
 
@@ -113,6 +117,7 @@ impl Auto {
                 .expect("constants that HdrHistogram takes"),
             easy: 0,
             quiet: 0,
+            restless: 0,
             account: Account::default(),
         })
     }
@@ -204,6 +209,12 @@ impl Auto {
         let held_up = self.unexplained.len() - self.unexplained.count_between(0, (self.target / 2.0) as u64);
         if held_up * 100 > ticks {
             self.quiet = 0;
+            if self.state == State::Learning {
+                self.restless += 1;
+                if self.restless >= RESTLESS {
+                    return Some(self.learn_in_noise());
+                }
+            }
             return (!std::mem::replace(&mut self.frozen, true)).then_some(Why::Noise);
         }
         self.quiet += 1;
@@ -228,6 +239,14 @@ impl Auto {
             return Some(Why::Easy);
         }
         thawed.then_some(Why::Quiet)
+    }
+
+    /// On a machine that is never quiet, costs are all that can be known: half the target is left to the noise.
+    fn learn_in_noise(&mut self) -> Why {
+        (self.state, self.noise, self.frozen) = (State::Keeping, Some(self.target / 2.0), false);
+        self.delay = self.wanted() as u64;
+        self.frozen = true;
+        Why::Learned
     }
 
     /// Goes greedy under a high load, and back.

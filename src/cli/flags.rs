@@ -25,12 +25,15 @@ pub struct Flags {
     /// Ticks a second, evenly, instead of a speed: 200k/s
     #[arg(long, global = true)]
     pub rate: Option<String>,
-    /// Most ticks in a batch; 1 is tick at a time
+    /// Most ticks in a batch; 1 is tick at a time; auto is batch.policy = "auto"
     #[arg(long, global = true, value_name = "N")]
     pub batch: Option<String>,
     /// Longest wait of a tick for others to fill its batch: 1ms (0s is greedy)
     #[arg(long, global = true, value_name = "DUR")]
     pub linger: Option<String>,
+    /// Let the run choose how long batches wait, so that 99 of 100 ticks take no longer than this: 2ms
+    #[arg(long, global = true, value_name = "DUR")]
+    pub target_p99: Option<String>,
     /// Workers
     #[arg(long, short, global = true, value_name = "N")]
     pub workers: Option<String>,
@@ -93,14 +96,20 @@ impl Flags {
         flag("--window", "window.length", &self.window);
         flag("--speed", "source.speed", &self.speed);
         flag("--rate", "source.rate", &self.rate);
-        flag("--batch", "batch.max_ticks", &self.batch);
+        let is_auto = self.batch.as_deref() == Some("auto");
+        flag("--batch", "batch.max_ticks", if is_auto { &None } else { &self.batch });
         flag("--linger", "batch.max_delay", &self.linger);
+        flag("--target-p99", "batch.target_p99", &self.target_p99);
         flag("--workers", "workers", &self.workers);
         flag("--out", "output.to", &self.out);
         flag("--for", "source.for", &self.play_for);
         flag("--limit", "source.limit", &self.limit);
-        if self.linger.is_some() {
-            layers.flag("--linger", "batch.policy", "linger");
+        match (&self.target_p99, &self.linger) {
+            // Under a target, a linger is the longest wait that may be chosen.
+            (Some(_), _) => layers.flag("--target-p99", "batch.policy", "auto"),
+            _ if is_auto => layers.flag("--batch", "batch.policy", "auto"),
+            (None, Some(_)) => layers.flag("--linger", "batch.policy", "linger"),
+            (None, None) => {}
         }
         if self.strict {
             layers.flag("--strict", "run.strict", true);

@@ -1,11 +1,12 @@
 //! `main` for every pipeline: flags, configuration, Ctrl-C, exit codes.
 
 mod flags;
+mod retune;
 mod sweep;
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,13 +18,14 @@ use crate::error::{Doing as _, Error, Result};
 use crate::lab::Asked;
 use crate::operators::{Changes, Ticks};
 use crate::play;
-use crate::report::{LatencyLog, Progress, Report};
+use crate::report::{Batching, Decisions, LatencyLog, Progress, Report};
 use crate::row::Row;
 use crate::runtime::Outcome;
 use crate::sink::{Discard, Run, Settling, Sink, Stdout, settle};
 use crate::source::Surroundings;
 use crate::tape::Rejects;
 use flags::Flags;
+use retune::{Read, Retune};
 use sweep::SweepFlags;
 
 /// Plays a tape through a pipeline over stock ticks, and reports latency from when each tick was due.
@@ -99,17 +101,25 @@ where
     if let Some(Command::Sweep(asked)) = &command {
         return sweep::sweep(name, defaults, flags, asked, pipeline);
     }
-    let mut layers = flags.layers(name, defaults)?;
-    let (config, settings) = (Config::read(&mut layers), S::read(&mut layers));
-    let asked = Asked::read(&mut layers);
-    let effective = layers.finish()?;
-    let (Some(config), Some(settings), Some(_)) = (config, settings, asked) else {
-        return Err(lacking(name));
+    let read = || {
+        let mut layers = flags.layers(name, defaults)?;
+        let (config, settings) = (Config::read(&mut layers), S::read(&mut layers));
+        let asked = Asked::read(&mut layers);
+        let effective = layers.finish()?;
+        match (config, settings, asked) {
+            (Some(config), Some(settings), Some(_)) => Ok((config, settings, effective)),
+            _ => Err(lacking(name)),
+        }
     };
+    let (config, settings, effective) = read()?;
     match command {
         Some(Command::Config) => print(&effective.to_toml_with_origins()),
         Some(Command::Check) => print("the settings are fine\n"),
-        Some(Command::Sweep(_)) | None => play_once(name, &config, &effective, move |ticks| pipeline(ticks, &settings)),
+        Some(Command::Sweep(_)) | None => {
+            let again = || read().map(|(config, _, effective)| (config, effective));
+            let tuned = (&again as &Read<'_>, &flags.config[..]);
+            play_once(name, &config, &effective, tuned, move |ticks| pipeline(ticks, &settings))
+        }
     }
 }
 
@@ -129,7 +139,13 @@ fn print(text: &str) -> Result<ExitCode> {
     }
 }
 
-fn play_once<R, F>(name: &str, config: &Config, effective: &Effective, pipeline: F) -> Result<ExitCode>
+fn play_once<R, F>(
+    name: &str,
+    config: &Config,
+    effective: &Effective,
+    (read_again, files): (&Read<'_>, &[PathBuf]),
+    pipeline: F,
+) -> Result<ExitCode>
 where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
@@ -152,10 +168,12 @@ where
     let log = folder.map(|folder| LatencyLog::create(&folder.join("latency.hlog"))).transpose()?;
     let runs = Arc::default();
     let sinks = sinks::<R>(config, &around, &runs)?;
-    let mut progress = Progress::new(log);
-    let outcome = play::play(config, &around, opened, sinks, &mut progress, pipeline);
-    let log = progress.end();
-    let outcome = outcome?;
+    let decisions = Decisions::new(folder.map(|folder| folder.join("decisions.jsonl")));
+    let progress = Progress::new(log, decisions);
+    let mut retune = Retune::new(name, progress, config.knobs.batch, effective, read_again, files)?;
+    let outcome = play::play_with(retune.dial(), config, &around, opened, sinks, &mut retune, pipeline);
+    let log = retune.end().end();
+    let (outcome, log) = (outcome?, log?);
 
     around.rejects.flush()?;
     let report = report::<R>(name, config, effective, &around, &outcome, latency_from, &stop);
@@ -227,7 +245,9 @@ fn sinks<R: Row>(
 
 /// Removes what an earlier run left in the folder, so that nothing there is of two runs.
 fn remove_earlier<R: Row>(folder: &Path) -> Result<()> {
-    for name in [format!("{}.csv", R::NAME), format!("{}.jsonl", R::NAME), "summary.json".into()] {
+    for name in
+        [format!("{}.csv", R::NAME), format!("{}.jsonl", R::NAME), "summary.json".into(), "decisions.jsonl".into()]
+    {
         let path = folder.join(name);
         match fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -277,6 +297,7 @@ fn report<R: Row>(
         batches: outcome.batches,
         elapsed: outcome.elapsed,
         latency: Report::latency(outcome, latency_from),
+        batching: outcome.held.iter().map(Batching::of).collect(),
         disorder: config.rules.disorder,
         rejected: around.rejects.examples(),
         settings: effective.to_json(),

@@ -67,6 +67,15 @@ impl Effective {
         self.settings.iter().find(|(path, ..)| dotted(path) == key).map(|(.., origin)| origin)
     }
 
+    /// The keys whose values are others than in `other`.
+    pub fn differs_in(&self, other: &Effective) -> Vec<String> {
+        let in_both = |path: &Path, value: &Value| other.settings.iter().any(|(it, v, _)| it == path && v == value);
+        let mine = self.settings.iter().filter(|(path, value, _)| !in_both(path, value)).map(|(path, ..)| path);
+        let is_mine = |path: &Path| self.settings.iter().any(|(it, ..)| it == path);
+        let theirs = other.settings.iter().map(|(path, ..)| path).filter(|path| !is_mine(path));
+        mine.chain(theirs).map(|path| dotted(path)).collect()
+    }
+
     /// The settings as TOML, each followed by a comment that says where it came from.
     pub fn to_toml_with_origins(&self) -> String {
         let written = |(path, value, _): &(Path, Value, Origin)| {

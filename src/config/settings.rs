@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
@@ -113,6 +112,7 @@ struct BatchSection {
     policy: Batching,
     max_ticks: Count,
     max_delay: Span,
+    target_p99: Span,
     max_bytes: Bytes,
 }
 
@@ -157,6 +157,7 @@ enum Policy {
 enum Batching {
     Greedy,
     Linger,
+    Auto,
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
@@ -203,7 +204,7 @@ impl Config {
         let run: RunSection = layers.section("run")?;
         let output: OutputSection = layers.section("output")?;
         let workers = check_workers(layers)?;
-        let max_delay = check_batch(layers, &batch);
+        let batch = check_batch(layers, &batch);
         if run.wait == Wait::Spin && workers > cores() {
             let help = format!("there are {} cores: spin with at most as many workers, or park", cores());
             layers.problem("run.wait", "more spinning workers than cores", &help);
@@ -276,12 +277,7 @@ impl Config {
                 sessions: Sessions::new(zone),
             },
             changes_every_ms: changes_every_ms.max(1),
-            knobs: Knobs {
-                batch: BatchLimits::new(batch.max_ticks.0.min(1 << 24) as usize, max_delay, batch.max_bytes.0),
-                spin: run.wait == Wait::Spin,
-                max_lead_ms: nanos(run.max_lead) / MS,
-                warmup: 0,
-            },
+            knobs: Knobs { batch, spin: run.wait == Wait::Spin, max_lead_ms: nanos(run.max_lead) / MS, warmup: 0 },
             strict: run.strict,
             output: to,
             encoding: match output.format {
@@ -320,15 +316,24 @@ fn check_workers(layers: &mut Layers) -> Option<usize> {
     Some(workers.clamp(1, 256) as usize)
 }
 
-fn check_batch(layers: &mut Layers, batch: &BatchSection) -> Duration {
+fn check_batch(layers: &mut Layers, batch: &BatchSection) -> BatchLimits {
     if batch.max_ticks.0 == 0 {
         layers.problem("batch.max_ticks", "a batch of no ticks", "1 is tick at a time");
     }
-    if batch.policy == Batching::Greedy && !batch.max_delay.0.is_zero() {
+    let (Span(max_delay), Span(target)) = (batch.max_delay, batch.target_p99);
+    if batch.policy == Batching::Greedy && !max_delay.is_zero() {
         let help = "greedy never waits: set batch.policy = \"linger\" as well, or give --linger";
         layers.problem("batch.max_delay", "a delay that would not be used", help);
     }
-    batch.max_delay.0
+    if batch.policy == Batching::Auto && target.is_zero() {
+        layers.problem("batch.target_p99", "a latency of nothing", "write the p99 to keep to, for example \"2ms\"");
+    }
+    let limits = |delay| BatchLimits::new(batch.max_ticks.0.min(1 << 24) as usize, delay, batch.max_bytes.0);
+    match batch.policy {
+        Batching::Auto if max_delay.is_zero() => limits(target).keeping(target),
+        Batching::Auto => limits(max_delay.min(target)).keeping(target),
+        Batching::Greedy | Batching::Linger => limits(max_delay),
+    }
 }
 
 fn check_columns(layers: &mut Layers, columns: &toml::Table) -> Vec<(String, String)> {

@@ -1,5 +1,7 @@
 //! The report of a run: what was read and written, and the latency, for people and for programs.
 
+mod batching;
+mod decisions;
 mod hlog;
 mod progress;
 mod text;
@@ -7,6 +9,8 @@ mod text;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+pub use batching::{Batching, Target};
+pub use decisions::Decisions;
 pub use hlog::LatencyLog;
 pub use progress::Progress;
 pub use text::{count, span};
@@ -100,6 +104,8 @@ pub struct Report {
     pub elapsed: u64,
     /// Latencies in nanoseconds.
     pub latency: Latency,
+    /// The batch limits that held, one after the other, and the latencies under each.
+    pub batching: Vec<Batching>,
     /// The normal disorder, in nanoseconds of event time, for which windows wait before they close.
     pub disorder: i64,
     /// The first few rejected records, with their reasons.

@@ -3,8 +3,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::LatencyLog;
 use super::text::{count, span};
+use super::{Decisions, LatencyLog};
+use crate::batch::Decision;
 use crate::error::Result;
 use crate::latency::{Stage, Stages};
 use crate::runtime::{Snapshot, Watch};
@@ -20,31 +21,48 @@ pub struct Progress {
     shown: Instant,
     applied: u64,
     log: Option<LatencyLog>,
+    decisions: Decisions,
 }
 
 impl Progress {
-    /// Progress on standard error; latencies go to `log`, if there is one.
-    pub fn new(log: Option<LatencyLog>) -> Self {
+    /// Progress on standard error; latencies go to `log`, if there is one, and decisions to where they are kept.
+    pub fn new(log: Option<LatencyLog>, decisions: Decisions) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style =
                 ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new_spinner().with_style(style)
         });
         let now = Instant::now();
-        Progress { bar, began: now, shown: now, applied: 0, log }
+        Progress { bar, began: now, shown: now, applied: 0, log, decisions }
     }
 
-    /// Takes the line away, and hands the log back.
-    pub fn end(self) -> Option<LatencyLog> {
+    /// Says something between two lines of progress.
+    pub fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            // A run does not end because nobody follows it.
+            None => _ = writeln!(std::io::stderr(), "{line}"),
+        }
+    }
+
+    /// Takes the line away, writes the decisions out, and hands the log back.
+    ///
+    /// # Errors
+    /// When the decisions cannot be written.
+    pub fn end(self) -> Result<Option<LatencyLog>> {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
-        self.log
+        self.decisions.end()?;
+        Ok(self.log)
     }
 }
 
 impl Watch for Progress {
     fn progress(&mut self, snapshot: &Snapshot<'_>) {
+        if let Some(line) = self.decisions.to_say() {
+            self.say(&line);
+        }
         let since = self.shown.elapsed();
         let every = if self.bar.is_some() { Duration::from_secs(1) } else { PLAIN_EVERY };
         if since < every {
@@ -68,9 +86,12 @@ impl Watch for Progress {
                 bar.set_message(line);
                 bar.tick();
             }
-            // A run does not end because nobody follows it.
-            None => _ = writeln!(std::io::stderr(), "{line}"),
+            None => self.say(&line),
         }
+    }
+
+    fn decided(&mut self, worker: usize, at: u64, decision: &Decision) -> Result<()> {
+        self.decisions.add(worker, at, decision)
     }
 
     fn interval(&mut self, second: u64, stages: &Stages) -> Result<()> {

@@ -1,6 +1,6 @@
 use std::fmt::{self, Display, Formatter};
 
-use super::{Percentiles, Report};
+use super::{Batching, Percentiles, Report};
 
 /// A whole number with its thousands set apart.
 pub fn count(n: u64) -> String {
@@ -46,6 +46,9 @@ impl Display for Report {
             if self.workers == 1 { "" } else { "s" },
             count(self.batches),
         )?;
+        if let [Batching { auto: Some(target), .. }] = &self.batching[..] {
+            target.lines(f)?;
+        }
         let columns = [
             ("on time", ledger.on_time),
             ("amended", ledger.amended),
@@ -79,12 +82,19 @@ impl Display for Report {
             span(self.disorder as u64)
         )?;
         writeln!(f, "  that wait is not in the close latency. Percentiles of stages do not add up.")?;
+        if self.batching.len() > 1 {
+            writeln!(f, "\n  latency by the settings of batches, which changed under way")?;
+            for batching in &self.batching {
+                batching.table(f)?;
+                batching.auto.iter().try_for_each(|target| target.lines(f))?;
+            }
+        }
         writeln!(f)?;
         writeln!(f, "  next     {}", self.next)
     }
 }
 
-fn row(f: &mut Formatter<'_>, name: &str, p: &Percentiles) -> fmt::Result {
+pub(super) fn row(f: &mut Formatter<'_>, name: &str, p: &Percentiles) -> fmt::Result {
     if p.count == 0 {
         return writeln!(f, "  {name:34}{:>9}", "none");
     }

@@ -193,7 +193,7 @@ impl Played {
             .map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned())
             .collect();
         names.sort();
-        let known = ["bars.csv", "bars.jsonl", "latency.hlog", "rejected.jsonl", "summary.json"];
+        let known = ["bars.csv", "bars.jsonl", "decisions.jsonl", "latency.hlog", "rejected.jsonl", "summary.json"];
         assert!(names.iter().all(|name| known.contains(&name.as_str())), "files were left behind: {names:?}");
         let bars = names.iter().find(|name| name.starts_with("bars.")).unwrap();
         let bars = std::fs::read_to_string(out.join(bars)).unwrap();

@@ -191,6 +191,22 @@ fn a_restless_machine_freezes_the_delay_until_it_is_quiet() {
 }
 
 #[test]
+fn on_a_machine_that_is_never_quiet_half_the_target_is_left_to_the_noise() {
+    let mut calls = 0;
+    let pauses = |now: RunTime| {
+        calls += 1;
+        if now < 5 * SECOND && calls % 20 == 0 { 5_000_000 } else { 0 }
+    };
+    let seen = play(&arrivals(12.0, |_| 10_000.0), A, pauses);
+    assert_eq!(seen.why(0.0, 5.0), [Why::Noise, Why::Learned], "{:?}", seen.between(0.0, 5.0));
+    let learned = seen.between(0.0, 5.0)[1];
+    assert!(learned.frozen && learned.state == State::Keeping && learned.inputs.noise == 1e6, "{learned:?}");
+    assert!(is_about(learned.delay, model(0.9, 1e6, 0.005)), "{learned:?}");
+    // When it is quiet, the room is taken back step by step.
+    assert!(is_about(seen.delay_at(12.0), model(seen.auto.inputs().headroom, 0.0, 0.005)), "{:?}", seen.auto.inputs());
+}
+
+#[test]
 fn dearer_batches_are_noticed() {
     let mut auto = play(&arrivals(2.0, |_| 10_000.0), A, |_| 0).auto;
     for i in 0..20_000 {
