@@ -16,7 +16,7 @@
 //! * edges: [`source`] and [`sink`], a file a kind;
 //! * [`operators`]: the dataflow; timely and differential are known here and in `runtime`;
 //! * the run: [`runtime`], [`config`], [`report`], [`play`];
-//! * many runs: [`lab`]; and the command line over all: [`cli`].
+//! * many runs: [`lab`], [`compare`]; and the command line over all: [`cli`].
 //!
 //! The life of one tick from dataset to sink is told in `ARCHITECTURE.md`.
 //!
@@ -60,4 +60,5 @@ pub mod config;
 pub mod report;
 pub mod play;
 pub mod lab;
+pub mod compare;
 pub mod cli;

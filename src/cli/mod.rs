@@ -1,5 +1,6 @@
 //! `main` for every pipeline: flags, configuration, Ctrl-C, exit codes.
 
+mod compare;
 mod flags;
 mod retune;
 mod sweep;
@@ -15,7 +16,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{Config, Effective, Input, Output, Settings};
 use crate::error::{Doing as _, Error, Result};
-use crate::lab::Asked;
+use crate::lab::{Asked, cpu_seconds};
 use crate::operators::{Changes, Ticks};
 use crate::play;
 use crate::report::{Batching, Decisions, LatencyLog, Progress, Report};
@@ -24,6 +25,7 @@ use crate::runtime::Outcome;
 use crate::sink::{Discard, Run, Settling, Sink, Stdout, settle};
 use crate::source::Surroundings;
 use crate::tape::Rejects;
+use compare::CompareFlags;
 use flags::Flags;
 use retune::{Read, Retune};
 use sweep::SweepFlags;
@@ -53,6 +55,12 @@ enum Command {
     ///
     /// The table goes to standard output; with --out DIR, sweep.csv and sweep.json hold all numbers.
     Sweep(SweepFlags),
+    /// Compare two runs or two sweeps, by the folders that they wrote with --out
+    ///
+    /// Shows which settings differ, whether digests and ledgers are equal, and the figures beside each other. Of sweeps,
+    /// cells of equal settings are compared, and a difference is claimed only where the ranges of the repeats do not
+    /// overlap. The exit code is 3 when a --fail-if holds.
+    Compare(CompareFlags),
 }
 
 /// Runs a pipeline as a program: `defaults` is its commented TOML, which is its manual too.
@@ -101,6 +109,9 @@ where
     if let Some(Command::Sweep(asked)) = &command {
         return sweep::sweep(name, defaults, flags, asked, pipeline);
     }
+    if let Some(Command::Compare(asked)) = &command {
+        return compare::compare(name, asked);
+    }
     let read = || {
         let mut layers = flags.layers(name, defaults)?;
         let (config, settings) = (Config::read(&mut layers), S::read(&mut layers));
@@ -115,7 +126,7 @@ where
     match command {
         Some(Command::Config) => print(&effective.to_toml_with_origins()),
         Some(Command::Check) => print("the settings are fine\n"),
-        Some(Command::Sweep(_)) | None => {
+        Some(Command::Sweep(_) | Command::Compare(_)) | None => {
             let again = || read().map(|(config, _, effective)| (config, effective));
             let tuned = (&again as &Read<'_>, &flags.config[..]);
             play_once(name, &config, &effective, tuned, move |ticks| pipeline(ticks, &settings))
@@ -171,12 +182,15 @@ where
     let decisions = Decisions::new(folder.map(|folder| folder.join("decisions.jsonl")));
     let progress = Progress::new(log, decisions);
     let mut retune = Retune::new(name, progress, config.knobs.batch, effective, read_again, files)?;
+    let before = cpu_seconds();
     let outcome = play::play_with(retune.dial(), config, &around, opened, sinks, &mut retune, pipeline);
     let log = retune.end().end();
     let (outcome, log) = (outcome?, log?);
+    let cpu = before.zip(cpu_seconds()).map(|(before, after)| after - before);
 
     around.rejects.flush()?;
-    let report = report::<R>(name, config, effective, &around, &outcome, latency_from, &stop);
+    let report =
+        Report { cpu_seconds: cpu, ..report::<R>(name, config, effective, &around, &outcome, latency_from, &stop) };
     if let Output::Folder(folder) = &config.output {
         let extension = if config.encoding == crate::row::Encoding::Csv { "csv" } else { "jsonl" };
         let header = config.encoding.header(&R::columns());
@@ -296,6 +310,7 @@ fn report<R: Row>(
         workers: config.workers,
         batches: outcome.batches,
         elapsed: outcome.elapsed,
+        cpu_seconds: None,
         latency: Report::latency(outcome, latency_from),
         batching: outcome.held.iter().map(Batching::of).collect(),
         disorder: config.rules.disorder,

@@ -19,6 +19,7 @@ pub use files::write;
 pub use goal::Goal;
 pub use grid::{Axis, Skip, grid, order, text};
 pub use judge::{Summary, pareto, star, summary};
+pub use machine::cpu_seconds;
 pub use settings::Asked;
 pub use sweep::{Play, Results, Sweep};
 pub use table::table;

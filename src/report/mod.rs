@@ -102,6 +102,8 @@ pub struct Report {
     pub batches: u64,
     /// The run's length in nanoseconds.
     pub elapsed: u64,
+    /// Seconds of processor time that it took, on all cores, where the system tells.
+    pub cpu_seconds: Option<f64>,
     /// Latencies in nanoseconds.
     pub latency: Latency,
     /// The batch limits that held, one after the other, and the latencies under each.
