@@ -50,7 +50,7 @@ fn every_cell_is_run_and_written_and_has_the_same_digest() {
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
     let column = |head: &str| heads.iter().position(|it| *it == head).unwrap();
     let distinct = |head: &str| rows.iter().map(|row| row[column(head)]).collect::<BTreeSet<_>>();
-    assert_eq!(rows.len(), 2 * 2 * 7, "{csv}");
+    assert_eq!(rows.len(), 2 * 2 * 8, "{csv}");
     assert_eq!(distinct("batch.max_ticks"), BTreeSet::from(["1", "64"]));
     assert_eq!(distinct("repeat"), BTreeSet::from(["1", "2"]));
     assert_eq!((distinct("digest").len(), distinct("digest").contains("")), (1, false), "{csv}");

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Traces;
 use super::judge::{achieved, offered};
 use crate::config::{Config, Effective, Input};
 use crate::error::{Error, Result};
@@ -152,6 +153,9 @@ pub struct Measured {
     pub noisy: bool,
     /// How long the machine held up a thread that only sleeps.
     pub control: Percentiles,
+    /// What it leaves behind for charts and other programs.
+    #[serde(flatten)]
+    pub traces: Traces,
 }
 
 impl Measured {
@@ -174,6 +178,7 @@ impl Measured {
             noisy: control.p99 > NOISE,
             control,
             latency,
+            traces: Traces::default(),
         }
     }
 }

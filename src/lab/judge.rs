@@ -137,6 +137,7 @@ pub fn disagreement(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::Traces;
     use crate::report::Latency;
 
     fn measured(p99: u64, achieved: f64, cores: f64) -> Measured {
@@ -155,6 +156,7 @@ mod tests {
             censored: false,
             noisy: false,
             control: Percentiles { p99: p99 / 10, ..zero },
+            traces: Traces::default(),
         }
     }
 

@@ -39,6 +39,17 @@ impl Machine {
     }
 }
 
+/// The command line of this process, as a shell takes it.
+pub fn command_line() -> String {
+    std::env::args_os().map(|arg| shell_word(&arg.to_string_lossy())).collect::<Vec<_>>().join(" ")
+}
+
+/// A word that a shell gives on as it is, in quotes only where it must be.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
 /// Seconds of processor time that this process has used so far, on all cores, where the system tells.
 pub fn cpu_seconds() -> Option<f64> {
     parse_stat(&fs::read_to_string("/proc/self/stat").ok()?)
@@ -89,6 +100,12 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_line_can_be_pasted_into_a_shell() {
+        let words = ["--batch", "1,16", "p99 <= 2ms", "it's", ""].map(shell_word);
+        assert_eq!(words.join(" "), "--batch 1,16 'p99 <= 2ms' 'it'\\''s' ''");
+    }
 
     #[test]
     fn processor_time_is_user_and_system_time() {

@@ -13,6 +13,7 @@ mod progress;
 mod settings;
 mod sweep;
 mod table;
+mod traces;
 
 pub use cell::{Cell, Measured};
 pub use files::write;
@@ -22,3 +23,4 @@ pub use judge::{Summary, pareto, star, summary};
 pub use settings::Asked;
 pub use sweep::{Play, Results, Sweep};
 pub use table::table;
+pub use traces::{SLOWEST, Second, Traces, middle};

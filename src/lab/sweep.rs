@@ -6,12 +6,11 @@ use super::cell::Tape;
 use super::judge::disagreement;
 use super::machine::{Control, cpu_seconds};
 use super::progress::Progress;
-use super::{Cell, Goal, Measured, order};
+use super::{Cell, Goal, Measured, Second, Traces, order};
 use crate::error::{Error, Result};
-use crate::latency::Stages;
 use crate::play;
 use crate::report::{Percentiles, count};
-use crate::runtime::{Outcome, Snapshot, Watch};
+use crate::runtime::{Interval, Outcome, Snapshot, Watch};
 use crate::source::{Opened, Surroundings, in_memory};
 use crate::tape::Rejects;
 
@@ -143,22 +142,26 @@ impl Sweep {
         let opened = in_memory(&tape.ticks, cell.config.pacing, cell.config.workers, &around);
         let (control, before) = (Control::start(), cpu_seconds());
         let deadline = Instant::now() + Duration::from_nanos(cell.given_up());
-        let outcome = play(at, cell, &around, opened, &mut Guard { stop, asked, deadline, progress });
+        let mut guard = Guard { stop, asked, deadline, progress, timeline: Vec::new() };
+        let outcome = play(at, cell, &around, opened, &mut guard);
         let cpu = before.zip(cpu_seconds()).map(|(before, after)| after - before);
-        let control = Percentiles::of(&control.end());
+        let control = control.end();
         if asked.load(Ordering::Relaxed) {
             return outcome.map(|_| None);
         }
-        Ok(Some(Measured::new(cell, repeat, &outcome?, cpu, control)))
+        let outcome = outcome?;
+        let traces = Traces::new(&outcome, guard.timeline, &control);
+        Ok(Some(Measured { traces, ..Measured::new(cell, repeat, &outcome, cpu, Percentiles::of(&control)) }))
     }
 }
 
-/// Stops a run when it has not drained in time, or when the sweep is to end.
+/// Follows a run second by second, and stops it when it has not drained in time, or when the sweep is to end.
 struct Guard<'a> {
     stop: Arc<AtomicBool>,
     asked: &'a AtomicBool,
     deadline: Instant,
     progress: &'a Progress,
+    timeline: Vec<Second>,
 }
 
 impl Watch for Guard<'_> {
@@ -169,7 +172,9 @@ impl Watch for Guard<'_> {
         self.progress.tick();
     }
 
-    fn interval(&mut self, _second: u64, _stages: &Stages) -> Result<()> {
+    fn interval(&mut self, interval: &Interval<'_>) -> Result<()> {
+        let backlog = self.timeline.last().map_or(0, |second| second.backlog);
+        self.timeline.push(Second::new(interval, backlog));
         Ok(())
     }
 }

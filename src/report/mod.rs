@@ -1,5 +1,6 @@
 //! The report of a run: what was read and written, and the latency, for people and for programs.
 
+mod hgrm;
 mod hlog;
 mod progress;
 mod text;
@@ -7,7 +8,8 @@ mod text;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-pub use hlog::LatencyLog;
+pub use hgrm::hgrm;
+pub use hlog::{LatencyLog, read_log};
 pub use progress::Progress;
 pub use text::{count, span};
 

@@ -33,8 +33,11 @@ pub(super) struct Drive<'a> {
     post: Post,
     gauge: &'a Gauge,
     began: RunTime,
+    /// The last report: when it was, and what had been applied and sent by then.
+    reported: (RunTime, u64, u64),
     report_at: RunTime,
     retired: u64,
+    batches: u64,
     pub applied_at: RunTime,
 }
 
@@ -49,8 +52,22 @@ impl<'a> Drive<'a> {
         began: RunTime,
     ) -> Self {
         let (recorder, report_at) = (Recorder::since(began + knobs.warmup), began + REPORT_EVERY);
-        let (retired, applied_at) = (0, began);
-        Drive { knobs, stop, context, feed, recorder, post, gauge, began, report_at, retired, applied_at }
+        let (reported, retired, batches, applied_at) = ((began, 0, 0), 0, 0, began);
+        Drive {
+            knobs,
+            stop,
+            context,
+            feed,
+            recorder,
+            post,
+            gauge,
+            began,
+            reported,
+            report_at,
+            retired,
+            batches,
+            applied_at,
+        }
     }
 
     /// Plays the feed to its end, or until the run is stopped, and sees everything through the dataflow. Returns
@@ -65,7 +82,7 @@ impl<'a> Drive<'a> {
         let limits = self.knobs.batch;
         let clock = self.context.clock.clone();
         let mut batch = Arrivals::default();
-        let (mut oldest, mut batches) = (0, 0);
+        let mut oldest = 0;
         // The next watermark at which something happens, and when the schedule's clock gets there.
         let mut edge_ms = self.context.next_edge_ms(0);
         let mut edge_at = self.feed.passes_at(edge_ms);
@@ -105,7 +122,7 @@ impl<'a> Drive<'a> {
             if ticks > 0 && (crosses || next == Next::End || limits.is_ready(ticks, oldest, now)) {
                 self.recorder.sealed(now);
                 input.send_batch(&mut batch.ticks);
-                batches += 1;
+                self.batches += 1;
             }
             if crosses && batch.ticks.is_empty() {
                 let to_ms = self.feed.watermark_ms();
@@ -134,7 +151,7 @@ impl<'a> Drive<'a> {
         if !batch.ticks.is_empty() {
             self.recorder.sealed(clock.now());
             input.send_batch(&mut batch.ticks);
-            batches += 1;
+            self.batches += 1;
         }
         self.context.closes.passed(self.context.worker, i64::MAX, self.feed.last_due());
         input.close();
@@ -143,7 +160,7 @@ impl<'a> Drive<'a> {
             self.retire(written, clock.now());
         }
         self.report(clock.now());
-        batches
+        self.batches
     }
 
     /// Counts what the operators have applied.
@@ -162,13 +179,24 @@ impl<'a> Drive<'a> {
     }
 
     fn report(&mut self, now: RunTime) {
-        self.gauge.backlog.store(self.feed.backlog(now) + self.recorder.outstanding() as u64, Ordering::Relaxed);
-        self.report_at = now + REPORT_EVERY;
-        let empty = self.post.empty.try_recv().unwrap_or_default();
-        let stages = self.recorder.swap(empty);
-        let second = now.saturating_sub(self.began) / REPORT_EVERY;
+        let backlog = self.feed.backlog(now) + self.recorder.outstanding() as u64;
+        self.gauge.backlog.store(backlog, Ordering::Relaxed);
+        let (since, applied, batches) = std::mem::replace(&mut self.reported, (now, self.retired, self.batches));
+        let second = since.saturating_sub(self.began) / REPORT_EVERY;
+        while self.report_at <= now {
+            self.report_at += REPORT_EVERY;
+        }
+        let report = Report {
+            worker: self.context.worker,
+            second,
+            nanos: now.saturating_sub(since),
+            applied: self.retired - applied,
+            batches: self.batches - batches,
+            backlog,
+            stages: self.recorder.swap(self.post.empty.try_recv().unwrap_or_default()),
+        };
         // Nobody is left to read it only when the whole run is being torn down.
-        let _ = self.post.reports.send(Report { worker: self.context.worker, second, stages });
+        let _ = self.post.reports.send(report);
     }
 
     /// Lets the dataflow work on what it was given.

@@ -7,12 +7,11 @@ use std::time::Duration;
 use tapeflow::aggregate::{Bar, Ohlcv};
 use tapeflow::batch::BatchLimits;
 use tapeflow::error::Result;
-use tapeflow::latency::Stages;
 use tapeflow::lateness::Lateness;
 use tapeflow::ledger::Ledger;
 use tapeflow::operators::Summary;
 use tapeflow::row::Texts;
-use tapeflow::runtime::{self, Plan, Snapshot, Watch};
+use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Pacing, Surroundings, in_memory};
 use tapeflow::tape::{PartitionRules, Rejects};
@@ -71,7 +70,7 @@ pub struct Nobody;
 impl Watch for Nobody {
     fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
 
-    fn interval(&mut self, _second: u64, _stages: &Stages) -> Result<()> {
+    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
         Ok(())
     }
 }
