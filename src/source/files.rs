@@ -36,6 +36,12 @@ impl Inputs {
         self.path == "-"
     }
 
+    /// Whether it can be read only once: standard input, or another pipe.
+    pub fn is_stream(&self) -> bool {
+        let path = Path::new(&self.path);
+        self.is_stdin() || (path.exists() && !path.is_file() && !path.is_dir())
+    }
+
     /// A merge of standard input alone.
     pub(super) fn stdin_merge(&self, limit: u64, around: &Surroundings) -> Merge {
         let decoder = self.decoder(self.format, around);

@@ -5,11 +5,13 @@ mod feed;
 mod files;
 mod memory;
 mod reader;
+mod whole;
 
 pub use block::{Block, Blocks, Pull};
 pub use feed::{Arrivals, Feed, Next};
 pub use files::{Inputs, find};
 pub use memory::in_memory;
+pub use whole::whole;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
