@@ -20,7 +20,7 @@ use crate::operators::{Changes, Ticks};
 use crate::oracle::{Corrected, Expected};
 use crate::row::Row;
 use flags::Flags;
-use sweep::SweepFlags;
+use sweep::{ReportFlags, SweepFlags};
 
 /// Plays a tape through a pipeline over stock ticks, and reports latency from when each tick was due.
 #[derive(Parser)]
@@ -55,8 +55,14 @@ enum Command {
     /// run open loop on the made-up market, in a shuffled order and several times over, each for as long as --for says
     /// beside its warm-up. Cells that play the same ticks must have the same result, else the exit code is 1.
     ///
-    /// The table goes to standard output; with --out DIR, sweep.csv and sweep.json hold all numbers.
+    /// The table goes to standard output. With --out DIR, report.html shows it all in charts, sweep.svg in a picture;
+    /// sweep.csv, timeline.csv, closes.csv and sweep.json hold the numbers, and cell-N.hlog and cell-N.hgrm the
+    /// histograms for HdrHistogram's tools.
     Sweep(SweepFlags),
+    /// Make report.html anew from the folders of saved sweeps; of several, it shows them side by side
+    ///
+    /// It is written into the folder of the sweep; of several, into the current folder, or where --out says.
+    Report(ReportFlags),
 }
 
 /// Runs a pipeline as a program: `defaults` is its commented TOML, which is its manual too, and `oracle` makes the same
@@ -110,6 +116,9 @@ where
     if let Some(Command::Sweep(asked)) = &command {
         return sweep::sweep(name, defaults, flags, asked, pipeline);
     }
+    if let Some(Command::Report(asked)) = &command {
+        return sweep::report(asked, flags.out.as_deref());
+    }
     let mut layers = flags.layers(name, defaults)?;
     let (config, settings) = (Config::read(&mut layers), S::read(&mut layers));
     let asked = Asked::read(&mut layers);
@@ -126,7 +135,7 @@ where
             let oracle = |tape: &Corrected| oracle(tape, &for_oracle).into();
             verify::verify(&config, move |ticks| pipeline(ticks, &settings), oracle)
         }
-        Some(Command::Sweep(_)) | None => {
+        Some(Command::Sweep(_) | Command::Report(_)) | None => {
             run::play_once(name, &config, &effective, move |ticks| pipeline(ticks, &settings))
         }
     }

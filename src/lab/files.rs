@@ -164,7 +164,7 @@ fn report(sweep: &Sweep, results: &Results) -> Value {
             "summary": summaries[at],
             "pareto": front[at],
             "star": starred == Some(at),
-            "middle_run": middle(&results.runs[at]).map(|run| run + 1),
+            "median_run": middle(&results.runs[at]).map(|run| run + 1),
             "runs": numbered(&results.runs[at]),
             "discarded_as_noisy": numbered(&results.discarded[at]),
         })

@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Goal, Measured};
 use crate::report::Percentiles;
@@ -9,7 +9,8 @@ use crate::report::Percentiles;
 const SUSTAINED: f64 = 0.999;
 
 /// What a cell's repeats come to. Each figure is the median of the repeats by itself.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     /// How many repeats there are.
     pub repeats: usize,

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::latency::{LONGEST, histogram};
 
@@ -16,7 +16,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 const SLEEP: Duration = Duration::from_millis(1);
 
 /// The machine, as far as it tells.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Machine {
     /// The processor's model.
     pub cpu: Option<String>,

@@ -6,7 +6,7 @@ mod progress;
 mod text;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use hgrm::hgrm;
 pub use hlog::{LatencyLog, read_log};
@@ -18,7 +18,7 @@ use crate::ledger::Ledger;
 use crate::runtime::Outcome;
 
 /// Percentiles of a latency, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Percentiles {
     /// How many were measured.
     pub count: u64,
