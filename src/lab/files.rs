@@ -88,7 +88,7 @@ fn report(sweep: &Sweep, results: &Results) -> Value {
         json!({
             "cell": at + 1,
             "settings": settings,
-            "ticks": cell.market.ticks,
+            "ticks": cell.ticks(),
             "measured_span": cell.span,
             "summary": summaries[at],
             "pareto": front[at],

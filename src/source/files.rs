@@ -11,8 +11,8 @@ use super::memory::owners;
 use super::{Opened, Pacing, Surroundings};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Columns, Decoder, Format, Line, Naming};
-use crate::tape::{Leaf, Merge, Pace};
-use crate::tick::Symbol;
+use crate::tape::{Leaf, Merge, Pace, Timetable};
+use crate::tick::{Symbol, Tick};
 
 /// Ticks in a block that is read from a file.
 pub(super) const BLOCK: usize = 4096;
@@ -170,6 +170,24 @@ fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>
     Ok(())
 }
 
+/// Reads the first `limit` records of files into memory: one tape in merged order, with its watermarks set.
+///
+/// # Errors
+/// When they cannot be read, or are standard input.
+pub fn read_whole(inputs: &Inputs, limit: u64, around: &Surroundings) -> Result<Vec<Tick>> {
+    if inputs.is_stdin() {
+        let text = "standard input comes once, and several runs play the same ticks: save it to a file first";
+        return Err(Error::Usage(text.into()));
+    }
+    let leaves = inputs.leaves(around)?.into_iter().map(|(_, leaf)| leaf).collect();
+    let (mut merge, mut as_read) = (Merge::new(leaves, limit, u64::MAX), Pace::AsRead.timetable());
+    let mut ticks = Vec::new();
+    while let Some(next) = merge.next(&mut as_read)? {
+        ticks.push(next.placed.record.tick);
+    }
+    Ok(ticks)
+}
+
 /// Gives each worker the partitions of its own symbols, to be read in the worker itself.
 pub(super) fn sharded(
     leaves: Vec<(Option<Symbol>, Leaf)>,
@@ -189,7 +207,7 @@ pub(super) fn sharded(
         pace = pacing.schedule(firsts.into_iter().flatten().min().unwrap_or(0));
     }
     let feeds = merges.into_iter().map(|merge| {
-        let blocks = Box::new(Inline { merge, pace });
+        let blocks = Box::new(Inline { merge, timetable: pace.timetable() });
         Feed::new(blocks, pace, around.rules.disorder)
     });
     Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace) })
@@ -211,14 +229,14 @@ pub(super) fn from_words(pace: &Pace) -> &'static str {
 /// Reads blocks where they are asked for.
 struct Inline {
     merge: Merge,
-    pace: Pace,
+    timetable: Timetable,
 }
 
 impl Blocks for Inline {
     fn pull(&mut self) -> Result<Pull> {
         let mut block = Block::default();
         while block.ticks.len() < BLOCK {
-            let Some(next) = self.merge.next(&self.pace)? else { break };
+            let Some(next) = self.merge.next(&mut self.timetable)? else { break };
             block.ticks.push(next.placed.record.tick);
             block.dues.extend(next.due);
         }
