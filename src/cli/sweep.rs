@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Flags, lacking, print, stop_on_signals, tell};
-use crate::config::{Config, Input, Layers, Output, Settings};
+use crate::config::{Config, Layers, Output, Settings};
 use crate::error::{Doing as _, Error, Result};
 use crate::lab::{Asked, Axis, Cell, Skip, Sweep, grid, table, text, write, write_picture, write_report};
 use crate::operators::{Changes, Ticks};
@@ -79,10 +79,6 @@ where
     let (sweep, config) = (Asked::read(&mut base), Config::read(&mut base));
     let effective = base.finish()?;
     let (Some(sweep), Some(config)) = (sweep, config) else { return Err(lacking(name)) };
-    let Input::Market(market) = config.input else {
-        return Err(Error::Usage("sweep: only the made-up market can be swept so far: leave --input out".into()));
-    };
-
     let axes = axes(sweep.vary, said)?;
     let skips: Vec<Skip> = asked.skip.iter().map(|skip| Skip::parse(skip, &axes)).collect::<Result<_>>()?;
     let (mut cells, mut settings) = (Vec::new(), Vec::new());
@@ -113,7 +109,7 @@ where
         repeat: sweep.repeat,
         warmup: sweep.warmup,
         goal: sweep.goal,
-        seed: market.seed,
+        seed: sweep.seed,
         settings: effective.to_json(),
     };
     if let Output::Folder(folder) = &config.output {

@@ -159,7 +159,7 @@ fn report(sweep: &Sweep, results: &Results) -> Value {
             "cell": at + 1,
             "name": sweep.name(at),
             "settings": settings,
-            "ticks": cell.market.ticks,
+            "ticks": cell.ticks(),
             "measured_span": cell.span,
             "summary": summaries[at],
             "pareto": front[at],

@@ -40,12 +40,8 @@ pub fn achieved(measured: u64, applied_by: u64, warmup: u64, span: u64, max_dela
     per_second(measured, applied_by.saturating_sub(warmup).saturating_sub(max_delay).max(span))
 }
 
-/// How many of a tape's ticks are due after the warm-up, a second of the measured span.
-pub fn offered(ticks: u64, rate: f64, warmup: u64, span: u64) -> f64 {
-    per_second(ticks.saturating_sub((warmup as f64 * rate / 1e9).ceil() as u64), span)
-}
-
-fn per_second(count: u64, nanos: u64) -> f64 {
+/// So many in so many nanoseconds, a second.
+pub fn per_second(count: u64, nanos: u64) -> f64 {
     count as f64 / (nanos.max(1) as f64 / 1e9)
 }
 
@@ -180,8 +176,7 @@ mod tests {
     #[test]
     fn what_is_achieved_counts_the_time_to_the_last_tick() {
         let second = 1_000_000_000;
-        assert_eq!(offered(1_500, 1_000.0, second / 2, second), 1_000.0);
-        assert_eq!(offered(1_500, 1_000.0, 0, second), 1_500.0);
+        assert_eq!(per_second(1_500, second * 3 / 2), 1_000.0);
         // The last one is due, and applied, just before the end.
         assert_eq!(achieved(1_000, second * 3 / 2 - 1, second / 2, second, 0), 1_000.0);
         assert_eq!(achieved(1_000, second * 5 / 2, second / 2, second, 0), 500.0);

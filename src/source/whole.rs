@@ -21,8 +21,8 @@ pub fn whole(inputs: &Inputs, pacing: Pacing, limit: u64, room: usize, around: &
         Pacing::Max => Pace::AsRead,
         _ => pacing.schedule(merge.first()?.unwrap_or(0)),
     };
-    let mut tape = Vec::new();
-    while let Some(next) = merge.next(&pace)? {
+    let (mut tape, mut timetable) = (Vec::new(), pace.timetable());
+    while let Some(next) = merge.next(&mut timetable)? {
         if tape.len() == room {
             let text = format!("{}: more than the {room} records that there is memory for", inputs.path);
             return Err(Error::Input(format!("{text}: give --limit {room}, or fewer files")));
