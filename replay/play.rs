@@ -13,14 +13,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tapeflow::cli::stop_on_signals;
-use tapeflow::config::{Count, Rate, Span, Speed};
+use tapeflow::config::{Arrive, Count, PaceAsked, Rate, Span, Speed};
 use tapeflow::error::{Doing as _, Error, Result};
 use tapeflow::latency::histogram;
 use tapeflow::report::{Percentiles, count, span};
 use tapeflow::row::Encoding;
-use tapeflow::source::{Inputs, Pacing, Surroundings};
+use tapeflow::source::{Extent, Inputs, Pacing, Surroundings};
 use tapeflow::tape::format::{COLUMNS, Encoder, Format, Record};
-use tapeflow::tape::{Due, Merge, Pace, PartitionRules, Rejects};
+use tapeflow::tape::{Burst, Due, Merge, PartitionRules, Rejects, Timetable};
 use tapeflow::tick::Names;
 use tapeflow::time::{Clock, EventTime, RunTime};
 
@@ -50,12 +50,21 @@ pub struct Play {
     /// The form of the files [default: by their extension]
     #[arg(long, value_enum)]
     format: Option<Form>,
-    /// How many times as fast as event time: 1x, 60x, or max, which has no schedule
-    #[arg(long, default_value = "1x", conflicts_with = "rate")]
-    speed: Speed,
-    /// Records a second, evenly, instead of a speed: 200k/s
+    /// How many times as fast as event time: 1x, 60x, or max, which has no schedule [default: 1x]
+    #[arg(long, conflicts_with = "rate")]
+    speed: Option<Speed>,
+    /// Records a second on average, instead of a speed: 200k/s
     #[arg(long)]
     rate: Option<Rate>,
+    /// When records are sent [default: evenly with a rate, else as on the tape]
+    #[arg(long, value_enum)]
+    arrivals: Option<Arrivals>,
+    /// A rate that swings about its average: 10x/100ms/5s is ten times as high for 100 ms of every 5 s
+    #[arg(long)]
+    burst: Option<Burst>,
+    /// What the gaps of poisson arrivals follow from
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
     /// Send the first N records in merged order
     #[arg(long, value_name = "N")]
     limit: Option<Count>,
@@ -82,10 +91,21 @@ enum Form {
     Jsonl,
 }
 
+/// When records are sent.
+#[derive(Clone, Copy, ValueEnum)]
+enum Arrivals {
+    /// Evenly, at the rate
+    Constant,
+    /// At the rate, with exponential gaps
+    Poisson,
+    /// With the tape's own gaps, at the speed or scaled to the rate
+    Tape,
+}
+
 impl Play {
     /// Plays the dataset to its end, or until Ctrl-C.
     pub fn run(self) -> Result<ExitCode> {
-        let pacing = self.pacing()?;
+        let (pacing, limit) = (self.pacing()?, self.limit.map_or(u64::MAX, |limit| limit.0));
         let stop = stop_on_signals()?;
         let (symbols, venues, clock) = (Arc::new(Names::default()), Arc::new(Names::default()), Clock::wall());
         let around = Surroundings {
@@ -103,8 +123,8 @@ impl Play {
         };
         let format = self.format.map(|form| if form == Form::Csv { Format::Csv } else { Format::Jsonl });
         let inputs = Inputs { path: self.path, format, columns: self.column, zone: self.zone.clone() };
+        let pacing = pacing.fitted(|| Extent::of_files(&inputs, limit, &around))?;
         let leaves = inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect();
-        let limit = self.limit.map_or(u64::MAX, |limit| limit.0);
         let mut merge = Merge::new(leaves, limit, around.play_for.unwrap_or(u64::MAX));
         let origin = if pacing == Pacing::Max { None } else { merge.first()? };
 
@@ -114,7 +134,8 @@ impl Play {
         // The schedule begins when all files are open.
         let (start, start_unix) = (clock.now(), unix_now());
         let pace = pacing.schedule(origin.unwrap_or(0));
-        let mut player = Player { clock, stop, pace, start, start_unix, outgoing, progress };
+        let timetable = pace.timetable();
+        let mut player = Player { clock, stop, timetable, start, start_unix, outgoing, progress };
         let played = player.play(&mut merge);
         player.progress.bar.finish_and_clear();
         played?;
@@ -130,15 +151,22 @@ impl Play {
                 "standard input is live already: give a file, a folder or a glob, and pipe a live feed straight on",
             );
         }
-        match (self.rate, self.speed) {
-            (Some(rate), _) => Ok(Pacing::Rate(rate.0)),
-            (None, Speed::Times(times)) => Ok(Pacing::Speed(times)),
-            (None, Speed::Max) if self.play_for.is_some() => {
-                usage("--for needs a schedule: give --speed 1x or --rate 200k/s instead of --speed max")
-            }
-            (None, Speed::Max) => Ok(Pacing::Max),
-            (None, Speed::Auto) => usage("--speed auto is for pipelines: give a speed like 1x or 60x, or max"),
+        if self.speed == Some(Speed::Max) && self.play_for.is_some() {
+            return usage("--for needs a schedule: give --speed 1x or --rate 200k/s instead of --speed max");
         }
+        if self.speed == Some(Speed::Auto) {
+            return usage("--speed auto is for pipelines: give a speed like 1x or 60x, or max");
+        }
+        let arrive = match self.arrivals {
+            None => Arrive::Auto,
+            Some(Arrivals::Constant) => Arrive::Constant,
+            Some(Arrivals::Poisson) => Arrive::Poisson,
+            Some(Arrivals::Tape) => Arrive::Tape,
+        };
+        let (speed, rate, burst, seed) = (self.speed.unwrap_or(Speed::Auto), self.rate, self.burst, self.seed);
+        let asked = PaceAsked { speed, rate, arrive, burst, seed };
+        let refused = |(key, title, help)| Error::Usage(format!("--{key}: {title}; {help}"));
+        asked.pacing((Pacing::Speed(1.0), None)).map_err(refused)
     }
 }
 
@@ -165,7 +193,7 @@ fn unix_now() -> i64 {
 struct Player {
     clock: Clock,
     stop: Arc<AtomicBool>,
-    pace: Pace,
+    timetable: Timetable,
     /// The schedule's beginning, on our clock and since the epoch.
     start: RunTime,
     start_unix: i64,
@@ -184,7 +212,7 @@ impl Player {
     fn send_all(&mut self, merge: &mut Merge) -> Result<()> {
         let mut now = self.start;
         while !self.is_stopped() {
-            let Some(Due { placed, due }) = merge.next(&self.pace)? else { break };
+            let Some(Due { placed, due }) = merge.next(&mut self.timetable)? else { break };
             let at = due.map_or(0, |due| self.start.saturating_add(due));
             if at > now {
                 // All that was due by now is sent before anything is waited for.

@@ -15,20 +15,24 @@
 //! * [`tape`]: what a recorded or generated day is, its formats, its order and its schedule;
 //! * edges: [`source`] and [`sink`], a file a kind;
 //! * [`operators`]: the dataflow; timely and differential are known here and in `runtime`;
+//! * [`oracle`]: what the dataflow must come to, computed over the whole tape at once;
 //! * the run: [`runtime`], [`config`], [`report`], [`play`];
 //! * many runs: [`lab`], [`compare`]; and the command line over all: [`cli`].
 //!
 //! The life of one tick from dataset to sink is told in `ARCHITECTURE.md`.
 //!
-//! A pipeline is a closure over a stream of ticks:
+//! A pipeline is a closure over a stream of ticks, and beside it one that makes the same rows from the whole tape:
 //!
 //! ```no_run
-//! use tapeflow::{aggregate::Ohlcv, window::Tumbling};
+//! use tapeflow::{aggregate::Ohlcv, oracle, window::Tumbling};
 //!
 //! fn main() -> std::process::ExitCode {
-//!     tapeflow::cli::main("ohlcv", include_str!("../pipelines/ohlcv.toml"), |ticks, windows: &Tumbling| {
-//!         ticks.window_aggregate::<Ohlcv>(*windows)
-//!     })
+//!     tapeflow::cli::main(
+//!         "ohlcv",
+//!         include_str!("../pipelines/ohlcv.toml"),
+//!         |ticks, windows: &Tumbling| ticks.window_aggregate::<Ohlcv>(*windows),
+//!         |tape, windows: &Tumbling| oracle::bars(tape, windows),
+//!     )
 //! }
 //! ```
 
@@ -54,6 +58,8 @@ pub mod source;
 pub mod sink;
 
 pub mod operators;
+
+pub mod oracle;
 
 pub mod runtime;
 pub mod config;

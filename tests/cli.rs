@@ -129,6 +129,10 @@ fn all_mistakes_are_shown_at_once_in_their_places() {
     }
     run(&["check", "--set", "no equals sign"]).exits(78);
     run(&["check", "--rate", "5/s", "--speed", "1x"]).exits(78).says(&["rate"]);
+    run(&["check", "--arrivals", "poisson", "--speed", "1x"]).exits(78).says(&["arrivals"]);
+    run(&["check", "--arrivals", "tape", "--burst", "2x/1ms/5ms"]).exits(78).says(&["burst"]);
+    run(&["check", "--input", "a.csv", "--arrivals", "constant"]).exits(78).says(&["arrivals", "give a rate"]);
+    run(&["check", "--arrivals", "poisson", "--burst", "2x/1ms/5ms"]).exits(0);
 }
 
 #[test]

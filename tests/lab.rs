@@ -50,7 +50,7 @@ fn every_cell_is_run_and_written_and_has_the_same_digest() {
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
     let column = |head: &str| heads.iter().position(|it| *it == head).unwrap();
     let distinct = |head: &str| rows.iter().map(|row| row[column(head)]).collect::<BTreeSet<_>>();
-    assert_eq!(rows.len(), 2 * 2 * 7, "{csv}");
+    assert_eq!(rows.len(), 2 * 2 * 8, "{csv}");
     assert_eq!(distinct("batch.max_ticks"), BTreeSet::from(["1", "64"]));
     assert_eq!(distinct("repeat"), BTreeSet::from(["1", "2"]));
     assert_eq!((distinct("digest").len(), distinct("digest").contains("")), (1, false), "{csv}");
@@ -81,6 +81,49 @@ fn what_varies_may_stand_in_a_file_and_cells_may_be_skipped() {
     assert!(!table.contains('*'), "{table}");
 }
 
+#[test]
+fn a_recorded_tape_is_read_once_and_played_in_every_cell_by_every_schedule() {
+    let out = tempfile::tempdir().unwrap();
+    let (tape, folder) = (out.path().join("tape.csv"), out.path().join("sweep"));
+    let line = |i: u64| {
+        format!("{},{},{}.5,{}\n", 1_000_000_000 + i * 1_000_000 + i * i, ["A", "B"][i as usize % 2], 5 + i, i)
+    };
+    let lines: String = (0..1_000).map(line).collect();
+    fs::write(&tape, format!("ts_event,symbol,price,size\n{lines}not a tick\n")).unwrap();
+    let run = |args: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ohlcv"));
+        command.args(args.split_whitespace()).stdin(Stdio::null()).output().unwrap()
+    };
+    let tape = format!("--input {} --set window.length=50ms --out {}", tape.display(), folder.display());
+    assert!(run(&tape).status.success());
+    let summary: Value = serde_json::from_str(&fs::read_to_string(folder.join("summary.json")).unwrap()).unwrap();
+
+    let args = "--rate 5k/s --arrivals constant,poisson,tape --batch 1,64 --repeat 1 --warmup 20ms";
+    let output = run(&format!("sweep {tape} {args}"));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert_eq!(text.matches("1 lines were rejected and are in no run").count(), 1, "{text}");
+    let json: Value = serde_json::from_str(&fs::read_to_string(folder.join("sweep.json")).unwrap()).unwrap();
+    let cells = json["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 6);
+    for cell in cells {
+        assert_eq!(cell["runs"][0]["digest"], summary["digest"], "{cell}");
+        let (offered, counted) =
+            (cell["runs"][0]["offered"].as_f64().unwrap(), &cell["runs"][0]["latency"]["tick"]["count"]);
+        // 5,000 a second, but for the warm-up's cut and the chance of 1,000 gaps: five of their standard errors.
+        assert!((offered / 5_000.0 - 1.0).abs() < 0.16, "{cell}");
+        assert!((800..1_000).contains(&counted.as_u64().unwrap()), "{cell}");
+    }
+    let text =
+        |args: &str| String::from_utf8_lossy(&run(&format!("sweep {tape} --batch 1,2 {args}")).stderr).into_owned();
+    assert!(text("").contains("cells are played at a rate"));
+    assert!(
+        text("--rate 5k/s --for 1s")
+            .contains("the tape lasts 200 ms at this pace, and the warm-up and --for take 1.50 s")
+    );
+    assert!(text("--rate 5k/s").contains("all of it is warm-up"));
+}
+
 /// A sweep of one tick a millisecond for 50 ms, with so many batch sizes.
 fn two_cells() -> Sweep {
     let cell = |batch: &i64| {
@@ -108,12 +151,12 @@ fn two_cells() -> Sweep {
 /// Runs it with a pipeline that is played by `digest`: a digest for each cell, or none to hang until it is stopped.
 fn run(sweep: &Sweep, digest: [Option<u64>; 2]) -> Results {
     let play = &mut |at: usize, cell: &Cell, around: &tapeflow::source::Surroundings, _, watch: &mut dyn Watch| {
-        let (mut read, mut waited) = (cell.market.ticks, 0);
+        let (mut read, mut waited) = (cell.ticks().unwrap(), 0);
         let stages = Stages::default();
         while digest[at].is_none() && !around.stop.load(Ordering::Relaxed) {
             assert!(waited < 60_000, "it was never stopped");
             std::thread::sleep(Duration::from_millis(10));
-            (read, waited) = (cell.market.ticks - 1, waited + 10);
+            (read, waited) = (cell.ticks().unwrap() - 1, waited + 10);
             watch.progress(&Snapshot { applied: 0, backlog: 0, rows: 0, stages: &stages });
         }
         Ok(Outcome {
@@ -153,7 +196,9 @@ fn a_cell_that_does_not_drain_is_stopped_and_has_no_digest() {
 #[test]
 fn a_sweep_that_makes_no_sense_is_refused_before_anything_is_run() {
     assert!(refused("--for 1s").starts_with("Some(2) ohlcv: error: sweep: nothing varies;"));
-    assert!(refused("--batch 1,2 --input data").contains("only the made-up market can be swept so far"));
+    assert!(refused("--batch 1,2 --input - --rate 1k/s").contains("standard input comes once"));
+    assert!(refused("--batch 1,2 --input no.csv --rate 1k/s").contains("no.csv"));
+    assert!(refused("--batch 1,2 --for 1s --burst 2x/1ms/5s").contains("shorter than a burst's period"));
     assert!(refused("--batch 1,2 --speed max").contains("cells are played at a rate"));
     assert!(refused("--batch 1,2 --limit 10").contains("give --for instead of --limit"));
     assert!(refused("--batch 1,2 --vary batch=3,4").contains("batch.max_ticks is varied twice"));

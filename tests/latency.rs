@@ -11,10 +11,10 @@ use jiff::tz::TimeZone;
 use tapeflow::aggregate::{Aggregate, Bar, Ohlcv, Print};
 use tapeflow::batch::{BatchLimits, Dial};
 use tapeflow::error::Result;
-use tapeflow::latency::{Stage, Stages};
+use tapeflow::latency::Stage;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::operators::Summary;
-use tapeflow::runtime::{self, Knobs, Outcome, Plan, Snapshot, Watch};
+use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Pacing, Surroundings, in_memory};
 use tapeflow::tape::{PartitionRules, Rejects};
@@ -51,7 +51,7 @@ struct Nobody;
 impl Watch for Nobody {
     fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
 
-    fn interval(&mut self, _second: u64, _stages: &Stages) -> Result<()> {
+    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
         Ok(())
     }
 }

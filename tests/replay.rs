@@ -207,6 +207,17 @@ fn every_line_carries_its_place_on_the_schedule() {
         assert_eq!(dues.len(), 30);
         assert!(dues.windows(2).all(|pair| pair[1] - pair[0] == 1_000_000), "{args}: {dues:?}");
     }
+    // The tape's own gaps, at a rate: 30 ticks in 29 steps of a millisecond, within a rounding.
+    let dues_of = |args: &str| dues(&folder.play(&format!("tape.csv {args}")));
+    let scaled = dues_of("--rate 1k/s --arrivals tape");
+    assert!(scaled.windows(2).all(|pair| (pair[1] - pair[0] - 1_000_000).abs() <= 1), "{scaled:?}");
+    // Gaps, counted from the first: random ones follow from the seed, a burst squeezes some and stretches others.
+    let gaps = |args: &str| dues_of(args).windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>();
+    let poisson = gaps("--rate 1k/s --arrivals poisson");
+    assert_eq!(poisson, gaps("--rate 1k/s --arrivals poisson --seed 42"));
+    assert_ne!(poisson, gaps("--rate 1k/s --arrivals poisson --seed 43"));
+    let burst = gaps("--rate 1k/s --burst 4x/2ms/10ms");
+    assert_eq!((burst.iter().min(), burst.iter().max()), (Some(&400_000), Some(&1_600_000)), "{burst:?}");
     // A due time that came with the tape is not passed on.
     let dued = folder.play("tape.csv --rate 1M/s");
     folder.write("dued.jsonl", &dued);
@@ -239,6 +250,9 @@ fn words_that_do_not_go_together_are_usage_errors() {
         ("play tape.csv --limit x", "is not a whole number"),
         ("play tape.csv --for 5", "is not a duration"),
         ("play tape.csv --for 5s --speed max", "--for needs a schedule"),
+        ("play tape.csv --arrivals poisson", "--arrivals: arrivals at no rate; give a rate"),
+        ("play tape.csv --burst 2x/1s/5s --speed 2x", "--burst: "),
+        ("play tape.csv --rate 5/s --burst 2x", "is not a burst"),
         ("play tape.csv --zone Mars", "unknown time zone"),
         ("play tape.csv --column size", "write ours=theirs"),
         ("play tape.csv --column sice=qty", "`sice` is not one of our columns"),

@@ -10,10 +10,9 @@ use jiff::tz::TimeZone;
 use tapeflow::aggregate::{Bar, Ohlcv};
 use tapeflow::batch::BatchLimits;
 use tapeflow::error::Result;
-use tapeflow::latency::Stages;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::operators::Summary;
-use tapeflow::runtime::{self, Knobs, Outcome, Plan, Snapshot, Watch};
+use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Feed, Surroundings};
 use tapeflow::tape::{PartitionRules, Rejects};
@@ -92,7 +91,7 @@ struct Nobody;
 impl Watch for Nobody {
     fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
 
-    fn interval(&mut self, _second: u64, _stages: &Stages) -> Result<()> {
+    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
         Ok(())
     }
 }

@@ -22,9 +22,15 @@ pub struct Flags {
     /// Speed of the tape: 1x, 60x, max
     #[arg(long, global = true)]
     pub speed: Option<String>,
-    /// Ticks a second, evenly, instead of a speed: 200k/s
+    /// Ticks a second on average, instead of a speed: 200k/s
     #[arg(long, global = true)]
     pub rate: Option<String>,
+    /// When ticks arrive: constant or poisson at a rate; tape, with its own gaps, at a speed or scaled to a rate
+    #[arg(long, global = true, value_name = "KIND")]
+    pub arrivals: Option<String>,
+    /// A rate that swings about its average: 10x/100ms/5s is ten times as high for 100 ms of every 5 s
+    #[arg(long, global = true)]
+    pub burst: Option<String>,
     /// Most ticks in a batch; 1 is tick at a time; auto is batch.policy = "auto"
     #[arg(long, global = true, value_name = "N")]
     pub batch: Option<String>,
@@ -62,6 +68,8 @@ impl Flags {
     pub fn layers(&self, name: &str, defaults: &'static str) -> Result<Layers> {
         let lists = [
             ("--rate", &self.rate),
+            ("--arrivals", &self.arrivals),
+            ("--burst", &self.burst),
             ("--batch", &self.batch),
             ("--linger", &self.linger),
             ("--workers", &self.workers),
@@ -96,6 +104,8 @@ impl Flags {
         flag("--window", "window.length", &self.window);
         flag("--speed", "source.speed", &self.speed);
         flag("--rate", "source.rate", &self.rate);
+        flag("--arrivals", "source.arrivals", &self.arrivals);
+        flag("--burst", "source.burst", &self.burst);
         let is_auto = self.batch.as_deref() == Some("auto");
         flag("--batch", "batch.max_ticks", if is_auto { &None } else { &self.batch });
         flag("--linger", "batch.max_delay", &self.linger);
@@ -121,6 +131,8 @@ impl Flags {
     pub fn take_lists(&mut self) -> Result<Vec<Axis>> {
         let flags = [
             ("--rate", &mut self.rate),
+            ("--arrivals", &mut self.arrivals),
+            ("--burst", &mut self.burst),
             ("--batch", &mut self.batch),
             ("--linger", &mut self.linger),
             ("--workers", &mut self.workers),

@@ -1,34 +1,29 @@
 //! `main` for every pipeline: flags, configuration, Ctrl-C, exit codes.
 
 mod compare;
+mod difference;
 mod flags;
 mod retune;
+mod run;
 mod sweep;
+mod verify;
 
-use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::config::{Config, Effective, Input, Output, Settings};
+use crate::config::{Config, Settings};
 use crate::error::{Doing as _, Error, Result};
-use crate::lab::{Asked, cpu_seconds};
+use crate::lab::Asked;
 use crate::operators::{Changes, Ticks};
-use crate::play;
-use crate::report::{Batching, Decisions, LatencyLog, Progress, Report};
+use crate::oracle::{Corrected, Expected};
 use crate::row::Row;
-use crate::runtime::Outcome;
-use crate::sink::{Discard, Run, Settling, Sink, Stdout, settle};
-use crate::source::Surroundings;
-use crate::tape::Rejects;
 use compare::CompareFlags;
 use flags::Flags;
-use retune::{Read, Retune};
-use sweep::SweepFlags;
+use sweep::{ReportFlags, SweepFlags};
 
 /// Plays a tape through a pipeline over stock ticks, and reports latency from when each tick was due.
 #[derive(Parser)]
@@ -46,6 +41,16 @@ enum Command {
     Config,
     /// Look for mistakes in the settings, and run nothing
     Check,
+    /// Check that this pipeline is right on your input: play it, compute it once more by plain code, and compare
+    ///
+    /// The input is read as a run reads it and played through the dataflow, as fast as it goes. Then an oracle, which
+    /// shares no code with the dataflow and looks at the whole tape at once, makes the rows that should have come out.
+    /// Rows, ledger and digest are compared bit for bit. Prints "equal: ...", or the first row that differs with the
+    /// records of its window, and exits with 1.
+    ///
+    /// The oracle holds the whole tape: it takes up to 512 bytes a record, and what would not fit into the memory that
+    /// is free is refused. --limit N verifies the beginning of a longer tape.
+    Verify,
     /// Run every combination of settings, and compare their latency, throughput and CPU
     ///
     /// What varies is given as lists: --batch 1,16,256 --linger 0s,1ms --rate 100k/s,500k/s --workers 1,2, and --vary
@@ -53,8 +58,14 @@ enum Command {
     /// run open loop on the made-up market, in a shuffled order and several times over, each for as long as --for says
     /// beside its warm-up. Cells that play the same ticks must have the same result, else the exit code is 1.
     ///
-    /// The table goes to standard output; with --out DIR, sweep.csv and sweep.json hold all numbers.
+    /// The table goes to standard output. With --out DIR, report.html shows it all in charts, sweep.svg in a picture;
+    /// sweep.csv, timeline.csv, closes.csv and sweep.json hold the numbers, and cell-N.hlog and cell-N.hgrm the
+    /// histograms for HdrHistogram's tools.
     Sweep(SweepFlags),
+    /// Make report.html anew from the folders of saved sweeps; of several, it shows them side by side
+    ///
+    /// It is written into the folder of the sweep; of several, into the current folder, or where --out says.
+    Report(ReportFlags),
     /// Compare two runs or two sweeps, by the folders that they wrote with --out
     ///
     /// Shows which settings differ, whether digests and ledgers are equal, and the figures beside each other. Of sweeps,
@@ -63,12 +74,15 @@ enum Command {
     Compare(CompareFlags),
 }
 
-/// Runs a pipeline as a program: `defaults` is its commented TOML, which is its manual too.
-pub fn main<S, R, F>(name: &'static str, defaults: &'static str, pipeline: F) -> ExitCode
+/// Runs a pipeline as a program: `defaults` is its commented TOML, which is its manual too, and `oracle` makes the same
+/// rows from the whole tape, for `verify`.
+pub fn main<S, R, F, O, E>(name: &'static str, defaults: &'static str, pipeline: F, oracle: O) -> ExitCode
 where
     S: Settings,
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
+    O: Fn(&Corrected, &S) -> E,
+    E: Into<Expected<R>>,
 {
     // A worker that panics is not missed by the others: they would wait for it for ever.
     let hook = std::panic::take_hook();
@@ -86,7 +100,7 @@ where
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    match run(name, defaults, cli, pipeline) {
+    match run(name, defaults, cli, pipeline, oracle) {
         Ok(code) => code,
         Err(Error::ClosedPipe) => ExitCode::SUCCESS,
         Err(error) => {
@@ -99,15 +113,20 @@ where
     }
 }
 
-fn run<S, R, F>(name: &str, defaults: &'static str, cli: Cli, pipeline: F) -> Result<ExitCode>
+fn run<S, R, F, O, E>(name: &str, defaults: &'static str, cli: Cli, pipeline: F, oracle: O) -> Result<ExitCode>
 where
     S: Settings,
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
+    O: Fn(&Corrected, &S) -> E,
+    E: Into<Expected<R>>,
 {
     let Cli { flags, command } = cli;
     if let Some(Command::Sweep(asked)) = &command {
         return sweep::sweep(name, defaults, flags, asked, pipeline);
+    }
+    if let Some(Command::Report(asked)) = &command {
+        return sweep::report(asked, flags.out.as_deref());
     }
     if let Some(Command::Compare(asked)) = &command {
         return compare::compare(name, asked);
@@ -126,10 +145,16 @@ where
     match command {
         Some(Command::Config) => print(&effective.to_toml_with_origins()),
         Some(Command::Check) => print("the settings are fine\n"),
-        Some(Command::Sweep(_) | Command::Compare(_)) | None => {
+        Some(Command::Verify) => {
+            let settings = Arc::new(settings);
+            let for_oracle = settings.clone();
+            let oracle = |tape: &Corrected| oracle(tape, &for_oracle).into();
+            verify::verify(&config, move |ticks| pipeline(ticks, &settings), oracle)
+        }
+        Some(Command::Sweep(_) | Command::Report(_) | Command::Compare(_)) | None => {
             let again = || read().map(|(config, _, effective)| (config, effective));
-            let tuned = (&again as &Read<'_>, &flags.config[..]);
-            play_once(name, &config, &effective, tuned, move |ticks| pipeline(ticks, &settings))
+            let tuned = (&again as &retune::Read<'_>, &flags.config[..]);
+            run::play_once(name, &config, &effective, tuned, move |ticks| pipeline(ticks, &settings))
         }
     }
 }
@@ -150,76 +175,6 @@ fn print(text: &str) -> Result<ExitCode> {
     }
 }
 
-fn play_once<R, F>(
-    name: &str,
-    config: &Config,
-    effective: &Effective,
-    (read_again, files): (&Read<'_>, &[PathBuf]),
-    pipeline: F,
-) -> Result<ExitCode>
-where
-    R: Row + Send,
-    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
-{
-    let stop = stop_on_signals()?;
-    let folder = match &config.output {
-        Output::Folder(folder) => {
-            fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
-            Some(folder.as_path())
-        }
-        _ => None,
-    };
-    let rejects = Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?;
-    let around = play::surroundings(config, Arc::default(), rejects, stop.clone());
-    let opened = play::open(config, &around)?;
-    let latency_from = opened.latency_from;
-    if let Some(folder) = folder {
-        remove_earlier::<R>(folder)?;
-    }
-    let log = folder.map(|folder| LatencyLog::create(&folder.join("latency.hlog"))).transpose()?;
-    let runs = Arc::default();
-    let sinks = sinks::<R>(config, &around, &runs)?;
-    let decisions = Decisions::new(folder.map(|folder| folder.join("decisions.jsonl")));
-    let progress = Progress::new(log, decisions);
-    let mut retune = Retune::new(name, progress, config.knobs.batch, effective, read_again, files)?;
-    let before = cpu_seconds();
-    let outcome = play::play_with(retune.dial(), config, &around, opened, sinks, &mut retune, pipeline);
-    let log = retune.end().end();
-    let (outcome, log) = (outcome?, log?);
-    let cpu = before.zip(cpu_seconds()).map(|(before, after)| after - before);
-
-    around.rejects.flush()?;
-    let report =
-        Report { cpu_seconds: cpu, ..report::<R>(name, config, effective, &around, &outcome, latency_from, &stop) };
-    if let Output::Folder(folder) = &config.output {
-        let extension = if config.encoding == crate::row::Encoding::Csv { "csv" } else { "jsonl" };
-        let header = config.encoding.header(&R::columns());
-        let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        settle(runs, &folder.join(format!("{}.{extension}", R::NAME)), &header, &around.symbols)?;
-        if let Some(mut log) = log {
-            let (close, sink) = outcome.closes.histograms();
-            let seconds = outcome.elapsed.div_ceil(1_000_000_000);
-            log.whole("close", seconds, &close)?;
-            log.whole("sink", seconds, &sink)?;
-        }
-        let path = folder.join("summary.json");
-        let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Input(format!("summary.json: {e}")))?;
-        fs::write(&path, text + "\n").doing(|| format!("writing {}", path.display()))?;
-    }
-    tell(format_args!("\n{report}"));
-    Ok(exit_code(&report, config.strict))
-}
-
-fn exit_code(report: &Report, strict: bool) -> ExitCode {
-    if !report.ledger.balances() || (strict && report.ledger.rejected > 0) {
-        ExitCode::FAILURE
-    } else if report.complete {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(130)
-    }
-}
-
 /// A flag that the first Ctrl-C sets, to end the run after what was read; the second ends the program at once.
 ///
 /// # Errors
@@ -233,89 +188,4 @@ pub fn stop_on_signals() -> Result<Arc<AtomicBool>> {
             .doing(|| "asking for Ctrl-C")?;
     }
     Ok(stop)
-}
-
-fn sinks<R: Row>(
-    config: &Config,
-    around: &Surroundings,
-    runs: &Arc<Mutex<Vec<Run>>>,
-) -> Result<Vec<Box<dyn Sink<R> + Send>>> {
-    let sink = |worker: usize| -> Result<Box<dyn Sink<R> + Send>> {
-        Ok(match &config.output {
-            Output::Nowhere => Box::new(Discard),
-            Output::Stdout => Box::new(Stdout::new::<R>(config.encoding, worker == 0)?),
-            Output::Folder(folder) => Box::new(Settling::new::<R>(
-                config.encoding,
-                folder,
-                around.symbols.clone(),
-                worker,
-                config.buffer_bytes / config.workers,
-                runs.clone(),
-            )),
-        })
-    };
-    (0..config.workers).map(sink).collect()
-}
-
-/// Removes what an earlier run left in the folder, so that nothing there is of two runs.
-fn remove_earlier<R: Row>(folder: &Path) -> Result<()> {
-    for name in
-        [format!("{}.csv", R::NAME), format!("{}.jsonl", R::NAME), "summary.json".into(), "decisions.jsonl".into()]
-    {
-        let path = folder.join(name);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(e).doing(|| format!("removing {}", path.display()))?
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// How this program was called.
-fn program() -> String {
-    std::env::args_os().next().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn report<R: Row>(
-    name: &str,
-    config: &Config,
-    effective: &Effective,
-    around: &Surroundings,
-    outcome: &Outcome,
-    latency_from: &str,
-    stop: &AtomicBool,
-) -> Report {
-    let program = if std::env::var_os("CARGO").is_some() { "cargo run --release --".into() } else { program() };
-    let next = match (&config.input, &config.output) {
-        (Input::Market(_), _) => {
-            format!("turn a knob, and the digest stays: {program} --batch 1 --workers 1 --speed max")
-        }
-        (_, Output::Folder(folder)) => {
-            format!("all of this, and the settings, are in {}/summary.json", folder.display())
-        }
-        _ => format!("keep the {}, the summary and the latencies: add --out DIR", R::NAME),
-    };
-    Report {
-        pipeline: name.into(),
-        version: env!("CARGO_PKG_VERSION"),
-        complete: !stop.load(Ordering::Relaxed),
-        digest: format!("{:016x}", outcome.written.digest),
-        rows_are: R::NAME,
-        rows: outcome.written.rows.max(0) as u64,
-        retracted: outcome.written.retracted,
-        ledger: outcome.ledger,
-        symbols: around.symbols.len(),
-        workers: config.workers,
-        batches: outcome.batches,
-        elapsed: outcome.elapsed,
-        cpu_seconds: None,
-        latency: Report::latency(outcome, latency_from),
-        batching: outcome.held.iter().map(Batching::of).collect(),
-        disorder: config.rules.disorder,
-        rejected: around.rejects.examples(),
-        settings: effective.to_json(),
-        next,
-    }
 }

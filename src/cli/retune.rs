@@ -6,9 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::batch::{BatchLimits, Decision, Dial};
 use crate::config::{Config, Effective};
 use crate::error::{Doing as _, Error, Result};
-use crate::latency::Stages;
 use crate::report::Progress;
-use crate::runtime::{Snapshot, Watch};
+use crate::runtime::{Interval, Snapshot, Watch};
 
 /// Files are looked at so often, and read when they have changed and are still the same one look later, so that nobody is
 /// caught in the middle of writing.
@@ -129,8 +128,8 @@ impl Watch for Retune<'_> {
         self.progress.progress(snapshot);
     }
 
-    fn interval(&mut self, second: u64, stages: &Stages) -> Result<()> {
-        self.progress.interval(second, stages)
+    fn interval(&mut self, interval: &Interval<'_>) -> Result<()> {
+        self.progress.interval(interval)
     }
 
     fn decided(&mut self, worker: usize, at: u64, decision: &Decision) -> Result<()> {

@@ -1,13 +1,15 @@
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::slice;
 use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Flags, lacking, print, stop_on_signals};
-use crate::config::{Config, Input, Layers, Output, Settings};
+use super::{Flags, lacking, print, stop_on_signals, tell};
+use crate::config::{Config, Layers, Output, Settings};
 use crate::error::{Doing as _, Error, Result};
-use crate::lab::{Asked, Axis, Cell, Skip, Sweep, grid, table, text, write};
+use crate::lab::{Asked, Axis, Cell, Skip, Sweep, grid, table, text, write, write_picture, write_report};
 use crate::operators::{Changes, Ticks};
 use crate::play;
 use crate::row::Row;
@@ -77,10 +79,6 @@ where
     let (sweep, config) = (Asked::read(&mut base), Config::read(&mut base));
     let effective = base.finish()?;
     let (Some(sweep), Some(config)) = (sweep, config) else { return Err(lacking(name)) };
-    let Input::Market(market) = config.input else {
-        return Err(Error::Usage("sweep: only the made-up market can be swept so far: leave --input out".into()));
-    };
-
     let axes = axes(sweep.vary, said)?;
     let skips: Vec<Skip> = asked.skip.iter().map(|skip| Skip::parse(skip, &axes)).collect::<Result<_>>()?;
     let (mut cells, mut settings) = (Vec::new(), Vec::new());
@@ -111,7 +109,7 @@ where
         repeat: sweep.repeat,
         warmup: sweep.warmup,
         goal: sweep.goal,
-        seed: market.seed,
+        seed: sweep.seed,
         settings: effective.to_json(),
     };
     if let Output::Folder(folder) = &config.output {
@@ -127,12 +125,35 @@ where
     print(&table(&sweep, &results))?;
     if let Output::Folder(folder) = &config.output {
         write(folder, &sweep, &results)?;
+        write_picture(folder)?;
+        let page = write_report(slice::from_ref(folder), folder)?;
+        tell(format_args!("\nthe report is {}\n", page.display()));
     }
     if let Some(text) = sweep.disagreement(&results) {
         let text = format!("sweep: cells that play the same ticks must have the same result, and do not:\n{text}");
         return Err(Error::Input(text));
     }
     Ok(if results.complete { ExitCode::SUCCESS } else { ExitCode::from(130) })
+}
+
+/// The folders of a report.
+#[derive(Args)]
+pub struct ReportFlags {
+    /// Folders that sweeps have written
+    #[arg(required = true, value_name = "DIR")]
+    folders: Vec<PathBuf>,
+}
+
+/// Makes the page of saved sweeps: into `out`, or else into the folder of the one, or here for several.
+pub fn report(asked: &ReportFlags, out: Option<&str>) -> Result<ExitCode> {
+    let into = match (out, &asked.folders[..]) {
+        (Some(out), _) => Path::new(out),
+        (None, [folder]) => folder,
+        (None, _) => Path::new("."),
+    };
+    fs::create_dir_all(into).doing(|| format!("making the folder {}", into.display()))?;
+    let page = write_report(&asked.folders, into)?;
+    print(&format!("{}\n", page.display()))
 }
 
 /// What varies: by the settings, and over it by the command line.

@@ -6,14 +6,14 @@ use std::str::FromStr;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 
-use super::{Bytes, Count, Layers, Maybe, Rate, Span, Speed};
+use super::{Arrive, Bytes, Count, Layers, Maybe, PaceAsked, Rate, Span, Speed};
 use crate::batch::BatchLimits;
 use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use crate::row::Encoding;
 use crate::runtime::Knobs;
 use crate::source::{Inputs, Pacing};
 use crate::tape::format::{COLUMNS, Format};
-use crate::tape::{Market, PartitionRules};
+use crate::tape::{Burst, Market, PartitionRules};
 use crate::time::{MS, SECOND};
 use crate::window::Tumbling;
 
@@ -82,6 +82,8 @@ struct SourceSection {
     format: InputFormat,
     speed: Speed,
     rate: Maybe<Rate>,
+    arrivals: Arrive,
+    burst: Maybe<Burst>,
     #[serde(rename = "for")]
     play_for: Maybe<Span>,
     limit: Maybe<Count>,
@@ -219,21 +221,13 @@ impl Config {
         }
         let limit = source.limit.0.map_or(u64::MAX, |count| count.0);
         let is_market = source.input == "market";
-        let pacing = match (source.rate.0, source.speed) {
-            (Some(_), Speed::Max | Speed::Times(_)) => {
-                layers.problem(
-                    "source.rate",
-                    "both a rate and a speed",
-                    "give one of them; speed = \"auto\" is neither",
-                );
-                Pacing::Max
-            }
-            (Some(Rate(rate)), Speed::Auto) => Pacing::Rate(rate),
-            (None, Speed::Max) => Pacing::Max,
-            (None, Speed::Times(times)) => Pacing::Speed(times),
-            (None, Speed::Auto) if is_market => Pacing::Speed(1.0),
-            (None, Speed::Auto) => Pacing::Max,
-        };
+        let natural = if is_market { (Pacing::Speed(1.0), Some(market.rate.0)) } else { (Pacing::Max, None) };
+        let SourceSection { speed, rate: Maybe(rate), arrivals: arrive, burst: Maybe(burst), .. } = source;
+        let asked = PaceAsked { speed, rate, arrive, burst, seed: market.seed.0 };
+        let pacing = asked.pacing(natural).unwrap_or_else(|(key, title, help)| {
+            layers.problem(&format!("source.{key}"), title, help);
+            Pacing::Max
+        });
         let format = match source.format {
             InputFormat::Auto => None,
             InputFormat::Csv => Some(Format::Csv),

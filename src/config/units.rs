@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use crate::tape::Burst;
+
 /// A span of time, written `"500us"`, `"5ms"`, `"2s"`, `"6h30m"` or `"0"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
@@ -137,6 +139,31 @@ impl Display for Speed {
     }
 }
 
+impl FromStr for Burst {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split('/').map(str::trim).collect();
+        let burst = || {
+            let [times, length, every] = parts[..] else { return None };
+            let nanos = |text: &str| u64::try_from(text.parse::<Span>().ok()?.0.as_nanos()).ok();
+            let times = times.strip_suffix('x').and_then(positive)?;
+            let (length, every) = (nanos(length)?, nanos(every)?);
+            (length > 0 && length < every).then_some(Burst { times, length, every })
+        };
+        burst().ok_or_else(|| {
+            format!("`{text}` is not a burst; write e.g. \"10x/100ms/5s\": ten times the rate for 100 ms of every 5 s")
+        })
+    }
+}
+
+impl Display for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [length, every] = [self.length, self.every].map(|nanos| Span(Duration::from_nanos(nanos)));
+        f.pad(&format!("{}x/{length}/{every}", self.times))
+    }
+}
+
 impl FromStr for Count {
     type Err = String;
 
@@ -203,6 +230,7 @@ read_as_text! {
     Bytes: "a number of bytes like \"64KiB\"",
     Rate: "a rate like \"200k/s\"",
     Speed: "a speed like \"60x\"",
+    Burst: "a burst like \"10x/100ms/5s\"",
     Count: "a whole number like 4096 or \"200k\"",
 }
 
@@ -234,6 +262,7 @@ mod tests {
         assert_eq!(shown, ["500/s", "200k/s", "1M/s", "2.5k/s", "0.1/s", "1.5M/s"]);
         let shown = ["1x", "60x", "0.5x", "max", "auto"].map(read::<Speed>);
         assert_eq!(shown, ["1x", "60x", "0.5x", "max", "auto"]);
+        assert_eq!(["10x/100ms/5s", "1.5x / 1ms / 1m"].map(read::<Burst>), ["10x/100ms/5s", "1.5x/1ms/1m"]);
         let shown = ["0", "16384", "200k", "1M", "2.5k", "4.035k", "18446744073709551615"].map(read::<Count>);
         assert_eq!(shown, ["0", "16384", "200k", "1M", "2500", "4035", "18446744073709551615"]);
         assert_eq!(["off", "1k"].map(read::<Maybe<Count>>), ["off", "1k"]);
@@ -257,6 +286,9 @@ mod tests {
         }
         for text in ["", "60", "0x", "-1x", "infx", "x", "fast"] {
             assert!(text.parse::<Speed>().is_err(), "{text}");
+        }
+        for text in ["", "10x", "10x/5s", "10/1ms/5s", "10x/0s/5s", "10x/5s/5s", "0x/1ms/5s", "10x/1ms/5s/1m"] {
+            assert!(text.parse::<Burst>().is_err(), "{text}");
         }
         for text in ["", "k", ".5k", "1.0", "1.2345k", "-1", "+1", "1e3", "99999999999G", "é"] {
             assert!(text.parse::<Count>().is_err(), "{text}");

@@ -1,16 +1,15 @@
-use std::sync::Arc;
-
 use serde::Serialize;
 use serde_json::Value;
 
-use super::judge::{achieved, offered};
+use super::Traces;
+use super::judge::{achieved, per_second};
+use super::tape::Plan;
 use crate::config::{Config, Effective, Input};
 use crate::error::{Error, Result};
 use crate::report::{Latency, Percentiles, Report};
 use crate::runtime::Outcome;
-use crate::source::Pacing;
+use crate::source::{Inputs, Pacing};
 use crate::tape::Market;
-use crate::tick::{Names, Tick};
 
 /// A cell whose schedule has ended is given so long to drain, or as long as its measured span if that is longer.
 const GRACE: u64 = 2_000_000_000;
@@ -21,6 +20,15 @@ const NOISE: u64 = 1_000_000;
 /// The sections of the settings that no row depends on. How fast and how long a cell plays is compared by its tape.
 const NOT_IN_ROWS: [&str; 6] = ["workers", "batch", "run", "output", "sweep", "market"];
 
+/// What a cell's ticks are taken from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A market that is made for it.
+    Market(Market),
+    /// Files, which are read once and played from memory.
+    Recorded(Inputs),
+}
+
 /// One combination of settings.
 #[derive(Clone, Debug)]
 pub struct Cell {
@@ -28,64 +36,110 @@ pub struct Cell {
     pub values: Vec<String>,
     /// Its settings.
     pub config: Config,
-    /// The market that is played.
-    pub market: Market,
-    /// How long ticks are measured, in nanoseconds.
-    pub span: u64,
-    /// All that its rows depend on beside the market.
+    /// Where its ticks come from.
+    pub source: Source,
+    /// How long ticks are measured, in nanoseconds; none where a recorded tape is played to its end.
+    pub span: Option<u64>,
+    /// All that its rows depend on beside the ticks.
     pub rows_by: String,
 }
 
 impl Cell {
-    /// The cell with these settings: a market is made for it that is as fast as it is played, and as long as the
-    /// warm-up and the measured span together.
+    /// The cell with these settings. A market is made for it that is as fast as it is played, and as long as the
+    /// warm-up and the measured span together; a recorded tape is played as it is.
     ///
     /// # Errors
-    /// When the settings are of a run that a sweep cannot be made of.
+    /// When the settings are of a run that cannot be measured so.
     pub fn new(values: Vec<String>, config: Config, effective: &Effective, warmup: u64) -> Result<Self> {
-        let wrong = |text: &str| Err(Error::Usage(format!("sweep: {text}")));
-        let Input::Market(market) = config.input else {
-            return wrong("only the made-up market can be swept so far: leave --input out");
-        };
-        let rate = match config.pacing {
-            Pacing::Rate(rate) => rate,
-            Pacing::Speed(1.0) => market.per_second,
-            _ => return wrong("cells are played at a rate: give --rate, such as --rate 200k/s, instead of --speed"),
-        };
-        if config.limit != u64::MAX {
-            return wrong("cells are played for a span of time: give --for instead of --limit");
+        let wrong = |text: &str| Err(Error::Usage(text.into()));
+        if config.pacing == Pacing::Max {
+            return wrong("cells are played at a rate or a speed: give --rate, such as --rate 200k/s");
         }
-        let length = (market.ticks as f64 / market.per_second * 1e9).round() as u64;
-        let span = config.play_for.unwrap_or(length);
-        let ticks = rate * (warmup as f64 + span as f64) / 1e9;
-        if span == 0 || ticks < 1.0 {
-            return wrong("no tick would be played: give a longer --for or a higher --rate");
+        if let (Pacing::Rate { burst: Some(burst), .. }, Some(span)) = (config.pacing, config.play_for)
+            && burst.every > span
+        {
+            return wrong(
+                "--for is shorter than a burst's period, so bursts would not come as told: give a longer --for",
+            );
         }
-        let market = Market { per_second: rate, ticks: ticks.min(1e12) as u64, ..market };
-        let mut config = Config { pacing: Pacing::Rate(rate), play_for: None, ..config };
+        let mut config = config;
         config.knobs.warmup = warmup;
         let rows_by = rows_by(effective.to_json());
-        Ok(Cell { values, config, market, span, rows_by })
+        if let Input::Files(inputs) = &config.input {
+            let source = Source::Recorded(inputs.clone());
+            let span = config.play_for;
+            config.play_for = span.map(|span| warmup.saturating_add(span));
+            return Ok(Cell { values, config, source, span, rows_by });
+        }
+        let Input::Market(market) = config.input else { return wrong("there is nothing to play") };
+        let rate = match config.pacing {
+            Pacing::Rate { per_second, .. } | Pacing::Scaled(per_second) => per_second,
+            Pacing::Speed(speed) => market.per_second * speed,
+            Pacing::Max => market.per_second,
+        };
+        if config.limit != u64::MAX {
+            return wrong("cells of the made-up market are played for a span of time: give --for instead of --limit");
+        }
+        let length = (market.ticks as f64 / market.per_second * 1e9).round() as u64;
+        let span = config.play_for.take().unwrap_or(length);
+        let cell = Cell { values, config, source: Source::Market(market), span: Some(span), rows_by };
+        cell.at_rate(rate)
     }
 
-    /// Ticks a second, by the schedule.
-    pub fn rate(&self) -> f64 {
-        self.market.per_second
+    /// The same cell at another rate, in ticks a second.
+    ///
+    /// # Errors
+    /// When no tick would be played.
+    pub fn at_rate(&self, rate: f64) -> Result<Self> {
+        let mut cell = self.clone();
+        cell.config.pacing = cell.config.pacing.at_rate(rate);
+        if let (Source::Market(market), Some(span)) = (&mut cell.source, self.span) {
+            let ticks = rate * (self.config.knobs.warmup as f64 + span as f64) / 1e9;
+            if span == 0 || ticks < 1.0 {
+                let text = "no tick would be played: give a longer --for or a higher --rate";
+                return Err(Error::Usage(text.into()));
+            }
+            *market = Market { per_second: rate, ticks: ticks.min(1e12) as u64, ..*market };
+            // A market made for the rate has it by its own gaps, too.
+            if let Pacing::Speed(speed) = &mut cell.config.pacing {
+                *speed = 1.0;
+            }
+        }
+        Ok(cell)
     }
 
-    /// When the schedule ends, in nanoseconds from its beginning.
+    /// How many ticks its tape will have, where that is known.
+    pub fn ticks(&self) -> Option<u64> {
+        match &self.source {
+            Source::Market(market) => Some(market.ticks),
+            Source::Recorded(_) => None,
+        }
+    }
+
+    /// When the schedule is to end, in nanoseconds from its beginning; at the end of the warm-up for a tape that is
+    /// played to its own end.
     pub fn ends(&self) -> u64 {
-        self.config.knobs.warmup.saturating_add(self.span)
+        self.config.knobs.warmup.saturating_add(self.span.unwrap_or(0))
     }
 
-    /// When it is given up, if it has not drained.
-    pub fn given_up(&self) -> u64 {
-        self.ends().saturating_add(self.span.max(GRACE))
+    /// When a schedule that ends then is given up, if it has not drained.
+    pub fn given_up(&self, ends: u64) -> u64 {
+        ends.saturating_add(ends.saturating_sub(self.config.knobs.warmup).max(GRACE))
+    }
+
+    /// What its tape is made or read by.
+    pub fn tape_key(&self) -> String {
+        match &self.source {
+            Source::Market(market) => format!("{market:?} {:?}", self.config.rules),
+            Source::Recorded(inputs) => format!("{inputs:?} {} {:?}", self.config.limit, self.config.rules),
+        }
     }
 
     /// Whether it plays the same ticks by the same rules, so that its rows must be the same.
     pub fn has_the_rows_of(&self, other: &Cell) -> bool {
-        self.market == other.market && self.rows_by == other.rows_by
+        // Where a schedule cuts a tape short depends on its pace.
+        let cut = |cell: &Cell| cell.config.play_for.map(|cut| (cut, cell.config.pacing));
+        self.tape_key() == other.tape_key() && cut(self) == cut(other) && self.rows_by == other.rows_by
     }
 }
 
@@ -97,32 +151,6 @@ fn rows_by(mut settings: Value) -> String {
         }
     }
     settings.to_string()
-}
-
-/// A market, made once, and the names of its symbols.
-pub struct Tape {
-    /// What it was made of.
-    pub market: Market,
-    /// The disorder that its watermarks allow for.
-    pub disorder: i64,
-    /// The ticks.
-    pub ticks: Vec<Tick>,
-    /// Their symbols.
-    pub symbols: Arc<Names>,
-}
-
-impl Tape {
-    /// Whether it is a cell's.
-    pub fn is_of(&self, cell: &Cell) -> bool {
-        self.market == cell.market && self.disorder == cell.config.rules.disorder
-    }
-
-    /// Makes a cell's.
-    pub fn of(cell: &Cell) -> Self {
-        let symbols = Arc::new(Names::default());
-        let (market, disorder) = (cell.market, cell.config.rules.disorder);
-        Tape { market, disorder, ticks: market.tape(&symbols, cell.config.rules), symbols }
-    }
 }
 
 /// What one run of a cell came to.
@@ -152,19 +180,30 @@ pub struct Measured {
     pub noisy: bool,
     /// How long the machine held up a thread that only sleeps.
     pub control: Percentiles,
+    /// What it leaves behind for charts and other programs.
+    #[serde(flatten)]
+    pub traces: Traces,
 }
 
 impl Measured {
     /// What a cell's outcome says.
-    pub fn new(cell: &Cell, repeat: usize, outcome: &Outcome, cpu: Option<f64>, control: Percentiles) -> Self {
+    pub fn new(
+        cell: &Cell,
+        plan: &Plan,
+        repeat: usize,
+        outcome: &Outcome,
+        cpu: Option<f64>,
+        control: Percentiles,
+    ) -> Self {
         let warmup = cell.config.knobs.warmup;
+        let span = plan.ends.saturating_sub(warmup);
         let latency = Report::latency(outcome, "when each tick was due");
-        let censored = outcome.ledger.read < cell.market.ticks || outcome.elapsed > cell.given_up();
+        let censored = outcome.ledger.read < plan.dues.len() as u64 || outcome.elapsed > cell.given_up(plan.ends);
         let max_delay = cell.config.knobs.batch.max_delay.as_nanos() as u64;
         Measured {
             repeat,
-            offered: offered(cell.market.ticks, cell.rate(), warmup, cell.span),
-            achieved: achieved(latency.tick.count, outcome.applied_by, warmup, cell.span, max_delay),
+            offered: per_second(plan.measured(), span),
+            achieved: achieved(latency.tick.count, outcome.applied_by, warmup, span, max_delay),
             cpu_seconds: cpu,
             cores: cpu.map(|cpu| cpu / (outcome.elapsed.max(1) as f64 / 1e9)),
             elapsed: outcome.elapsed,
@@ -174,6 +213,7 @@ impl Measured {
             noisy: control.p99 > NOISE,
             control,
             latency,
+            traces: Traces::default(),
         }
     }
 }

@@ -1,15 +1,18 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::machine::Machine;
+use super::machine::{Machine, command_line};
+use super::traces::middle;
 use super::{Measured, Results, Summary, Sweep, pareto, star, summary};
 use crate::error::{Doing as _, Error, Result};
-use crate::report::Percentiles;
+use crate::report::{LatencyLog, Percentiles, hgrm};
 
-/// Writes `sweep.csv` and `sweep.json` into a folder.
+/// Writes all that a sweep leaves behind into a folder: `sweep.json`, tables as CSV, and for each cell its histograms
+/// for HdrHistogram's tools.
 ///
 /// # Errors
 /// When they cannot be written.
@@ -18,50 +21,117 @@ pub fn write(folder: &Path, sweep: &Sweep, results: &Results) -> Result<()> {
         let path = folder.join(name);
         fs::write(&path, text).doing(|| format!("writing {}", path.display()))
     };
-    put("sweep.csv", csv(sweep, results))?;
+    remove_earlier(folder)?;
+    put("sweep.csv", sweep_csv(sweep, results))?;
+    put("timeline.csv", timeline_csv(sweep, results))?;
+    put("closes.csv", closes_csv(sweep, results))?;
+    for (at, runs) in results.runs.iter().enumerate() {
+        let name = cell_file(at + 1);
+        log(&folder.join(format!("{name}.hlog")), runs)?;
+        if let Some((_, ticks)) = middle(runs).and_then(|run| runs[run].traces.histograms.first()) {
+            put(&format!("{name}.hgrm"), hgrm(ticks))?;
+        }
+    }
     let text = serde_json::to_string_pretty(&report(sweep, results));
     put("sweep.json", text.map_err(|e| Error::Input(format!("writing sweep.json: {e}")))? + "\n")
 }
 
-/// A row for each cell, repeat and stage.
-fn csv(sweep: &Sweep, results: &Results) -> String {
+/// What the files of a cell, counted from one, are called, without their extension.
+pub fn cell_file(cell: usize) -> String {
+    format!("cell-{cell}")
+}
+
+/// Removes the cells of an earlier sweep, of which there may have been more.
+fn remove_earlier(folder: &Path) -> Result<()> {
+    for cell in 1.. {
+        let files = ["hlog", "hgrm"].map(|extension| folder.join(cell_file(cell)).with_extension(extension));
+        let there: Vec<_> = files.iter().filter(|file| file.exists()).collect();
+        if there.is_empty() {
+            break;
+        }
+        for file in there {
+            fs::remove_file(file).doing(|| format!("removing {}", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The histograms of a cell's runs, one run after the other.
+fn log(path: &Path, runs: &[Measured]) -> Result<()> {
+    let (mut log, mut start) = (LatencyLog::create(path)?, Duration::ZERO);
+    for run in runs {
+        let length = Duration::from_nanos(run.elapsed);
+        for (tag, histogram) in &run.traces.histograms {
+            log.interval(tag, start, length, histogram)?;
+        }
+        start += length;
+    }
+    log.flush()
+}
+
+/// A table with a row for whatever `rows` writes about each run, behind the cell, its values and the repeat.
+fn table(sweep: &Sweep, results: &Results, heads: &str, mut rows: impl FnMut(&mut String, &str, &Measured)) -> String {
     let keys: String = sweep.keys.iter().map(|key| format!("{key},")).collect();
-    let mut out = format!(
-        "cell,{keys}repeat,stage,count,p50,p90,p99,p99.9,p99.99,max,\
-         offered,achieved,cpu_seconds,digest,censored,noisy\n"
-    );
+    let mut out = format!("cell,{keys}repeat,{heads}\n");
     for (at, runs) in results.runs.iter().enumerate() {
         let values: String = sweep.cells[at].values.iter().map(|value| quoted(value) + ",").collect();
         for run in runs {
-            let (cpu, digest) = (run.cpu_seconds.map(|cpu| format!("{cpu:.2}")).unwrap_or_default(), &run.digest);
-            let (cpu, digest) = (cpu, digest.as_deref().unwrap_or_default());
-            let Measured { repeat, offered, achieved, censored, noisy, .. } = run;
-            for (stage, p) in stages(run) {
-                let Percentiles { count, p50, p90, p99, p99_9, p99_99, max } = p;
-                let _ = writeln!(
-                    out,
-                    "{},{values}{},{stage},{count},{p50},{p90},{p99},{p99_9},{p99_99},{max},\
-                     {offered},{achieved},{cpu},{digest},{censored},{noisy}",
-                    at + 1,
-                    repeat + 1,
-                );
-            }
+            rows(&mut out, &format!("{},{values}{},", at + 1, run.repeat + 1), run);
         }
     }
     out
 }
 
-fn stages(run: &Measured) -> [(&'static str, Percentiles); 7] {
-    let latency = &run.latency;
-    [
-        ("tick", latency.tick),
-        ("source", latency.source),
-        ("batch", latency.batch),
-        ("operators", latency.operators),
-        ("close", latency.close),
-        ("sink", latency.sink),
-        ("machine", run.control),
-    ]
+/// A row for each cell, repeat and stage.
+fn sweep_csv(sweep: &Sweep, results: &Results) -> String {
+    let heads = "stage,count,p50,p90,p99,p99.9,p99.99,max,share_of_slowest,\
+                 offered,achieved,cpu_seconds,digest,censored,noisy";
+    table(sweep, results, heads, |out, which, run| {
+        let cpu = run.cpu_seconds.map(|cpu| format!("{cpu:.2}")).unwrap_or_default();
+        let Measured { offered, achieved, censored, noisy, .. } = run;
+        let digest = run.digest.as_deref().unwrap_or_default();
+        for (stage, histogram) in &run.traces.histograms {
+            let Percentiles { count, p50, p90, p99, p99_9, p99_99, max } = Percentiles::of(histogram);
+            let share = run.traces.slowest.share(stage).map(|share| format!("{share:.4}")).unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "{which}{stage},{count},{p50},{p90},{p99},{p99_9},{p99_99},{max},{share},\
+                 {offered},{achieved},{cpu},{digest},{censored},{noisy}",
+            );
+        }
+    })
+}
+
+/// A row for each cell, repeat and second.
+fn timeline_csv(sweep: &Sweep, results: &Results) -> String {
+    let heads = "second,nanos,offered,applied,backlog,mean_batch,measured,p50,p99,max";
+    table(sweep, results, heads, |out, which, run| {
+        for it in &run.traces.timeline {
+            let _ = writeln!(
+                out,
+                "{which}{},{},{},{},{},{:.2},{},{},{},{}",
+                it.second,
+                it.nanos,
+                it.offered,
+                it.applied,
+                it.backlog,
+                it.mean_batch,
+                it.measured,
+                it.p50,
+                it.p99,
+                it.max
+            );
+        }
+    })
+}
+
+/// A row for each cell, repeat and window end.
+fn closes_csv(sweep: &Sweep, results: &Results) -> String {
+    table(sweep, results, "window_end_ms,first,last", |out, which, run| {
+        for it in &run.traces.closes {
+            let _ = writeln!(out, "{which}{},{},{}", it.end_ms, it.first, it.last);
+        }
+    })
 }
 
 /// A field of CSV.
@@ -87,12 +157,14 @@ fn report(sweep: &Sweep, results: &Results) -> Value {
             sweep.keys.iter().cloned().zip(cell.values.iter().map(|it| it.as_str().into())).collect();
         json!({
             "cell": at + 1,
+            "name": sweep.name(at),
             "settings": settings,
-            "ticks": cell.market.ticks,
+            "ticks": cell.ticks(),
             "measured_span": cell.span,
             "summary": summaries[at],
             "pareto": front[at],
             "star": starred == Some(at),
+            "median_run": middle(&results.runs[at]).map(|run| run + 1),
             "runs": numbered(&results.runs[at]),
             "discarded_as_noisy": numbered(&results.discarded[at]),
         })
@@ -101,13 +173,19 @@ fn report(sweep: &Sweep, results: &Results) -> Value {
         "manifest": {
             "pipeline": sweep.pipeline,
             "version": env!("CARGO_PKG_VERSION"),
+            "commit": option_env!("TAPEFLOW_COMMIT"),
+            "at": jiff::Timestamp::now().to_string(),
+            "command": command_line(),
             "machine": Machine::here(),
             "repeat": sweep.repeat,
             "warmup": sweep.warmup,
             "goal": sweep.goal.map(|goal| goal.to_string()),
             "seed": sweep.seed,
+            "labels": sweep.labels,
+            "keys": sweep.keys,
             "order": results.order.iter().map(|(cell, repeat)| [cell + 1, repeat + 1]).collect::<Vec<_>>(),
             "complete": results.complete,
+            "disagreement": sweep.disagreement(results),
             "settings": sweep.settings,
         },
         "cells": (0..sweep.cells.len()).map(cell).collect::<Vec<_>>(),

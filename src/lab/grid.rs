@@ -4,8 +4,14 @@ use crate::error::{Error, Result};
 use crate::tick::mix;
 
 /// The short names of settings that have flags of their own.
-const SHORT: [(&str, &str); 4] =
-    [("batch", "batch.max_ticks"), ("linger", "batch.max_delay"), ("rate", "source.rate"), ("workers", "workers")];
+const SHORT: [(&str, &str); 6] = [
+    ("batch", "batch.max_ticks"),
+    ("linger", "batch.max_delay"),
+    ("rate", "source.rate"),
+    ("arrivals", "source.arrivals"),
+    ("burst", "source.burst"),
+    ("workers", "workers"),
+];
 
 /// A setting that varies, and its values.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Goal, Measured};
 use crate::report::Percentiles;
@@ -9,7 +9,8 @@ use crate::report::Percentiles;
 const SUSTAINED: f64 = 0.999;
 
 /// What a cell's repeats come to. Each figure is the median of the repeats by itself.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     /// How many repeats there are.
     pub repeats: usize,
@@ -39,12 +40,8 @@ pub fn achieved(measured: u64, applied_by: u64, warmup: u64, span: u64, max_dela
     per_second(measured, applied_by.saturating_sub(warmup).saturating_sub(max_delay).max(span))
 }
 
-/// How many of a tape's ticks are due after the warm-up, a second of the measured span.
-pub fn offered(ticks: u64, rate: f64, warmup: u64, span: u64) -> f64 {
-    per_second(ticks.saturating_sub((warmup as f64 * rate / 1e9).ceil() as u64), span)
-}
-
-fn per_second(count: u64, nanos: u64) -> f64 {
+/// So many in so many nanoseconds, a second.
+pub fn per_second(count: u64, nanos: u64) -> f64 {
     count as f64 / (nanos.max(1) as f64 / 1e9)
 }
 
@@ -137,6 +134,7 @@ pub fn disagreement(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::Traces;
     use crate::report::Latency;
 
     fn measured(p99: u64, achieved: f64, cores: f64) -> Measured {
@@ -155,6 +153,7 @@ mod tests {
             censored: false,
             noisy: false,
             control: Percentiles { p99: p99 / 10, ..zero },
+            traces: Traces::default(),
         }
     }
 
@@ -177,8 +176,7 @@ mod tests {
     #[test]
     fn what_is_achieved_counts_the_time_to_the_last_tick() {
         let second = 1_000_000_000;
-        assert_eq!(offered(1_500, 1_000.0, second / 2, second), 1_000.0);
-        assert_eq!(offered(1_500, 1_000.0, 0, second), 1_500.0);
+        assert_eq!(per_second(1_500, second * 3 / 2), 1_000.0);
         // The last one is due, and applied, just before the end.
         assert_eq!(achieved(1_000, second * 3 / 2 - 1, second / 2, second, 0), 1_000.0);
         assert_eq!(achieved(1_000, second * 5 / 2, second / 2, second, 0), 500.0);

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::latency::{LONGEST, histogram};
 
@@ -16,7 +16,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 const SLEEP: Duration = Duration::from_millis(1);
 
 /// The machine, as far as it tells.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Machine {
     /// The processor's model.
     pub cpu: Option<String>,
@@ -37,6 +38,17 @@ impl Machine {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|it| it.trim().to_owned()),
         }
     }
+}
+
+/// The command line of this process, as a shell takes it.
+pub fn command_line() -> String {
+    std::env::args_os().map(|arg| shell_word(&arg.to_string_lossy())).collect::<Vec<_>>().join(" ")
+}
+
+/// A word that a shell gives on as it is, in quotes only where it must be.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// Seconds of processor time that this process has used so far, on all cores, where the system tells.
@@ -89,6 +101,12 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_line_can_be_pasted_into_a_shell() {
+        let words = ["--batch", "1,16", "p99 <= 2ms", "it's", ""].map(shell_word);
+        assert_eq!(words.join(" "), "--batch 1,16 'p99 <= 2ms' 'it'\\''s' ''");
+    }
 
     #[test]
     fn processor_time_is_user_and_system_time() {

@@ -3,6 +3,7 @@
 //! A sweep plays every cell of a grid of settings open loop and several times over, in a shuffled order. Repeats are
 //! never merged and percentiles never averaged: what is shown of a cell is the median of its repeats, and their range.
 
+mod bench;
 mod cell;
 mod files;
 mod goal;
@@ -10,16 +11,22 @@ mod grid;
 mod judge;
 mod machine;
 mod progress;
+mod report;
 mod settings;
 mod sweep;
 mod table;
+mod tape;
+mod traces;
 
-pub use cell::{Cell, Measured};
+pub use bench::{Bench, Play};
+pub use cell::{Cell, Measured, Source};
 pub use files::write;
 pub use goal::Goal;
 pub use grid::{Axis, Skip, grid, order, text};
 pub use judge::{Summary, pareto, star, summary};
 pub use machine::cpu_seconds;
+pub use report::{write_picture, write_report};
 pub use settings::Asked;
-pub use sweep::{Play, Results, Sweep};
+pub use sweep::{Results, Sweep};
 pub use table::table;
+pub use traces::{SLOWEST, Second, Traces, middle};

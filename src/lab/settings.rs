@@ -18,6 +18,8 @@ struct SweepSection {
 /// What the settings say about a sweep.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    /// What random choices follow from.
+    pub seed: u64,
     /// How often each cell is run.
     pub repeat: usize,
     /// What is due in the first so many nanoseconds is not measured.
@@ -32,6 +34,7 @@ impl Asked {
     /// Reads the `[sweep]` table. What is wrong is left in the layers.
     pub fn read(layers: &mut Layers) -> Option<Self> {
         let section: SweepSection = layers.section("sweep")?;
+        let Count(seed) = layers.section("market.seed")?;
         if !(1..=MOST_REPEATS).contains(&section.repeat.0) {
             let help = format!("write a number from 1 to {MOST_REPEATS}; 3 to 5 is usual");
             layers.problem("sweep.repeat", "not a number of repeats", &help);
@@ -48,6 +51,7 @@ impl Asked {
             }
         }
         Some(Asked {
+            seed,
             repeat: section.repeat.0.min(MOST_REPEATS) as usize,
             warmup: i64::try_from(section.warmup.0.as_nanos()).unwrap_or(i64::MAX) as u64,
             goal: section.goal.0,

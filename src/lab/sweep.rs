@@ -1,25 +1,14 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use super::cell::Tape;
+use super::bench::{Bench, Play};
 use super::judge::disagreement;
-use super::machine::{Control, cpu_seconds};
 use super::progress::Progress;
+use super::tape::MOST_TICKS;
 use super::{Cell, Goal, Measured, order};
 use crate::error::{Error, Result};
-use crate::latency::Stages;
-use crate::play;
-use crate::report::{Percentiles, count};
-use crate::runtime::{Outcome, Snapshot, Watch};
-use crate::source::{Opened, Surroundings, in_memory};
-use crate::tape::Rejects;
-
-/// Ticks of all tapes together: each takes 56 bytes while the sweep lasts.
-const MOST_TICKS: u64 = 200_000_000;
-
-/// Plays the cell of this number, with nobody to take its rows.
-pub type Play<'a> = dyn FnMut(usize, &Cell, &Surroundings, Opened, &mut dyn Watch) -> Result<Outcome> + 'a;
+use crate::report::count;
 
 /// A sweep that is to be done.
 #[derive(Clone, Debug)]
@@ -70,7 +59,8 @@ impl Sweep {
     /// # Errors
     /// When the tapes do not fit into memory, or a run fails.
     pub fn run(&self, stop: &AtomicBool, play: &mut Play<'_>) -> Result<Results> {
-        let tapes = self.tapes()?;
+        self.check_size()?;
+        let mut bench = Bench::new(MOST_TICKS, stop, play);
         let cells = self.cells.len();
         let mut order = order(cells, self.repeat, self.seed);
         let each = self.cells.iter().map(Cell::ends).max().unwrap_or(0);
@@ -82,7 +72,7 @@ impl Sweep {
             let again = at >= first;
             let note = if again { ", once more" } else { "" };
             progress.begin(&format!("{}, repeat {}{note}", self.name(cell), repeat + 1));
-            let Some(run) = self.measure(cell, repeat, &tapes, stop, &progress, play)? else { break };
+            let Some(run) = bench.measure(cell, &self.cells[cell], repeat, &progress)? else { break };
             if again {
                 discarded[cell].push(std::mem::replace(&mut runs[cell][repeat], run));
             } else {
@@ -101,75 +91,22 @@ impl Sweep {
         Ok(Results { order, runs, discarded, complete })
     }
 
+    /// Refuses tapes that do not fit into memory together: they take turns.
+    fn check_size(&self) -> Result<()> {
+        let tapes: BTreeMap<String, u64> =
+            self.cells.iter().map(|cell| (cell.tape_key(), cell.ticks().unwrap_or(0))).collect();
+        let ticks = tapes.values().fold(0, |sum: u64, ticks| sum.saturating_add(*ticks));
+        if ticks > MOST_TICKS {
+            let (ticks, most) = (count(ticks), count(MOST_TICKS));
+            let text = format!("the tapes of all rates hold {ticks} ticks, and {most} fit: give a shorter --for");
+            return Err(Error::Usage(text));
+        }
+        Ok(())
+    }
+
     /// Says which cells have other rows than others that played the same ticks by the same rules, if any have.
     pub fn disagreement(&self, results: &Results) -> Option<String> {
         let same = |a: usize, b: usize| self.cells[a].has_the_rows_of(&self.cells[b]);
         disagreement(&results.runs, same, |cell| self.name(cell))
-    }
-
-    /// The market of every cell, each made once.
-    fn tapes(&self) -> Result<Vec<Tape>> {
-        let mut firsts: Vec<&Cell> = Vec::new();
-        for cell in &self.cells {
-            let same = |it: &&&Cell| it.market == cell.market && it.config.rules.disorder == cell.config.rules.disorder;
-            if firsts.iter().find(same).is_none() {
-                firsts.push(cell);
-            }
-        }
-        let ticks = firsts.iter().fold(0, |sum: u64, cell| sum.saturating_add(cell.market.ticks));
-        if ticks > MOST_TICKS {
-            let (ticks, most) = (count(ticks), count(MOST_TICKS));
-            let text =
-                format!("sweep: the tapes of all rates hold {ticks} ticks, and {most} fit: give a shorter --for");
-            return Err(Error::Usage(text));
-        }
-        Ok(firsts.into_iter().map(Tape::of).collect())
-    }
-
-    /// One run of a cell; none when it was interrupted.
-    fn measure(
-        &self,
-        at: usize,
-        repeat: usize,
-        tapes: &[Tape],
-        asked: &AtomicBool,
-        progress: &Progress,
-        play: &mut Play<'_>,
-    ) -> Result<Option<Measured>> {
-        let cell = &self.cells[at];
-        let Some(tape) = tapes.iter().find(|tape| tape.is_of(cell)) else { return Ok(None) };
-        let stop = Arc::new(AtomicBool::new(asked.load(Ordering::Relaxed)));
-        let around = play::surroundings(&cell.config, tape.symbols.clone(), Rejects::default(), stop.clone());
-        let opened = in_memory(&tape.ticks, cell.config.pacing, cell.config.workers, &around);
-        let (control, before) = (Control::start(), cpu_seconds());
-        let deadline = Instant::now() + Duration::from_nanos(cell.given_up());
-        let outcome = play(at, cell, &around, opened, &mut Guard { stop, asked, deadline, progress });
-        let cpu = before.zip(cpu_seconds()).map(|(before, after)| after - before);
-        let control = Percentiles::of(&control.end());
-        if asked.load(Ordering::Relaxed) {
-            return outcome.map(|_| None);
-        }
-        Ok(Some(Measured::new(cell, repeat, &outcome?, cpu, control)))
-    }
-}
-
-/// Stops a run when it has not drained in time, or when the sweep is to end.
-struct Guard<'a> {
-    stop: Arc<AtomicBool>,
-    asked: &'a AtomicBool,
-    deadline: Instant,
-    progress: &'a Progress,
-}
-
-impl Watch for Guard<'_> {
-    fn progress(&mut self, _snapshot: &Snapshot<'_>) {
-        if self.asked.load(Ordering::Relaxed) || Instant::now() > self.deadline {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-        self.progress.tick();
-    }
-
-    fn interval(&mut self, _second: u64, _stages: &Stages) -> Result<()> {
-        Ok(())
     }
 }

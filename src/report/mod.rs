@@ -2,16 +2,18 @@
 
 mod batching;
 mod decisions;
+mod hgrm;
 mod hlog;
 mod progress;
 mod text;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use batching::{Batching, Target};
 pub use decisions::Decisions;
-pub use hlog::LatencyLog;
+pub use hgrm::hgrm;
+pub use hlog::{LatencyLog, read_log};
 pub use progress::Progress;
 pub use text::{count, span};
 
@@ -20,7 +22,7 @@ use crate::ledger::Ledger;
 use crate::runtime::Outcome;
 
 /// Percentiles of a latency, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Percentiles {
     /// How many were measured.
     pub count: u64,

@@ -7,8 +7,8 @@ use super::text::{count, span};
 use super::{Decisions, LatencyLog};
 use crate::batch::Decision;
 use crate::error::Result;
-use crate::latency::{Stage, Stages};
-use crate::runtime::{Snapshot, Watch};
+use crate::latency::Stage;
+use crate::runtime::{Interval, Snapshot, Watch};
 
 /// Between two plain lines of progress.
 const PLAIN_EVERY: Duration = Duration::from_secs(3);
@@ -94,7 +94,7 @@ impl Watch for Progress {
         self.decisions.add(worker, at, decision)
     }
 
-    fn interval(&mut self, second: u64, stages: &Stages) -> Result<()> {
-        self.log.as_mut().map_or(Ok(()), |log| log.second(second, stages))
+    fn interval(&mut self, interval: &Interval<'_>) -> Result<()> {
+        self.log.as_mut().map_or(Ok(()), |log| log.second(interval.second, interval.stages))
     }
 }

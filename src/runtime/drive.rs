@@ -34,6 +34,8 @@ pub(super) struct Drive<'a> {
     recorder: Recorder,
     post: Post,
     gauge: &'a Gauge,
+    /// The last report: when it was, and what had been applied and sent by then.
+    reported: (RunTime, u64, u64),
     report_at: RunTime,
     sent: u64,
     retired: u64,
@@ -55,7 +57,7 @@ impl<'a> Drive<'a> {
         let mut recorder = Recorder::since(began + knobs.warmup);
         recorder.keep(tuning.kept());
         let report_at = began + REPORT_EVERY;
-        let (sent, retired, batches, applied_at) = (0, 0, 0, began);
+        let (reported, sent, retired, batches, applied_at) = ((began, 0, 0), 0, 0, 0, began);
         Drive {
             knobs,
             tuning,
@@ -65,6 +67,7 @@ impl<'a> Drive<'a> {
             recorder,
             post,
             gauge,
+            reported,
             report_at,
             sent,
             retired,
@@ -194,7 +197,9 @@ impl<'a> Drive<'a> {
 
     /// Goes over to other limits: what was recorded so far is that of the limits before.
     fn turn(&mut self, now: RunTime) {
-        self.report(now);
+        let backlog = self.backlog(now);
+        let latencies = Report { backlog, ..self.latencies() };
+        self.tell(Message::Report(latencies));
         self.post_held(Some(now));
     }
 
@@ -204,8 +209,12 @@ impl<'a> Drive<'a> {
             Some(now) => self.tuning.turn(now, &mut self.recorder),
             None => self.tuning.end(&mut self.recorder),
         };
+        self.tell(Message::Held(held));
+    }
+
+    fn tell(&self, message: Message) {
         // Nobody is left to read it only when the whole run is being torn down.
-        let _ = self.post.messages.send(Message::Held(held));
+        let _ = self.post.messages.send(message);
     }
 
     /// Counts what the operators have applied.
@@ -221,22 +230,43 @@ impl<'a> Drive<'a> {
                 && let Some(decision) = self.tuning.applied(self.applied_at, &mut self.recorder)
             {
                 let (worker, at) = (self.context.worker, self.applied_at.saturating_sub(self.tuning.began));
-                let _ = self.post.messages.send(Message::Decided { worker, at, decision });
+                self.tell(Message::Decided { worker, at, decision });
             }
         }
         if now >= self.report_at {
-            self.report_at = now + REPORT_EVERY;
             self.report(now);
         }
     }
 
+    /// What is due and not applied, as far as is known here.
+    fn backlog(&self, now: RunTime) -> u64 {
+        let backlog = self.feed.backlog(now) + self.recorder.outstanding() as u64;
+        self.gauge.backlog.store(backlog, Ordering::Relaxed);
+        backlog
+    }
+
     fn report(&mut self, now: RunTime) {
-        self.gauge.backlog.store(self.feed.backlog(now) + self.recorder.outstanding() as u64, Ordering::Relaxed);
-        let empty = self.post.empty.try_recv().unwrap_or_default();
-        let stages = self.recorder.swap(empty);
-        let second = now.saturating_sub(self.tuning.began) / REPORT_EVERY;
-        let report = Report { worker: self.context.worker, second, setting: self.tuning.setting, stages };
-        let _ = self.post.messages.send(Message::Report(report));
+        let (backlog, report) = (self.backlog(now), self.latencies());
+        let (since, applied, batches) = std::mem::replace(&mut self.reported, (now, self.retired, self.batches));
+        while self.report_at <= now {
+            self.report_at += REPORT_EVERY;
+        }
+        let report = Report {
+            nanos: now.saturating_sub(since),
+            applied: self.retired - applied,
+            batches: self.batches - batches,
+            backlog,
+            ..report
+        };
+        self.tell(Message::Report(report));
+    }
+
+    /// A report about the second under way, of latencies alone.
+    fn latencies(&mut self) -> Report {
+        let second = self.reported.0.saturating_sub(self.tuning.began) / REPORT_EVERY;
+        let stages = self.recorder.swap(self.post.empty.try_recv().unwrap_or_default());
+        let (worker, setting) = (self.context.worker, self.tuning.setting);
+        Report { worker, second, setting, nanos: 0, applied: 0, batches: 0, backlog: 0, stages }
     }
 
     /// Lets the dataflow work on what it was given.

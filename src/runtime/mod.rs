@@ -70,16 +70,32 @@ pub struct Snapshot<'a> {
     pub stages: &'a Stages,
 }
 
+/// One second of a run, all workers together.
+pub struct Interval<'a> {
+    /// Which one, from zero.
+    pub second: u64,
+    /// How long it was, in nanoseconds: less than a second at the end of a run, more if a worker was held up.
+    pub nanos: u64,
+    /// Ticks applied in it.
+    pub applied: u64,
+    /// Batches that went into the dataflow in it.
+    pub batches: u64,
+    /// Ticks that were due and not applied at its end, as far as the feeds know.
+    pub backlog: u64,
+    /// Its latencies.
+    pub stages: &'a Stages,
+}
+
 /// Whoever follows a run.
 pub trait Watch {
     /// How the run stands, about five times a second.
     fn progress(&mut self, snapshot: &Snapshot<'_>);
 
-    /// The latencies of the run's `second`-th second, all workers together.
+    /// A second of the run is over.
     ///
     /// # Errors
     /// When they cannot be kept; the run goes on and ends with this error.
-    fn interval(&mut self, second: u64, stages: &Stages) -> Result<()>;
+    fn interval(&mut self, interval: &Interval<'_>) -> Result<()>;
 
     /// A worker changed how long its batches wait, so many nanoseconds after the run's beginning.
     ///
@@ -155,6 +171,10 @@ struct Report {
     worker: usize,
     second: u64,
     setting: usize,
+    nanos: u64,
+    applied: u64,
+    batches: u64,
+    backlog: u64,
     stages: Box<Stages>,
 }
 
@@ -256,7 +276,7 @@ where
     config.worker = config.worker.idle_spin(Duration::ZERO);
     let guards = timely::execute(config, worker_main).map_err(|e| Error::Input(format!("starting workers: {e}")))?;
 
-    let mut latencies = Latencies::new(knobs.batch, dial);
+    let mut latencies = Latencies::new(knobs.batch, workers, dial);
     loop {
         match messages.recv_timeout(Duration::from_millis(200)) {
             Ok(Message::Report(report)) => {
@@ -300,15 +320,18 @@ where
 /// Gathers what the workers report, second by second and setting by setting.
 struct Latencies {
     total: Stages,
-    current: Option<(u64, Stages)>,
+    current: Option<Report>,
+    /// Each worker's, when it last reported.
+    backlogs: Vec<u64>,
     kept: Result<()>,
     held: Vec<Held>,
     dial: Arc<Dial>,
 }
 
 impl Latencies {
-    fn new(limits: BatchLimits, dial: Arc<Dial>) -> Self {
-        Latencies { total: Stages::default(), current: None, kept: Ok(()), held: vec![Held::new(limits)], dial }
+    fn new(limits: BatchLimits, workers: usize, dial: Arc<Dial>) -> Self {
+        let (backlogs, held) = (vec![0; workers], vec![Held::new(limits)]);
+        Latencies { total: Stages::default(), current: None, backlogs, kept: Ok(()), held, dial }
     }
 
     /// What is known of the batch limits of this number: those that the run began with, or of a turn of the dial.
@@ -321,27 +344,33 @@ impl Latencies {
     }
 
     /// Adds a report, and gives its histograms back empty.
-    fn add(&mut self, report: Report, watch: &mut dyn Watch) -> Box<Stages> {
-        let Report { second, setting, mut stages, .. } = report;
-        self.total.add(&stages);
-        self.of_setting(setting).stages.add(&stages);
+    fn add(&mut self, mut report: Report, watch: &mut dyn Watch) -> Box<Stages> {
+        self.total.add(&report.stages);
+        self.of_setting(report.setting).stages.add(&report.stages);
         match &mut self.current {
             // A worker that reports behind the others is counted in their second.
-            Some((current, sum)) if second <= *current => sum.add(&stages),
+            Some(current) if report.second <= current.second => {
+                current.stages.add(&report.stages);
+                current.nanos = current.nanos.max(report.nanos);
+                current.applied += report.applied;
+                current.batches += report.batches;
+            }
             _ => {
                 self.hand_over(watch);
-                self.current = Some((second, (*stages).clone()));
+                self.current = Some(Report { stages: report.stages.clone(), ..report });
             }
         }
-        stages.reset();
-        stages
+        self.backlogs[report.worker] = report.backlog;
+        report.stages.reset();
+        report.stages
     }
 
     fn hand_over(&mut self, watch: &mut dyn Watch) {
-        if let Some((second, stages)) = self.current.take()
+        if let Some(Report { second, nanos, applied, batches, stages, .. }) = self.current.take()
             && self.kept.is_ok()
         {
-            self.kept = watch.interval(second, &stages);
+            let backlog = self.backlogs.iter().sum();
+            self.kept = watch.interval(&Interval { second, nanos, applied, batches, backlog, stages: &stages });
         }
     }
 

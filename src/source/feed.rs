@@ -156,7 +156,7 @@ impl Feed {
     pub fn schedule(&self) -> Option<impl Fn(i64) -> RunTime + Send + Sync + use<>> {
         let (pace, start, disorder) = (self.pace, self.start, self.disorder);
         matches!(pace, Pace::Speed { .. })
-            .then(|| move |ms: i64| start + pace.due(ms.saturating_mul(MS).saturating_add(disorder), 0).unwrap_or(0))
+            .then(|| move |ms: i64| start + pace.reaches(ms.saturating_mul(MS).saturating_add(disorder)).unwrap_or(0))
     }
 
     /// When the last tick that was handed out was due.

@@ -11,7 +11,7 @@ use super::memory::owners;
 use super::{Opened, Pacing, Surroundings};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Columns, Decoder, Format, Line, Naming};
-use crate::tape::{Leaf, Merge, Pace};
+use crate::tape::{Leaf, Merge, Pace, Timetable};
 use crate::tick::Symbol;
 
 /// Ticks in a block that is read from a file.
@@ -34,6 +34,12 @@ impl Inputs {
     /// Whether it is standard input.
     pub fn is_stdin(&self) -> bool {
         self.path == "-"
+    }
+
+    /// Whether it can be read only once: standard input, or another pipe.
+    pub fn is_stream(&self) -> bool {
+        let path = Path::new(&self.path);
+        self.is_stdin() || (path.exists() && !path.is_file() && !path.is_dir())
     }
 
     /// A merge of standard input alone.
@@ -189,7 +195,7 @@ pub(super) fn sharded(
         pace = pacing.schedule(firsts.into_iter().flatten().min().unwrap_or(0));
     }
     let feeds = merges.into_iter().map(|merge| {
-        let blocks = Box::new(Inline { merge, pace });
+        let blocks = Box::new(Inline { merge, timetable: pace.timetable() });
         Feed::new(blocks, pace, around.rules.disorder)
     });
     Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace) })
@@ -211,14 +217,14 @@ pub(super) fn from_words(pace: &Pace) -> &'static str {
 /// Reads blocks where they are asked for.
 struct Inline {
     merge: Merge,
-    pace: Pace,
+    timetable: Timetable,
 }
 
 impl Blocks for Inline {
     fn pull(&mut self) -> Result<Pull> {
         let mut block = Block::default();
         while block.ticks.len() < BLOCK {
-            let Some(next) = self.merge.next(&self.pace)? else { break };
+            let Some(next) = self.merge.next(&mut self.timetable)? else { break };
             block.ticks.push(next.placed.record.tick);
             block.dues.extend(next.due);
         }

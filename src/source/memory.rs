@@ -4,19 +4,18 @@ use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::files::{ends_at, from_words};
 use super::{Opened, Pacing, Surroundings};
+use crate::tape::Pace;
 use crate::tick::{Names, Tick, owner};
+use crate::time::EventTime;
 
 /// A whole tape of one partition in memory, in order and with its watermarks set, as feeds for so many workers:
 /// each gets the ticks of its own symbols, so nothing is exchanged.
 pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroundings) -> Opened {
-    let origin = tape.first().map_or(0, |tick| tick.ts_event);
-    let pace = pacing.schedule(origin);
+    let pace = pacing.on(tape);
     let mut blocks = vec![Block::default(); workers];
     let owners = owners(&around.symbols, workers);
-    let (mut clock, ends_at) = (origin, ends_at(around));
-    for (index, tick) in tape.iter().enumerate() {
-        clock = clock.max(tick.ts_event);
-        let due = pace.due(clock, index as u64);
+    let ends_at = ends_at(around);
+    for (tick, due) in tape.iter().zip(due_times(tape, pace)) {
         if due.is_some_and(|due| due >= ends_at) {
             break;
         }
@@ -26,6 +25,15 @@ pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroun
     }
     let feed = |block| Feed::new(Box::new(Once(Some(Arc::new(block)))), pace, around.rules.disorder);
     Opened { feeds: blocks.into_iter().map(feed).collect(), latency_from: from_words(&pace) }
+}
+
+/// When each tick of a tape in memory is due, from the schedule's beginning.
+pub fn due_times(tape: &[Tick], pace: Pace) -> impl Iterator<Item = Option<u64>> + '_ {
+    let (mut clock, mut timetable) = (EventTime::MIN, pace.timetable());
+    tape.iter().map(move |tick| {
+        clock = clock.max(tick.ts_event);
+        timetable.due(clock)
+    })
 }
 
 /// The owner of every symbol known so far.

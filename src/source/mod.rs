@@ -4,55 +4,24 @@ mod block;
 mod feed;
 mod files;
 mod memory;
+mod pacing;
 mod reader;
+mod whole;
 
 pub use block::{Block, Blocks, Pull};
 pub use feed::{Arrivals, Feed, Next};
 pub use files::{Inputs, find};
-pub use memory::in_memory;
+pub use memory::{due_times, in_memory};
+pub use pacing::{Extent, Pacing};
+pub use whole::whole;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
-use crate::tape::{Pace, PartitionRules, Rejects};
+use crate::tape::{PartitionRules, Rejects};
 use crate::tick::Names;
-use crate::time::{Clock, EventTime};
-
-/// How fast a tape is to be played.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pacing {
-    /// As fast as it is read.
-    Max,
-    /// So many times as fast as event time.
-    Speed(f64),
-    /// So many ticks a second.
-    Rate(f64),
-}
-
-impl Pacing {
-    /// Refuses to select by due time where nothing is due at a time.
-    ///
-    /// # Errors
-    /// When `play_for` is given and there is no schedule.
-    pub fn check_for(self, play_for: Option<u64>) -> Result<()> {
-        match (self, play_for) {
-            (Pacing::Max, Some(_)) => {
-                Err(Error::Usage("--for needs a schedule: give --speed 1x or --rate 200k/s as well".into()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The schedule for a tape that begins with `origin`.
-    pub fn schedule(self, origin: EventTime) -> Pace {
-        match self {
-            Pacing::Max => Pace::AsRead,
-            Pacing::Speed(speed) => Pace::Speed { origin, speed },
-            Pacing::Rate(per_second) => Pace::Rate { per_second },
-        }
-    }
-}
+use crate::time::Clock;
 
 /// What every source needs of a run.
 #[derive(Clone)]
@@ -101,9 +70,10 @@ pub fn open(inputs: &Inputs, pacing: Pacing, limit: u64, workers: usize, around:
         return Ok(reader::live(merge, workers, around));
     }
     pacing.check_for(around.play_for)?;
+    let pacing = pacing.fitted(|| Extent::of_files(inputs, limit, around))?;
     let leaves = inputs.leaves(around)?;
     let by_symbol = leaves.iter().all(|(symbol, _)| symbol.is_some());
-    if by_symbol && limit == u64::MAX && !matches!(pacing, Pacing::Rate(_)) {
+    if by_symbol && limit == u64::MAX && !matches!(pacing, Pacing::Rate { .. }) {
         return files::sharded(leaves, pacing, workers, around);
     }
     let leaves = leaves.into_iter().map(|(_, leaf)| leaf).collect();

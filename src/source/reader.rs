@@ -8,7 +8,7 @@ use super::feed::Feed;
 use super::files::{BLOCK, ends_at, from_words};
 use super::{Opened, Pacing, Surroundings};
 use crate::error::Result;
-use crate::tape::{Leaf, Merge, Pace};
+use crate::tape::{Leaf, Merge, Pace, Timetable};
 use crate::tick::owner;
 use crate::time::RunTime;
 
@@ -72,7 +72,8 @@ fn spawn(merge: Merge, pace: Pace, workers: usize, around: &Surroundings, live: 
         queues.push(Box::new(Queue { blocks, waiting }));
     }
     let around = around.clone();
-    let mut reader = Reader { merge, pace, live, ends, owners: Vec::new(), stop: around.stop.clone() };
+    let mut reader =
+        Reader { merge, timetable: pace.timetable(), live, ends, owners: Vec::new(), stop: around.stop.clone() };
     std::thread::spawn(move || {
         if let Err(error) = reader.run(&around) {
             reader.send(0, Err(error));
@@ -86,7 +87,7 @@ fn spawn(merge: Merge, pace: Pace, workers: usize, around: &Surroundings, live: 
 
 struct Reader {
     merge: Merge,
-    pace: Pace,
+    timetable: Timetable,
     live: bool,
     ends: Vec<(SyncSender<Result<Arc<Block>>>, Waiting)>,
     owners: Vec<usize>,
@@ -104,7 +105,7 @@ impl Reader {
                 if self.live && count > 0 && !self.merge.is_buffered()? {
                     break;
                 }
-                let Some(next) = self.merge.next(&self.pace)? else {
+                let Some(next) = self.merge.next(&mut self.timetable)? else {
                     ended = true;
                     break;
                 };

@@ -104,7 +104,7 @@ impl Busyness {
 
     fn pick(&self, random: &mut Random) -> usize {
         let total = self.0.last().copied().unwrap_or(0.0);
-        let at = (random.next() >> 11) as f64 / (1u64 << 53) as f64 * total;
+        let at = random.fraction() * total;
         self.0.partition_point(|sum| *sum <= at).min(self.0.len() - 1)
     }
 }

@@ -2,7 +2,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::leaf::{Leaf, Placed};
-use super::pace::Pace;
+use super::pace::Timetable;
 use crate::error::Result;
 use crate::time::EventTime;
 
@@ -69,7 +69,7 @@ impl Merge {
     ///
     /// # Errors
     /// When an input cannot be read.
-    pub fn next(&mut self, pace: &Pace) -> Result<Option<Due>> {
+    pub fn next(&mut self, timetable: &mut Timetable) -> Result<Option<Due>> {
         if self.index == self.limit {
             return Ok(None);
         }
@@ -81,7 +81,7 @@ impl Merge {
             self.pop()?
         };
         let Some(mut placed) = placed else { return Ok(None) };
-        let due = pace.due(placed.clock, self.index);
+        let due = timetable.due(placed.clock);
         if due.is_some_and(|due| due >= self.ends_at) {
             self.limit = self.index;
             return Ok(None);

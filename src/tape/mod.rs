@@ -12,5 +12,5 @@ mod rejects;
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
 pub use merge::{Due, Merge};
-pub use pace::Pace;
+pub use pace::{Burst, Gaps, Pace, Timetable};
 pub use rejects::Rejects;

@@ -7,20 +7,18 @@ use std::time::Duration;
 use tapeflow::aggregate::{Bar, Ohlcv};
 use tapeflow::batch::BatchLimits;
 use tapeflow::error::Result;
-use tapeflow::latency::Stages;
 use tapeflow::lateness::Lateness;
 use tapeflow::ledger::Ledger;
 use tapeflow::operators::Summary;
 use tapeflow::row::Texts;
-use tapeflow::runtime::{self, Plan, Snapshot, Watch};
+use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Pacing, Surroundings, in_memory};
 use tapeflow::tape::{PartitionRules, Rejects};
 use tapeflow::tick::{Names, Tick};
 use tapeflow::time::Clock;
-use tapeflow::window::{Tumbling, Window};
+use tapeflow::window::Tumbling;
 
-use crate::oracle::OracleBar;
 use crate::tapes::NAMES;
 
 /// What must not show in the result.
@@ -71,7 +69,7 @@ pub struct Nobody;
 impl Watch for Nobody {
     fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
 
-    fn interval(&mut self, _second: u64, _stages: &Stages) -> Result<()> {
+    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
         Ok(())
     }
 }
@@ -149,11 +147,4 @@ pub fn play(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) -> Play
     let mut changes = std::mem::take(&mut *changes.lock().unwrap());
     changes.retain(|_, net| *net != 0);
     Played { rows, changes, digest: outcome.written.digest, ledger: outcome.ledger }
-}
-
-/// The oracle's bar as a row.
-pub fn summary_of(bar: &OracleBar) -> Summary<Bar> {
-    let OracleBar { ts_open, symbol, ts_close, open, high, low, close, volume, trades, vwap } = bar.clone();
-    let window = Window { start: ts_open, end: ts_close };
-    Summary { window, symbol, value: Bar { open, high, low, close, volume, trades, vwap } }
 }

@@ -1,17 +1,23 @@
-//! Tests of the batch oracle itself: cases worked out by hand, and of the tapes that are fed to it.
+//! Tests of the oracle itself: cases worked out by hand, and of the tapes that are fed to it.
 //!
 //! Times are bare nanoseconds and prices bare units, so that every number can be checked in the head. If a case does
 //! not say otherwise, disorder is 10, the horizon 100, windows are 50 long and late records amend.
 
 use proptest::prelude::*;
+use tapeflow::aggregate::Bar;
+use tapeflow::ledger::Ledger;
+use tapeflow::operators::Summary;
+use tapeflow::oracle::{self, Corrected, Rules};
 use tapeflow::tick::{Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::SECOND;
+use tapeflow::window::{Tumbling, Window};
 
-use crate::oracle::{OracleBar, OracleLedger, Rules, bars};
 use crate::tapes::{LATTICE, NAMES, Spec, shuffled_within, specs, tape, tapes};
 
-mod oracle;
 mod tapes;
+
+/// The length of windows where a case does not say otherwise.
+const WINDOW: i64 = 50;
 
 fn trade(ts_event: i64, seq: u64, price: i64, size: u32) -> Tick {
     Tick {
@@ -45,31 +51,28 @@ fn at(venue: u16, symbol: u32, tick: Tick) -> Tick {
     Tick { venue: Venue(venue), symbol: Symbol(symbol), ..tick }
 }
 
-/// A bar of symbol 0 with a window of 50.
-fn bar(ts_open: i64, [open, high, low, close]: [i64; 4], volume: u64, trades: u64, vwap: Option<i64>) -> OracleBar {
-    OracleBar {
-        ts_open,
-        symbol: Symbol(0),
-        ts_close: ts_open + 50,
-        open: Price(open),
-        high: Price(high),
-        low: Price(low),
-        close: Price(close),
-        volume,
-        trades,
-        vwap: vwap.map(Price),
-    }
+/// The bars of a tape by window and symbol, and its ledger.
+fn bars_of(window: i64, tape: &[Tick], rules: &Rules) -> (Vec<Summary<Bar>>, Ledger) {
+    let corrected = Corrected::by(tape, rules);
+    (oracle::bars(&corrected, &Tumbling::new(window).unwrap()), corrected.ledger)
+}
+
+/// A bar of symbol 0.
+fn bar(start: i64, [open, high, low, close]: [i64; 4], volume: u64, trades: u64, vwap: Option<i64>) -> Summary<Bar> {
+    let [open, high, low, close] = [open, high, low, close].map(Price);
+    let value = Bar { open, high, low, close, volume, trades, vwap: vwap.map(Price) };
+    Summary { window: Window { start, end: start + WINDOW }, symbol: Symbol(0), value }
 }
 
 /// The bar of a single print.
-fn lone(ts_open: i64, price: i64, size: u32) -> OracleBar {
+fn lone(ts_open: i64, price: i64, size: u32) -> Summary<Bar> {
     bar(ts_open, [price; 4], u64::from(size), 1, (size > 0).then_some(price))
 }
 
 /// A ledger from on_time, amended, late, unmatched and ignored; what was read is their sum.
-fn ledger([on_time, amended, late, unmatched, ignored]: [u64; 5]) -> OracleLedger {
+fn ledger([on_time, amended, late, unmatched, ignored]: [u64; 5]) -> Ledger {
     let read = on_time + amended + late + unmatched + ignored;
-    OracleLedger { read, on_time, amended, late, rejected: 0, unmatched, ignored }
+    Ledger { read, on_time, amended, late, rejected: 0, unmatched, ignored }
 }
 
 fn back_100(t: i64) -> i64 {
@@ -77,12 +80,12 @@ fn back_100(t: i64) -> i64 {
 }
 
 fn amend() -> Rules<'static> {
-    Rules { disorder: 10, drop_late: false, keeps_prints: true, floor: &back_100, session: &|_| 0, window: 50 }
+    Rules { disorder: 10, drop_late: false, keeps_prints: true, floor: &back_100, session: &|_| 0 }
 }
 
 #[track_caller]
-fn check(tape: &[Tick], rules: &Rules, expected: &[OracleBar], counts: [u64; 5]) {
-    assert_eq!(bars(tape, rules), (expected.to_vec(), ledger(counts)));
+fn check(tape: &[Tick], rules: &Rules, expected: &[Summary<Bar>], counts: [u64; 5]) {
+    assert_eq!(bars_of(WINDOW, tape, rules), (expected.to_vec(), ledger(counts)));
 }
 
 // R5: windows and what a bar holds.
@@ -117,7 +120,7 @@ fn open_and_close_go_by_time_then_seq_then_price_and_never_by_arrival() {
 fn vwap_rounds_halves_to_even_and_needs_a_volume() {
     let of = |prints: &[(i64, u32)]| {
         let tape: Vec<Tick> = (1..).zip(prints).map(|(seq, (price, size))| trade(0, seq, *price, *size)).collect();
-        bars(&tape, &amend()).0[0].vwap.map(|price| price.0)
+        bars_of(WINDOW, &tape, &amend()).0[0].value.vwap.map(|price| price.0)
     };
     assert_eq!(of(&[(1, 1), (2, 1)]), Some(2), "1.5");
     assert_eq!(of(&[(2, 1), (3, 1)]), Some(2), "2.5");
@@ -143,10 +146,10 @@ fn a_print_without_size_still_counts_as_a_trade() {
 #[test]
 fn bars_come_by_window_and_then_by_symbol() {
     let tape = [at(0, 1, trade(60, 1, 1, 1)), at(0, 1, trade(50, 2, 2, 1)), trade(70, 3, 3, 1), trade(70, 4, 4, 2)];
-    let other = OracleBar { symbol: Symbol(1), ..bar(50, [2, 2, 1, 1], 2, 2, Some(2)) };
+    let other = Summary { symbol: Symbol(1), ..bar(50, [2, 2, 1, 1], 2, 2, Some(2)) };
     check(&tape, &amend(), &[bar(50, [3, 4, 3, 4], 3, 2, Some(4)), other], [4, 0, 0, 0, 0]);
     let tape = [trade(50, 1, 1, 1), at(0, 1, trade(0, 2, 2, 1))];
-    let other = OracleBar { symbol: Symbol(1), ..lone(0, 2, 1) };
+    let other = Summary { symbol: Symbol(1), ..lone(0, 2, 1) };
     check(&tape, &amend(), &[other, lone(50, 1, 1)], [2, 0, 0, 0, 0]);
 }
 
@@ -157,10 +160,10 @@ fn a_record_is_late_when_it_is_more_than_the_disorder_behind_its_symbols_clock()
     let drop = Rules { drop_late: true, ..amend() };
     // The clock stands at 100: 90 is in time, 89 is not. Another symbol has its own clock.
     let tape = [trade(100, 1, 1, 1), trade(90, 2, 2, 1), trade(89, 3, 3, 1), at(0, 1, trade(20, 4, 4, 1))];
-    let other = OracleBar { symbol: Symbol(1), ..lone(0, 4, 1) };
+    let other = Summary { symbol: Symbol(1), ..lone(0, 4, 1) };
     check(&tape, &drop, &[other, lone(50, 2, 1), lone(100, 1, 1)], [3, 0, 1, 0, 0]);
     // Amended instead of dropped, 89 is in.
-    let expected = [OracleBar { symbol: Symbol(1), ..lone(0, 4, 1) }, bar(50, [3, 3, 2, 2], 2, 2, Some(2))];
+    let expected = [Summary { symbol: Symbol(1), ..lone(0, 4, 1) }, bar(50, [3, 3, 2, 2], 2, 2, Some(2))];
     check(&tape, &amend(), &[&expected[..], &[lone(100, 1, 1)]].concat(), [3, 1, 0, 0, 0]);
 }
 
@@ -196,6 +199,19 @@ fn amend_takes_late_records_down_to_the_horizon_behind_the_clock() {
     check(&tape, &wide, &[lone(50, 3, 1), lone(100, 2, 1), lone(200, 1, 1)], [3, 0, 0, 0, 0]);
 }
 
+#[test]
+fn quotes_have_a_clock_of_their_own() {
+    // A trade at 300 makes no quote late, and no quote makes a trade late.
+    let tape = [quote(100, 1), trade(300, 2, 1, 1), quote(95, 3), quote(89, 4), at(0, 1, quote(3, 5)), quote(-1, 6)];
+    let corrected = Corrected::by(&tape, &amend());
+    let times: Vec<i64> = corrected.quotes[&Symbol(0)].iter().map(|quote| quote.ts_event).collect();
+    assert_eq!(times, [89, 95, 100]);
+    assert_eq!(corrected.quotes[&Symbol(1)].len(), 1);
+    assert_eq!(corrected.quotes_ledger, ledger([3, 1, 1, 0, 0]));
+    assert_eq!(corrected.ledger, ledger([1, 0, 0, 0, 5]));
+    assert_eq!(corrected.ledger_with_quotes(), ledger([4, 1, 1, 0, 0]));
+}
+
 // R2: what speaks of what.
 
 #[test]
@@ -220,7 +236,7 @@ fn what_names_no_print_is_unmatched() {
         quote(21, 7),                  //
         at(0, 1, trade(21, 2, 30, 1)), // Another symbol's 2, of which the second cancel does not speak.
     ];
-    let other = OracleBar { symbol: Symbol(1), ..lone(0, 30, 1) };
+    let other = Summary { symbol: Symbol(1), ..lone(0, 30, 1) };
     check(&[&[print], &strangers[..]].concat(), &amend(), &[lone(0, 5, 1), other], [2, 0, 0, 5, 1]);
 }
 
@@ -268,7 +284,7 @@ fn a_repeated_trade_is_the_same_print() {
     // An exact duplicate changes nothing.
     check(&[early, early, early], &amend(), &[lone(0, 5, 1)], [1, 2, 0, 0, 0]);
     // Other venues and symbols have prints of their own.
-    let other = OracleBar { symbol: Symbol(1), ..lone(0, 5, 1) };
+    let other = Summary { symbol: Symbol(1), ..lone(0, 5, 1) };
     let tape = [early, at(1, 0, early), at(0, 1, early)];
     check(&tape, &amend(), &[bar(0, [5; 4], 2, 2, Some(5)), other], [3, 0, 0, 0, 0]);
     // The first that is accepted is on time, though a late one was there before and dropped.
@@ -315,7 +331,7 @@ fn the_last_word_about_a_print_goes_by_time_then_seq_and_never_by_arrival() {
 #[test]
 fn words_of_one_time_and_seq_go_by_kind_then_price_then_size() {
     let print = trade(20, 1, 5, 1);
-    let either_way = |one: Tick, two: Tick, expected: &[OracleBar]| {
+    let either_way = |one: Tick, two: Tick, expected: &[Summary<Bar>]| {
         check(&[print, one, two], &amend(), expected, [1, 2, 0, 0, 0]);
         check(&[print, two, one], &amend(), expected, [1, 2, 0, 0, 0]);
     };
@@ -356,7 +372,7 @@ fn every_record_is_in_one_column() {
         quote(0, 10),                // ignored
         at(0, 1, trade(0, 1, 1, 1)), // on time: another symbol
     ];
-    let other = OracleBar { symbol: Symbol(1), ..lone(0, 1, 1) };
+    let other = Summary { symbol: Symbol(1), ..lone(0, 1, 1) };
     // 10 and 21 over 2 = 15.5, and 16 is even.
     check(&tape, &amend(), &[other, bar(200, [10, 21, 10, 21], 2, 2, Some(16))], [3, 6, 1, 1, 1]);
 }
@@ -365,20 +381,20 @@ fn every_record_is_in_one_column() {
 
 /// Rules that fit a spec; its horizon is to be given as a floor.
 fn fitting<'a>(spec: &Spec, floor: &'a dyn Fn(i64) -> i64) -> Rules<'a> {
-    Rules { disorder: spec.disorder, drop_late: false, keeps_prints: true, floor, session: &|_| 0, window: spec.window }
+    Rules { disorder: spec.disorder, drop_late: false, keeps_prints: true, floor, session: &|_| 0 }
 }
 
 proptest! {
     #[test]
     fn columns_add_up_on_any_tape(tape in tapes(), drop_late: bool, keeps_prints: bool) {
         let disorder = SECOND;
-        let rules = Rules { disorder, drop_late, keeps_prints, floor: &|t| t - 20 * SECOND, session: &|_| 0, window: 5 * SECOND };
-        let (bars, l) = bars(&tape, &rules);
+        let rules = Rules { disorder, drop_late, keeps_prints, floor: &|t| t - 20 * SECOND, session: &|_| 0 };
+        let (bars, l) = bars_of(5 * SECOND, &tape, &rules);
         prop_assert_eq!(l.read, tape.len() as u64);
         prop_assert_eq!(l.read, l.on_time + l.amended + l.late + l.rejected + l.unmatched + l.ignored);
-        prop_assert!(bars.is_sorted_by(|a, b| (a.ts_open, a.symbol) < (b.ts_open, b.symbol)));
-        prop_assert!(bars.iter().all(|bar| bar.trades > 0 && bar.low <= bar.open && bar.close <= bar.high));
-        let live: u64 = bars.iter().map(|bar| bar.trades).sum();
+        prop_assert!(bars.is_sorted_by(|a, b| (a.window, a.symbol) < (b.window, b.symbol)));
+        prop_assert!(bars.iter().map(|bar| &bar.value).all(|bar| bar.trades > 0 && bar.low <= bar.open && bar.close <= bar.high));
+        let live: u64 = bars.iter().map(|bar| bar.value.trades).sum();
         let heard = l.on_time + l.amended;
         prop_assert!(live == heard || (keeps_prints && live < heard));
     }
@@ -388,13 +404,13 @@ proptest! {
         let spec = Spec { late: false, ..spec };
         let floor = |t| t - spec.horizon;
         let (tape, rules) = (tape(&spec), fitting(&spec, &floor));
-        let expected = bars(&tape, &rules);
+        let expected = bars_of(spec.window, &tape, &rules);
         let dropping = Rules { drop_late: true, ..fitting(&spec, &floor) };
         prop_assert_eq!(expected.1.late, 0);
-        prop_assert_eq!(&bars(&tape, &dropping), &expected, "a tape without late ones had late ones");
+        prop_assert_eq!(&bars_of(spec.window, &tape, &dropping), &expected, "a tape without late ones had late ones");
         let shuffled = shuffled_within(&tape, spec.disorder, seed);
-        prop_assert_eq!(&bars(&shuffled, &rules), &expected);
-        prop_assert_eq!(&bars(&shuffled, &dropping), &expected);
+        prop_assert_eq!(&bars_of(spec.window, &shuffled, &rules), &expected);
+        prop_assert_eq!(&bars_of(spec.window, &shuffled, &dropping), &expected);
     }
 
     #[test]
@@ -427,7 +443,7 @@ fn tapes_are_as_nasty_as_they_promise() {
         ("late and amended", |tape, spec| {
             let floor = |t| t - spec.horizon;
             let dropping = Rules { drop_late: true, ..fitting(spec, &floor) };
-            bars(tape, &dropping).1.late > run(tape, spec).1.late
+            bars_of(spec.window, tape, &dropping).1.late > run(tape, spec).1.late
         }),
         ("exactly the disorder behind", |tape, spec| behind(tape).any(|behind| behind == spec.disorder)),
         ("a nanosecond more than the disorder behind", |tape, spec| {
@@ -465,10 +481,10 @@ fn tapes_are_as_nasty_as_they_promise() {
             pairs(tape).any(|(a, b)| a.venue == b.venue && a.symbol != b.symbol && a.seq == b.seq)
         }),
         ("an unmatched message", |tape, spec| run(tape, spec).1.unmatched > 0),
-        ("a bar without volume", |tape, spec| run(tape, spec).0.iter().any(|bar| bar.vwap.is_none())),
+        ("a bar without volume", |tape, spec| run(tape, spec).0.iter().any(|bar| bar.value.vwap.is_none())),
         ("an empty window between bars", |tape, spec| {
             let bars = run(tape, spec).0;
-            bars.windows(2).any(|two| two[1].ts_open > two[0].ts_close)
+            bars.windows(2).any(|two| two[1].window.start > two[0].window.end)
         }),
         ("a print on an edge and one just before it", |tape, spec| {
             let on = |offset: i64| {
@@ -501,8 +517,8 @@ fn tapes_are_as_nasty_as_they_promise() {
 }
 
 /// The bars and ledger of a tape by the rules that fit its spec.
-fn run(tape: &[Tick], spec: &Spec) -> (Vec<OracleBar>, OracleLedger) {
-    bars(tape, &fitting(spec, &|t| t - spec.horizon))
+fn run(tape: &[Tick], spec: &Spec) -> (Vec<Summary<Bar>>, Ledger) {
+    bars_of(spec.window, tape, &fitting(spec, &|t| t - spec.horizon))
 }
 
 /// How far each message stands behind the trade it speaks of.

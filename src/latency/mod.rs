@@ -1,10 +1,15 @@
 //! Latency, from the instant at which a tick was due: by stage for ticks, and for windows from the instant that
 //! moved the watermark past their end. The clock is handed in.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+mod closes;
+mod splits;
+
+use std::collections::VecDeque;
 
 use hdrhistogram::Histogram;
+
+pub use closes::{Boundary, Closes, Schedule};
+pub use splits::{Slowest, Splits};
 
 use crate::batch::{Kept, Tally};
 use crate::time::RunTime;
@@ -40,36 +45,46 @@ pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds and digits are constants that HdrHistogram accepts")
 }
 
-/// A histogram for each stage.
+/// A histogram for each stage, and how the latency of ticks splits over them.
 #[derive(Clone, Debug)]
-pub struct Stages([Histogram<u64>; 4]);
+pub struct Stages {
+    histograms: [Histogram<u64>; 4],
+    splits: Splits,
+}
 
 impl Default for Stages {
     fn default() -> Self {
-        Stages(std::array::from_fn(|_| histogram()))
+        Stages { histograms: std::array::from_fn(|_| histogram()), splits: Splits::default() }
     }
 }
 
 impl Stages {
     /// One stage's histogram, in nanoseconds.
     pub fn get(&self, stage: Stage) -> &Histogram<u64> {
-        &self.0[stage as usize]
+        &self.histograms[stage as usize]
+    }
+
+    /// How the latency of ticks splits over the stages.
+    pub fn splits(&self) -> &Splits {
+        &self.splits
     }
 
     /// Adds what another worker, or another interval, recorded.
     pub fn add(&mut self, other: &Stages) {
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+        for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
             mine.add(theirs).expect("histograms of equal bounds add");
         }
+        self.splits.add(&other.splits);
     }
 
     /// Forgets everything recorded.
     pub fn reset(&mut self) {
-        self.0.iter_mut().for_each(Histogram::reset);
+        self.histograms.iter_mut().for_each(Histogram::reset);
+        self.splits.reset();
     }
 
     fn record(&mut self, stage: Stage, nanos: u64, count: u64) {
-        self.0[stage as usize].saturating_record_n(nanos, count);
+        self.histograms[stage as usize].saturating_record_n(nanos, count);
     }
 }
 
@@ -139,19 +154,23 @@ impl Recorder {
         {
             let n = count.min(arrival.count);
             let (mut left, mut measured, mut gathered) = (n, 0, 0);
+            let (batch, operators) = (arrival.sealed - arrival.arrived, now - arrival.sealed);
             while left > 0
                 && let Some((due, run)) = self.dues.front_mut()
             {
                 let together = left.min(*run);
                 let latency = now.saturating_sub(*due);
                 if *due >= self.from {
-                    self.stages.record(Stage::Tick, latency, together as u64);
-                    let late = arrival.arrived.saturating_sub(arrival.filled.max(*due));
-                    self.stages.record(Stage::Source, late, together as u64);
+                    let source = arrival.arrived.saturating_sub(arrival.filled.max(*due));
+                    let mut waited = batch;
                     if *due < arrival.filled {
-                        self.stages.record(Stage::Batch, arrival.sealed - *due - late, together as u64);
+                        waited = arrival.sealed - *due - source;
+                        self.stages.record(Stage::Batch, waited, together as u64);
                         gathered += together as u64;
                     }
+                    self.stages.record(Stage::Tick, latency, together as u64);
+                    self.stages.record(Stage::Source, source, together as u64);
+                    self.stages.splits.record([source, waited, operators], together as u64);
                     measured += together as u64;
                 }
                 if let Some(kept) = &mut self.kept {
@@ -165,8 +184,8 @@ impl Recorder {
             }
             self.outstanding -= n;
             if measured > 0 {
-                self.stages.record(Stage::Batch, arrival.sealed - arrival.arrived, measured - gathered);
-                self.stages.record(Stage::Operators, now - arrival.sealed, measured);
+                self.stages.record(Stage::Batch, batch, measured - gathered);
+                self.stages.record(Stage::Operators, operators, measured);
             }
             arrival.count -= n;
             count -= n;
@@ -187,98 +206,11 @@ impl Recorder {
     }
 }
 
-/// Close latency: from the due instant of whatever moved the *global* watermark past a window's end, to the
-/// instant at which the window's last row was flushed, over all workers. One sample a window end.
-pub struct Closes {
-    inner: Mutex<ClosesInner>,
-    schedule: Option<Schedule>,
-    from: RunTime,
-}
-
-/// When a schedule's clock brings the watermark, in milliseconds, somewhere.
-pub type Schedule = Box<dyn Fn(i64) -> RunTime + Send + Sync>;
-
-#[derive(Debug)]
-struct ClosesInner {
-    /// For each worker, the watermarks (ms) that it reached and the due instants of what moved it there.
-    passed: Vec<VecDeque<(i64, RunTime)>>,
-    /// For each worker, the watermark up to which all its rows are flushed.
-    flushed: Vec<i64>,
-    /// The last flush for window ends that some worker has not flushed yet.
-    open: BTreeMap<i64, RunTime>,
-    latency: Histogram<u64>,
-    sink: Histogram<u64>,
-}
-
-impl Closes {
-    /// A book for so many workers. Where event time has a `schedule`, each window end has its own due instant on
-    /// it, however late, and with how many others, a worker comes to pass it.
-    pub fn new(workers: usize, schedule: Option<Schedule>) -> Self {
-        let (latency, sink) = (histogram(), histogram());
-        let passed = vec![VecDeque::new(); workers];
-        let inner = ClosesInner { passed, flushed: vec![-1; workers], open: BTreeMap::new(), latency, sink };
-        Closes { inner: Mutex::new(inner), schedule, from: 0 }
-    }
-
-    /// The same book, which leaves out the windows that were due to close before `from`.
-    pub fn since(self, from: RunTime) -> Self {
-        Closes { from, ..self }
-    }
-
-    /// The worker's watermark moved to `watermark_ms` because of something due at `due`.
-    pub fn passed(&self, worker: usize, watermark_ms: i64, due: RunTime) {
-        self.lock().passed[worker].push_back((watermark_ms, due));
-    }
-
-    /// The worker's rows for the window end `end_ms` were flushed at `now`, after `sink_nanos` in the sink.
-    pub fn closed(&self, end_ms: i64, now: RunTime, sink_nanos: u64) {
-        let mut inner = self.lock();
-        let last = inner.open.entry(end_ms).or_insert(now);
-        *last = now.max(*last);
-        if now >= self.from {
-            inner.sink.saturating_record(sink_nanos);
-        }
-    }
-
-    /// The worker has flushed all its rows of windows that end at or before `watermark_ms`.
-    pub fn flushed(&self, worker: usize, watermark_ms: i64) {
-        let mut inner = self.lock();
-        inner.flushed[worker] = watermark_ms;
-        let complete = inner.flushed.iter().copied().min().unwrap_or(-1);
-        while let Some(entry) = inner.open.first_entry()
-            && *entry.key() <= complete
-        {
-            let (end_ms, flushed_at) = entry.remove_entry();
-            let moved = inner.passed.iter().map(|p| p.iter().find(|(ms, _)| *ms >= end_ms).map_or(0, |(_, due)| *due));
-            let moved = moved.max().unwrap_or(0);
-            let due = self.schedule.as_ref().map_or(moved, |passes_at| passes_at(end_ms).min(moved));
-            if due >= self.from {
-                inner.latency.saturating_record(flushed_at.saturating_sub(due));
-            }
-        }
-        for passed in &mut inner.passed {
-            while passed.len() > 1 && passed[0].0 <= complete {
-                passed.pop_front();
-            }
-        }
-    }
-
-    /// Close latency, one sample a window end, and the time rows spent in the sink, one a worker and window end.
-    pub fn histograms(&self) -> (Histogram<u64>, Histogram<u64>) {
-        let inner = self.lock();
-        (inner.latency.clone(), inner.sink.clone())
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, ClosesInner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn values(histogram: &Histogram<u64>) -> Vec<u64> {
+    pub(super) fn values(histogram: &Histogram<u64>) -> Vec<u64> {
         histogram.iter_recorded().flat_map(|v| vec![v.value_iterated_to(); v.count_at_value() as usize]).collect()
     }
 
@@ -294,6 +226,9 @@ mod tests {
         assert_eq!(values(stages.get(Stage::Source)), [5, 10, 20]);
         assert_eq!(values(stages.get(Stage::Batch)), [5, 20, 20]);
         assert_eq!(values(stages.get(Stage::Operators)), [10, 10, 10]);
+        // The slowest is the one that was due at 10 and came at 30.
+        let slowest = Slowest { ticks: 1, at_least: 50, source: 20, batch: 20, operators: 10 };
+        assert_eq!(stages.splits().slowest(0.01), slowest);
     }
 
     #[test]
@@ -323,35 +258,5 @@ mod tests {
         assert_eq!(values(stages.get(Stage::Source)), [5, 10]);
         assert_eq!(values(stages.get(Stage::Batch)), [20, 20]);
         assert_eq!(values(stages.get(Stage::Operators)), [10, 10]);
-
-        let closes = Closes::new(1, Some(Box::new(|ms| ms as u64 * 10))).since(200);
-        closes.passed(0, 30, 300);
-        [10, 20, 30].into_iter().for_each(|end| closes.closed(end, 400, 1));
-        closes.flushed(0, 30);
-        assert_eq!(values(&closes.histograms().0), [100, 200]);
-    }
-
-    #[test]
-    fn windows_that_are_passed_together_have_each_their_own_due_instant() {
-        let closes = Closes::new(1, Some(Box::new(|ms| ms as u64 * 10)));
-        closes.passed(0, 30, 300);
-        [10, 20, 30].into_iter().for_each(|end| closes.closed(end, 400, 1));
-        closes.flushed(0, 30);
-        assert_eq!(values(&closes.histograms().0), [100, 200, 300]);
-    }
-
-    #[test]
-    fn a_window_is_closed_by_the_last_worker_to_pass_and_the_last_to_flush() {
-        let closes = Closes::new(2, None);
-        closes.passed(0, 1_000, 100);
-        closes.passed(1, 900, 90);
-        closes.passed(1, 1_000, 150);
-        closes.closed(1_000, 170, 5);
-        closes.flushed(0, 1_000);
-        assert_eq!(closes.histograms().0.len(), 0);
-        closes.closed(1_000, 180, 7);
-        closes.flushed(1, 1_000);
-        assert_eq!(values(&closes.histograms().0), [30]);
-        assert_eq!(values(&closes.histograms().1), [5, 7]);
     }
 }

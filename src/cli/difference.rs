@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::row::{Encoding, Row, Texts};
+use crate::tick::{Kind, Symbol, Tick};
+use crate::window::Window;
+
+/// So many records of a window that differs are printed.
+const SHOWN: usize = 20;
+
+/// The first thing, by the order of rows, about which dataflow and oracle differ.
+pub struct Difference {
+    window: Window,
+    symbols: [Symbol; 2],
+    columns: String,
+    /// What each of them says about it, in lines.
+    dataflow: String,
+    oracle: String,
+}
+
+/// Compares the rows of a dataflow, and how often each stands, with those of an oracle.
+pub fn first_difference<R: Row>(dataflow: BTreeMap<R, isize>, oracle: Vec<R>, texts: &Texts) -> Option<Difference> {
+    let mut both: BTreeMap<R, [isize; 2]> = dataflow.into_iter().map(|(row, times)| (row, [times, 0])).collect();
+    oracle.into_iter().for_each(|row| both.entry(row).or_default()[1] += 1);
+    both.retain(|_, [ours, theirs]| ours != theirs);
+    let place = |row: &R| {
+        let key = row.key();
+        (key.ts, key.place, key.symbols.map(|symbol| texts.symbol(symbol).to_owned()))
+    };
+    let first = both.keys().min_by_key(|row| place(row))?;
+    let columns = R::columns();
+    let side = |side: usize| {
+        let mut lines = Vec::new();
+        for (row, times) in both.iter().filter(|(row, times)| place(row) == place(first) && times[side] != 0) {
+            if times[side] != 1 {
+                lines.extend_from_slice(format!("({} times) ", times[side]).as_bytes());
+            }
+            Encoding::Csv.write(row, texts, &columns, &mut lines);
+        }
+        if lines.is_empty() { "no such row".to_owned() } else { String::from_utf8_lossy(&lines).trim_end().to_owned() }
+    };
+    let (window, symbols) = (first.window(), first.key().symbols);
+    Some(Difference { window, symbols, columns: columns.join(","), dataflow: side(0), oracle: side(1) })
+}
+
+impl Difference {
+    /// The difference in words, with what the tape says about its window.
+    pub fn tell(&self, tape: &[Tick], texts: &Texts) -> String {
+        let Window { start, end } = self.window;
+        let mut text = format!("not equal: the first difference is in the window [{start}, {end})\n");
+        for (name, lines) in [("columns", &self.columns), ("dataflow", &self.dataflow), ("oracle", &self.oracle)] {
+            let _ = writeln!(text, "  {name:10}{}", lines.replace('\n', "\n            "));
+        }
+        let is_inside = |tick: &Tick| self.symbols.contains(&tick.symbol) && self.window.contains(tick.ts_event);
+        let inside: Vec<(Symbol, u64)> =
+            tape.iter().filter(|tick| is_inside(tick)).map(|tick| (tick.symbol, tick.seq)).collect();
+        let speaks_of_it = |tick: &Tick| {
+            matches!(tick.kind, Kind::Cancel | Kind::Correct) && inside.contains(&(tick.symbol, tick.ref_seq))
+        };
+        let about: Vec<&Tick> = tape.iter().filter(|tick| is_inside(tick) || speaks_of_it(tick)).collect();
+        let _ = writeln!(text, "{} records of the tape lie in it or speak of one that does", about.len());
+        text.push_str("  ts_event,seq,symbol,venue,action,ref_seq,price,size\n");
+        for tick in about.iter().take(SHOWN) {
+            let (action, ref_seq) = match tick.kind {
+                Kind::Trade => ("trade", String::new()),
+                Kind::Cancel => ("cancel", tick.ref_seq.to_string()),
+                Kind::Correct => ("correct", tick.ref_seq.to_string()),
+                Kind::Quote => ("quote", String::new()),
+            };
+            let (symbol, venue) = (texts.symbol(tick.symbol), texts.venue(tick.venue));
+            let Tick { ts_event, seq, price, size, .. } = tick;
+            let _ = writeln!(text, "  {ts_event},{seq},{symbol},{venue},{action},{ref_seq},{price},{size}");
+        }
+        if about.len() > SHOWN {
+            let _ = writeln!(text, "  and {} more", about.len() - SHOWN);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::{Aggregate as _, Bar, Ohlcv, Print};
+    use crate::operators::Summary;
+    use crate::tick::{Names, Price, Venue};
+    use std::sync::Arc;
+
+    /// A bar of the window that begins at `start`, of one print.
+    fn bar(start: i64, symbol: u32, price: i64) -> Summary<Bar> {
+        let mut bar = Ohlcv::default();
+        bar.add(&Print { ts_event: start, seq: 1, price: Price(price * Price::SCALE), size: 2, live: true });
+        let window = Window { start, end: start + 10 };
+        Summary { window, symbol: Symbol(symbol), value: bar.lower().unwrap() }
+    }
+
+    fn texts() -> Texts {
+        let names = Names::default();
+        ["ZZ", "A"].iter().for_each(|name| _ = names.intern(name));
+        Texts::new(Arc::new(names), Arc::default())
+    }
+
+    fn tick(ts_event: i64, seq: u64, kind: Kind) -> Tick {
+        let (price, ref_seq, recv_lag) = (Price(Price::SCALE), 1, Tick::NOT_RECEIVED);
+        let (size, ask_size, symbol, venue, watermark_lead_ms) = (2, 0, Symbol(1), Venue(0), 0);
+        Tick { ts_event, seq, price, ref_seq, size, ask_size, symbol, watermark_lead_ms, recv_lag, venue, kind }
+    }
+
+    fn net(rows: &[Summary<Bar>]) -> BTreeMap<Summary<Bar>, isize> {
+        let mut net = BTreeMap::new();
+        rows.iter().for_each(|row| *net.entry(row.clone()).or_default() += 1);
+        net
+    }
+
+    #[test]
+    fn equal_rows_have_no_difference_in_whatever_order() {
+        let rows = [bar(0, 0, 1), bar(0, 1, 2)];
+        assert!(first_difference(net(&rows), vec![rows[1].clone(), rows[0].clone()], &texts()).is_none());
+    }
+
+    #[test]
+    fn the_first_difference_is_that_of_the_least_time_and_text_with_its_ticks() {
+        let ours = net(&[bar(0, 0, 1), bar(0, 1, 2), bar(10, 0, 7)]);
+        let difference = first_difference(ours, vec![bar(0, 0, 9), bar(0, 1, 3)], &texts()).unwrap();
+        let tape = [tick(5, 1, Kind::Trade), tick(25, 2, Kind::Cancel), tick(10, 3, Kind::Trade)];
+        let expected = "\
+not equal: the first difference is in the window [0, 10)
+  columns   symbol,ts_open,ts_close,open,high,low,close,volume,trades,vwap
+  dataflow  A,0,10,2,2,2,2,2,1,2
+  oracle    A,0,10,3,3,3,3,2,1,3
+2 records of the tape lie in it or speak of one that does
+  ts_event,seq,symbol,venue,action,ref_seq,price,size
+  5,1,A,,trade,,1,2
+  25,2,A,,cancel,1,1,2
+";
+        assert_eq!(difference.tell(&tape, &texts()), expected);
+    }
+
+    #[test]
+    fn a_row_that_is_missing_or_stands_twice_is_a_difference() {
+        let tell = |ours: &[Summary<Bar>], theirs: Vec<Summary<Bar>>| {
+            first_difference(net(ours), theirs, &texts()).unwrap().tell(&[], &texts())
+        };
+        assert!(tell(&[], vec![bar(0, 1, 2)]).contains("dataflow  no such row\n  oracle    A,0"));
+        assert!(tell(&[bar(0, 1, 2), bar(0, 1, 2)], vec![bar(0, 1, 2)]).contains("dataflow  (2 times) A,0"));
+        assert!(tell(&[bar(0, 1, 2)], vec![]).contains("oracle    no such row"));
+    }
+}

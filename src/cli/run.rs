@@ -1,0 +1,175 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::retune::{Read, Retune};
+use super::{stop_on_signals, tell};
+use crate::config::{Config, Effective, Input, Output};
+use crate::error::{Doing as _, Error, Result};
+use crate::lab::cpu_seconds;
+use crate::operators::{Changes, Ticks};
+use crate::play;
+use crate::report::{Batching, Decisions, LatencyLog, Progress, Report};
+use crate::row::Row;
+use crate::runtime::Outcome;
+use crate::sink::{Discard, Run, Settling, Sink, Stdout, settle};
+use crate::source::Surroundings;
+use crate::tape::Rejects;
+
+/// Plays a tape once, and reports; its batch limits change when they do in `files`, from which they are read again.
+pub fn play_once<R, F>(
+    name: &str,
+    config: &Config,
+    effective: &Effective,
+    (read_again, files): (&Read<'_>, &[PathBuf]),
+    pipeline: F,
+) -> Result<ExitCode>
+where
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
+{
+    let stop = stop_on_signals()?;
+    let folder = match &config.output {
+        Output::Folder(folder) => {
+            fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
+            Some(folder.as_path())
+        }
+        _ => None,
+    };
+    let rejects = Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?;
+    let around = play::surroundings(config, Arc::default(), rejects, stop.clone());
+    let opened = play::open(config, &around)?;
+    let latency_from = opened.latency_from;
+    if let Some(folder) = folder {
+        remove_earlier::<R>(folder)?;
+    }
+    let log = folder.map(|folder| LatencyLog::create(&folder.join("latency.hlog"))).transpose()?;
+    let runs = Arc::default();
+    let sinks = sinks::<R>(config, &around, &runs)?;
+    let decisions = Decisions::new(folder.map(|folder| folder.join("decisions.jsonl")));
+    let progress = Progress::new(log, decisions);
+    let mut retune = Retune::new(name, progress, config.knobs.batch, effective, read_again, files)?;
+    let before = cpu_seconds();
+    let outcome = play::play_with(retune.dial(), config, &around, opened, sinks, &mut retune, pipeline);
+    let log = retune.end().end();
+    let (outcome, log) = (outcome?, log?);
+    let cpu_seconds = before.zip(cpu_seconds()).map(|(before, after)| after - before);
+
+    around.rejects.flush()?;
+    let report = report::<R>(name, config, effective, &around, &outcome, latency_from, &stop);
+    let report = Report { cpu_seconds, ..report };
+    if let Output::Folder(folder) = &config.output {
+        let extension = if config.encoding == crate::row::Encoding::Csv { "csv" } else { "jsonl" };
+        let header = config.encoding.header(&R::columns());
+        let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        settle(runs, &folder.join(format!("{}.{extension}", R::NAME)), &header, &around.symbols)?;
+        if let Some(mut log) = log {
+            let (close, sink) = outcome.closes.histograms();
+            let seconds = outcome.elapsed.div_ceil(1_000_000_000);
+            log.whole("close", seconds, &close)?;
+            log.whole("sink", seconds, &sink)?;
+        }
+        let path = folder.join("summary.json");
+        let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Input(format!("summary.json: {e}")))?;
+        fs::write(&path, text + "\n").doing(|| format!("writing {}", path.display()))?;
+    }
+    tell(format_args!("\n{report}"));
+    Ok(exit_code(&report, config.strict))
+}
+
+fn exit_code(report: &Report, strict: bool) -> ExitCode {
+    if !report.ledger.balances() || (strict && report.ledger.rejected > 0) {
+        ExitCode::FAILURE
+    } else if report.complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(130)
+    }
+}
+
+fn sinks<R: Row>(
+    config: &Config,
+    around: &Surroundings,
+    runs: &Arc<Mutex<Vec<Run>>>,
+) -> Result<Vec<Box<dyn Sink<R> + Send>>> {
+    let sink = |worker: usize| -> Result<Box<dyn Sink<R> + Send>> {
+        Ok(match &config.output {
+            Output::Nowhere => Box::new(Discard),
+            Output::Stdout => Box::new(Stdout::new::<R>(config.encoding, worker == 0)?),
+            Output::Folder(folder) => Box::new(Settling::new::<R>(
+                config.encoding,
+                folder,
+                around.symbols.clone(),
+                worker,
+                config.buffer_bytes / config.workers,
+                runs.clone(),
+            )),
+        })
+    };
+    (0..config.workers).map(sink).collect()
+}
+
+/// Removes what an earlier run left in the folder, so that nothing there is of two runs.
+fn remove_earlier<R: Row>(folder: &Path) -> Result<()> {
+    for name in
+        [format!("{}.csv", R::NAME), format!("{}.jsonl", R::NAME), "summary.json".into(), "decisions.jsonl".into()]
+    {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(e).doing(|| format!("removing {}", path.display()))?
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// How this program was called.
+fn program() -> String {
+    std::env::args_os().next().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn report<R: Row>(
+    name: &str,
+    config: &Config,
+    effective: &Effective,
+    around: &Surroundings,
+    outcome: &Outcome,
+    latency_from: &str,
+    stop: &AtomicBool,
+) -> Report {
+    let program = if std::env::var_os("CARGO").is_some() { "cargo run --release --".into() } else { program() };
+    let next = match (&config.input, &config.output) {
+        (Input::Market(_), _) => {
+            format!("turn a knob, and the digest stays: {program} --batch 1 --workers 1 --speed max")
+        }
+        (_, Output::Folder(folder)) => {
+            format!("all of this, and the settings, are in {}/summary.json", folder.display())
+        }
+        _ => format!("keep the {}, the summary and the latencies: add --out DIR", R::NAME),
+    };
+    Report {
+        pipeline: name.into(),
+        version: env!("CARGO_PKG_VERSION"),
+        complete: !stop.load(Ordering::Relaxed),
+        digest: format!("{:016x}", outcome.written.digest),
+        rows_are: R::NAME,
+        rows: outcome.written.rows.max(0) as u64,
+        retracted: outcome.written.retracted,
+        ledger: outcome.ledger,
+        symbols: around.symbols.len(),
+        workers: config.workers,
+        batches: outcome.batches,
+        elapsed: outcome.elapsed,
+        cpu_seconds: None,
+        latency: Report::latency(outcome, latency_from),
+        batching: outcome.held.iter().map(Batching::of).collect(),
+        disorder: config.rules.disorder,
+        rejected: around.rejects.examples(),
+        settings: effective.to_json(),
+        next,
+    }
+}

@@ -1,0 +1,36 @@
+//! The report of a sweep for people: one page, and one picture, each a function of what the sweep saved.
+
+mod page;
+mod picture;
+mod saved;
+mod tables;
+mod words;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Doing as _, Result};
+use saved::Saved;
+
+/// Writes `report.html` into a folder: what the sweeps in `folders` say, side by side if they are several.
+///
+/// # Errors
+/// When one of the folders is not a sweep's, or the page cannot be written.
+pub fn write_report(folders: &[PathBuf], into: &Path) -> Result<PathBuf> {
+    let path = into.join("report.html");
+    put(path, page::page(&Saved::read(folders)?)?)
+}
+
+/// Writes `sweep.svg` into a sweep's folder.
+///
+/// # Errors
+/// When the folder is not a sweep's, or the picture cannot be written.
+pub fn write_picture(folder: &Path) -> Result<PathBuf> {
+    let saved = Saved::read(&[folder.to_owned()])?;
+    put(folder.join("sweep.svg"), picture::picture(&saved))
+}
+
+fn put(path: PathBuf, text: String) -> Result<PathBuf> {
+    fs::write(&path, text).doing(|| format!("writing {}", path.display()))?;
+    Ok(path)
+}

@@ -1,0 +1,173 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hdrhistogram::Histogram;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::{Doing as _, Error, Result};
+use crate::lab::files::cell_file;
+use crate::lab::machine::Machine;
+use crate::lab::{Second, Summary};
+use crate::latency::{Boundary, Slowest, histogram};
+use crate::report::read_log;
+
+/// How a sweep was done, as far as the report tells.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Manifest {
+    pub pipeline: String,
+    pub version: String,
+    pub commit: Option<String>,
+    pub at: String,
+    pub command: String,
+    pub machine: Machine,
+    pub repeat: usize,
+    pub warmup: u64,
+    pub goal: Option<String>,
+    pub keys: Vec<String>,
+    /// The names of what varies, as in the cells' values.
+    pub labels: Vec<String>,
+    pub complete: bool,
+    pub disagreement: Option<String>,
+    pub settings: Value,
+}
+
+#[derive(Deserialize)]
+struct SavedSweep {
+    manifest: Manifest,
+    cells: Vec<SavedCell>,
+}
+
+#[derive(Deserialize)]
+struct SavedCell {
+    cell: usize,
+    name: String,
+    settings: Value,
+    summary: Option<Summary>,
+    pareto: bool,
+    star: bool,
+    median_run: Option<usize>,
+    runs: Vec<SavedRun>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+struct SavedRun {
+    timeline: Vec<Second>,
+    slowest: Slowest,
+    closes: Vec<Boundary>,
+}
+
+/// A cell that was run, as its files tell.
+pub struct Cell {
+    /// Its place on the page, from zero.
+    pub at: usize,
+    /// Which sweep it is of, from zero.
+    pub sweep: usize,
+    /// Its settings, behind its sweep's letter where there are several.
+    pub name: String,
+    /// The values of what varies, in the order of the manifest's labels.
+    pub values: Vec<String>,
+    pub summary: Summary,
+    pub pareto: bool,
+    pub star: bool,
+    /// Of the run that stands for the cell: the one in the middle by p99.
+    pub timeline: Vec<Second>,
+    pub slowest: Slowest,
+    pub closes: Vec<Boundary>,
+    pub ticks: Histogram<u64>,
+    pub first_rows: Histogram<u64>,
+    pub last_rows: Histogram<u64>,
+}
+
+/// One sweep, as its folder tells.
+pub struct Sweep {
+    pub folder: PathBuf,
+    pub manifest: Manifest,
+    /// How long the machine held up a sleeper, in all runs that count.
+    pub machine: Histogram<u64>,
+    /// How many cells there are, with those that were not run.
+    pub cells: usize,
+}
+
+/// All that a report is about.
+pub struct Saved {
+    pub sweeps: Vec<Sweep>,
+    pub cells: Vec<Cell>,
+}
+
+impl Saved {
+    /// Reads the folders of one sweep or several.
+    ///
+    /// # Errors
+    /// When one is not the folder of a sweep, or of another version.
+    pub fn read(folders: &[PathBuf]) -> Result<Self> {
+        let mut saved = Saved { sweeps: Vec::new(), cells: Vec::new() };
+        for (number, folder) in folders.iter().enumerate() {
+            let letter = (folders.len() > 1).then(|| letter(number));
+            saved.add(folder, letter)?;
+        }
+        Ok(saved)
+    }
+
+    fn add(&mut self, folder: &Path, letter: Option<char>) -> Result<()> {
+        let path = folder.join("sweep.json");
+        let text = fs::read_to_string(&path).doing(|| format!("reading {}", path.display()))?;
+        let sweep: SavedSweep = serde_json::from_str(&text).map_err(|error| {
+            let text = format!("{} is not what this version's sweep writes: {error}; sweep again", path.display());
+            Error::Input(text)
+        })?;
+        let cells = sweep.cells.len();
+        let mut machine = histogram();
+        for cell in sweep.cells {
+            let (Some(summary), Some(run)) = (cell.summary, cell.median_run) else { continue };
+            let run = run.saturating_sub(1);
+            let traces = cell.runs.get(run).cloned().unwrap_or_default();
+            let log = read_log(&folder.join(format!("{}.hlog", cell_file(cell.cell))))?;
+            let of =
+                |tag: &str| log.iter().filter(|(it, _)| it == tag).map(|(_, histogram)| histogram.clone()).nth(run);
+            for (_, histogram) in log.iter().filter(|(tag, _)| tag == "machine") {
+                machine.add(histogram).map_err(|error| Error::Input(format!("{}: {error}", folder.display())))?;
+            }
+            let value = |key: &String| cell.settings.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            self.cells.push(Cell {
+                at: self.cells.len(),
+                sweep: self.sweeps.len(),
+                values: sweep.manifest.keys.iter().map(value).collect(),
+                name: letter.map_or(cell.name.clone(), |letter| format!("{letter}: {}", cell.name)),
+                summary,
+                pareto: cell.pareto,
+                star: cell.star,
+                timeline: traces.timeline,
+                slowest: traces.slowest,
+                closes: traces.closes,
+                ticks: of("tick").unwrap_or_else(histogram),
+                first_rows: of("close_first").unwrap_or_else(histogram),
+                last_rows: of("close").unwrap_or_else(histogram),
+            });
+        }
+        self.sweeps.push(Sweep { folder: folder.to_owned(), manifest: sweep.manifest, machine, cells });
+        Ok(())
+    }
+
+    /// The cell that the sentences speak of: the starred one, else the one of lowest p99 on the front, else any.
+    pub fn chosen(&self) -> Option<&Cell> {
+        let lowest = |cells: &mut dyn Iterator<Item = &Cell>| -> Option<usize> {
+            cells.min_by_key(|cell| cell.summary.tick.p99).map(|cell| cell.at)
+        };
+        let at = lowest(&mut self.cells.iter().filter(|cell| cell.star))
+            .or_else(|| lowest(&mut self.cells.iter().filter(|cell| cell.pareto)))
+            .or_else(|| lowest(&mut self.cells.iter()))?;
+        self.cells.get(at)
+    }
+
+    /// Whether the cells are offered several rates, so that throughput and not cores is what they differ by.
+    pub fn has_rates(&self) -> bool {
+        let offered = |cell: &Cell| cell.summary.offered.round();
+        self.cells.iter().any(|cell| (offered(cell) - offered(&self.cells[0])).abs() > 0.01 * offered(cell))
+    }
+}
+
+/// What a sweep is called beside others.
+pub fn letter(number: usize) -> char {
+    char::from(b'A' + (number % 26) as u8)
+}

@@ -1,0 +1,126 @@
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Cell;
+use super::cell::Source;
+use crate::error::{Error, Result};
+use crate::play;
+use crate::report::{count, span};
+use crate::source::{Pacing, due_times, whole};
+use crate::tape::Rejects;
+use crate::tick::{Names, Tick};
+
+/// Ticks of all tapes together: each takes 64 bytes while it is kept, and as much again while it is played.
+pub const MOST_TICKS: u64 = 200_000_000;
+
+/// Where the ticks of a tape that is played in full seem to go on for less than this share of the asked span, the
+/// tape is too short for it. Random gaps may end a little early.
+const ENOUGH: f64 = 0.95;
+
+/// A tape in memory, and the names in it.
+pub struct Tape {
+    key: String,
+    /// The ticks, in order and with their watermarks.
+    pub ticks: Vec<Tick>,
+    /// Their symbols.
+    pub symbols: Arc<Names>,
+    /// Their venues.
+    pub venues: Arc<Names>,
+}
+
+impl Tape {
+    /// Makes a cell's market, or reads its files.
+    fn of(cell: &Cell) -> Result<Self> {
+        let rejects = Rejects::default();
+        let mut around = play::surroundings(&cell.config, Arc::default(), rejects.clone(), Arc::default());
+        // All of it is read; the cell's schedule says how much of it is played.
+        around.play_for = None;
+        let ticks = match &cell.source {
+            Source::Market(market) => market.tape(&around.symbols, cell.config.rules),
+            Source::Recorded(inputs) => {
+                if inputs.is_stream() {
+                    let text =
+                        "standard input comes once, and several runs play the same ticks: save it to a file first";
+                    return Err(Error::Usage(text.into()));
+                }
+                let ticks = whole(inputs, Pacing::Max, cell.config.limit, MOST_TICKS as usize, &around)?;
+                if rejects.count() > 0 {
+                    eprintln!("{}: {} lines were rejected and are in no run", inputs.path, count(rejects.count()));
+                }
+                ticks
+            }
+        };
+        Ok(Tape { key: cell.tape_key(), ticks, symbols: around.symbols, venues: around.venues })
+    }
+}
+
+/// The tapes that are in memory.
+pub struct Tapes {
+    kept: Vec<Rc<Tape>>,
+    most: u64,
+}
+
+impl Tapes {
+    /// No tapes yet, and at most so many ticks of them.
+    pub fn at_most(ticks: u64) -> Self {
+        Tapes { kept: Vec::new(), most: ticks }
+    }
+
+    /// The tape of a cell, which is made or read where that was not done for another; the oldest make room for it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or does not fit into memory.
+    pub fn of(&mut self, cell: &Cell) -> Result<Rc<Tape>> {
+        let key = cell.tape_key();
+        if let Some(tape) = self.kept.iter().find(|tape| tape.key == key) {
+            return Ok(tape.clone());
+        }
+        let kept = |tapes: &[Rc<Tape>]| tapes.iter().map(|tape| tape.ticks.len() as u64).sum::<u64>();
+        while !self.kept.is_empty() && kept(&self.kept) + cell.ticks().unwrap_or(0) > self.most {
+            self.kept.remove(0);
+        }
+        let tape = Rc::new(Tape::of(cell)?);
+        self.kept.push(tape.clone());
+        Ok(tape)
+    }
+}
+
+/// The schedule of a cell on its tape.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// When each tick that is played is due, in nanoseconds from the schedule's beginning.
+    pub dues: Vec<u64>,
+    /// How many of them are warm-up.
+    pub warmup: usize,
+    /// When it ends.
+    pub ends: u64,
+}
+
+impl Plan {
+    /// The schedule of a cell.
+    ///
+    /// # Errors
+    /// When the tape is too short for what the cell is to measure.
+    pub fn of(cell: &Cell, tape: &Tape) -> Result<Self> {
+        let (warmup, cut) = (cell.config.knobs.warmup, cell.config.play_for.unwrap_or(u64::MAX));
+        let all = due_times(&tape.ticks, cell.config.pacing.on(&tape.ticks));
+        let dues: Vec<u64> = all.map_while(|due| due.filter(|due| *due < cut)).collect();
+        let (last, asked) = (dues.last().copied().unwrap_or(0), cell.ends());
+        let too_short = |text: String| Err(Error::Usage(format!("the tape lasts {} at this pace, {text}", span(last))));
+        if cell.span.is_some() && (last as f64) < asked as f64 * ENOUGH && dues.len() == tape.ticks.len() {
+            let asked = span(asked);
+            return too_short(format!("and the warm-up and --for take {asked}: give a shorter --for or a lower rate"));
+        }
+        let warm = dues.partition_point(|due| *due < warmup);
+        if warm == dues.len() {
+            let warmup = span(warmup);
+            return too_short(format!("and all of it is warm-up ({warmup}): give a shorter --warmup or a lower rate"));
+        }
+        Ok(Plan { dues, warmup: warm, ends: asked.max(last + 1) })
+    }
+
+    /// Ticks that are measured.
+    pub fn measured(&self) -> u64 {
+        (self.dues.len() - self.warmup) as u64
+    }
+}

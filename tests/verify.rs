@@ -1,0 +1,68 @@
+//! `PIPELINE verify` as a user meets it: what is right is told to be equal, with the digest of a run, and what is wrong
+//! is shown with its window and its ticks. What this can catch: a verification that reads another tape than a run, or
+//! that cannot say no. What it cannot: a rule that oracle and operator both misread.
+
+mod program;
+
+use std::path::Path;
+
+use program::{Folder, run, run_on};
+
+const TAPE: &str = "ts_event,symbol,price,size,seq,action,ref_seq
+1700000040000000000,A,10,1,1,,
+1700000040100000000,B,20,2,2,,
+not a line
+1700000041500000000,A,11,1,3,,
+1700000042000000000,A,,,4,cancel,1
+1700000042000000000,B,21,5,5,correct,2
+1700000042000000000,A,,,6,cancel,99
+1700000049000000000,A,12,1,7,,
+1700000042100000000,A,13,1,8,quote,
+";
+
+/// What `verify` says is equal: the rows, and the digest.
+fn digest_of(said: &str) -> &str {
+    assert!(said.starts_with("equal: 3 bars, digest "), "{said}");
+    &said.lines().next().unwrap()["equal: 3 bars, digest ".len()..]
+}
+
+#[test]
+fn what_is_equal_has_the_digest_and_the_ledger_of_a_run() {
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", TAPE);
+    let said = run(&["verify", "--input", &input]).exits(0).stdout;
+    let played = folder.play(&input, &[]);
+    assert_eq!(digest_of(&said), played.digest());
+    let ledger = "read 9 = on time 4 + amended 2 + late 0 + rejected 1 + unmatched 1 + ignored 1";
+    assert!(said.contains(ledger), "{said}");
+    for knobs in [&["-w", "1", "--batch", "1"][..], &["-w", "3", "--set", "output.to=none"]] {
+        let again = run(&[&["verify", "--input", &input], knobs].concat()).exits(0).stdout;
+        assert_eq!(again, said);
+    }
+    assert_eq!(run_on(TAPE.as_bytes(), &["verify", "--input", "-"]).exits(0).stdout, said);
+}
+
+#[test]
+fn the_made_up_market_and_a_part_of_a_tape_can_be_verified() {
+    let market = ["--set", "market.length=1s", "--set", "market.rate=20k/s", "--window", "100ms"];
+    let said = run(&[&["verify"], &market[..]].concat()).exits(0).stdout;
+    assert!(said.starts_with("equal: ") && said.contains("read 20000"), "{said}");
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", TAPE);
+    let said = run(&["verify", "--input", &input, "--limit", "2"]).exits(0).stdout;
+    assert!(said.contains("equal: 2 bars"), "{said}");
+    let said = run(&["verify", "--input", &input, "--speed", "1x", "--for", "1s"]).exits(0).stdout;
+    assert!(said.contains("equal: 2 bars"), "{said}");
+}
+
+#[test]
+fn verifying_writes_nothing_and_refuses_what_a_run_refuses() {
+    let folder = Folder::new();
+    let (input, out) = (folder.write("tape.csv", TAPE), folder.arg("out"));
+    run(&["verify", "--input", &input, "--out", &out]).exits(0);
+    assert!(!Path::new(&out).exists());
+    run(&["verify", "--input", &folder.arg("none.csv")]).exits(1).says(&["none.csv"]);
+    run(&["verify", "--set", "late.policy=ammend"]).exits(78).says(&["did you mean `amend`"]);
+    let help = run(&["verify", "--help"]).exits(0).stdout;
+    assert!(help.contains("512 bytes a record"), "{help}");
+}
