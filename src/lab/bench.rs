@@ -57,11 +57,12 @@ impl<'a, 'p> Bench<'a, 'p> {
         }
         let outcome = outcome?;
         let traces = Traces::new(&outcome, guard.timeline, &control);
-        Ok(Some(Measured { traces, ..Measured::new(cell, &plan, repeat, &outcome, cpu, Percentiles::of(&control)) }))
+        let measured = Measured::new(cell, &plan, repeat, &outcome, cpu, Percentiles::of(&control));
+        Ok(Some(Measured { traces, ..measured }))
     }
 }
 
-/// Follows a run second by second, and stops it when it has not drained in time, or when the sweep is to end.
+/// Follows a run second by second, and stops it when it has not drained in time, or when the lab is to end.
 struct Guard<'a> {
     stop: Arc<AtomicBool>,
     asked: &'a AtomicBool,

@@ -17,6 +17,7 @@ mod sweep;
 mod table;
 mod tape;
 mod traces;
+mod tape;
 
 pub use bench::{Bench, Play};
 pub use cell::{Cell, Measured, Source};
