@@ -1,5 +1,7 @@
 //! `main` for every pipeline: flags, configuration, Ctrl-C, exit codes.
 
+mod capacity;
+mod cells;
 mod difference;
 mod flags;
 mod run;
@@ -19,6 +21,7 @@ use crate::lab::Asked;
 use crate::operators::{Changes, Ticks};
 use crate::oracle::{Corrected, Expected};
 use crate::row::Row;
+use capacity::CapacityFlags;
 use flags::Flags;
 use sweep::{ReportFlags, SweepFlags};
 
@@ -63,6 +66,15 @@ enum Command {
     ///
     /// It is written into the folder of the sweep; of several, into the current folder, or where --out says.
     Report(ReportFlags),
+    /// Search for the highest rate that each setting sustains, and tell its latency below it
+    ///
+    /// Settings are given as for a sweep: --batch 1,16,256 --workers 1,2. The rate grows by half, from --rate on, until
+    /// it fails, and what is in doubt is then halved until it is known within 2%. A rate holds if what was due was
+    /// applied in time (99.9%), nothing was lost, the backlog did not grow, and latency kept to --slo; it fails when it
+    /// failed twice. Then latency is measured at 50% and 80% of the highest rate.
+    ///
+    /// The table goes to standard output; with --out DIR, capacity.csv and capacity.json hold every run.
+    Capacity(CapacityFlags),
 }
 
 /// Runs a pipeline as a program: `defaults` is its commented TOML, which is its manual too, and `oracle` makes the same
@@ -119,6 +131,9 @@ where
     if let Some(Command::Report(asked)) = &command {
         return sweep::report(asked, flags.out.as_deref());
     }
+    if let Some(Command::Capacity(asked)) = &command {
+        return capacity::capacity(name, defaults, flags, asked, pipeline);
+    }
     let mut layers = flags.layers(name, defaults)?;
     let (config, settings) = (Config::read(&mut layers), S::read(&mut layers));
     let asked = Asked::read(&mut layers);
@@ -135,7 +150,7 @@ where
             let oracle = |tape: &Corrected| oracle(tape, &for_oracle).into();
             verify::verify(&config, move |ticks| pipeline(ticks, &settings), oracle)
         }
-        Some(Command::Sweep(_) | Command::Report(_)) | None => {
+        Some(Command::Sweep(_) | Command::Report(_) | Command::Capacity(_)) | None => {
             run::play_once(name, &config, &effective, move |ticks| pipeline(ticks, &settings))
         }
     }
