@@ -5,7 +5,7 @@ mod symbol_state;
 mod window_aggregate;
 mod write_to;
 
-pub use context::{Context, Counters, Failure, Ticks};
+pub use context::{Context, Counters, Failure, Ticks, stamp_of, watermark_of};
 pub use window_aggregate::Summary;
 pub use write_to::{Written, write_to};
 

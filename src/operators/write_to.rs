@@ -7,7 +7,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::probe::Probe;
 
 use super::Changes;
-use super::context::Context;
+use super::context::{Context, watermark_of};
 use crate::row::{Row, Texts};
 use crate::sink::Sink;
 
@@ -64,7 +64,7 @@ pub fn write_to<R: Row>(
                         }
                     });
                     totals.set(total);
-                    let passed = frontier.frontier().first().map_or(i64::MAX, |ms| *ms as i64);
+                    let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
                     if changed {
                         if !context.failure.is_set()
                             && let Err(error) = sink.flush()
