@@ -44,6 +44,10 @@ pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
     /// What such rows are called, in the plural: the name of their file.
     const NAME: &'static str;
 
+    /// So many leading columns say what a row is about: in the end no two rows agree in them. Of the other columns one
+    /// is never empty, so that a row can be told from the mark that there is none.
+    const KEY_COLUMNS: usize;
+
     /// The columns' names, in the order of [`Row::fields`].
     fn columns() -> Vec<&'static str>;
 
@@ -84,6 +88,17 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// All of them.
+    pub const ALL: [Encoding; 2] = [Encoding::Csv, Encoding::Jsonl];
+
+    /// What files in this form are called at the end.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Encoding::Csv => "csv",
+            Encoding::Jsonl => "jsonl",
+        }
+    }
+
     /// The header line of rows with these columns, empty where the encoding has none.
     pub fn header(self, columns: &[&str]) -> String {
         match self {
@@ -92,22 +107,77 @@ impl Encoding {
         }
     }
 
-    /// Appends the row's line to `out`.
+    /// Appends the row's line to `out`; `columns` are [`Row::columns`].
     pub fn write<R: Row>(self, row: &R, texts: &Texts, columns: &[&str], out: &mut Vec<u8>) {
-        let mut column = 0;
+        let mut at = 0;
         row.fields(texts, &mut |field| {
-            match self {
-                Encoding::Csv if column > 0 => out.push(b','),
-                Encoding::Csv => {}
-                Encoding::Jsonl => {
-                    out.extend_from_slice(if column == 0 { b"{\"" } else { b",\"" });
-                    out.extend_from_slice(columns[column].as_bytes());
-                    out.extend_from_slice(b"\":");
-                }
-            }
+            self.column(at, columns[at], out);
             self.value(field, out);
-            column += 1;
+            at += 1;
         });
+        self.end_line(out);
+    }
+
+    /// Appends the line of a row that is inserted (`diff` 1) or retracted (-1) at a logical time; `columns` are
+    /// `time`, `diff` and then [`Row::columns`].
+    pub fn write_change<R: Row>(
+        self,
+        (time, diff): (EventTime, isize),
+        row: &R,
+        texts: &Texts,
+        columns: &[&str],
+        out: &mut Vec<u8>,
+    ) {
+        self.column(0, columns[0], out);
+        self.value(Field::Time(time), out);
+        self.column(1, columns[1], out);
+        out.extend_from_slice(itoa::Buffer::new().format(diff).as_bytes());
+        let mut at = 2;
+        row.fields(texts, &mut |field| {
+            self.column(at, columns[at], out);
+            self.value(field, out);
+            at += 1;
+        });
+        self.end_line(out);
+    }
+
+    /// Appends the line that says that there is no row about this any more: its key, and no value for the rest.
+    pub fn write_tombstone<R: Row>(self, row: &R, texts: &Texts, columns: &[&str], out: &mut Vec<u8>) {
+        let mut at = 0;
+        row.fields(texts, &mut |field| {
+            self.column(at, columns[at], out);
+            self.value(if at < R::KEY_COLUMNS { field } else { Field::Price(None) }, out);
+            at += 1;
+        });
+        self.end_line(out);
+    }
+
+    /// Appends the columns that say what the row is about.
+    pub fn write_key<R: Row>(self, row: &R, texts: &Texts, out: &mut Vec<u8>) {
+        let mut at = 0;
+        row.fields(texts, &mut |field| {
+            if at < R::KEY_COLUMNS {
+                self.value(field, out);
+                out.push(b',');
+            }
+            at += 1;
+        });
+    }
+
+    /// What stands before the value of a column.
+    fn column(self, at: usize, name: &str, out: &mut Vec<u8>) {
+        match self {
+            Encoding::Csv if at > 0 => out.push(b','),
+            Encoding::Csv => {}
+            Encoding::Jsonl => {
+                out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b"\":");
+            }
+        }
+    }
+
+    fn end_line(self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self == Encoding::Jsonl { b"}\n" } else { b"\n" });
     }
 

@@ -12,6 +12,7 @@ use crate::batch::BatchLimits;
 use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use crate::row::Encoding;
 use crate::runtime::Knobs;
+use crate::sink::Mode;
 use crate::source::{Inputs, Pacing};
 use crate::tape::format::{COLUMNS, Format};
 use crate::tape::{Market, PartitionRules};
@@ -73,6 +74,8 @@ pub struct Config {
     pub output: Output,
     /// In which form.
     pub encoding: Encoding,
+    /// What they tell of changes.
+    pub mode: Mode,
     /// Memory for rows until the run ends, in bytes.
     pub buffer_bytes: usize,
 }
@@ -127,6 +130,7 @@ struct RunSection {
 struct OutputSection {
     to: String,
     format: OutputFormat,
+    mode: OutputMode,
     buffer: Bytes,
 }
 
@@ -143,6 +147,15 @@ enum InputFormat {
 enum OutputFormat {
     Csv,
     Jsonl,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OutputMode {
+    Auto,
+    Final,
+    Changes,
+    Upsert,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -283,6 +296,11 @@ impl Config {
                 warmup: 0,
             },
             strict: run.strict,
+            mode: match (output.mode, &to) {
+                (OutputMode::Upsert, _) | (OutputMode::Auto, Output::Stdout) => Mode::Upsert,
+                (OutputMode::Changes, _) => Mode::Changes,
+                (OutputMode::Final | OutputMode::Auto, _) => Mode::Final,
+            },
             output: to,
             encoding: match output.format {
                 OutputFormat::Csv => Encoding::Csv,

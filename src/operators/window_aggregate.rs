@@ -31,6 +31,7 @@ pub struct Summary<V> {
 
 impl<V: Value> Row for Summary<V> {
     const NAME: &'static str = V::NAME;
+    const KEY_COLUMNS: usize = 3;
 
     fn columns() -> Vec<&'static str> {
         ["symbol", "ts_open", "ts_close"].iter().chain(V::COLUMNS).copied().collect()
