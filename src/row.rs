@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::tick::{Names, Price, Symbol, Venue, mix, stable_hash};
+use crate::tick::{Names, Price, Symbol, Venue, mix, stable_hash, write_decimal};
 use crate::time::EventTime;
 use crate::window::Window;
 
@@ -16,6 +16,8 @@ pub enum Field<'a> {
     Time(EventTime),
     /// A price, or none.
     Price(Option<Price>),
+    /// An exact amount in units of 1e-9, or none: a sum of money, a percentage.
+    Amount(Option<i128>),
     /// A count of something.
     Count(u64),
 }
@@ -69,7 +71,8 @@ pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
                 Field::Text(text) => stable_hash(text.as_bytes()),
                 Field::Time(ts) => ts as u64,
                 Field::Price(Some(price)) => mix(price.0 as u64),
-                Field::Price(None) => u64::MAX,
+                Field::Price(None) | Field::Amount(None) => u64::MAX,
+                Field::Amount(Some(amount)) => mix(amount as u64 ^ mix((amount >> 64) as u64)),
                 Field::Count(count) => count,
             };
             hash = mix(hash.rotate_left(5) ^ word);
@@ -188,8 +191,9 @@ impl Encoding {
             Field::Time(ts) => out.extend_from_slice(itoa::Buffer::new().format(ts).as_bytes()),
             Field::Count(count) => out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes()),
             Field::Price(Some(price)) => price.write(out),
-            Field::Price(None) if self == Encoding::Jsonl => out.extend_from_slice(b"null"),
-            Field::Price(None) => {}
+            Field::Amount(Some(amount)) => write_decimal(amount < 0, amount.unsigned_abs(), out),
+            Field::Price(None) | Field::Amount(None) if self == Encoding::Jsonl => out.extend_from_slice(b"null"),
+            Field::Price(None) | Field::Amount(None) => {}
         }
     }
 

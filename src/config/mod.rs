@@ -7,6 +7,7 @@ mod known;
 mod layer;
 mod layers;
 mod maybe;
+mod movers;
 mod problems;
 mod settings;
 #[cfg(test)]
@@ -16,5 +17,6 @@ mod units;
 pub use effective::{Effective, Origin};
 pub use layers::Layers;
 pub use maybe::Maybe;
+pub use movers::Movers;
 pub use settings::{Config, Input, Output, Settings};
 pub use units::{Bytes, Count, Rate, Span, Speed};
