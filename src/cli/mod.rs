@@ -5,6 +5,7 @@ mod cells;
 mod compare;
 mod difference;
 mod flags;
+mod outlet;
 mod retune;
 mod run;
 mod sweep;
@@ -51,7 +52,7 @@ enum Command {
     /// Rows, ledger and digest are compared bit for bit. Prints "equal: ...", or the first row that differs with the
     /// records of its window, and exits with 1.
     ///
-    /// The oracle holds the whole tape: it takes up to 512 bytes a record, and what would not fit into the memory that
+    /// The oracle holds the whole tape: it takes up to 768 bytes a record, and what would not fit into the memory that
     /// is free is refused. --limit N verifies the beginning of a longer tape.
     Verify,
     /// Run every combination of settings, and compare their latency, throughput and CPU
