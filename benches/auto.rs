@@ -1,17 +1,18 @@
-//! Does a run that chooses its own waits come near the best that can be chosen by hand? `cargo bench --bench auto`, about
-//! eight minutes; with `-- --quick` one minute, which shows that it works and no more.
+//! Does a run that chooses its own waits come near the best that can be chosen by hand? `cargo bench --bench auto`,
+//! about eight minutes; with `-- --quick` one minute, which shows that it works and no more.
 //!
 //! Measured: cores in use and the p99 of ticks, after a warm-up, of three loads under `batch.policy = "auto"` and under
 //! fixed settings, at a target of 2 ms: a constant 500,000 ticks a second; 100,000 that become a million halfway; and
 //! bursts of ten times the rate, 100 ms in each second. The whole runtime is in it, on as many workers as cores, two at
 //! most, which park when they have nothing to do.
 //!
-//! The limit: the fixed setting that keeps to the target on the fewest cores, found by trying all of them in the same run,
-//! with the repeats of all settings taking turns.
+//! The limit: the fixed setting that keeps to the target on the fewest cores, found by trying all of them in the same
+//! run, with the repeats of all settings taking turns.
 //!
-//! Reading it: figures are medians of the repeats, with the range of p99. The verdict of a load is `within 10%` when auto
-//! keeps to the target, too, and takes at most a tenth more of a core. Where no fixed setting keeps to the target, the
-//! machine is too restless, and nothing is concluded. All runs of one load must have the same digest, else the bench fails.
+//! Reading it: figures are medians of the repeats, with the range of p99. The verdict of a load is `within 10%` when
+//! auto keeps to the target, too, and takes at most a tenth more of a core. Where no fixed setting keeps to the
+//! target, the machine is too restless, and nothing is concluded. All runs of one load must have the same digest, else
+//! the bench fails.
 
 mod bars;
 
