@@ -64,7 +64,8 @@ enum Command {
     Sweep(SweepFlags),
     /// Make report.html anew from the folders of saved sweeps; of several, it shows them side by side
     ///
-    /// It is written into the folder of the sweep; of several, into the current folder, or where --out says.
+    /// It is written into the folder of the sweep, with sweep.svg; of several, into the current folder. --out DIR puts it
+    /// elsewhere.
     Report(ReportFlags),
     /// Compare two runs or two sweeps, by the folders that they wrote with --out
     ///

@@ -127,7 +127,7 @@ where
     print(&table(&sweep, &results))?;
     if let Output::Folder(folder) = &config.output {
         write(folder, &sweep, &results)?;
-        write_picture(folder)?;
+        write_picture(folder, folder)?;
         let page = write_report(slice::from_ref(folder), folder)?;
         tell(format_args!("\nthe report is {}\n", page.display()));
     }
@@ -146,7 +146,7 @@ pub struct ReportFlags {
     folders: Vec<PathBuf>,
 }
 
-/// Makes the page of saved sweeps: into `out`, or else into the folder of the one, or here for several.
+/// Makes the page of saved sweeps, and the picture of one: into `out`, or else into the folder of the one, or here for several.
 pub fn report(asked: &ReportFlags, out: Option<&str>) -> Result<ExitCode> {
     let into = match (out, &asked.folders[..]) {
         (Some(out), _) => Path::new(out),
@@ -154,6 +154,9 @@ pub fn report(asked: &ReportFlags, out: Option<&str>) -> Result<ExitCode> {
         (None, _) => Path::new("."),
     };
     fs::create_dir_all(into).doing(|| format!("making the folder {}", into.display()))?;
+    if let [folder] = &asked.folders[..] {
+        write_picture(folder, into)?;
+    }
     let page = write_report(&asked.folders, into)?;
     print(&format!("{}\n", page.display()))
 }

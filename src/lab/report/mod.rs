@@ -21,13 +21,13 @@ pub fn write_report(folders: &[PathBuf], into: &Path) -> Result<PathBuf> {
     put(path, page::page(&Saved::read(folders)?)?)
 }
 
-/// Writes `sweep.svg` into a sweep's folder.
+/// Writes `sweep.svg` into a folder: what the sweep in `folder` says, in one picture.
 ///
 /// # Errors
 /// When the folder is not a sweep's, or the picture cannot be written.
-pub fn write_picture(folder: &Path) -> Result<PathBuf> {
+pub fn write_picture(folder: &Path, into: &Path) -> Result<PathBuf> {
     let saved = Saved::read(&[folder.to_owned()])?;
-    put(folder.join("sweep.svg"), picture::picture(&saved))
+    put(into.join("sweep.svg"), picture::picture(&saved))
 }
 
 fn put(path: PathBuf, text: String) -> Result<PathBuf> {

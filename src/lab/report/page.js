@@ -101,6 +101,7 @@ function frame(name, x, y) {
   const taken = [];
   function mark(words, at, to, fill) {
     const free = (b) => b > top && b < height - bottom + 4 && !taken.some(([a, c]) => Math.abs(a - at) < 14 && Math.abs(c - b) < 11);
+    at = Math.min(at, width - g.measureText(words).width - 1);
     const b = [0, 11, -11, 22, -22, 33, -33, 44, -44].map((by) => to + by).find(free) ?? to;
     taken.push([at, b]);
     text(words, at, b, "left", fill);
@@ -155,6 +156,8 @@ function ccdf() {
 
 function heat() {
   const none = { at: (value) => value, label: "", ticks: [] };
+  const tall = data.heat.reduce((sum, panel) => sum + 58 + 30 * panel.ys.length, 0);
+  document.getElementById("heat").style.height = Math.max(300, tall) + "px";
   const chart = frame("heat", none, none);
   const { g, text } = chart;
   g.clearRect(0, 0, chart.width, chart.height);
@@ -178,7 +181,9 @@ function heat() {
       g.fillRect(a + 1, b + 1, wide - 2, high - 2);
       g.globalAlpha = 1;
       const ink = css(depth > 0.6 ? "--paper" : "--ink");
-      const words = [span(box.p99) + (box.star ? " \u2605" : ""), box.remark].filter(Boolean);
+      let words = [span(box.p99) + (box.star ? " \u2605" : ""), box.remark].filter(Boolean);
+      if (high < 36) words = [words.join(", ")];
+      if (g.measureText(words[0]).width > wide - 4) words = [span(box.p99)];
       words.forEach((it, n) => text(it, a + wide / 2, b + high / 2 + 4 + 15 * (n - (words.length - 1) / 2), "center", ink));
     }
     chart.drew(panel.boxes.length);
@@ -188,8 +193,8 @@ function heat() {
 function price() {
   const cells = shown();
   const floor = data.noise_p99;
-  const format = data.by_rate ? rate : (value) => String(value);
-  const x = linearScale(cells.map((cell) => cell.price), format, data.by_rate ? "ticks a second" : "cores in use");
+  const [format, unit] = data.has_cores ? [String, "cores in use"] : [rate, "ticks a second applied"];
+  const x = linearScale(cells.map((cell) => cell.price), format, unit);
   const y = logScale([...cells.flatMap((cell) => [cell.low, cell.high]), ...floor], span, "p99, and its range");
   const chart = frame("price", x, y);
   const { g, px, py, text, rule } = chart;
@@ -200,9 +205,9 @@ function price() {
     text("noise", chart.width - chart.right, py(nanos) - 4, "right");
   }
   g.setLineDash([]);
-  for (const sweep of data.noise.keys()) {
-    const front = cells.filter((cell) => cell.front && cell.sweep === sweep).sort((a, b) => a.price - b.price);
-    chart.line(front.map((cell) => [cell.price, cell.p99]), css("--accent"), { wide: 1 });
+  for (const front of data.fronts) {
+    const points = front.map((at) => data.cells[at]).filter((cell) => cells.includes(cell));
+    chart.line(points.map((cell) => [cell.price, cell.p99]), css("--accent"), { wide: 1 });
   }
   for (const cell of cells) {
     [g.strokeStyle, g.lineWidth] = [colour(cell), 1.5];

@@ -19,7 +19,7 @@ const CHARTS: [(&str, &str); 7] = [
     ("closes", "Window close: first and last rows"),
 ];
 
-/// So many cells are shown at first; of more, those on the front.
+/// So many cells are shown at first.
 const MOST_SHOWN: usize = 8;
 
 /// What the page's charts are drawn from.
@@ -29,18 +29,19 @@ struct Data {
     /// Of each sweep, what the machine did to a sleeper: see [`curve`].
     noise: Vec<Vec<(f64, u64)>>,
     noise_p99: Vec<u64>,
+    /// Of each front, its cells by what they cost.
+    fronts: Vec<Vec<usize>>,
     heat: Vec<Panel>,
-    by_rate: bool,
+    has_cores: bool,
 }
 
 /// A cell, as it is drawn.
 #[derive(Serialize)]
 struct Line {
     at: usize,
-    sweep: usize,
     front: bool,
     star: bool,
-    /// Cores in use, or ticks a second where cells differ by that.
+    /// Cores in use, or ticks a second where that is not known.
     price: f64,
     p99: u64,
     low: u64,
@@ -79,8 +80,7 @@ struct Square {
 /// When the data cannot be written as JSON.
 pub fn page(saved: &Saved) -> Result<String> {
     let data = serde_json::to_string(&data(saved)).map_err(|e| Error::Input(format!("writing report.html: {e}")))?;
-    let names: Vec<&str> = saved.sweeps.iter().map(|sweep| sweep.manifest.pipeline.as_str()).collect();
-    let title = format!("{} sweep", names.join(", "));
+    let title = format!("{} sweep", saved.pipelines());
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -163,8 +163,7 @@ fn section(saved: &Saved, at: usize) -> String {
 /// Which cells are drawn.
 fn choice(saved: &Saved) -> String {
     let mut out = String::from("<fieldset><legend>Cells in the charts</legend>\n");
-    for cell in &saved.cells {
-        let shown = saved.cells.len() <= MOST_SHOWN || cell.pareto || cell.star;
+    for (cell, shown) in saved.cells.iter().zip(saved.foremost(MOST_SHOWN)) {
         let (checked, star) = (if shown { " checked" } else { "" }, if cell.star { " \u{2605}" } else { "" });
         let _ = writeln!(
             out,
@@ -197,27 +196,28 @@ fn figure(saved: &Saved, name: &str, head: &str) -> String {
 }
 
 fn data(saved: &Saved) -> Data {
-    let by_rate = saved.has_rates();
+    let has_cores = saved.has_cores();
+    let numbers = |front: &Vec<&Cell>| front.iter().map(|cell| cell.at).collect();
     Data {
-        cells: saved.cells.iter().map(|cell| line(cell, by_rate)).collect(),
+        cells: saved.cells.iter().map(|cell| line(cell, has_cores)).collect(),
         noise: saved.sweeps.iter().map(|sweep| curve(&sweep.machine)).collect(),
         noise_p99: saved.sweeps.iter().map(|sweep| sweep.machine.value_at_quantile(0.99)).collect(),
+        fronts: saved.fronts().iter().map(numbers).collect(),
         heat: (0..saved.sweeps.len()).flat_map(|at| panels(saved, at)).collect(),
-        by_rate,
+        has_cores,
     }
 }
 
-fn line(cell: &Cell, by_rate: bool) -> Line {
+fn line(cell: &Cell, has_cores: bool) -> Line {
     let it = &cell.summary;
     let slowest = ["source", "batch", "operators"].map(|stage| cell.slowest.share(stage));
     let first_end = cell.closes.first().map_or(0, |close| close.end_ms);
     let measured = cell.timeline.iter().filter(|second| second.measured > 0);
     Line {
         at: cell.at,
-        sweep: cell.sweep,
         front: cell.pareto,
         star: cell.star,
-        price: if by_rate { it.achieved } else { it.cores.unwrap_or(0.0) },
+        price: cell.price(has_cores),
         p99: it.tick.p99,
         low: it.p99_range.0,
         high: it.p99_range.1,

@@ -8,7 +8,10 @@ use crate::report::{count, span};
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 540.0;
 const TOP: f64 = 66.0;
-const WIDTH: f64 = 900.0;
+
+/// Where the names of the cells begin, and how wide a letter of theirs is.
+const NAMES: f64 = RIGHT + 46.0;
+const LETTER: f64 = 8.0;
 
 /// The height of a line of text.
 const LINE: f64 = 20.0;
@@ -27,9 +30,12 @@ const STYLE: &str = "
 
 /// A picture of a sweep: what p99 costs, in cores or, where the rates differ, in ticks a second.
 pub fn picture(saved: &Saved) -> String {
-    let by_rate = saved.has_rates();
-    let price = |cell: &Cell| if by_rate { cell.summary.achieved } else { cell.summary.cores.unwrap_or(0.0) };
+    let has_cores = saved.has_cores();
+    let price = |cell: &Cell| cell.price(has_cores);
     let bottom = (TOP + LINE * saved.cells.len() as f64).max(380.0);
+    // Of the starred one a star follows.
+    let longest = saved.cells.iter().map(|cell| cell.name.chars().count() + 2).max().unwrap_or(0);
+    let width = (NAMES + LETTER * longest as f64 + 90.0).max(NAMES + 240.0);
     let noise = saved.sweeps.iter().map(|sweep| sweep.machine.value_at_quantile(0.99)).max().unwrap_or(0);
 
     let (x_ticks, most) = even_ticks(saved.cells.iter().map(price).fold(0.0, f64::max));
@@ -40,7 +46,7 @@ pub fn picture(saved: &Saved) -> String {
     let y = |nanos: u64| bottom - (nanos.max(1) as f64 / low).ln() / (high / low).ln() * (bottom - TOP);
 
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"{}\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {:.0}\" role=\"img\" aria-label=\"{}\">\n\
          <style>{STYLE}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n",
         bottom + 56.0,
         escaped(&super::words::caption(saved, "price")),
@@ -62,19 +68,19 @@ pub fn picture(saved: &Saved) -> String {
     }
     for value in &x_ticks {
         put(rule("rule", [x(*value), TOP, x(*value), bottom]));
-        let words = if by_rate { count(*value as u64) } else { format!("{value}") };
+        let words = if has_cores { format!("{value}") } else { count(*value as u64) };
         put(text(x(*value), bottom + 18.0, "middle", "faint", &words));
     }
-    let unit = if by_rate { "ticks a second applied" } else { "cores in use" };
+    let unit = if has_cores { "cores in use" } else { "ticks a second applied" };
     put(text((LEFT + RIGHT) / 2.0, bottom + 40.0, "middle", "faint", unit));
     put(rule("noise", [LEFT, y(noise), RIGHT, y(noise)]));
     put(text(RIGHT - 4.0, y(noise) - 5.0, "end", "faint", "the machine's own p99"));
 
-    let mut front: Vec<&Cell> = saved.cells.iter().filter(|cell| cell.pareto).collect();
-    front.sort_by(|a, b| price(a).total_cmp(&price(b)));
     let point = |cell: &&Cell| format!("{:.1},{:.1}", x(price(cell)), y(cell.summary.tick.p99));
-    let points = front.iter().map(point).collect::<Vec<_>>().join(" ");
-    put(format!("<polyline class=\"front\" points=\"{points}\"/>"));
+    for front in saved.fronts() {
+        let points = front.iter().map(point).collect::<Vec<_>>().join(" ");
+        put(format!("<polyline class=\"front\" points=\"{points}\"/>"));
+    }
     let mut taken: Vec<(f64, f64)> = Vec::new();
     for cell in &saved.cells {
         let (at, p99, (least, most)) = (x(price(cell)), y(cell.summary.tick.p99), cell.summary.p99_range);
@@ -90,27 +96,25 @@ pub fn picture(saved: &Saved) -> String {
         put(text(place.0, place.1, "start", if cell.star { "best" } else { "" }, &(cell.at + 1).to_string()));
     }
 
-    let column = RIGHT + 36.0;
-    put(text(WIDTH - 16.0, TOP - 14.0, "end", "faint", "p99, median of repeats"));
+    put(text(width - 16.0, TOP - 14.0, "end", "faint", "p99, median of repeats"));
     for (row, cell) in saved.cells.iter().enumerate() {
         let (at, best) = (TOP + LINE * (row as f64 + 0.5), if cell.star { "best" } else { "" });
         let star = if cell.star { " \u{2605}" } else { "" };
-        put(text(column, at, "end", best, &(cell.at + 1).to_string()));
-        put(text(column + 10.0, at, "start", best, &format!("{}{star}", cell.name)));
-        put(text(WIDTH - 16.0, at, "end", best, &span(cell.summary.tick.p99)));
+        put(text(NAMES - 10.0, at, "end", best, &(cell.at + 1).to_string()));
+        put(text(NAMES, at, "start", best, &format!("{}{star}", cell.name)));
+        put(text(width - 16.0, at, "end", best, &span(cell.summary.tick.p99)));
     }
     out + "</svg>\n"
 }
 
 fn title(saved: &Saved) -> String {
-    let pipelines: Vec<&str> = saved.sweeps.iter().map(|sweep| sweep.manifest.pipeline.as_str()).collect();
-    let rate = match saved.cells.first() {
-        Some(cell) if !saved.has_rates() => format!(" at {} ticks/s", count(cell.summary.offered.round() as u64)),
+    let rate = match saved.rates()[..] {
+        [rate] => format!(" at {} ticks/s", count(rate)),
         _ => String::new(),
     };
     let goal = saved.sweeps.first().and_then(|sweep| sweep.manifest.goal.as_ref());
     let goal = goal.map(|goal| format!(" (\u{2605} is the cheapest that keeps {goal})")).unwrap_or_default();
-    format!("{}{rate}: what p99 costs{goal}", pipelines.join(", "))
+    format!("{}{rate}: what p99 costs{goal}", saved.pipelines())
 }
 
 /// Ticks from zero on in round steps, and the end of the axis.

@@ -79,6 +79,18 @@ pub struct Cell {
     pub last_rows: Histogram<u64>,
 }
 
+impl Cell {
+    /// Ticks a second that it is offered.
+    pub fn rate(&self) -> u64 {
+        self.summary.offered.round() as u64
+    }
+
+    /// What it costs: cores in use, or where the system does not tell, ticks a second applied.
+    pub fn price(&self, has_cores: bool) -> f64 {
+        self.summary.cores.filter(|_| has_cores).unwrap_or(self.summary.achieved)
+    }
+}
+
 /// One sweep, as its folder tells.
 pub struct Sweep {
     pub folder: PathBuf,
@@ -160,10 +172,51 @@ impl Saved {
         self.cells.get(at)
     }
 
-    /// Whether the cells are offered several rates, so that throughput and not cores is what they differ by.
-    pub fn has_rates(&self) -> bool {
-        let offered = |cell: &Cell| cell.summary.offered.round();
-        self.cells.iter().any(|cell| (offered(cell) - offered(&self.cells[0])).abs() > 0.01 * offered(cell))
+    /// The pipelines, each once.
+    pub fn pipelines(&self) -> String {
+        let mut names: Vec<&str> = self.sweeps.iter().map(|sweep| sweep.manifest.pipeline.as_str()).collect();
+        names.dedup();
+        names.join(", ")
+    }
+
+    /// Whether the system tells how many cores each cell uses; where it does not, cells differ by their throughput.
+    pub fn has_cores(&self) -> bool {
+        self.cells.iter().all(|cell| cell.summary.cores.is_some())
+    }
+
+    /// The rates that are offered, in ticks a second, each once.
+    pub fn rates(&self) -> Vec<u64> {
+        let mut rates: Vec<u64> = self.cells.iter().map(Cell::rate).collect();
+        rates.sort_unstable();
+        rates.dedup();
+        rates
+    }
+
+    /// Which cells to show where all would be too many: of each sweep the front, and then those of the lowest p99.
+    pub fn foremost(&self, most: usize) -> Vec<bool> {
+        let each = most.div_ceil(self.sweeps.len().max(1));
+        let mut foremost = vec![false; self.cells.len()];
+        for sweep in 0..self.sweeps.len() {
+            let mut cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.sweep == sweep).collect();
+            cells.sort_by_key(|cell| (!cell.star, !cell.pareto, cell.summary.tick.p99));
+            cells.iter().take(each).for_each(|cell| foremost[cell.at] = true);
+        }
+        foremost
+    }
+
+    /// The fronts, each the cells of one sweep and rate by what they cost: what no other cell beats.
+    pub fn fronts(&self) -> Vec<Vec<&Cell>> {
+        let mut fronts: Vec<Vec<&Cell>> = Vec::new();
+        for cell in self.cells.iter().filter(|cell| cell.pareto) {
+            let same = |front: &&mut Vec<&Cell>| (front[0].sweep, front[0].rate()) == (cell.sweep, cell.rate());
+            match fronts.iter_mut().find(same) {
+                Some(front) => front.push(cell),
+                None => fronts.push(vec![cell]),
+            }
+        }
+        let cores = |cell: &Cell| cell.summary.cores.unwrap_or(0.0);
+        fronts.iter_mut().for_each(|front| front.sort_by(|a, b| cores(a).total_cmp(&cores(b))));
+        fronts
     }
 }
 

@@ -56,8 +56,10 @@ fn warnings(sweep: &Sweep, cells: &[&Cell]) -> Vec<String> {
     }
     let mut some = |what: fn(&Cell) -> bool, text: &str| {
         let named: Vec<&str> = cells.iter().filter(|cell| what(cell)).map(|cell| cell.name.as_str()).collect();
-        if !named.is_empty() {
-            warnings.push(format!("{text}: {}.", named.join(", ")));
+        match named.len() {
+            0 => {}
+            1..=4 => warnings.push(format!("{text}: {}.", named.join(", "))),
+            some => warnings.push(format!("{text}: {some} of {} cells, marked in the tables.", cells.len())),
         }
     };
     some(|cell| cell.summary.censored, "Censored, since they did not drain in time, so their latencies are too low");
@@ -129,12 +131,12 @@ pub fn caption(saved: &Saved, chart: &str) -> String {
             let p99s = || chosen.timeline.iter().filter(|second| second.measured > 0).map(|second| second.p99);
             let (least, most) = (p99s().min().unwrap_or(0), p99s().max().unwrap_or(0));
             let backlog = chosen.timeline.iter().map(|second| second.backlog).max().unwrap_or(0);
-            format!(
-                "Second by second, the p99 of {name} is between {} and {}, and at most {} ticks wait at a second's end.",
-                span(least),
-                span(most),
-                count(backlog)
-            )
+            let waiting = match backlog {
+                0 => "no tick waits".into(),
+                some => format!("at most {} ticks wait", count(some)),
+            };
+            let p99s = if least == most { span(least) } else { format!("between {} and {}", span(least), span(most)) };
+            format!("Second by second, the p99 of {name} is {p99s}; at a second's end {waiting}.")
         }
         "slowest" => {
             let share = |stage| format!("{:.0}%", 100.0 * chosen.slowest.share(stage).unwrap_or(0.0));
