@@ -72,9 +72,22 @@ pub fn play(
     around: &Surroundings,
 ) -> Outcome {
     let batch = BatchLimits::new(max_ticks, Duration::ZERO, u64::MAX);
+    let knobs = Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0 };
+    play_with(knobs, feeds, sinks, horizon, around, &mut Nobody)
+}
+
+/// The same with knobs, and somebody who follows.
+pub fn play_with(
+    knobs: Knobs,
+    feeds: Vec<Feed>,
+    sinks: Vec<Box<dyn Sink<Row> + Send>>,
+    horizon: Horizon,
+    around: &Surroundings,
+    watch: &mut dyn Watch,
+) -> Outcome {
     let plan = Plan {
         clock: around.clock.clone(),
-        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0 },
+        knobs,
         dial: Arc::default(),
         lateness: lateness(horizon),
         changes_every_ms: 1_000,
@@ -82,7 +95,7 @@ pub fn play(
         venues: Arc::default(),
         stop: Arc::default(),
     };
-    let outcome = runtime::run(plan, feeds, sinks, &mut Nobody, |ticks| ticks.window_aggregate::<Ohlcv>(windows()));
+    let outcome = runtime::run(plan, feeds, sinks, watch, |ticks| ticks.window_aggregate::<Ohlcv>(windows()));
     outcome.unwrap_or_else(|error| panic!("the run failed: {error}"))
 }
 

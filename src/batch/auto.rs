@@ -62,13 +62,14 @@ pub struct Round {
     pub applied: RunTime,
 }
 
-/// Chooses how long batches wait, so that the p99 of ticks keeps to a target on as little processor time as that allows.
+/// Chooses how long batches wait, so that the p99 of ticks keeps to a target on as little processor time as that
+/// allows.
 ///
-/// A wait costs latency and saves rounds, and how much is known beforehand: a batch of `n` ticks costs `a + b n`, so ticks
-/// that arrive at a rate of `r` take `T + a + b r T` where batches wait for `T`. That is solved for the target:
-/// `T = (headroom target - a - noise) / (1 + load)`, with `load = b r`. What the model leaves out shows in the p99 of each
-/// interval, and moves the headroom. One controller serves one worker; if every worker keeps to the target, so do all
-/// together.
+/// A wait costs latency and saves rounds, and how much is known beforehand: a batch of `n` ticks costs `a + b n`, so
+/// ticks that arrive at a rate of `r` take `T + a + b r T` where batches wait for `T`. That is solved for the target:
+/// `T = (headroom target - a - noise) / (1 + load)`, with `load = b r`. What the model leaves out shows in the p99 of
+/// each interval, and moves the headroom. One controller serves one worker; if every worker keeps to the target, so do
+/// all together.
 pub struct Auto {
     target: f64,
     most: f64,
