@@ -41,6 +41,9 @@ pub trait Aggregate: Clone + Default + 'static {
     /// it is and says `false`, and the summary is made anew from the prints.
     fn remove(&mut self, print: &Print) -> bool;
 
+    /// Takes in all that another summary was given.
+    fn combine(&mut self, other: &Self);
+
     /// The value, or `None` where no print was added.
     fn lower(&self) -> Option<Self::Value>;
 }

@@ -103,6 +103,16 @@ impl Aggregate for Ohlcv {
         true
     }
 
+    fn combine(&mut self, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.high = self.high.max(other.high);
+        self.low = self.low.min(other.low);
+        self.volume += other.volume;
+        self.trades += other.trades;
+        self.notional += other.notional;
+    }
+
     fn lower(&self) -> Option<Bar> {
         (self.trades > 0).then(|| Bar {
             open: self.first.price,
@@ -166,6 +176,27 @@ mod tests {
         let mut without = Ohlcv::default();
         [0, 1, 3, 4].iter().for_each(|i| without.add(&prints[*i]));
         assert_eq!(bar.lower(), without.lower());
+    }
+
+    #[test]
+    fn two_summaries_together_are_that_of_all_prints() {
+        let prints = [(3, 9), (1, 5), (4, 1), (2, 7), (5, 6)].map(|(ts_event, price)| Print {
+            ts_event,
+            seq: 0,
+            price: Price(price),
+            size: 2,
+            live: true,
+        });
+        let sum = |prints: &[Print]| {
+            let mut bar = Ohlcv::default();
+            prints.iter().for_each(|print| bar.add(print));
+            bar
+        };
+        for split in 0..=prints.len() {
+            let mut both = sum(&prints[..split]);
+            both.combine(&sum(&prints[split..]));
+            assert_eq!(both.lower(), sum(&prints).lower(), "split at {split}");
+        }
     }
 
     #[test]

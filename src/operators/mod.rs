@@ -4,7 +4,6 @@ mod context;
 mod movers;
 mod reference;
 mod standings;
-mod symbol_state;
 mod window_aggregate;
 mod write_to;
 

@@ -12,7 +12,9 @@ pub fn bars(tape: &Corrected, windows: &Tumbling) -> Vec<Summary<Bar>> {
     for trade in tape.trades.values().flatten() {
         held.entry((windows.window_of(trade.ts_event), trade.symbol)).or_default().push(trade);
     }
-    held.into_iter().map(|((window, symbol), trades)| Summary { window, symbol, value: bar(&trades) }).collect()
+    held.into_iter()
+        .map(|((window, symbol), trades)| Summary { window, place: 0, symbol, value: bar(&trades) })
+        .collect()
 }
 
 /// The bar of some trades of one symbol, in their order.
