@@ -54,7 +54,7 @@ fn at(venue: u16, symbol: u32, tick: Tick) -> Tick {
 /// The bars of a tape by window and symbol, and its ledger.
 fn bars_of(window: i64, tape: &[Tick], rules: &Rules) -> (Vec<Summary<Bar>>, Ledger) {
     let corrected = Corrected::by(tape, rules);
-    (oracle::bars(&corrected, &Tumbling::new(window).unwrap()), corrected.ledger)
+    (oracle::bars(&corrected, &Tumbling::new(window).unwrap().into()), corrected.ledger)
 }
 
 /// A bar of symbol 0.

@@ -14,6 +14,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod units;
+mod windows;
 
 pub use effective::{Effective, Origin};
 pub use layers::Layers;

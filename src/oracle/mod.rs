@@ -7,10 +7,12 @@
 mod bars;
 mod corrected;
 mod movers;
+mod windows;
 
 pub use bars::bars;
 pub use corrected::{Corrected, Rules, Trade};
 pub use movers::movers;
+pub use windows::{Held, windows};
 
 use crate::ledger::Ledger;
 

@@ -11,8 +11,8 @@ use crate::time::EventTime;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Anchored {
-    every: i64,
-    hours: Hours,
+    pub(crate) every: i64,
+    pub(crate) hours: Hours,
 }
 
 impl Anchored {

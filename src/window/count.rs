@@ -19,9 +19,9 @@ pub enum Measure {
 /// print. Of money, what one share brings in excess is not carried over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    of: Measure,
-    every: i128,
-    splits: bool,
+    pub(crate) of: Measure,
+    pub(crate) every: i128,
+    pub(crate) splits: bool,
 }
 
 impl Count {

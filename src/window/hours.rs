@@ -8,9 +8,9 @@ use crate::time::EventTime;
 /// The hours of trading: local times of a time zone, the same on every day.
 #[derive(Clone, Debug)]
 pub struct Hours {
-    zone: TimeZone,
-    open: Time,
-    close: Time,
+    pub(crate) zone: TimeZone,
+    pub(crate) open: Time,
+    pub(crate) close: Time,
 }
 
 /// One local day, in nanoseconds since the epoch.

@@ -16,8 +16,6 @@ pub use last::Last;
 pub use sliding::Sliding;
 pub use tumbling::{Tumbling, TumblingDaily};
 
-use std::sync::Arc;
-
 use crate::time::{EventTime, MS};
 
 /// A stretch of event time, `[start, end)`, in nanoseconds.
@@ -77,10 +75,16 @@ pub trait Sliced: Send + Sync {
 }
 
 /// Windows of some kind.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Windows {
-    /// Cut from event time alone.
-    Sliced(Arc<dyn Sliced>),
+    /// End to end, aligned to the epoch.
+    Tumbling(Tumbling),
+    /// End to end, aligned to each session's open.
+    Daily(TumblingDaily),
+    /// Overlapping.
+    Sliding(Sliding),
+    /// Growing from each session's open.
+    Anchored(Anchored),
     /// Runs of prints between pauses.
     Gap(Gap),
     /// So many trades, shares, or so much money.
@@ -96,34 +100,34 @@ const EDGES_MS: i64 = 10;
 impl Windows {
     /// The first watermark after `ms`, in milliseconds, at which a window may end.
     pub fn next_end_ms(&self, ms: i64) -> i64 {
+        let ts = ms.saturating_mul(MS);
         match self {
-            Windows::Sliced(windows) => windows.ending_after(ms.saturating_mul(MS)).end_ms(),
+            Windows::Tumbling(windows) => windows.next_end_ms(ms),
+            Windows::Daily(windows) => windows.ending_after(ts).end_ms(),
+            Windows::Sliding(windows) => windows.ending_after(ts).end_ms(),
+            Windows::Anchored(windows) => windows.ending_after(ts).end_ms(),
             Windows::Last(last) => last.every.next_end_ms(ms),
             Windows::Gap(_) | Windows::Count(_) => (ms.div_euclid(EDGES_MS) + 1).saturating_mul(EDGES_MS),
         }
     }
 }
 
-impl<W: Sliced + 'static> From<W> for Windows {
-    fn from(windows: W) -> Self {
-        Windows::Sliced(Arc::new(windows))
-    }
+macro_rules! kinds {
+    ($($kind:ident($windows:ty)),*) => {$(
+        impl From<$windows> for Windows {
+            fn from(windows: $windows) -> Self {
+                Windows::$kind(windows)
+            }
+        }
+    )*};
 }
 
-impl From<Gap> for Windows {
-    fn from(gap: Gap) -> Self {
-        Windows::Gap(gap)
-    }
-}
-
-impl From<Count> for Windows {
-    fn from(count: Count) -> Self {
-        Windows::Count(count)
-    }
-}
-
-impl From<Last> for Windows {
-    fn from(last: Last) -> Self {
-        Windows::Last(last)
-    }
-}
+kinds!(
+    Tumbling(Tumbling),
+    Daily(TumblingDaily),
+    Sliding(Sliding),
+    Anchored(Anchored),
+    Gap(Gap),
+    Count(Count),
+    Last(Last)
+);

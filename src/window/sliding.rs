@@ -20,9 +20,9 @@ use crate::time::EventTime;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sliding {
-    length: i64,
-    slide: i64,
-    offset: i64,
+    pub(crate) length: i64,
+    pub(crate) slide: i64,
+    pub(crate) offset: i64,
 }
 
 impl Sliding {

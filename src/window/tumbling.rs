@@ -17,8 +17,8 @@ use crate::time::{EventTime, MS};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tumbling {
-    length: i64,
-    offset: i64,
+    pub(crate) length: i64,
+    pub(crate) offset: i64,
 }
 
 impl Tumbling {
@@ -67,9 +67,9 @@ impl Sliced for Tumbling {
 /// ```
 #[derive(Clone, Debug)]
 pub struct TumblingDaily {
-    length: i64,
-    offset: i64,
-    hours: Hours,
+    pub(crate) length: i64,
+    pub(crate) offset: i64,
+    pub(crate) hours: Hours,
 }
 
 impl TumblingDaily {

@@ -26,7 +26,7 @@ struct Bin<A> {
     /// The print with which it begins, and how many of its shares went elsewhere before.
     begins: u64,
     taken: u32,
-    /// The print after the last that went in.
+    /// The print after the last of which something went in, here or before.
     ends: u64,
     span: Option<Window>,
     counted: i128,
@@ -43,7 +43,8 @@ impl<A> Default for Counted<A> {
 impl<A: Aggregate> Bin<A> {
     fn new(session: Window, place: u32, begins: u64, taken: u32) -> Self {
         let (span, state) = (None, A::default());
-        Bin { session, place, begins, taken, ends: begins, span, counted: 0, state, full: false }
+        let ends = begins + u64::from(taken > 0);
+        Bin { session, place, begins, taken, ends, span, counted: 0, state, full: false }
     }
 
     /// Takes in some shares of print `number`.
@@ -65,15 +66,15 @@ impl<A: Aggregate> Bin<A> {
 impl<A: Aggregate> Counted<A> {
     /// Takes back what holds the print `number` and all that follows.
     fn unwind(&mut self, number: u64, out: &mut Out<A::Value>) {
-        if number >= self.next {
+        let mut from = self.bins.partition_point(|bin| bin.ends <= number);
+        if from == self.bins.len() {
             return;
         }
-        let mut from = self.bins.partition_point(|bin| bin.ends <= number);
         // What was left of a session may be continued by what comes now.
         if from > 0 && !self.bins[from - 1].full {
             from -= 1;
         }
-        let Some(first) = self.bins.get(from) else { return };
+        let first = &self.bins[from];
         let again = Bin::new(first.session, first.place, first.begins, first.taken);
         self.next = again.begins;
         out.rows.extend(self.bins.drain(from..).filter_map(|bin| bin.row(-1)));

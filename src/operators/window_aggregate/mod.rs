@@ -7,6 +7,8 @@ mod runs;
 mod slices;
 mod symbol_state;
 
+use std::sync::Arc;
+
 use differential_dataflow::AsCollection;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
@@ -85,10 +87,13 @@ impl<'scope> Ticks<'scope> {
         let windows = windows.into();
         self.context.closes_at(windows.clone());
         match windows {
-            Windows::Sliced(windows) => self.aggregate::<A, Slices<A>>(windows),
             Windows::Gap(gap) => self.aggregate::<A, Runs<A>>(gap),
             Windows::Count(count) => self.aggregate::<A, Counted<A>>(count),
             Windows::Last(last) => self.aggregate::<A, Lasts<A>>(last),
+            Windows::Tumbling(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
+            Windows::Daily(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
+            Windows::Sliding(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
+            Windows::Anchored(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
         }
     }
 
