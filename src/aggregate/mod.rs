@@ -2,9 +2,11 @@
 
 mod ohlcv;
 mod traded;
+mod vwap;
 
-pub use ohlcv::{Bar, Ohlcv, div_half_even};
+pub use ohlcv::{Bar, Ohlcv};
 pub use traded::{Traded, Turnover};
+pub use vwap::{Averages, Vwap};
 
 use crate::row::Field;
 use crate::tick::Price;
@@ -58,4 +60,14 @@ pub trait Value: Clone + Ord + std::fmt::Debug + 'static {
 
     /// Hands over each column's value.
     fn fields(&self, give: &mut dyn FnMut(Field<'_>));
+}
+
+/// `n / d` for a positive `d`, rounded half to even.
+pub fn div_half_even(n: i128, d: i128) -> i128 {
+    let (quotient, rest) = (n.div_euclid(d), n.rem_euclid(d));
+    match (rest * 2).cmp(&d) {
+        std::cmp::Ordering::Less => quotient,
+        std::cmp::Ordering::Greater => quotient + 1,
+        std::cmp::Ordering::Equal => quotient + quotient.rem_euclid(2),
+    }
 }

@@ -1,4 +1,4 @@
-use super::{Aggregate, Print, Value};
+use super::{Aggregate, Print, Value, div_half_even};
 use crate::row::Field;
 use crate::tick::Price;
 use crate::time::EventTime;
@@ -137,16 +137,6 @@ impl Value for Bar {
         give(Field::Count(self.volume));
         give(Field::Count(self.trades));
         give(Field::Price(self.vwap));
-    }
-}
-
-/// `n / d` for a positive `d`, rounded half to even.
-pub fn div_half_even(n: i128, d: i128) -> i128 {
-    let (quotient, rest) = (n.div_euclid(d), n.rem_euclid(d));
-    match (rest * 2).cmp(&d) {
-        std::cmp::Ordering::Less => quotient,
-        std::cmp::Ordering::Greater => quotient + 1,
-        std::cmp::Ordering::Equal => quotient + quotient.rem_euclid(2),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A pipeline's own `.toml` names every key and its default, so it is manual, default and schema in one.
 
+mod averages;
 mod effective;
 mod known;
 mod layer;
@@ -16,6 +17,7 @@ mod tests;
 mod units;
 mod windows;
 
+pub use averages::AveragedOver;
 pub use effective::{Effective, Origin};
 pub use layers::Layers;
 pub use maybe::Maybe;

@@ -4,11 +4,13 @@
 //! cancels and corrections were applied once, and makes the final rows from it. `PIPELINE verify` and the property tests
 //! compare them with what the dataflow came to. A pipeline's oracle is a file here.
 
+mod averages;
 mod bars;
 mod corrected;
 mod movers;
 mod windows;
 
+pub use averages::averages;
 pub use bars::bars;
 pub use corrected::{Corrected, Rules, Trade};
 pub use movers::movers;
