@@ -1,8 +1,10 @@
 //! Aggregates: what a window keeps of its prints. A new aggregate is a new file here.
 
 mod ohlcv;
+mod traded;
 
-pub use ohlcv::{Bar, Ohlcv};
+pub use ohlcv::{Bar, Ohlcv, div_half_even};
+pub use traded::{Traded, Turnover};
 
 use crate::row::Field;
 use crate::tick::Price;

@@ -1,11 +1,17 @@
 //! The dataflow: timely operators over ticks, whose results are differential collections. One operator, one file.
 
 mod context;
+mod movers;
+mod reference;
+mod standings;
 mod symbol_state;
 mod window_aggregate;
 mod write_to;
 
-pub use context::{Context, Counters, Failure, Ticks};
+pub use context::{Context, Counters, Failure, Ticks, stamp_of, watermark_of};
+pub use movers::{By, Mover, Ranking, movers};
+pub use reference::{Reference, labels};
+pub use standings::{Boards, Standing, standings};
 pub use window_aggregate::Summary;
 pub use write_to::{Written, write_to};
 

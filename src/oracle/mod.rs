@@ -6,9 +6,11 @@
 
 mod bars;
 mod corrected;
+mod movers;
 
 pub use bars::bars;
 pub use corrected::{Corrected, Rules, Trade};
+pub use movers::movers;
 
 use crate::ledger::Ledger;
 
