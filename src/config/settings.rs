@@ -191,7 +191,7 @@ impl<'de> Deserialize<'de> for Reach {
 }
 
 /// The nanoseconds of a span, at most 292 years.
-fn nanos(span: Span) -> i64 {
+pub(super) fn nanos(span: Span) -> i64 {
     i64::try_from(span.0.as_nanos()).unwrap_or(i64::MAX)
 }
 

@@ -1,11 +1,13 @@
 //! The dataflow: timely operators over ticks, whose results are differential collections. One operator, one file.
 
 mod context;
+mod correlate;
 mod symbol_state;
 mod window_aggregate;
 mod write_to;
 
 pub use context::{Context, Counters, Failure, Ticks};
+pub use correlate::{Correlation, Pair, correlate};
 pub use window_aggregate::Summary;
 pub use write_to::{Written, write_to};
 
