@@ -9,7 +9,7 @@ mod tapes;
 use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
-use play::{Knobs, play};
+use play::{Knobs, knobs, lateness, play};
 use proptest::prelude::*;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::oracle::{self, Corrected};
@@ -18,29 +18,6 @@ use tapeflow::tick::Tick;
 use tapeflow::time::SECOND;
 use tapeflow::window::Tumbling;
 use tapes::{Spec, shuffled_within, specs, tape};
-
-/// Knobs that must not show: batch size, linger (ms), workers.
-fn knobs() -> impl Strategy<Value = Knobs> {
-    let max_ticks = prop::sample::select(vec![1, 7, 256, 65_536]);
-    let linger_ms = prop::sample::select(vec![0, 1, 20]);
-    (max_ticks, linger_ms, 1..=3_usize).prop_map(|(max_ticks, linger_ms, workers)| Knobs {
-        max_ticks,
-        linger_ms,
-        workers,
-        ..Knobs::default()
-    })
-}
-
-fn lateness() -> impl Strategy<Value = (LatePolicy, Horizon, &'static str)> {
-    let policy = prop::sample::select(vec![LatePolicy::Amend, LatePolicy::Drop]);
-    let horizon = prop_oneof![
-        Just(Horizon::None),
-        prop::sample::select(vec![5, 20, 60]).prop_map(|seconds| Horizon::Span(seconds * SECOND)),
-        Just(Horizon::Session),
-    ];
-    let zone = prop::sample::select(vec!["UTC", "America/New_York"]);
-    (policy, horizon, zone)
-}
 
 fn check(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) {
     let played = play(tape, rules, window, knobs);

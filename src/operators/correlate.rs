@@ -289,6 +289,8 @@ impl Correlate {
         for ((start, symbol), close) in bars {
             self.grow(symbol + 1);
             let (at, is_new) = self.grid.open_step(start);
+            let span = touched.symbols.entry(symbol).or_insert((start, start));
+            *span = (span.0.min(start), span.1.max(start));
             if is_new {
                 touched.steps.insert(start);
                 if self.covers(start) {
@@ -300,8 +302,7 @@ impl Correlate {
                 if self.covers(ts) {
                     self.matrix.replace(&self.grid, symbol, step, old, new);
                 }
-                let (first, last) = touched.symbols.entry(symbol).or_insert((ts, ts));
-                (*first, *last) = (ts.min(*first), ts.max(*last));
+                span.1 = span.1.max(ts);
             }
             if self.grid.is_empty_step(at) {
                 touched.steps.insert(start);
@@ -415,18 +416,21 @@ impl Correlate {
         self.changes.extend(told.map(|told| ((end, *told), 0, diff)));
     }
 
-    /// The figures of a pair in a report.
-    fn told(&self, end: EventTime, i: usize, j: usize) -> Told {
-        let moments = if self.covered == self.looks_at(end) || self.rule.span.is_none() {
+    /// The figures of a pair in a report. Where all pairs are told, so are those of symbols that had a bar by then;
+    /// else only those that have figures.
+    fn told(&self, end: EventTime, i: usize, j: usize) -> Option<Told> {
+        let (from, until) = self.looks_at(end);
+        let moments = if self.covered == (from, until) || self.rule.span.is_none() {
             self.matrix.get(i, j)
         } else {
-            let (from, until) = self.looks_at(end);
             let steps = self.grid.range(from, until);
             Moments::of(&self.grid.values(i)[steps.clone()], &self.grid.values(j)[steps])
         };
+        let has_traded = |symbol| self.grid.has_traded(symbol, until);
         let Relation { corr, beta_of_second, beta_of_first } = moments.relation(self.rule.min);
         let (i, j, beta) = if self.order[i] < self.order[j] { (i, j, beta_of_second) } else { (j, i, beta_of_first) };
-        Told { a: i as u32, b: j as u32, corr, beta }
+        let is_told = corr.is_some() || (self.rule.top.is_none() && has_traded(i) && has_traded(j));
+        is_told.then_some(Told { a: i as u32, b: j as u32, corr, beta })
     }
 
     fn rank(&self, one: &Told, other: &Told) -> Ordering {
@@ -442,13 +446,7 @@ impl Correlate {
 
     /// The best pairs of a report, of all that this worker has.
     fn select(&self, end: EventTime) -> Report {
-        let told = self.matrix.pairs().map(|(i, j)| self.told(end, i, j));
-        self.best_of(told.filter(|told| self.is_eligible(told)), None)
-    }
-
-    /// Pairs without figures are told only where all are.
-    fn is_eligible(&self, told: &Told) -> bool {
-        self.rule.top.is_none() || told.corr.is_some()
+        self.best_of(self.matrix.pairs().filter_map(|(i, j)| self.told(end, i, j)), None)
     }
 
     /// The best pairs of a report, of which those with some symbols have changed.
@@ -456,11 +454,11 @@ impl Correlate {
         let mut is_touched = vec![false; self.grid.symbols()];
         symbols.iter().for_each(|symbol| is_touched[*symbol] = true);
         let untouched = |told: &&Told| !is_touched[told.a as usize] && !is_touched[told.b as usize];
-        let pairs: BTreeSet<(usize, usize)> = symbols.iter().flat_map(|symbol| self.matrix.pairs_with(*symbol)).collect();
+        let pairs: BTreeSet<(usize, usize)> =
+            symbols.iter().flat_map(|symbol| self.matrix.pairs_with(*symbol)).collect();
         let floor = old.floor;
         let is_above = |told: &Told| floor.is_none_or(|floor| self.rank(told, &floor).is_le());
-        let changed = pairs.into_iter().map(|(i, j)| self.told(end, i, j));
-        let changed = changed.filter(|told| self.is_eligible(told) && is_above(told));
+        let changed = pairs.into_iter().filter_map(|(i, j)| self.told(end, i, j)).filter(is_above);
         let new = self.best_of(old.best.iter().filter(untouched).copied().chain(changed), floor);
         if new.floor.is_some() && new.best.len() < self.rule.top.unwrap_or(0) { self.select(end) } else { new }
     }

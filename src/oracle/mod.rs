@@ -5,9 +5,11 @@
 //! compare them with what the dataflow came to. A pipeline's oracle is a file here.
 
 mod bars;
+mod corr;
 mod corrected;
 
 pub use bars::bars;
+pub use corr::corr;
 pub use corrected::{Corrected, Rules, Trade};
 
 use crate::ledger::Ledger;

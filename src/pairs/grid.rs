@@ -78,6 +78,12 @@ impl Grid {
         at(from)..at(until).max(at(from))
     }
 
+    /// Whether a symbol had a bar before `until`.
+    pub fn has_traded(&self, symbol: usize, until: EventTime) -> bool {
+        let steps = self.range(EventTime::MIN, until);
+        self.series[symbol].levels[steps].last().is_some_and(|level| *level != NONE)
+    }
+
     /// The last step whose window starts before `until`.
     pub fn last_before(&self, until: EventTime) -> Option<EventTime> {
         self.steps[self.range(EventTime::MIN, until)].last().copied()

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use proptest::prelude::*;
 use tapeflow::aggregate::{Bar, Ohlcv};
 use tapeflow::batch::BatchLimits;
 use tapeflow::error::Result;
-use tapeflow::lateness::Lateness;
+use tapeflow::lateness::{Horizon, LatePolicy, Lateness};
 use tapeflow::ledger::Ledger;
-use tapeflow::operators::Summary;
-use tapeflow::row::Texts;
+use tapeflow::operators::{Changes, Summary, Ticks};
+use tapeflow::row::{Row, Texts};
 use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Pacing, Surroundings, in_memory};
 use tapeflow::tape::{PartitionRules, Rejects};
 use tapeflow::tick::{Names, Tick};
-use tapeflow::time::Clock;
+use tapeflow::time::{Clock, SECOND};
 use tapeflow::window::Tumbling;
 
 use crate::tapes::NAMES;
@@ -37,23 +38,49 @@ impl Default for Knobs {
     }
 }
 
+/// Knobs that must not show: batch size, linger (ms), workers.
+#[allow(dead_code, reason = "not every test draws its knobs")]
+pub fn knobs() -> impl Strategy<Value = Knobs> {
+    let max_ticks = prop::sample::select(vec![1, 7, 256, 65_536]);
+    let linger_ms = prop::sample::select(vec![0, 1, 20]);
+    (max_ticks, linger_ms, 1..=3_usize).prop_map(|(max_ticks, linger_ms, workers)| Knobs {
+        max_ticks,
+        linger_ms,
+        workers,
+        ..Knobs::default()
+    })
+}
+
+/// Rules of lateness: policy, horizon and time zone.
+#[allow(dead_code, reason = "not every test draws its rules")]
+pub fn lateness() -> impl Strategy<Value = (LatePolicy, Horizon, &'static str)> {
+    let policy = prop::sample::select(vec![LatePolicy::Amend, LatePolicy::Drop]);
+    let horizon = prop_oneof![
+        Just(Horizon::None),
+        prop::sample::select(vec![5, 20, 60]).prop_map(|seconds| Horizon::Span(seconds * SECOND)),
+        Just(Horizon::Session),
+    ];
+    let zone = prop::sample::select(vec!["UTC", "America/New_York"]);
+    (policy, horizon, zone)
+}
+
 /// What came out.
-pub struct Played {
+pub struct Played<R> {
     /// The rows that stand in the end, in order.
-    pub rows: Vec<Summary<Bar>>,
+    pub rows: Vec<R>,
     /// The net changes at each logical time.
-    pub changes: BTreeMap<(u64, Summary<Bar>), isize>,
+    pub changes: BTreeMap<(u64, R), isize>,
     pub digest: u64,
     pub ledger: Ledger,
 }
 
-pub type Bars = Arc<Mutex<Vec<(Summary<Bar>, isize)>>>;
+pub type Seen<R> = Arc<Mutex<Vec<(R, isize)>>>;
 
 /// A sink that remembers.
-pub struct Remember(pub Bars);
+pub struct Remember<R>(pub Seen<R>);
 
-impl Sink<Summary<Bar>> for Remember {
-    fn change(&mut self, row: &Summary<Bar>, _texts: &Texts, diff: isize) -> Result<()> {
+impl<R: Row> Sink<R> for Remember<R> {
+    fn change(&mut self, row: &R, _texts: &Texts, diff: isize) -> Result<()> {
         self.0.lock().unwrap().push((row.clone(), diff));
         Ok(())
     }
@@ -97,7 +124,19 @@ pub fn texts() -> Texts {
     Texts::new(symbols(), Arc::default())
 }
 
-pub fn play(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) -> Played {
+/// Plays a tape through the pipeline of bars.
+#[allow(dead_code, reason = "not every test is about bars")]
+pub fn play(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) -> Played<Summary<Bar>> {
+    let windows = Tumbling::new(window).unwrap();
+    play_through(tape, rules, knobs, move |ticks| ticks.window_aggregate::<Ohlcv>(windows))
+}
+
+/// Plays a tape through a pipeline.
+pub fn play_through<R, F>(tape: &[Tick], rules: &Lateness, knobs: &Knobs, pipeline: F) -> Played<R>
+where
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
+{
     let tape = partition(tape, rules.disorder);
     let clock = Clock::wall();
     let symbols = symbols();
@@ -113,7 +152,7 @@ pub fn play(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) -> Play
     };
     let pacing = knobs.speed.map_or(Pacing::Max, Pacing::Speed);
     let opened = in_memory(&tape, pacing, knobs.workers, &around);
-    let (seen, changes) = (Bars::default(), Arc::new(Mutex::new(BTreeMap::new())));
+    let (seen, changes) = (Seen::<R>::default(), Arc::new(Mutex::new(BTreeMap::new())));
     let sinks = (0..knobs.workers).map(|_| Box::new(Remember(seen.clone())) as Box<dyn Sink<_> + Send>).collect();
     let plan = Plan {
         clock,
@@ -133,13 +172,12 @@ pub fn play(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) -> Play
     let times = changes.clone();
     let outcome = runtime::run(plan, opened.feeds, sinks, &mut Nobody, move |ticks| {
         let times = times.clone();
-        let rows = ticks.window_aggregate::<Ohlcv>(Tumbling::new(window).unwrap());
-        rows.inspect(move |(row, time, diff)| {
+        pipeline(ticks).inspect(move |(row, time, diff)| {
             *times.lock().unwrap().entry((*time, row.clone())).or_insert(0) += *diff;
         })
     });
     let outcome = outcome.unwrap();
-    let mut net: BTreeMap<Summary<Bar>, isize> = BTreeMap::new();
+    let mut net: BTreeMap<R, isize> = BTreeMap::new();
     seen.lock().unwrap().iter().for_each(|(row, diff)| *net.entry(row.clone()).or_default() += diff);
     assert!(net.values().all(|n| *n == 0 || *n == 1), "a row stands more than once, or was retracted in vain");
     let rows: Vec<_> = net.into_iter().filter(|(_, n)| *n == 1).map(|(row, _)| row).collect();
