@@ -90,3 +90,19 @@ fn bars_equal_pandas() {
     run(env!("CARGO_BIN_EXE_ohlcv"), &["--input", &input, "--window", "1s", "--out", &out]);
     run(&python, &[&script("ohlcv.py"), &input, &format!("{out}/bars.csv")]);
 }
+
+#[test]
+fn trades_beside_quotes_equal_pandas() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    ticks(&folder.path().join("ticks.csv"), 20_000);
+    let input = path("ticks.csv");
+    for (strict, tolerance) in [("not-strict", "1s"), ("strict", "40ms")] {
+        let (out, set) = (path(strict), format!("tq.strict={}", strict == "strict"));
+        let tolerant = format!("tq.tolerance={tolerance}");
+        run(env!("CARGO_BIN_EXE_tq"), &["--input", &input, "--out", &out, "--set", &set, "--set", &tolerant]);
+        let nanos = if strict == "strict" { "40000000" } else { "1000000000" };
+        run(&python, &[&script("tq.py"), &input, &format!("{out}/tq.csv"), strict, nanos, "1000000000"]);
+    }
+}

@@ -1,8 +1,10 @@
 //! Aggregates: what a window keeps of its prints. A new aggregate is a new file here.
 
 mod ohlcv;
+mod trades;
 
 pub use ohlcv::{Bar, Ohlcv};
+pub use trades::{Trade, TradeList, Trades};
 
 use crate::row::Field;
 use crate::tick::Price;

@@ -2,6 +2,7 @@
 
 mod context;
 mod correlate;
+mod match_quotes;
 mod symbol_state;
 mod window_aggregate;
 mod write_to;

@@ -7,10 +7,12 @@
 mod bars;
 mod corr;
 mod corrected;
+mod tq;
 
 pub use bars::bars;
 pub use corr::corr;
 pub use corrected::{Corrected, Rules, Trade};
+pub use tq::tq;
 
 use crate::ledger::Ledger;
 
