@@ -4,6 +4,7 @@
 
 mod correlation;
 mod effective;
+mod feed;
 mod known;
 mod layer;
 mod layers;

@@ -1,5 +1,6 @@
 //! The dataflow: timely operators over ticks, whose results are differential collections. One operator, one file.
 
+mod check_feed;
 mod context;
 mod correlate;
 mod match_quotes;

@@ -7,11 +7,13 @@
 mod bars;
 mod corr;
 mod corrected;
+mod feedqc;
 mod tq;
 
 pub use bars::bars;
 pub use corr::corr;
 pub use corrected::{Corrected, Rules, Trade};
+pub use feedqc::feedqc;
 pub use tq::tq;
 
 use crate::ledger::Ledger;
