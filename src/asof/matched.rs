@@ -113,7 +113,7 @@ impl Row for Matched {
     const NAME: &'static str = "tq";
 
     fn columns() -> Vec<&'static str> {
-        let trade = ["ts_event", "symbol", "seq", "price", "size"];
+        let trade = ["ts_event", "symbol", "nth", "seq", "price", "size"];
         let quote = ["ts_quote", "bid", "bid_size", "ask", "ask_size"];
         [&trade[..], &quote, &["mid", "side", "spread_bp", "markout_bp"]].concat()
     }
@@ -129,6 +129,7 @@ impl Row for Matched {
     fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
         give(Field::Time(self.trade.ts_event));
         give(Field::Text(texts.symbol(self.symbol)));
+        give(Field::Count(u64::from(self.place)));
         give(Field::Count(self.trade.seq));
         give(Field::Price(Some(self.trade.price)));
         give(Field::Count(u64::from(self.trade.size)));

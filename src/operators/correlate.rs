@@ -34,7 +34,7 @@ pub struct Correlation {
     pub top: Option<usize>,
 }
 
-/// How two symbols moved together, by the bars of a stretch of time: a row `ts_close, a, b, corr, beta`.
+/// How two symbols moved together, by the bars of a stretch of time: a row `ts_close, a, b, corr, beta, n`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pair {
     /// The stretch.
@@ -49,13 +49,15 @@ pub struct Pair {
     pub corr: Option<Real>,
     /// By how much `b` moves when `a` moves by one: their covariance over the variance of `a`.
     pub beta: Option<Real>,
+    /// At so many steps both have a value.
+    pub n: u64,
 }
 
 impl Row for Pair {
     const NAME: &'static str = "corr";
 
     fn columns() -> Vec<&'static str> {
-        vec!["ts_close", "a", "b", "corr", "beta"]
+        vec!["ts_close", "a", "b", "corr", "beta", "n"]
     }
 
     fn key(&self) -> Key {
@@ -72,6 +74,7 @@ impl Row for Pair {
         give(Field::Text(texts.symbol(self.b)));
         give(Field::Real(self.corr));
         give(Field::Real(self.beta));
+        give(Field::Count(self.n));
     }
 }
 
@@ -173,12 +176,13 @@ struct Told {
     b: u32,
     corr: Option<Real>,
     beta: Option<Real>,
+    n: u64,
 }
 
 impl Told {
     fn row(self, end: EventTime, span: Option<i64>, rank: u32) -> Pair {
         let window = Window { start: span.map_or(EventTime::MIN, |span| end.saturating_sub(span)), end };
-        Pair { window, rank, a: Symbol(self.a), b: Symbol(self.b), corr: self.corr, beta: self.beta }
+        Pair { window, rank, a: Symbol(self.a), b: Symbol(self.b), corr: self.corr, beta: self.beta, n: self.n }
     }
 }
 
@@ -427,10 +431,10 @@ impl Correlate {
             Moments::of(&self.grid.values(i)[steps.clone()], &self.grid.values(j)[steps])
         };
         let has_traded = |symbol| self.grid.has_traded(symbol, until);
-        let Relation { corr, beta_of_second, beta_of_first } = moments.relation(self.rule.min);
+        let Relation { n, corr, beta_of_second, beta_of_first } = moments.relation(self.rule.min);
         let (i, j, beta) = if self.order[i] < self.order[j] { (i, j, beta_of_second) } else { (j, i, beta_of_first) };
         let is_told = corr.is_some() || (self.rule.top.is_none() && has_traded(i) && has_traded(j));
-        is_told.then_some(Told { a: i as u32, b: j as u32, corr, beta })
+        is_told.then_some(Told { a: i as u32, b: j as u32, corr, beta, n })
     }
 
     fn rank(&self, one: &Told, other: &Told) -> Ordering {

@@ -35,7 +35,15 @@ pub fn corr(tape: &Corrected, windows: &Tumbling, rule: &Correlation) -> Vec<Pai
                 let common: Vec<(i128, i128)> = both.filter_map(|(x, y)| x.value.zip(y.value)).collect();
                 let (corr, beta) = if common.len() as u64 >= rule.min { figures(&common) } else { (None, None) };
                 if corr.is_some() || (rule.top.is_none() && traded) {
-                    pairs.push(Pair { window: Window { start, end }, rank: 0, a: *a, b: *b, corr, beta });
+                    pairs.push(Pair {
+                        window: Window { start, end },
+                        rank: 0,
+                        a: *a,
+                        b: *b,
+                        corr,
+                        beta,
+                        n: common.len() as u64,
+                    });
                 }
             }
         }

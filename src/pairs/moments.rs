@@ -26,6 +26,8 @@ pub struct Moments {
 /// What the moments of a pair say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Relation {
+    /// At so many steps both have a value.
+    pub n: u64,
     /// Pearson's correlation; none where one of the two does not vary.
     pub corr: Option<Real>,
     /// By how much the second moves when the first moves by one; none where the first does not vary.
@@ -71,8 +73,10 @@ impl Moments {
     /// `V` likewise; the correlation is `C / (sqrt(Vx) * sqrt(Vy))` and the slope `C / Vx`. Only these are rounded.
     pub fn relation(&self, min: u64) -> Relation {
         let Moments { n, x, y, xx, yy, xy } = *self;
-        if n < 1 || (n as u64) < min {
-            return Relation::default();
+        // As many steps were taken out at most as were added.
+        let steps = n.unsigned_abs();
+        if steps < min.max(1) {
+            return Relation { n: steps, ..Relation::default() };
         }
         let wide = i128::from(n);
         let (mean_x, mean_y) = (x.div_euclid(wide), y.div_euclid(wide));
@@ -87,7 +91,7 @@ impl Moments {
         let (of_x, of_y) = (variance(centred_xx, rest_x), variance(centred_yy, rest_y));
         let corr = of_x.zip(of_y).map(|(x, y)| (covariance / (x.sqrt() * y.sqrt())).clamp(-1.0, 1.0));
         let beta = |variance: Option<f64>| variance.map(|variance| Real(covariance / variance));
-        Relation { corr: corr.map(Real), beta_of_second: beta(of_x), beta_of_first: beta(of_y) }
+        Relation { n: steps, corr: corr.map(Real), beta_of_second: beta(of_x), beta_of_first: beta(of_y) }
     }
 }
 
@@ -135,7 +139,7 @@ mod tests {
         let relation = Moments::of(&[7, 7, 7], &[1, 2, 4]).relation(1);
         assert_eq!((relation.corr, relation.beta_of_second), (None, None));
         assert_eq!(relation.beta_of_first, Some(Real(0.0)));
-        assert_eq!(Moments::of(&[1, 2], &[1, 2]).relation(3), Relation::default());
+        assert_eq!(Moments::of(&[1, 2], &[1, 2]).relation(3), Relation { n: 2, ..Relation::default() });
         assert_eq!(Moments::default().relation(0), Relation::default());
     }
 
