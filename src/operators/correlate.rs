@@ -445,7 +445,7 @@ impl Correlate {
 
     /// How many pairs are kept of a report, so that it need not be made anew when some of the best change.
     fn kept(&self) -> usize {
-        self.rule.top.map_or(usize::MAX, |top| top.saturating_mul(4).saturating_add(32))
+        self.rule.top.map_or(usize::MAX, |top| top.saturating_mul(2).saturating_add(8))
     }
 
     /// The best pairs of a report, of all that this worker has.
