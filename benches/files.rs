@@ -21,7 +21,7 @@ use std::time::Instant;
 use jiff::tz::TimeZone;
 use tapeflow::lateness::Horizon;
 use tapeflow::row::{Encoding, Row as _};
-use tapeflow::sink::{Settling, Sink, settle};
+use tapeflow::sink::{Lines, Mode, Settling, Sink, settle};
 use tapeflow::source::{self, Inputs, Pacing};
 use tapeflow::tape::Market;
 use tapeflow::tick::Names;
@@ -126,7 +126,14 @@ fn run(path: &Path, folder: &Path) -> Run {
     let inputs = Inputs { path: path.display().to_string(), format: None, columns: Vec::new(), zone: TimeZone::UTC };
     let opened = source::open(&inputs, Pacing::Max, u64::MAX, 1, &around).expect("the tape can be opened");
     let runs = Arc::new(Mutex::new(Vec::new()));
-    let sink = Settling::new::<bars::Row>(Encoding::Csv, folder, symbols.clone(), 0, 256 << 20, runs.clone());
+    let sink = Settling::new(
+        Lines::new::<bars::Row>(Mode::Final, Encoding::Csv),
+        folder,
+        symbols.clone(),
+        0,
+        256 << 20,
+        runs.clone(),
+    );
     let sinks: Vec<Box<dyn Sink<bars::Row> + Send>> = vec![Box::new(sink)];
     let outcome = bars::play(opened.feeds, sinks, 16_384, Horizon::None, &around);
     assert!(outcome.ledger.balances() && around.rejects.count() == 0, "a tick was lost");

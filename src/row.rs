@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tick::{Names, Price, Symbol, Venue, mix, stable_hash};
+use crate::tick::{Names, Price, Symbol, Venue, mix, stable_hash, write_decimal};
 use crate::time::EventTime;
 use crate::window::Window;
 
@@ -20,6 +20,8 @@ pub enum Field<'a> {
     Time(EventTime),
     /// A price, or none.
     Price(Option<Price>),
+    /// An exact amount in units of 1e-9, or none: a sum of money, a percentage.
+    Amount(Option<i128>),
     /// A count of something.
     Count(u64),
     /// A real number, or none.
@@ -82,6 +84,10 @@ pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
     /// What such rows are called, in the plural: the name of their file.
     const NAME: &'static str;
 
+    /// So many leading columns say what a row is about: in the end no two rows agree in them. Of the other columns one
+    /// is never empty, so that a row can be told from the mark that there is none.
+    const KEY_COLUMNS: usize;
+
     /// The columns' names, in the order of [`Row::fields`].
     fn columns() -> Vec<&'static str>;
 
@@ -103,9 +109,10 @@ pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
                 Field::Text(text) => stable_hash(text.as_bytes()),
                 Field::Time(ts) => ts as u64,
                 Field::Price(Some(price)) => mix(price.0 as u64),
+                Field::Amount(Some(amount)) => mix(amount as u64 ^ mix((amount >> 64) as u64)),
                 Field::Count(count) => count,
                 Field::Real(Some(real)) => mix(real.0.to_bits()),
-                Field::Price(None) | Field::Real(None) | Field::Null => u64::MAX,
+                Field::Price(None) | Field::Amount(None) | Field::Real(None) | Field::Null => u64::MAX,
             };
             hash = mix(hash.rotate_left(5) ^ word);
         });
@@ -123,6 +130,17 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// All of them.
+    pub const ALL: [Encoding; 2] = [Encoding::Csv, Encoding::Jsonl];
+
+    /// What files in this form are called at the end.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Encoding::Csv => "csv",
+            Encoding::Jsonl => "jsonl",
+        }
+    }
+
     /// The header line of rows with these columns, empty where the encoding has none.
     pub fn header(self, columns: &[&str]) -> String {
         match self {
@@ -131,22 +149,77 @@ impl Encoding {
         }
     }
 
-    /// Appends the row's line to `out`.
+    /// Appends the row's line to `out`; `columns` are [`Row::columns`].
     pub fn write<R: Row>(self, row: &R, texts: &Texts, columns: &[&str], out: &mut Vec<u8>) {
-        let mut column = 0;
+        let mut at = 0;
         row.fields(texts, &mut |field| {
-            match self {
-                Encoding::Csv if column > 0 => out.push(b','),
-                Encoding::Csv => {}
-                Encoding::Jsonl => {
-                    out.extend_from_slice(if column == 0 { b"{\"" } else { b",\"" });
-                    out.extend_from_slice(columns[column].as_bytes());
-                    out.extend_from_slice(b"\":");
-                }
-            }
+            self.column(at, columns[at], out);
             self.value(field, out);
-            column += 1;
+            at += 1;
         });
+        self.end_line(out);
+    }
+
+    /// Appends the line of a row that is inserted (`diff` 1) or retracted (-1) at a logical time; `columns` are
+    /// `time`, `diff` and then [`Row::columns`].
+    pub fn write_change<R: Row>(
+        self,
+        (time, diff): (EventTime, isize),
+        row: &R,
+        texts: &Texts,
+        columns: &[&str],
+        out: &mut Vec<u8>,
+    ) {
+        self.column(0, columns[0], out);
+        self.value(Field::Time(time), out);
+        self.column(1, columns[1], out);
+        out.extend_from_slice(itoa::Buffer::new().format(diff).as_bytes());
+        let mut at = 2;
+        row.fields(texts, &mut |field| {
+            self.column(at, columns[at], out);
+            self.value(field, out);
+            at += 1;
+        });
+        self.end_line(out);
+    }
+
+    /// Appends the line that says that there is no row about this any more: its key, and no value for the rest.
+    pub fn write_tombstone<R: Row>(self, row: &R, texts: &Texts, columns: &[&str], out: &mut Vec<u8>) {
+        let mut at = 0;
+        row.fields(texts, &mut |field| {
+            self.column(at, columns[at], out);
+            self.value(if at < R::KEY_COLUMNS { field } else { Field::Null }, out);
+            at += 1;
+        });
+        self.end_line(out);
+    }
+
+    /// Appends the columns that say what the row is about.
+    pub fn write_key<R: Row>(self, row: &R, texts: &Texts, out: &mut Vec<u8>) {
+        let mut at = 0;
+        row.fields(texts, &mut |field| {
+            if at < R::KEY_COLUMNS {
+                self.value(field, out);
+                out.push(b',');
+            }
+            at += 1;
+        });
+    }
+
+    /// What stands before the value of a column.
+    fn column(self, at: usize, name: &str, out: &mut Vec<u8>) {
+        match self {
+            Encoding::Csv if at > 0 => out.push(b','),
+            Encoding::Csv => {}
+            Encoding::Jsonl => {
+                out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b"\":");
+            }
+        }
+    }
+
+    fn end_line(self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self == Encoding::Jsonl { b"}\n" } else { b"\n" });
     }
 
@@ -157,9 +230,10 @@ impl Encoding {
             Field::Time(ts) => out.extend_from_slice(itoa::Buffer::new().format(ts).as_bytes()),
             Field::Count(count) => out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes()),
             Field::Price(Some(price)) => price.write(out),
+            Field::Amount(Some(amount)) => write_decimal(amount < 0, amount.unsigned_abs(), out),
             // The shortest decimal that reads back as the same number, without an exponent. It cannot fail, either.
             Field::Real(Some(real)) => drop(write!(out, "{}", real.0)),
-            Field::Price(None) | Field::Real(None) | Field::Null => {
+            Field::Price(None) | Field::Amount(None) | Field::Real(None) | Field::Null => {
                 out.extend_from_slice(if self == Encoding::Jsonl { b"null" } else { b"" });
             }
         }

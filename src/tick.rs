@@ -32,22 +32,30 @@ impl Price {
 impl Price {
     /// Appends the shortest exact decimal: `12`, `12.34`, `-0.000000001`.
     pub fn write(self, out: &mut Vec<u8>) {
-        let (whole, part) = (self.0.unsigned_abs() / 1_000_000_000, self.0.unsigned_abs() % 1_000_000_000);
-        if self.0 < 0 {
-            out.push(b'-');
+        write_decimal(self.0 < 0, self.0.unsigned_abs().into(), out);
+    }
+}
+
+/// Appends the shortest exact decimal of so many units of 1e-9: `12`, `12.34`, `-0.000000001`.
+pub fn write_decimal(is_negative: bool, units: u128, out: &mut Vec<u8>) {
+    let (whole, part) = (units / 1_000_000_000, (units % 1_000_000_000) as u32);
+    if is_negative {
+        out.push(b'-');
+    }
+    match u64::try_from(whole) {
+        Ok(whole) => out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes()),
+        Err(_) => out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes()),
+    }
+    if part > 0 {
+        let mut digits = [b'0'; 9];
+        let mut rest = part;
+        for digit in digits.iter_mut().rev() {
+            *digit += (rest % 10) as u8;
+            rest /= 10;
         }
-        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
-        if part > 0 {
-            let mut digits = [b'0'; 9];
-            let mut rest = part;
-            for digit in digits.iter_mut().rev() {
-                *digit += (rest % 10) as u8;
-                rest /= 10;
-            }
-            let len = 9 - digits.iter().rev().take_while(|d| **d == b'0').count();
-            out.push(b'.');
-            out.extend_from_slice(&digits[..len]);
-        }
+        let len = 9 - digits.iter().rev().take_while(|d| **d == b'0').count();
+        out.push(b'.');
+        out.extend_from_slice(&digits[..len]);
     }
 }
 

@@ -17,7 +17,7 @@ use tapeflow::operators::{Correlation, Pair, correlate};
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::pairs::Measure;
 use tapeflow::row::Row as _;
-use tapeflow::tick::Tick;
+use tapeflow::tick::{Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::SECOND;
 use tapeflow::window::Tumbling;
 use tapes::{Spec, specs, tape};
@@ -113,4 +113,31 @@ fn a_cancelled_print_leaves_nothing_in_the_moments() {
             assert_eq!(played.rows.into_iter().collect::<BTreeSet<_>>(), expected, "{span:?}, top {top:?}");
         }
     }
+}
+
+#[test]
+fn a_late_first_print_without_returns_is_in_every_report_that_follows() {
+    let tick = |symbol: u32, second: i64, price: i64| Tick {
+        ts_event: (3_600 + second) * SECOND,
+        seq: second as u64 + 1,
+        price: Price(price),
+        ref_seq: 0,
+        size: 1,
+        symbol: Symbol(symbol),
+        ask_size: 0,
+        watermark_lead_ms: 0,
+        recv_lag: Tick::NOT_RECEIVED,
+        venue: Venue(0),
+        kind: Kind::Trade,
+    };
+    let mut tape: Vec<Tick> = (0..20).map(|second| tick(0, second, 100 + second)).collect();
+    tape.push(tick(1, 3, -3));
+    let (horizon, sessions) = (Horizon::Session, Sessions::new(TimeZone::UTC));
+    let late = Lateness { disorder: 0, policy: LatePolicy::Amend, horizon, sessions };
+    let windows = Tumbling::new(SECOND).unwrap();
+    let rule = Correlation { on: Measure::Returns, span: Some(SECOND), every: windows, min: 1, top: None };
+    let expected = oracle::corr(&Corrected::new(&tape, &late, play::texts()), &windows, &rule);
+    let played = correlated(&tape, &late, SECOND, rule, &Knobs { max_ticks: 1, ..Knobs::default() });
+    assert_eq!(expected.len(), 17);
+    assert_eq!(played.rows.into_iter().collect::<BTreeSet<_>>(), expected.into_iter().collect());
 }

@@ -124,6 +124,48 @@ fn a_recorded_tape_is_read_once_and_played_in_every_cell_by_every_schedule() {
     assert!(text("--rate 5k/s").contains("all of it is warm-up"));
 }
 
+#[test]
+fn a_capacity_is_searched_for_and_every_run_is_written() {
+    let out = tempfile::tempdir().unwrap();
+    let (tape, folder) = (out.path().join("tape.csv"), out.path().join("capacity"));
+    let lines: String = (0..1_000).map(|i| format!("{},A,5,1\n", 1_000_000_000 + i * 1_000_000)).collect();
+    fs::write(&tape, format!("ts_event,symbol,price,size\n{lines}")).unwrap();
+    let run = |args: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ohlcv"));
+        let args = format!("capacity --input {} --warmup 20ms {args}", tape.display());
+        command.args(args.split_whitespace()).stdin(Stdio::null()).output().unwrap()
+    };
+    // The tape is over after 220 ms at 4,545 a second: no higher rate can be tried.
+    let args = "--batch 1,64 --rate 4k/s --for 200ms --repeat 1";
+    let output = run(&format!("{args} --out {}", folder.display()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        String::from_utf8_lossy(&output.stdout).starts_with("ohlcv capacity: the highest rate that is sustained\n")
+    );
+    let json: Value = serde_json::from_str(&fs::read_to_string(folder.join("capacity.json")).unwrap()).unwrap();
+    assert_eq!(json["manifest"]["complete"], true);
+    let csv = fs::read_to_string(folder.join("capacity.csv")).unwrap();
+    let settings = json["settings"].as_array().unwrap();
+    assert_eq!(settings.len(), 2);
+    for of in settings {
+        let batch = of["settings"]["batch.max_ticks"].as_str().unwrap();
+        let tried = of["capacity"]["tried"].as_array().unwrap();
+        assert_eq!(tried[0]["rate"], 4_000.0);
+        assert!(tried.iter().all(|it| it["rate"].as_f64().unwrap() <= 4_545.0), "{tried:?}");
+        assert_eq!(csv.lines().filter(|line| line.starts_with(&format!("{batch},"))).count(), tried.len(), "{csv}");
+        // What is said to be sustained was tried and held, and its latency was measured below it.
+        if let Some(rate) = of["capacity"]["sustained"].as_f64() {
+            assert!(tried.iter().any(|it| it["rate"] == rate && it["fails"].is_null()), "{of}");
+            assert_eq!(of["capacity"]["at_shares"].as_array().unwrap().len(), 2);
+        }
+    }
+    let told = |args: &str| String::from_utf8_lossy(&run(args).stderr).into_owned();
+    assert!(told("--rate 1k/s,2k/s --for 1s").contains("source.rate is what is searched for"));
+    assert!(told("--speed 2x --for 200ms").contains("give a rate to begin with"));
+    assert!(told("--rate 1k/s").contains("say how long each rate is measured"));
+    assert!(told("--slo fast --rate 1k/s").contains("is not a goal"));
+}
+
 /// A sweep of one tick a millisecond for 50 ms, with so many batch sizes.
 fn two_cells() -> Sweep {
     let cell = |batch: &i64| {
@@ -157,7 +199,7 @@ fn run(sweep: &Sweep, digest: [Option<u64>; 2]) -> Results {
             assert!(waited < 60_000, "it was never stopped");
             std::thread::sleep(Duration::from_millis(10));
             (read, waited) = (cell.ticks().unwrap() - 1, waited + 10);
-            watch.progress(&Snapshot { applied: 0, backlog: 0, rows: 0, stages: &stages });
+            watch.progress(&Snapshot { elapsed: 0, applied: 0, backlog: 0, rows: 0, stages: &stages });
         }
         Ok(Outcome {
             ledger: Ledger { read, on_time: read, ..Ledger::default() },

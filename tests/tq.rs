@@ -30,14 +30,17 @@ fn rules() -> impl Strategy<Value = AsOf> {
 fn quoted(spec: &Spec) -> Vec<Tick> {
     let mut tape = tape(spec);
     for tick in tape.iter_mut().filter(|tick| matches!(tick.kind, Kind::Trade | Kind::Quote)) {
-        // Repeats of a print stay what they were.
+        // Few prices, so that runs of one price, at the mid, go on from window to window. Repeats of a print stay what
+        // they were.
+        tick.price = Price(tick.price.0.rem_euclid(3) - i64::from(tick.price.0 % 11 == 0) + 2);
         let dice = mix(spec.seed ^ tick.seq.wrapping_mul(0x9e37));
         if dice % 2 == 0 || tick.kind == Kind::Quote {
             tick.kind = Kind::Quote;
             let ask = match dice / 2 % 8 {
                 0 => 0,
                 1 => tick.price.0 - 1,
-                n => tick.price.0 + (n as i64 - 2) * 2,
+                2..5 => tick.price.0,
+                n => tick.price.0 + (n as i64 - 6) * 2,
             };
             tick.set_ask(Price(ask));
             tick.ask_size = (dice % 7) as u32;

@@ -64,5 +64,5 @@ fn verifying_writes_nothing_and_refuses_what_a_run_refuses() {
     run(&["verify", "--input", &folder.arg("none.csv")]).exits(1).says(&["none.csv"]);
     run(&["verify", "--set", "late.policy=ammend"]).exits(78).says(&["did you mean `amend`"]);
     let help = run(&["verify", "--help"]).exits(0).stdout;
-    assert!(help.contains("512 bytes a record"), "{help}");
+    assert!(help.contains("768 bytes a record"), "{help}");
 }

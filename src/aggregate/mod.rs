@@ -1,9 +1,11 @@
 //! Aggregates: what a window keeps of its prints. A new aggregate is a new file here.
 
 mod ohlcv;
+mod traded;
 mod trades;
 
-pub use ohlcv::{Bar, Ohlcv};
+pub use ohlcv::{Bar, Ohlcv, div_half_even};
+pub use traded::{Traded, Turnover};
 pub use trades::{Trade, TradeList, Trades};
 
 use crate::row::Field;

@@ -131,7 +131,7 @@ impl Value for Bar {
 }
 
 /// `n / d` for a positive `d`, rounded half to even.
-fn div_half_even(n: i128, d: i128) -> i128 {
+pub fn div_half_even(n: i128, d: i128) -> i128 {
     let (quotient, rest) = (n.div_euclid(d), n.rem_euclid(d));
     match (rest * 2).cmp(&d) {
         std::cmp::Ordering::Less => quotient,

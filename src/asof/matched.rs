@@ -111,6 +111,7 @@ impl Matched {
 
 impl Row for Matched {
     const NAME: &'static str = "tq";
+    const KEY_COLUMNS: usize = 3;
 
     fn columns() -> Vec<&'static str> {
         let trade = ["ts_event", "symbol", "nth", "seq", "price", "size"];

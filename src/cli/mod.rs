@@ -1,8 +1,11 @@
 //! `main` for every pipeline: flags, configuration, Ctrl-C, exit codes.
 
+mod capacity;
+mod cells;
 mod compare;
 mod difference;
 mod flags;
+mod outlet;
 mod retune;
 mod run;
 mod sweep;
@@ -21,6 +24,7 @@ use crate::lab::Asked;
 use crate::operators::{Changes, Ticks};
 use crate::oracle::{Corrected, Expected};
 use crate::row::Row;
+use capacity::CapacityFlags;
 use compare::CompareFlags;
 use flags::Flags;
 use sweep::{ReportFlags, SweepFlags};
@@ -48,7 +52,7 @@ enum Command {
     /// Rows, ledger and digest are compared bit for bit. Prints "equal: ...", or the first row that differs with the
     /// records of its window, and exits with 1.
     ///
-    /// The oracle holds the whole tape: it takes up to 512 bytes a record, and what would not fit into the memory that
+    /// The oracle holds the whole tape: it takes up to 768 bytes a record, and what would not fit into the memory that
     /// is free is refused. --limit N verifies the beginning of a longer tape.
     Verify,
     /// Run every combination of settings, and compare their latency, throughput and CPU
@@ -73,6 +77,15 @@ enum Command {
     /// cells of equal settings are compared, and a difference is claimed only where the ranges of the repeats do not
     /// overlap. The exit code is 3 when a --fail-if holds.
     Compare(CompareFlags),
+    /// Search for the highest rate that each setting sustains, and tell its latency below it
+    ///
+    /// Settings are given as for a sweep: --batch 1,16,256 --workers 1,2. The rate grows by half, from --rate on, until
+    /// it fails, and what is in doubt is then halved until it is known within 2%. A rate holds if what was due was
+    /// applied in time (99.9%), nothing was lost, the backlog did not grow, and latency kept to --slo; it fails when it
+    /// failed twice. Then latency is measured at 50% and 80% of the highest rate.
+    ///
+    /// The table goes to standard output; with --out DIR, capacity.csv and capacity.json hold every run.
+    Capacity(CapacityFlags),
 }
 
 /// Runs a pipeline as a program: `defaults` is its commented TOML, which is its manual too, and `oracle` makes the same
@@ -123,15 +136,13 @@ where
     E: Into<Expected<R>>,
 {
     let Cli { flags, command } = cli;
-    if let Some(Command::Sweep(asked)) = &command {
-        return sweep::sweep(name, defaults, flags, asked, pipeline);
-    }
-    if let Some(Command::Report(asked)) = &command {
-        return sweep::report(asked, flags.out.as_deref());
-    }
-    if let Some(Command::Compare(asked)) = &command {
-        return compare::compare(name, asked);
-    }
+    let command = match command {
+        Some(Command::Sweep(asked)) => return sweep::sweep(name, defaults, flags, &asked, pipeline),
+        Some(Command::Capacity(asked)) => return capacity::capacity(name, defaults, flags, &asked, pipeline),
+        Some(Command::Report(asked)) => return sweep::report(&asked, flags.out.as_deref()),
+        Some(Command::Compare(asked)) => return compare::compare(name, &asked),
+        other => other,
+    };
     let read = || {
         let mut layers = flags.layers(name, defaults)?;
         let (config, settings) = (Config::read(&mut layers), S::read(&mut layers));
@@ -152,7 +163,7 @@ where
             let oracle = |tape: &Corrected| oracle(tape, &for_oracle).into();
             verify::verify(&config, move |ticks| pipeline(ticks, &settings), oracle)
         }
-        Some(Command::Sweep(_) | Command::Report(_) | Command::Compare(_)) | None => {
+        _ => {
             let again = || read().map(|(config, _, effective)| (config, effective));
             let tuned = (&again as &retune::Read<'_>, &flags.config[..]);
             run::play_once(name, &config, &effective, tuned, move |ticks| pipeline(ticks, &settings))

@@ -1,9 +1,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
+use super::outlet::Outlet;
 use super::retune::{Read, Retune};
 use super::{stop_on_signals, tell};
 use crate::config::{Config, Effective, Input, Output};
@@ -12,9 +13,9 @@ use crate::lab::cpu_seconds;
 use crate::operators::{Changes, Ticks};
 use crate::play;
 use crate::report::{Batching, Decisions, LatencyLog, Progress, Report};
-use crate::row::Row;
+use crate::row::{Encoding, Row};
 use crate::runtime::Outcome;
-use crate::sink::{Discard, Run, Settling, Sink, Stdout, settle};
+use crate::sink::Mode;
 use crate::source::Surroundings;
 use crate::tape::Rejects;
 
@@ -46,8 +47,7 @@ where
         remove_earlier::<R>(folder)?;
     }
     let log = folder.map(|folder| LatencyLog::create(&folder.join("latency.hlog"))).transpose()?;
-    let runs = Arc::default();
-    let sinks = sinks::<R>(config, &around, &runs)?;
+    let (outlet, sinks) = Outlet::open::<R>(config, &around)?;
     let decisions = Decisions::new(folder.map(|folder| folder.join("decisions.jsonl")));
     let progress = Progress::new(log, decisions);
     let mut retune = Retune::new(name, progress, config.knobs.batch, effective, read_again, files)?;
@@ -60,11 +60,8 @@ where
     around.rejects.flush()?;
     let report = report::<R>(name, config, effective, &around, &outcome, latency_from, &stop);
     let report = Report { cpu_seconds, ..report };
+    outlet.settle::<R>(config, &around)?;
     if let Output::Folder(folder) = &config.output {
-        let extension = if config.encoding == crate::row::Encoding::Csv { "csv" } else { "jsonl" };
-        let header = config.encoding.header(&R::columns());
-        let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        settle(runs, &folder.join(format!("{}.{extension}", R::NAME)), &header, &around.symbols)?;
         if let Some(mut log) = log {
             let (close, sink) = outcome.closes.histograms();
             let seconds = outcome.elapsed.div_ceil(1_000_000_000);
@@ -89,33 +86,10 @@ fn exit_code(report: &Report, strict: bool) -> ExitCode {
     }
 }
 
-fn sinks<R: Row>(
-    config: &Config,
-    around: &Surroundings,
-    runs: &Arc<Mutex<Vec<Run>>>,
-) -> Result<Vec<Box<dyn Sink<R> + Send>>> {
-    let sink = |worker: usize| -> Result<Box<dyn Sink<R> + Send>> {
-        Ok(match &config.output {
-            Output::Nowhere => Box::new(Discard),
-            Output::Stdout => Box::new(Stdout::new::<R>(config.encoding, worker == 0)?),
-            Output::Folder(folder) => Box::new(Settling::new::<R>(
-                config.encoding,
-                folder,
-                around.symbols.clone(),
-                worker,
-                config.buffer_bytes / config.workers,
-                runs.clone(),
-            )),
-        })
-    };
-    (0..config.workers).map(sink).collect()
-}
-
 /// Removes what an earlier run left in the folder, so that nothing there is of two runs.
 fn remove_earlier<R: Row>(folder: &Path) -> Result<()> {
-    for name in
-        [format!("{}.csv", R::NAME), format!("{}.jsonl", R::NAME), "summary.json".into(), "decisions.jsonl".into()]
-    {
+    let rows = Mode::ALL.into_iter().flat_map(|mode| Encoding::ALL.map(|encoding| mode.file(R::NAME, encoding)));
+    for name in rows.chain(["summary.json".into(), "decisions.jsonl".into()]) {
         let path = folder.join(name);
         match fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {

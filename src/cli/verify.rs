@@ -20,7 +20,7 @@ use crate::tape::Rejects;
 use crate::tick::Tick;
 
 /// What the dataflow, the oracle and the tape take together at the worst, in bytes a record.
-const BYTES_PER_RECORD: u64 = 512;
+const BYTES_PER_RECORD: u64 = 768;
 
 /// Plays the input through the pipeline and through its oracle, and compares what they come to.
 pub fn verify<R, F, O>(config: &Config, pipeline: F, oracle: O) -> Result<ExitCode>

@@ -11,6 +11,7 @@ use crate::batch::BatchLimits;
 use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use crate::row::Encoding;
 use crate::runtime::Knobs;
+use crate::sink::Mode;
 use crate::source::{Inputs, Pacing};
 use crate::tape::format::{COLUMNS, Format};
 use crate::tape::{Burst, Market, PartitionRules};
@@ -72,6 +73,8 @@ pub struct Config {
     pub output: Output,
     /// In which form.
     pub encoding: Encoding,
+    /// What they tell of changes.
+    pub mode: Mode,
     /// Memory for rows until the run ends, in bytes.
     pub buffer_bytes: usize,
 }
@@ -129,6 +132,7 @@ struct RunSection {
 struct OutputSection {
     to: String,
     format: OutputFormat,
+    mode: OutputMode,
     buffer: Bytes,
 }
 
@@ -145,6 +149,15 @@ enum InputFormat {
 enum OutputFormat {
     Csv,
     Jsonl,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OutputMode {
+    Auto,
+    Final,
+    Changes,
+    Upsert,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -273,6 +286,11 @@ impl Config {
             changes_every_ms: changes_every_ms.max(1),
             knobs: Knobs { batch, spin: run.wait == Wait::Spin, max_lead_ms: nanos(run.max_lead) / MS, warmup: 0 },
             strict: run.strict,
+            mode: match (output.mode, &to) {
+                (OutputMode::Upsert, _) | (OutputMode::Auto, Output::Stdout) => Mode::Upsert,
+                (OutputMode::Changes, _) => Mode::Changes,
+                (OutputMode::Final | OutputMode::Auto, _) => Mode::Final,
+            },
             output: to,
             encoding: match output.format {
                 OutputFormat::Csv => Encoding::Csv,

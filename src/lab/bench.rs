@@ -2,11 +2,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::backlog::{Backlog, Little};
 use super::machine::{Control, cpu_seconds};
 use super::progress::Progress;
 use super::tape::{Plan, Tapes};
 use super::{Cell, Measured, Second, Traces};
 use crate::error::Result;
+use crate::latency::Stage;
 use crate::play;
 use crate::report::Percentiles;
 use crate::runtime::{Interval, Outcome, Snapshot, Watch};
@@ -29,6 +31,14 @@ impl<'a, 'p> Bench<'a, 'p> {
         Bench { tapes: Tapes::at_most(most_ticks), stop, play }
     }
 
+    /// How many ticks a cell's tape has.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub fn ticks(&mut self, cell: &Cell) -> Result<u64> {
+        Ok(self.tapes.of(cell)?.ticks.len() as u64)
+    }
+
     /// One run of a cell by the settings of a number; none when it was interrupted.
     ///
     /// # Errors
@@ -48,7 +58,16 @@ impl<'a, 'p> Bench<'a, 'p> {
         let opened = in_memory(&tape.ticks, cell.config.pacing, cell.config.workers, &around);
         let (control, before) = (Control::start(), cpu_seconds());
         let deadline = Instant::now() + Duration::from_nanos(cell.given_up(plan.ends));
-        let mut guard = Guard { stop, asked: self.stop, deadline, progress, timeline: Vec::new() };
+        let mut guard = Guard {
+            stop,
+            asked: self.stop,
+            deadline,
+            progress,
+            timeline: Vec::new(),
+            dues: &plan.dues,
+            looks: Vec::new(),
+            shown: Instant::now(),
+        };
         let outcome = (self.play)(settings, cell, &around, opened, &mut guard);
         let cpu = before.zip(cpu_seconds()).map(|(before, after)| after - before);
         let control = control.end();
@@ -57,25 +76,53 @@ impl<'a, 'p> Bench<'a, 'p> {
         }
         let outcome = outcome?;
         let traces = Traces::new(&outcome, guard.timeline, &control);
-        Ok(Some(Measured { traces, ..Measured::new(cell, &plan, repeat, &outcome, cpu, Percentiles::of(&control)) }))
+        let measured = Measured::new(cell, &plan, repeat, &outcome, cpu, Percentiles::of(&control));
+        let backlog = Backlog::of(&guard.looks, cell.config.knobs.warmup, plan.ends);
+        let mean_wait = outcome.stages.get(Stage::Tick).mean();
+        let little = backlog.map(|backlog| Little::check(&backlog, measured.offered, mean_wait));
+        // Of a run that was given up, the mean wait is that of what was applied.
+        let little = little.filter(|_| !measured.censored);
+        Ok(Some(Measured { traces, backlog, little, ..measured }))
     }
 }
 
-/// Follows a run second by second, and stops it when it has not drained in time, or when the sweep is to end.
+/// Between two looks at the backlog.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// Between two redrawings of the progress line.
+const SHOW_EVERY: Duration = Duration::from_millis(200);
+
+/// Follows a run second by second and its backlog more closely, and stops it when it has not drained in time, or when
+/// the lab is to end.
 struct Guard<'a> {
     stop: Arc<AtomicBool>,
     asked: &'a AtomicBool,
     deadline: Instant,
     progress: &'a Progress,
     timeline: Vec<Second>,
+    /// When ticks are due, and the backlog at the instants at which it was looked at.
+    dues: &'a [u64],
+    looks: Vec<(u64, u64)>,
+    shown: Instant,
 }
 
 impl Watch for Guard<'_> {
-    fn progress(&mut self, _snapshot: &Snapshot<'_>) {
-        if self.asked.load(Ordering::Relaxed) || Instant::now() > self.deadline {
+    fn progress(&mut self, snapshot: &Snapshot<'_>) {
+        let due = self.dues.partition_point(|due| *due <= snapshot.elapsed) as u64;
+        self.looks.push((snapshot.elapsed, due.saturating_sub(snapshot.applied)));
+        let now = Instant::now();
+        if now < self.shown + SHOW_EVERY {
+            return;
+        }
+        self.shown = now;
+        if self.asked.load(Ordering::Relaxed) || now > self.deadline {
             self.stop.store(true, Ordering::Relaxed);
         }
         self.progress.tick();
+    }
+
+    fn every(&self) -> Duration {
+        LOOK_EVERY
     }
 
     fn interval(&mut self, interval: &Interval<'_>) -> Result<()> {

@@ -2,6 +2,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Traces;
+use super::backlog::{Backlog, Little};
 use super::judge::{achieved, per_second};
 use super::tape::Plan;
 use crate::config::{Config, Effective, Input};
@@ -108,6 +109,15 @@ impl Cell {
         Ok(cell)
     }
 
+    /// Ticks a second by the schedule, where it has a rate.
+    pub fn rate(&self) -> Option<f64> {
+        match (&self.source, self.config.pacing) {
+            (Source::Market(market), _) => Some(market.per_second),
+            (Source::Recorded(_), Pacing::Rate { per_second, .. } | Pacing::Scaled(per_second)) => Some(per_second),
+            (Source::Recorded(_), Pacing::Speed(_) | Pacing::Max) => None,
+        }
+    }
+
     /// How many ticks its tape will have, where that is known.
     pub fn ticks(&self) -> Option<u64> {
         match &self.source {
@@ -180,6 +190,10 @@ pub struct Measured {
     pub noisy: bool,
     /// How long the machine held up a thread that only sleeps.
     pub control: Percentiles,
+    /// The ticks that waited, where there were enough looks at them.
+    pub backlog: Option<Backlog>,
+    /// Whether the ticks that waited and how long they waited agree, of a run that drained.
+    pub little: Option<Little>,
     /// What it leaves behind for charts and other programs.
     #[serde(flatten)]
     pub traces: Traces,
@@ -212,6 +226,8 @@ impl Measured {
             censored,
             noisy: control.p99 > NOISE,
             control,
+            backlog: None,
+            little: None,
             latency,
             traces: Traces::default(),
         }

@@ -135,7 +135,7 @@ fn closes_csv(sweep: &Sweep, results: &Results) -> String {
 }
 
 /// A field of CSV.
-fn quoted(value: &str) -> String {
+pub fn quoted(value: &str) -> String {
     if value.contains([',', '"', '\n']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value.to_owned() }
 }
 

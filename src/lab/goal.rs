@@ -31,6 +31,11 @@ impl Goal {
         (PERCENTILES[self.at].1)(percentiles)
     }
 
+    /// The name of its percentile.
+    pub fn percentile(&self) -> &'static str {
+        PERCENTILES[self.at].0
+    }
+
     /// Whether it is met.
     pub fn is_met(&self, percentiles: &Percentiles) -> bool {
         u128::from(self.of(percentiles)) <= self.most.0.as_nanos()

@@ -6,7 +6,7 @@ use super::{Goal, Measured};
 use crate::report::Percentiles;
 
 /// What is achieved of what is offered, at least, where a load can be sustained.
-const SUSTAINED: f64 = 0.999;
+pub const SUSTAINED: f64 = 0.999;
 
 /// What a cell's repeats come to. Each figure is the median of the repeats by itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -132,12 +132,12 @@ pub fn disagreement(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::lab::Traces;
     use crate::report::Latency;
 
-    fn measured(p99: u64, achieved: f64, cores: f64) -> Measured {
+    pub fn measured(p99: u64, achieved: f64, cores: f64) -> Measured {
         let (tick, zero) = (Percentiles { p99, p50: p99 / 2, ..Percentiles::default() }, Percentiles::default());
         let (source, batch, operators, close, sink) = (zero, zero, zero, zero, zero);
         Measured {
@@ -153,6 +153,8 @@ mod tests {
             censored: false,
             noisy: false,
             control: Percentiles { p99: p99 / 10, ..zero },
+            backlog: None,
+            little: None,
             traces: Traces::default(),
         }
     }

@@ -3,22 +3,28 @@
 //! A sweep plays every cell of a grid of settings open loop and several times over, in a shuffled order. Repeats are
 //! never merged and percentiles never averaged: what is shown of a cell is the median of its repeats, and their range.
 
+mod backlog;
 mod bench;
+mod capacity;
 mod cell;
 mod files;
 mod goal;
 mod grid;
 mod judge;
+mod line;
 mod machine;
 mod progress;
 mod report;
+mod search;
 mod settings;
 mod sweep;
 mod table;
 mod tape;
 mod traces;
 
+pub use backlog::{Backlog, Little};
 pub use bench::{Bench, Play};
+pub use capacity::{Capacity, CapacityOf};
 pub use cell::{Cell, Measured, Source};
 pub use files::write;
 pub use goal::Goal;

@@ -29,10 +29,21 @@ impl Progress {
         self.runs += runs;
     }
 
+    /// How many runs have ended.
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
+    /// So many runs were enough, or needed, where so many were thought of.
+    pub fn took(&mut self, runs: usize, thought: usize) {
+        self.runs = (self.runs + runs).saturating_sub(thought).max(self.done);
+    }
+
     /// A run begins.
     pub fn begin(&self, what: &str) {
-        let left = minutes(time_left(self.began.elapsed(), self.done, self.runs, self.each));
-        let line = format!("{:>4}/{}  {left} left  {what}", self.done + 1, self.runs);
+        let runs = self.runs.max(self.done + 1);
+        let left = minutes(time_left(self.began.elapsed(), self.done, runs, self.each));
+        let line = format!("{:>4}/{}  {left} left  {what}", self.done + 1, runs);
         match &self.bar {
             Some(bar) => bar.set_message(line),
             None => eprintln!("{line}"),
@@ -47,6 +58,7 @@ impl Progress {
     /// A run has ended.
     pub fn end(&mut self) {
         self.done += 1;
+        self.runs = self.runs.max(self.done);
     }
 
     /// Takes the line away.

@@ -58,7 +58,7 @@ fn figures(cell: &Summary, has_cpu: bool) -> Vec<String> {
 }
 
 /// The cells of a table in columns, to the right; a last column of words to the left.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let wide = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|it| it.len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(wide).collect();

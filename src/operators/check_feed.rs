@@ -7,7 +7,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use super::Changes;
-use super::context::{Context, Ticks};
+use super::context::{Context, Ticks, watermark_of};
 use crate::lateness::Verdict;
 use crate::quality::{Noted, Quality, Standard, VenueFeed};
 use crate::row::Texts;
@@ -43,8 +43,8 @@ impl<'scope> Ticks<'scope> {
                 let mut clocks: Vec<EventTime> = Vec::new();
                 move |input, output| {
                     input.for_each(|capability, ticks| {
-                        let Some(sent_ms) = capability.least().copied() else { return };
-                        let noted = note(&noting, &mut clocks, ticks, sent_ms as i64, standard);
+                        let Some(sent) = capability.least().copied() else { return };
+                        let noted = note(&noting, &mut clocks, ticks, watermark_of(sent), standard);
                         output.session(&capability).give_iterator(noted.into_iter());
                         ticks.clear();
                     });
@@ -68,7 +68,7 @@ impl<'scope> Ticks<'scope> {
                     }
                 });
                 let passed = frontier.frontier().first().copied();
-                while let Some(next) = operator.next_ms().filter(|next| passed.is_none_or(|passed| *next <= passed))
+                while let Some(next) = operator.next_ms().filter(|next| passed.is_none_or(|passed| *next < passed))
                     && let Some(held) = &mut held
                 {
                     held.downgrade(&next);

@@ -13,9 +13,21 @@ use crate::tick::{Names, Tick};
 use crate::time::Clock;
 use crate::window::Tumbling;
 
+/// The timely timestamp of a watermark in milliseconds: one more. So a frontier at the stamp of a window's end, which
+/// says that the window is over, says also that the changes *at* that end are complete. With the watermark itself for a
+/// stamp, whoever waits for all changes of an end would wait until the watermark moves on from it.
+pub fn stamp_of(watermark_ms: i64) -> u64 {
+    watermark_ms as u64 + 1
+}
+
+/// The watermark that a timestamp, or a frontier that stands at one, stands for.
+pub fn watermark_of(stamp: u64) -> i64 {
+    stamp as i64 - 1
+}
+
 /// The ticks of one worker as they enter a pipeline: each symbol's in its order, all of a symbol's here.
 pub struct Ticks<'scope> {
-    /// The stream itself; its timestamps are watermarks in milliseconds.
+    /// The stream itself; its timestamps are stamps of watermarks, see [`stamp_of`].
     pub stream: StreamVec<'scope, u64, Tick>,
     /// What the operators share with the loop that feeds them.
     pub context: Context,

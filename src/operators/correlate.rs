@@ -55,6 +55,7 @@ pub struct Pair {
 
 impl Row for Pair {
     const NAME: &'static str = "corr";
+    const KEY_COLUMNS: usize = 3;
 
     fn columns() -> Vec<&'static str> {
         vec!["ts_close", "a", "b", "corr", "beta", "n"]

@@ -6,7 +6,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::core::Filter;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use super::context::{Context, Ticks};
+use super::context::{Context, Ticks, watermark_of};
 use super::{Changes, Summary};
 use crate::aggregate::{TradeList, Trades};
 use crate::asof::{AsOf, Matched, Quote, SymbolTape};
@@ -51,8 +51,8 @@ impl<'scope> Ticks<'scope> {
                     }
                 };
                 quotes.for_each(|capability, ticks| {
-                    let Some(sent_ms) = capability.least().copied() else { return };
-                    operator.take(ticks, sent_ms as i64);
+                    let Some(sent) = capability.least().copied() else { return };
+                    operator.take(ticks, watermark_of(sent));
                     ticks.clear();
                     hold(operator.next_ms(), &|next| capability.delayed(next, index));
                 });

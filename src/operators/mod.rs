@@ -4,12 +4,18 @@ mod check_feed;
 mod context;
 mod correlate;
 mod match_quotes;
+mod movers;
+mod reference;
+mod standings;
 mod symbol_state;
 mod window_aggregate;
 mod write_to;
 
-pub use context::{Context, Counters, Failure, Ticks};
+pub use context::{Context, Counters, Failure, Ticks, stamp_of, watermark_of};
 pub use correlate::{Correlation, Pair, correlate};
+pub use movers::{By, Mover, Ranking, movers};
+pub use reference::{Reference, labels};
+pub use standings::{Boards, Standing, standings};
 pub use window_aggregate::Summary;
 pub use write_to::{Written, write_to};
 

@@ -7,7 +7,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use super::Changes;
-use super::context::{Context, Ticks};
+use super::context::{Context, Ticks, watermark_of};
 use super::symbol_state::{About, Slice, SymbolState};
 use crate::aggregate::{Aggregate, Print, Value};
 use crate::lateness::{Horizon, Verdict};
@@ -31,6 +31,7 @@ pub struct Summary<V> {
 
 impl<V: Value> Row for Summary<V> {
     const NAME: &'static str = V::NAME;
+    const KEY_COLUMNS: usize = 3;
 
     fn columns() -> Vec<&'static str> {
         ["symbol", "ts_open", "ts_close"].iter().chain(V::COLUMNS).copied().collect()
@@ -79,8 +80,8 @@ impl<'scope> Ticks<'scope> {
             let mut held: Option<Capability<u64>> = None;
             move |(input, frontier), output| {
                 input.for_each(|capability, ticks| {
-                    let Some(sent_ms) = capability.least().copied() else { return };
-                    operator.take(ticks, sent_ms as i64);
+                    let Some(sent) = capability.least().copied() else { return };
+                    operator.take(ticks, watermark_of(sent));
                     ticks.clear();
                     if let Some(next) = operator.next_ms()
                         && held.as_ref().is_none_or(|held| next < *held.time())
@@ -88,7 +89,7 @@ impl<'scope> Ticks<'scope> {
                         held = Some(capability.delayed(&next, output.output_index()));
                     }
                 });
-                let passed = frontier.frontier().first().map_or(i64::MAX, |ms| *ms as i64);
+                let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
                 while let Some(next) = operator.next_ms().filter(|next| *next as i64 <= passed)
                     && let Some(held) = &mut held
                 {

@@ -1,13 +1,16 @@
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use differential_dataflow::consolidation::consolidate;
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::probe::Probe;
 
 use super::Changes;
-use super::context::Context;
+use super::context::{Context, watermark_of};
+use crate::error::Result;
 use crate::row::{Row, Texts};
 use crate::sink::Sink;
 
@@ -22,8 +25,8 @@ pub struct Written {
     pub digest: u64,
 }
 
-/// Ends a dataflow: every change goes to the sink, which is flushed before the probe moves on. The first failure
-/// of the sink ends the run.
+/// Ends a dataflow: the changes go to the sink, each logical time as a whole, and it is flushed before the probe moves
+/// on. The first failure of the sink ends the run.
 pub fn write_to<R: Row>(
     changes: Changes<'_, R>,
     mut sink: Box<dyn Sink<R>>,
@@ -40,36 +43,45 @@ pub fn write_to<R: Row>(
             |cap, _| {
                 drop(cap);
                 let mut texts = Texts::new(context.symbols.clone(), context.venues.clone());
+                let mut moments: BTreeMap<u64, Vec<(R, isize)>> = BTreeMap::new();
                 let mut ends: Vec<i64> = Vec::new();
                 let mut flushed = -1;
                 move |(input, frontier), _output| {
                     let began = context.clock.now();
-                    let (mut total, mut changed) = (totals.get(), false);
                     input.for_each(|_capability, changes| {
-                        changed = true;
-                        texts.refresh();
                         for (row, time, diff) in changes.drain(..) {
+                            moments.entry(time).or_default().push((row, diff));
+                        }
+                    });
+                    let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
+                    let (mut total, mut changed) = (totals.get(), false);
+                    let keep = |result: Result<()>| result.unwrap_or_else(|error| context.failure.set(error));
+                    while let Some(moment) = moments.first_entry().filter(|moment| *moment.key() as i64 <= passed) {
+                        let (time, mut changes) = moment.remove_entry();
+                        consolidate(&mut changes);
+                        texts.refresh();
+                        keep(sink.reached(time as i64));
+                        for (row, diff) in changes {
+                            changed = true;
                             total.digest = total.digest.wrapping_add((diff as u64).wrapping_mul(row.digest(&texts)));
                             total.rows += diff as i64;
                             total.retracted += u64::from(diff < 0);
-                            if !context.failure.is_set()
-                                && let Err(error) = sink.change(&row, &texts, diff)
-                            {
-                                context.failure.set(error);
+                            if !context.failure.is_set() {
+                                keep(sink.change(&row, &texts, diff));
                             }
                             let end = row.window().end_ms();
                             if time as i64 == end && ends.last() != Some(&end) {
                                 ends.push(end);
                             }
                         }
-                    });
+                    }
                     totals.set(total);
-                    let passed = frontier.frontier().first().map_or(i64::MAX, |ms| *ms as i64);
+                    if passed > flushed && !context.failure.is_set() {
+                        keep(sink.reached(passed.saturating_add(1)));
+                    }
                     if changed {
-                        if !context.failure.is_set()
-                            && let Err(error) = sink.flush()
-                        {
-                            context.failure.set(error);
+                        if !context.failure.is_set() {
+                            keep(sink.flush());
                         }
                         let now = context.clock.now();
                         ends.drain(..).for_each(|end| context.closes.closed(end, now, now - began));

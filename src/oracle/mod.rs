@@ -9,11 +9,13 @@ mod corr;
 mod corrected;
 mod feedqc;
 mod tq;
+mod movers;
 
 pub use bars::bars;
 pub use corr::corr;
 pub use corrected::{Corrected, Rules, Trade};
 pub use feedqc::feedqc;
+pub use movers::movers;
 pub use tq::tq;
 
 use crate::ledger::Ledger;

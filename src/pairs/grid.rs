@@ -117,8 +117,8 @@ impl Grid {
         }
     }
 
-    /// Makes `close` a symbol's bar at a step, or takes its bar away. Returns its values that changed: at which step,
-    /// from, to.
+    /// Makes `close` a symbol's bar at a step, or takes its bar away. Returns its values that changed, or are there now
+    /// that the symbol has traded even if there is none of them: at which step, from, to.
     pub fn set(&mut self, symbol: usize, at: usize, close: Option<Price>) -> Vec<(usize, i64, i64)> {
         let measure = self.measure;
         let series = &mut self.series[symbol];
@@ -136,8 +136,8 @@ impl Grid {
             };
             series.levels[step] = level;
             let (old, new) = (series.values[step], measure.value(before, level));
-            if old != new {
-                series.values[step] = new;
+            series.values[step] = new;
+            if old != new || (old_level == NONE) != (level == NONE) {
                 changed.push((step, old, new));
             }
             // A bar of its own ends what the changed one is carried to.

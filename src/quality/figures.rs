@@ -48,6 +48,7 @@ pub struct Figures {
 
 impl Row for Quality {
     const NAME: &'static str = "feedqc";
+    const KEY_COLUMNS: usize = 3;
 
     fn columns() -> Vec<&'static str> {
         let kinds = ["trades", "cancels", "corrections", "quotes"];

@@ -11,7 +11,7 @@ use timely::worker::Worker;
 use super::tuning::Tuning;
 use super::{Gauge, Knobs, Message, Post, Report};
 use crate::latency::Recorder;
-use crate::operators::{Context, Written};
+use crate::operators::{Context, Written, stamp_of, watermark_of};
 use crate::source::{Arrivals, Feed, Next};
 use crate::tick::Tick;
 use crate::time::{Clock, RunTime};
@@ -107,8 +107,9 @@ impl<'a> Drive<'a> {
                 self.turn(now);
             }
             let limits = self.tuning.limits;
-            let sent_ms = *input.time() as i64;
-            let slowest_ms = probe.with_frontier(|frontier| frontier.first().map_or(i64::MAX, |ms| *ms as i64));
+            let sent_ms = watermark_of(*input.time());
+            let slowest_ms =
+                probe.with_frontier(|frontier| frontier.first().map_or(i64::MAX, |stamp| watermark_of(*stamp)));
             let leads = sent_ms > slowest_ms.saturating_add(self.knobs.max_lead_ms);
             let waiting = batch.ticks.len();
             let next = if leads {
@@ -142,7 +143,7 @@ impl<'a> Drive<'a> {
             if crosses && batch.ticks.is_empty() {
                 let to_ms = self.feed.watermark_ms();
                 self.context.closes.passed(self.context.worker, to_ms, self.feed.moved_at());
-                input.advance_to(to_ms as u64);
+                input.advance_to(stamp_of(to_ms));
                 edge_ms = self.context.next_edge_ms(to_ms);
                 edge_at = self.feed.passes_at(edge_ms);
             }

@@ -60,6 +60,8 @@ pub struct Plan {
 
 /// How a run stands.
 pub struct Snapshot<'a> {
+    /// Since the schedule's beginning, or the first read, in nanoseconds.
+    pub elapsed: u64,
     /// Ticks applied so far.
     pub applied: u64,
     /// Ticks that are due and not yet in the dataflow, as far as the feeds know.
@@ -88,8 +90,13 @@ pub struct Interval<'a> {
 
 /// Whoever follows a run.
 pub trait Watch {
-    /// How the run stands, about five times a second.
+    /// How the run stands, about as often as [`Watch::every`] says.
     fn progress(&mut self, snapshot: &Snapshot<'_>);
+
+    /// Between two looks at how the run stands.
+    fn every(&self) -> Duration {
+        Duration::from_millis(200)
+    }
 
     /// A second of the run is over.
     ///
@@ -278,7 +285,7 @@ where
 
     let mut latencies = Latencies::new(knobs.batch, workers, dial);
     loop {
-        match messages.recv_timeout(Duration::from_millis(200)) {
+        match messages.recv_timeout(watch.every()) {
             Ok(Message::Report(report)) => {
                 let back = &returns[report.worker];
                 // A worker that is done needs no empty histograms.
@@ -291,6 +298,7 @@ where
         }
         let sum = |gauge: fn(&Gauge) -> u64| gauges.iter().map(gauge).sum();
         watch.progress(&Snapshot {
+            elapsed: clock.now().saturating_sub(began),
             applied: sum(|gauge| gauge.applied.load(Ordering::Relaxed)),
             backlog: sum(|gauge| gauge.backlog.load(Ordering::Relaxed)),
             rows: gauges.iter().map(|gauge| gauge.rows.load(Ordering::Relaxed)).sum(),

@@ -1,18 +1,32 @@
 //! Sinks: where rows go. A new one is a new file here.
 
 mod discard;
+mod lines;
+mod runs;
 mod settle;
 mod stdout;
 
 pub use discard::Discard;
-pub use settle::{Run, Settling, settle};
-pub use stdout::Stdout;
+pub use lines::{Lines, Mode};
+pub use runs::{Change, Place, Run, Temporary};
+pub use settle::{Settling, settle, settle_to};
+pub use stdout::{Stdout, Together};
 
 use crate::error::Result;
 use crate::row::{Row, Texts};
 
 /// One worker's end of an output.
+///
+/// It is told whole moments: all changes of one logical time, without those that cancel out, in order of the rows.
 pub trait Sink<R: Row> {
+    /// What comes next is of this logical time, in milliseconds, or later.
+    ///
+    /// # Errors
+    /// As for [`Sink::change`].
+    fn reached(&mut self, _time_ms: i64) -> Result<()> {
+        Ok(())
+    }
+
     /// A row is inserted (`diff` 1) or retracted (-1).
     ///
     /// # Errors

@@ -1,50 +1,95 @@
+use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 
 use super::Sink;
+use super::lines::Lines;
+use super::runs::Place;
 use crate::error::{Doing as _, Error, Result};
-use crate::row::{Encoding, Row, Texts};
+use crate::row::{Row, Texts};
+use crate::tick::{Names, Symbol};
 
-/// Standard output, live: a row is printed when its window closes, and printed again when it is amended, so the
-/// last line about a window holds.
+/// Standard output, live: the lines of a moment are printed as soon as all workers have told theirs, in an order that
+/// does not depend on how many they are.
 pub struct Stdout {
-    encoding: Encoding,
-    columns: Vec<&'static str>,
-    buffer: Vec<u8>,
+    lines: Lines,
+    worker: usize,
+    told: Vec<Told>,
+    together: Arc<Mutex<Together>>,
+}
+
+/// A line, and where it stands.
+type Told = (Place, Vec<u8>);
+
+/// What the workers have told of moments that are not whole yet.
+#[derive(Debug)]
+pub struct Together {
+    /// For each worker, the logical time before which it has told everything.
+    reached: Vec<i64>,
+    moments: BTreeMap<i64, Vec<Told>>,
+    names: Arc<Names>,
+}
+
+impl Together {
+    /// Of so many workers; `names` has the symbols' texts.
+    pub fn new(workers: usize, names: Arc<Names>) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Together { reached: vec![0; workers], moments: BTreeMap::new(), names }))
+    }
+
+    /// Takes a worker's lines from before `reached`, and prints the moments that are whole now.
+    fn take(&mut self, worker: usize, told: &mut Vec<Told>, reached: i64) -> Result<()> {
+        for line in told.drain(..) {
+            self.moments.entry(line.0.time_ms).or_default().push(line);
+        }
+        self.reached[worker] = reached;
+        let whole = self.reached.iter().copied().min().unwrap_or(reached);
+        let mut text = Vec::new();
+        while let Some(moment) = self.moments.first_entry().filter(|moment| *moment.key() < whole) {
+            let (mut lines, names) = (moment.remove(), self.names.all());
+            let symbol = |symbol: Symbol| names.get(symbol.0 as usize).cloned();
+            lines.sort_by_cached_key(|(Place { key, .. }, line)| {
+                (key.ts, key.place, key.symbols.map(symbol), line.clone())
+            });
+            lines.iter().for_each(|(_, line)| text.extend_from_slice(line));
+        }
+        if text.is_empty() { Ok(()) } else { print(&text) }
+    }
 }
 
 impl Stdout {
-    /// One worker's end; the worker that is told to prints the header.
+    /// One worker's end; the first worker prints the header.
     ///
     /// # Errors
     /// When standard output is closed.
-    pub fn new<R: Row>(encoding: Encoding, header: bool) -> Result<Self> {
-        let columns = R::columns();
-        let buffer = if header { encoding.header(&columns).into_bytes() } else { Vec::new() };
-        let mut stdout = Stdout { encoding, columns, buffer };
-        stdout.print()?;
-        Ok(stdout)
-    }
-
-    fn print(&mut self) -> Result<()> {
-        let mut out = io::stdout().lock();
-        let printed = out.write_all(&self.buffer).and_then(|()| out.flush());
-        self.buffer.clear();
-        match printed {
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Error::ClosedPipe),
-            other => other.doing(|| "writing to standard output"),
+    pub fn new(lines: Lines, worker: usize, together: Arc<Mutex<Together>>) -> Result<Self> {
+        if worker == 0 {
+            print(lines.header().as_bytes())?;
         }
+        Ok(Stdout { lines, worker, told: Vec::new(), together })
+    }
+}
+
+fn print(text: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Error::ClosedPipe),
+        other => other.doing(|| "writing to standard output"),
     }
 }
 
 impl<R: Row> Sink<R> for Stdout {
+    fn reached(&mut self, time_ms: i64) -> Result<()> {
+        self.lines.reached(time_ms, &mut |place, _, line| self.told.push((place, line.to_vec())));
+        let mut together = self.together.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        together.take(self.worker, &mut self.told, time_ms)
+    }
+
     fn change(&mut self, row: &R, texts: &Texts, diff: isize) -> Result<()> {
-        if diff > 0 {
-            self.encoding.write(row, texts, &self.columns, &mut self.buffer);
-        }
+        self.lines.change(row, texts, diff, &mut |place, _, line| self.told.push((place, line.to_vec())));
         Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.print()
+        Ok(())
     }
 }

@@ -1,5 +1,5 @@
 use super::files::ends_at;
-use super::{Inputs, Pacing, Surroundings};
+use super::{Extent, Inputs, Pacing, Surroundings};
 use crate::error::{Error, Result};
 use crate::tape::{Merge, Pace};
 use crate::tick::Tick;
@@ -17,11 +17,12 @@ pub fn whole(inputs: &Inputs, pacing: Pacing, limit: u64, room: usize, around: &
         let leaves = inputs.leaves(around)?;
         Merge::new(leaves.into_iter().map(|(_, leaf)| leaf).collect(), limit, ends_at(around))
     };
-    let pace = match pacing {
+    let mut timetable = match pacing.fitted(|| Extent::of_files(inputs, limit, around))? {
         Pacing::Max => Pace::AsRead,
-        _ => pacing.schedule(merge.first()?.unwrap_or(0)),
-    };
-    let (mut tape, mut timetable) = (Vec::new(), pace.timetable());
+        fitted => fitted.schedule(merge.first()?.unwrap_or(0)),
+    }
+    .timetable();
+    let mut tape = Vec::new();
     while let Some(next) = merge.next(&mut timetable)? {
         if tape.len() == room {
             let text = format!("{}: more than the {room} records that there is memory for", inputs.path);

@@ -41,9 +41,18 @@ impl Done {
     }
 }
 
-/// The program with these arguments, no settings in its environment, and an empty standard input.
+/// `ohlcv` with these arguments, no settings in its environment, and an empty standard input.
 pub fn ohlcv(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ohlcv"));
+    program(env!("CARGO_BIN_EXE_ohlcv"), args)
+}
+
+/// `movers`, likewise.
+pub fn movers(args: &[&str]) -> Command {
+    program(env!("CARGO_BIN_EXE_movers"), args)
+}
+
+fn program(path: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TAPEFLOW__")) {
         command.env_remove(name);
     }

@@ -1,0 +1,58 @@
+use super::{Aggregate, Bar, Ohlcv, Print, Value};
+use crate::row::Field;
+
+/// A bar and its exact notional, which is what later steps need to add bars up: an average cannot be added.
+///
+/// ```
+/// use tapeflow::aggregate::{Aggregate, Print, Traded};
+/// use tapeflow::tick::Price;
+/// let mut traded = Traded::default();
+/// traded.add(&Print { ts_event: 1, seq: 0, price: Price(30), size: 2, live: true });
+/// traded.add(&Print { ts_event: 2, seq: 0, price: Price(10), size: 3, live: true });
+/// assert_eq!(traded.lower().unwrap().notional, 90);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Traded {
+    bar: Ohlcv,
+    notional: i128,
+}
+
+/// What a window's prints come to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turnover {
+    /// Open, high, low, close, volume and the number of trades.
+    pub bar: Bar,
+    /// The sum of price times size, in units of 1e-9 of the currency.
+    pub notional: i128,
+}
+
+impl Aggregate for Traded {
+    type Value = Turnover;
+
+    fn add(&mut self, print: &Print) {
+        self.bar.add(print);
+        self.notional += i128::from(print.price.0) * i128::from(print.size);
+    }
+
+    fn remove(&mut self, print: &Print) -> bool {
+        let removed = self.bar.remove(print);
+        if removed {
+            self.notional -= i128::from(print.price.0) * i128::from(print.size);
+        }
+        removed
+    }
+
+    fn lower(&self) -> Option<Turnover> {
+        self.bar.lower().map(|bar| Turnover { bar, notional: self.notional })
+    }
+}
+
+impl Value for Turnover {
+    const NAME: &'static str = "turnovers";
+    const COLUMNS: &'static [&'static str] = &["open", "high", "low", "close", "volume", "trades", "vwap", "notional"];
+
+    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+        self.bar.fields(give);
+        give(Field::Amount(Some(self.notional)));
+    }
+}

@@ -1,0 +1,59 @@
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::cells::{CellFlags, player};
+use super::{Flags, print, stop_on_signals};
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::lab::Capacity;
+use crate::operators::{Changes, Ticks};
+use crate::row::Row;
+
+/// The flags of a search for capacities, beside those of a run.
+#[derive(Args)]
+#[command(next_help_heading = "Of a search for capacities")]
+pub struct CapacityFlags {
+    #[command(flatten)]
+    cells: CellFlags,
+    /// Latency is to keep to this as well: 'p99 <= 5ms' (or p50, p90, p99.9, p99.99, max)
+    #[arg(long, value_name = "GOAL")]
+    slo: Option<String>,
+}
+
+/// Searches for capacities, prints the table and writes its files.
+pub fn capacity<S, R, F>(
+    name: &str,
+    defaults: &'static str,
+    flags: Flags,
+    asked: &CapacityFlags,
+    pipeline: F,
+) -> Result<ExitCode>
+where
+    S: Settings,
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
+{
+    let cells = asked.cells.cells::<S>("capacity", (name, defaults), flags, ("--slo", &asked.slo))?;
+    if let Some(axis) = cells.axes.iter().find(|axis| ["source.rate", "source.speed"].contains(&axis.key.as_str())) {
+        let text = format!("capacity: {} is what is searched for; give one rate to begin with", axis.key);
+        return Err(Error::Usage(text));
+    }
+    let folder = cells.folder()?.map(std::path::Path::to_path_buf);
+    let capacity = Capacity {
+        pipeline: name.into(),
+        keys: cells.keys(),
+        labels: cells.labels(),
+        cells: cells.cells,
+        repeat: cells.asked.repeat,
+        goal: cells.asked.goal,
+        settings: cells.shared,
+    };
+    let stop = stop_on_signals()?;
+    let found = capacity.run(&stop, &mut *player(pipeline, cells.own))?;
+    if let Some(folder) = folder {
+        capacity.write(&folder, &found)?;
+    }
+    print(&capacity.table(&found))?;
+    Ok(if found.len() == capacity.cells.len() { ExitCode::SUCCESS } else { ExitCode::from(130) })
+}

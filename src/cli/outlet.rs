@@ -1,0 +1,94 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::config::{Config, Output};
+use crate::error::{Doing as _, Error, Result};
+use crate::row::Row;
+use crate::sink::{Discard, Lines, Mode, Run, Settling, Sink, Stdout, Together, settle, settle_to};
+use crate::source::Surroundings;
+
+/// Where the rows of a run go, and what is to be done with them when it has ended.
+pub enum Outlet {
+    /// Nowhere, or printed as they come.
+    Passing,
+    /// Sorted when all is said: into a file, or onto standard output.
+    Settling(Arc<Mutex<Vec<Run>>>, Target),
+}
+
+/// What rows are settled to.
+pub enum Target {
+    File(PathBuf),
+    /// Rows that do not fit into memory wait in this folder.
+    Stdout(Scratch),
+}
+
+/// A folder for what does not fit into memory, which goes with the run.
+pub struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // The run has its result, or its error, without it.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+type Sinks<R> = Vec<Box<dyn Sink<R> + Send>>;
+
+impl Outlet {
+    /// Opens the output that is configured, with an end for each worker.
+    pub fn open<R: Row>(config: &Config, around: &Surroundings) -> Result<(Outlet, Sinks<R>)> {
+        let lines = || Lines::new::<R>(config.mode, config.encoding);
+        let target = match (&config.output, config.mode) {
+            (Output::Nowhere, _) => return Ok((Outlet::Passing, boxed(config.workers, |_| Ok(Discard))?)),
+            (Output::Stdout, Mode::Changes | Mode::Upsert) => {
+                let together = Together::new(config.workers, around.symbols.clone());
+                let stdout = |worker| Stdout::new(lines(), worker, together.clone());
+                return Ok((Outlet::Passing, boxed(config.workers, stdout)?));
+            }
+            (Output::Stdout, Mode::Final) => {
+                let folder = std::env::temp_dir().join(format!("tapeflow-{}", std::process::id()));
+                fs::create_dir_all(&folder).doing(|| format!("making the folder {}", folder.display()))?;
+                Target::Stdout(Scratch(folder))
+            }
+            (Output::Folder(folder), mode) => Target::File(folder.join(mode.file(R::NAME, config.encoding))),
+        };
+        let runs = Arc::default();
+        let folder = match &target {
+            Target::File(path) => path.parent().unwrap_or(Path::new("")),
+            Target::Stdout(Scratch(folder)) => folder,
+        };
+        let (names, limit) = (&around.symbols, config.buffer_bytes / config.workers);
+        let sinks = boxed(config.workers, |worker| {
+            Ok(Settling::new(lines(), folder, names.clone(), worker, limit, Arc::clone(&runs)))
+        })?;
+        Ok((Outlet::Settling(runs, target), sinks))
+    }
+
+    /// Writes out what has waited for the end of the run.
+    pub fn settle<R: Row>(self, config: &Config, around: &Surroundings) -> Result<()> {
+        let Outlet::Settling(runs, target) = self else { return Ok(()) };
+        let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        let (names, header) = (&around.symbols, Lines::new::<R>(config.mode, config.encoding).header());
+        match &target {
+            Target::File(path) => settle(runs, path, &header, names).map(drop),
+            Target::Stdout(_) => {
+                match settle_to(io::stdout().lock(), "writing to standard output", runs, &header, names) {
+                    Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+                        Err(Error::ClosedPipe)
+                    }
+                    other => other.map(drop),
+                }
+            }
+        }
+    }
+}
+
+fn boxed<R, S>(workers: usize, sink: impl Fn(usize) -> Result<S>) -> Result<Sinks<R>>
+where
+    R: Row,
+    S: Sink<R> + Send + 'static,
+{
+    (0..workers).map(|worker| Ok(Box::new(sink(worker)?) as Box<dyn Sink<R> + Send>)).collect()
+}

@@ -1,0 +1,312 @@
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::bench::{Bench, Play};
+use super::cell::Source;
+use super::judge::SUSTAINED;
+use super::machine::{Machine, command_line};
+use super::progress::Progress;
+use super::search::{Search, Step};
+use super::table::aligned;
+use super::{Cell, Goal, Measured, Summary, summary};
+use crate::error::{Doing as _, Error, Result};
+use crate::report::{count, span};
+
+/// The most ticks of one tape: its rate is the highest that is tried.
+const MOST_TICKS: u64 = 40_000_000;
+
+/// The lowest rate that is tried.
+const LEAST: f64 = 1_000.0;
+
+/// Latency is told at these shares of what can be sustained.
+const SHARES: [f64; 2] = [0.5, 0.8];
+
+/// How many runs a search is thought to take.
+const RUNS: usize = 14;
+
+/// For each setting, the highest rate that it sustains, and its latency below it.
+#[derive(Clone, Debug)]
+pub struct Capacity {
+    /// The pipeline.
+    pub pipeline: String,
+    /// The keys of what varies, and their names at the heads of columns.
+    pub keys: Vec<String>,
+    /// Their names at the heads of columns.
+    pub labels: Vec<String>,
+    /// A cell for each setting, at the rate to begin with.
+    pub cells: Vec<Cell>,
+    /// How often the latency is measured at each share.
+    pub repeat: usize,
+    /// What the latency is to keep to as well.
+    pub goal: Option<Goal>,
+    /// The settings that all share, unless they vary.
+    pub settings: serde_json::Value,
+}
+
+/// A rate that was tried.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tried {
+    /// Ticks a second.
+    pub rate: f64,
+    /// Why it cannot be sustained, if it cannot.
+    pub fails: Option<String>,
+    /// What was measured.
+    pub run: Measured,
+}
+
+/// What was found of one setting.
+#[derive(Clone, Debug, Serialize)]
+pub struct CapacityOf {
+    /// The highest rate that holds.
+    pub sustained: Option<f64>,
+    /// Whether that was the highest there was to try.
+    pub at_least: bool,
+    /// Why the next higher rate that was tried fails.
+    pub limit: Option<String>,
+    /// All that was tried, in its order.
+    pub tried: Vec<Tried>,
+    /// The latency at the shares of the highest rate.
+    pub at_shares: Vec<(f64, Summary)>,
+}
+
+/// Why a run shows that its rate cannot be sustained; none if it can be.
+pub fn fails(run: &Measured, goal: Option<&Goal>) -> Option<String> {
+    let share = run.achieved / run.offered.max(f64::MIN_POSITIVE);
+    let growth = run.backlog.filter(|backlog| backlog.grows(run.offered));
+    if run.censored {
+        Some("it did not drain".into())
+    } else if !run.balances {
+        Some("the ledger does not balance".into())
+    } else if share < SUSTAINED {
+        Some(format!("{:.2}% were applied in time", 100.0 * share))
+    } else if let Some(backlog) = growth {
+        Some(format!("the backlog grows by {:.1}% of the rate", 100.0 * backlog.growth / run.offered))
+    } else {
+        let goal = goal.filter(|goal| !goal.is_met(&run.latency.tick))?;
+        Some(format!("{} is {}", goal.percentile(), span(goal.of(&run.latency.tick))))
+    }
+}
+
+impl Capacity {
+    /// Searches for the capacity of one setting after the other; those that were done when `stop` was set.
+    ///
+    /// # Errors
+    /// When a tape cannot be had, or a run fails.
+    pub fn run(&self, stop: &AtomicBool, play: &mut Play<'_>) -> Result<Vec<CapacityOf>> {
+        let mut bench = Bench::new(MOST_TICKS, stop, play);
+        let each = self.cells.iter().map(Cell::ends).max().unwrap_or(0);
+        let mut progress = Progress::new(self.cells.len() * self.runs(), Duration::from_nanos(each));
+        let mut found = Vec::new();
+        for at in 0..self.cells.len() {
+            let before = progress.done();
+            let Some(of) = self.of(at, &mut bench, &mut progress)? else { break };
+            progress.took(progress.done() - before, self.runs());
+            found.push(of);
+        }
+        progress.clear();
+        Ok(found)
+    }
+
+    fn runs(&self) -> usize {
+        RUNS + SHARES.len() * self.repeat
+    }
+
+    /// The capacity of one setting; none if it was interrupted.
+    fn of(&self, at: usize, bench: &mut Bench<'_, '_>, progress: &mut Progress) -> Result<Option<CapacityOf>> {
+        let cell = &self.cells[at];
+        let mut search = Search::new(first_rate(cell)?, LEAST, most(cell, bench)?);
+        let mut measure = |rate: f64, repeat: usize, what: &str| -> Result<Option<Measured>> {
+            let cell = cell.at_rate(rate)?;
+            progress.begin(&format!("{} {what}", self.name(at)));
+            let run = bench.measure(at, &cell, repeat, progress)?;
+            progress.end();
+            Ok(run)
+        };
+        let mut tried: Vec<Tried> = Vec::new();
+        let (sustained, at_least) = loop {
+            let rate = match search.step() {
+                Step::Try(rate) => rate.round(),
+                Step::Found(rate) => break (Some(rate.round()), false),
+                Step::AtLeast(rate) => break (Some(rate.round()), true),
+                Step::Nothing => break (None, false),
+            };
+            let said = tried.last().map(|it| format!(" (before: {})", it.fails.as_deref().unwrap_or("holds")));
+            let what = format!("at {}/s{}", count(rate as u64), said.unwrap_or_default());
+            let Some(run) = measure(rate, 0, &what)? else { return Ok(None) };
+            let fails = fails(&run, self.goal.as_ref());
+            search.tell(fails.is_none());
+            tried.push(Tried { rate, fails, run });
+        };
+        let fails_at = search.fails().map(f64::round);
+        let limit = tried.iter().rev().filter(|it| Some(it.rate) == fails_at).find_map(|it| it.fails.clone());
+        let mut at_shares = Vec::new();
+        for share in SHARES.into_iter().filter(|_| sustained.is_some()) {
+            let rate = (sustained.unwrap_or(0.0) * share).round();
+            let mut runs = Vec::new();
+            for repeat in 0..self.repeat {
+                let what = format!("latency at {:.0}%: {}/s, repeat {}", share * 100.0, count(rate as u64), repeat + 1);
+                let Some(run) = measure(rate, repeat, &what)? else { return Ok(None) };
+                runs.push(run);
+            }
+            at_shares.extend(summary(&runs).map(|summary| (share, summary)));
+        }
+        Ok(Some(CapacityOf { sustained, at_least, limit, tried, at_shares }))
+    }
+
+    /// A setting in words.
+    fn name(&self, cell: usize) -> String {
+        let pair = |(label, value): (&String, &String)| format!("{label}={value}");
+        self.labels.iter().zip(&self.cells[cell].values).map(pair).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The table, with what its columns mean.
+    pub fn table(&self, found: &[CapacityOf]) -> String {
+        let goal = self.goal.map(|goal| format!(" with {goal}")).unwrap_or_default();
+        let mut out = format!("{} capacity: the highest rate that is sustained{goal}\n\n", self.pipeline);
+        let heads = SHARES.iter().flat_map(|share| {
+            let share = format!("{:.0}%", share * 100.0);
+            [format!("at {share}: p50"), "p99".into(), "p99.9".into(), "cores".into()]
+        });
+        let first = [String::new()].into_iter().chain(self.labels.iter().cloned()).chain(["sustained/s".into()]);
+        let mut rows: Vec<Vec<String>> = vec![first.chain(heads).chain(["limited by".into()]).collect()];
+        for (at, of) in found.iter().enumerate() {
+            let sustained = of
+                .sustained
+                .map_or("none".into(), |rate| format!("{}{}", if of.at_least { ">=" } else { "" }, count(rate as u64)));
+            let figures = (0..SHARES.len()).flat_map(|share| match of.at_shares.get(share) {
+                Some((_, it)) => {
+                    let cores = it.cores.map_or("-".into(), |cores| format!("{cores:.2}"));
+                    [span(it.tick.p50), span(it.tick.p99), span(it.tick.p99_9), cores]
+                }
+                None => [const { String::new() }; 4],
+            });
+            let limit = match (&of.limit, of.at_least) {
+                (_, true) => "nothing: it is the highest rate there was to try".into(),
+                (limit, _) => limit.clone().unwrap_or_default(),
+            };
+            let values = self.cells[at].values.iter().cloned();
+            rows.push(
+                [String::new()].into_iter().chain(values).chain([sustained]).chain(figures).chain([limit]).collect(),
+            );
+        }
+        out.push_str(&aligned(&rows));
+        out.push_str(
+            "\n  sustained: what was due was applied in time (99.9%), nothing was lost and the backlog did not grow",
+        );
+        out.push_str(
+            "\n  a rate fails when it failed twice; the next one tried above what is sustained is at most 2% higher",
+        );
+        out.push_str("\n  latency of ticks from when each was due, medians of the repeats, at these shares of what is sustained\n");
+        out
+    }
+
+    /// Writes `capacity.csv`, with a row for each rate that was tried, and `capacity.json`.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write(&self, folder: &Path, found: &[CapacityOf]) -> Result<()> {
+        let put = |name: &str, text: String| {
+            let path = folder.join(name);
+            fs::write(&path, text).doing(|| format!("writing {}", path.display()))
+        };
+        let keys: String = self.keys.iter().map(|key| format!("{key},")).collect();
+        let mut csv =
+            format!("{keys}rate,holds,why,offered,achieved,cores,p50,p90,p99,p99.9,p99.99,max,backlog,growth\n");
+        for (at, of) in found.iter().enumerate() {
+            let values: String = self.cells[at].values.iter().map(|value| super::files::quoted(value) + ",").collect();
+            for Tried { rate, fails, run } in &of.tried {
+                let (holds, why) = (fails.is_none(), fails.as_deref().unwrap_or_default());
+                let cores = run.cores.map(|cores| format!("{cores:.3}")).unwrap_or_default();
+                let (backlog, growth) =
+                    run.backlog.map(|it| (format!("{:.1}", it.mean), format!("{:.1}", it.growth))).unwrap_or_default();
+                let (p, offered, achieved) = (&run.latency.tick, run.offered, run.achieved);
+                csv += &format!(
+                    "{values}{rate},{holds},{},{offered:.1},{achieved:.1},{cores},{},{},{},{},{},{},{backlog},{growth}\n",
+                    super::files::quoted(why),
+                    p.p50,
+                    p.p90,
+                    p.p99,
+                    p.p99_9,
+                    p.p99_99,
+                    p.max
+                );
+            }
+        }
+        put("capacity.csv", csv)?;
+        let settings = |at: usize| -> serde_json::Map<String, serde_json::Value> {
+            self.keys.iter().cloned().zip(self.cells[at].values.iter().map(|it| it.as_str().into())).collect()
+        };
+        let all = found.iter().enumerate().map(|(at, of)| json!({ "settings": settings(at), "capacity": of }));
+        let report = json!({
+            "manifest": {
+                "pipeline": self.pipeline,
+                "version": env!("CARGO_PKG_VERSION"),
+                "command": command_line(),
+                "machine": Machine::here(),
+                "repeat": self.repeat,
+                "goal": self.goal.map(|goal| goal.to_string()),
+                "complete": found.len() == self.cells.len(),
+                "settings": self.settings,
+            },
+            "settings": all.collect::<Vec<_>>(),
+        });
+        let text = serde_json::to_string_pretty(&report);
+        put("capacity.json", text.map_err(|e| Error::Input(format!("writing capacity.json: {e}")))? + "\n")
+    }
+}
+
+/// The rate that a search begins with.
+fn first_rate(cell: &Cell) -> Result<f64> {
+    cell.rate().ok_or_else(|| {
+        Error::Usage("capacity: give a rate to begin with, such as --rate 100k/s, instead of a speed".into())
+    })
+}
+
+/// The highest rate that can be tried: of a market, it makes a tape that fits; a recorded tape is to last long enough.
+fn most(cell: &Cell, bench: &mut Bench<'_, '_>) -> Result<f64> {
+    let Some(_) = cell.span else {
+        let text = "capacity: say how long each rate is measured beside its warm-up, such as --for 2s";
+        return Err(Error::Usage(text.into()));
+    };
+    let ticks = match cell.source {
+        Source::Market(_) => MOST_TICKS,
+        Source::Recorded(_) => bench.ticks(cell)?,
+    };
+    Ok((ticks as f64 / (cell.ends() as f64 / 1e9)).floor())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::judge::tests::measured;
+    use crate::lab::{Backlog, Goal};
+
+    #[test]
+    fn a_rate_fails_for_the_first_reason_there_is() {
+        let run = measured(2_000_000, 1_000.0, 1.0);
+        let goal: Goal = "p99 <= 2ms".parse().unwrap();
+        assert_eq!(fails(&run, Some(&goal)), None);
+        let slow: Goal = "p99 <= 1ms".parse().unwrap();
+        assert_eq!(fails(&run, Some(&slow)).unwrap(), "p99 is 2.00 ms");
+        assert_eq!(fails(&run, None), None);
+        let grows = Backlog { growth: 21.0, growth_error: 5.0, ..Backlog::default() };
+        let growing = Measured { backlog: Some(grows), ..run.clone() };
+        assert_eq!(fails(&growing, None).unwrap(), "the backlog grows by 2.1% of the rate");
+        let stands = Backlog { growth: 21.0, growth_error: 10.5, ..Backlog::default() };
+        assert_eq!(fails(&Measured { backlog: Some(stands), ..run.clone() }, None), None);
+        assert_eq!(
+            fails(&Measured { achieved: 998.0, ..growing.clone() }, None).unwrap(),
+            "99.80% were applied in time"
+        );
+        assert_eq!(
+            fails(&Measured { balances: false, ..growing.clone() }, None).unwrap(),
+            "the ledger does not balance"
+        );
+        assert_eq!(fails(&Measured { censored: true, ..growing }, None).unwrap(), "it did not drain");
+    }
+}

@@ -1,0 +1,245 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use differential_dataflow::AsCollection;
+use serde::{Deserialize, Serialize};
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use super::context::{Context, watermark_of};
+use super::{Changes, Summary};
+use crate::aggregate::Turnover;
+use crate::error::Error;
+use crate::lateness::Sessions;
+use crate::tick::Price;
+use crate::time::{EventTime, MS};
+use crate::window::Window;
+
+/// The stretches of time that symbols are compared over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Boards {
+    /// Each window of the bars by itself.
+    Windows,
+    /// Each trading session; a bar lies in the session in which it begins.
+    Sessions,
+}
+
+impl Boards {
+    /// The board of a bar.
+    pub fn of(self, bar: Window, sessions: &Sessions) -> Window {
+        match self {
+            Boards::Windows => bar,
+            Boards::Sessions => {
+                let (start, end) = sessions.of(bar.start);
+                Window { start, end }
+            }
+        }
+    }
+}
+
+/// How one symbol stands on one board. It travels between workers of this process, so symbols are their ids.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Standing {
+    /// The board's stretch of time, `[start, end)`.
+    pub board: (EventTime, EventTime),
+    /// The symbol.
+    pub symbol: u32,
+    /// Its last price on the board, in units of 1e-9.
+    pub close: i64,
+    /// Its last price on any earlier board.
+    pub previous: Option<i64>,
+    /// Shares.
+    pub volume: u64,
+    /// Prints.
+    pub trades: u64,
+    /// The sum of price times size, in units of 1e-9.
+    pub notional: i128,
+}
+
+impl Standing {
+    /// By how much it rose, in percent and units of 1e-9, half to even; none without a previous price above zero.
+    pub fn change_percent(&self) -> Option<i128> {
+        let previous = i128::from(self.previous.filter(|previous| *previous > 0)?);
+        let rise = i128::from(self.close) - previous;
+        Some(crate::aggregate::div_half_even(rise * 100 * i128::from(Price::SCALE), previous))
+    }
+}
+
+/// Adds each symbol's bars up to boards, and puts the last price before each board beside it.
+///
+/// A board's standings are inserted when it is over, and changed whenever one of their bars, or the last bar before,
+/// changes. Bars and boards are kept for `keep` nanoseconds after the end of their board, or for ever; a change that
+/// comes later cannot be told any more, and fails the run.
+///
+/// ```
+/// use tapeflow::aggregate::Traded;
+/// use tapeflow::operators::{Boards, Changes, Standing, Ticks, standings};
+/// use tapeflow::window::Tumbling;
+///
+/// fn minute_by_minute(ticks: Ticks<'_>) -> Changes<'_, Standing> {
+///     let minute = Tumbling::new(60_000_000_000).expect("a minute is longer than nothing");
+///     let context = ticks.context.clone();
+///     standings(ticks.window_aggregate::<Traded>(minute), Boards::Windows, None, &context)
+/// }
+/// ```
+pub fn standings<'scope>(
+    bars: Changes<'scope, Summary<Turnover>>,
+    boards: Boards,
+    keep: Option<i64>,
+    context: &Context,
+) -> Changes<'scope, Standing> {
+    let mut operator = Standings::new(context, boards, keep);
+    let stream = bars.inner.unary_frontier(Pipeline, "Standings", move |capability, _| {
+        drop(capability);
+        let mut held: Option<Capability<u64>> = None;
+        move |(input, frontier), output| {
+            input.for_each(|capability, changes| {
+                for (bar, time, diff) in changes.drain(..) {
+                    operator.arrived.entry(time).or_default().push((bar, diff));
+                }
+                if let Some(next) = operator.next()
+                    && held.as_ref().is_none_or(|held| next < *held.time())
+                {
+                    held = Some(capability.delayed(&next, output.output_index()));
+                }
+            });
+            let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
+            while let Some(next) = operator.next().filter(|next| *next as i64 <= passed)
+                && let Some(held) = &mut held
+            {
+                held.downgrade(&next);
+                operator.act(next);
+                output.session(held).give_iterator(operator.changes.drain(..));
+            }
+            match (operator.next(), &mut held) {
+                (Some(next), Some(held)) => held.downgrade(&next),
+                _ => held = None,
+            }
+        }
+    });
+    stream.as_collection()
+}
+
+struct Standings {
+    context: Context,
+    boards: Boards,
+    keep: Option<i64>,
+    symbols: BTreeMap<u32, Symbol>,
+    /// Bars that change at logical times to come.
+    arrived: BTreeMap<u64, Vec<(Summary<Turnover>, isize)>>,
+    /// Boards to look at again, by when.
+    dirty: BTreeMap<u64, BTreeSet<(u32, Window)>>,
+    changes: Vec<(Standing, u64, isize)>,
+}
+
+/// What is kept of a symbol.
+#[derive(Default)]
+struct Symbol {
+    bars: BTreeMap<EventTime, (Window, Turnover)>,
+    told: BTreeMap<EventTime, Standing>,
+}
+
+impl Standings {
+    fn new(context: &Context, boards: Boards, keep: Option<i64>) -> Self {
+        let (symbols, arrived, dirty, changes) = Default::default();
+        Standings { context: context.clone(), boards, keep, symbols, arrived, dirty, changes }
+    }
+
+    /// The next logical time at which something is to be done.
+    fn next(&self) -> Option<u64> {
+        let times = [self.arrived.first_key_value().map(|(t, _)| *t), self.dirty.first_key_value().map(|(t, _)| *t)];
+        times.into_iter().flatten().min()
+    }
+
+    fn act(&mut self, time: u64) {
+        let mut arrived = self.arrived.remove(&time).unwrap_or_default();
+        // What is taken back goes before what takes its place.
+        arrived.sort_by_key(|(_, diff)| *diff);
+        for (bar, diff) in arrived {
+            self.apply(bar, diff, time);
+        }
+        for (symbol, board) in self.dirty.remove(&time).unwrap_or_default() {
+            self.tell(symbol, board, time);
+        }
+    }
+
+    /// Takes a bar in or out, and notes which boards that touches: its own, and the next that looks back to it.
+    fn apply(&mut self, bar: Summary<Turnover>, diff: isize, time: u64) {
+        let Summary { window, symbol, value } = bar;
+        let sessions = &self.context.lateness.sessions;
+        let board = self.boards.of(window, sessions);
+        if expires(board, self.keep).is_some_and(|expires| time >= expires) {
+            let text = self.context.symbols.text(symbol.0);
+            let (start, end) = (window.start, window.end);
+            self.context.failure.set(Error::Input(format!(
+                "a bar of {text}, [{start}, {end}), changed when its board was forgotten: the symbol is far behind the \
+                 others in its input. Keep boards longer (movers.keep = \"all\" for ever), or sort the tape by time"
+            )));
+            return;
+        }
+        let kept = self.symbols.entry(symbol.0).or_default();
+        match diff {
+            1 => _ = kept.bars.insert(window.start, (window, value)),
+            _ => _ = kept.bars.remove(&window.start),
+        }
+        let next = kept.bars.range(board.end..).next().map(|(_, (window, _))| self.boards.of(*window, sessions));
+        for board in [Some(board), next].into_iter().flatten() {
+            self.dirty.entry(time.max(board.end_ms() as u64)).or_default().insert((symbol.0, board));
+        }
+    }
+
+    /// Says how a symbol stands on a board, if that is not what was said before.
+    fn tell(&mut self, symbol: u32, board: Window, time: u64) {
+        let Some(kept) = self.symbols.get_mut(&symbol) else { return };
+        let mut standing: Option<Standing> = None;
+        for (_, Turnover { bar, notional }) in kept.bars.range(board.start..board.end).map(|(_, bar)| bar) {
+            let standing = standing.get_or_insert_with(|| Standing {
+                board: (board.start, board.end),
+                symbol,
+                close: 0,
+                previous: None,
+                volume: 0,
+                trades: 0,
+                notional: 0,
+            });
+            standing.close = bar.close.0;
+            standing.volume += bar.volume;
+            standing.trades += bar.trades;
+            standing.notional += notional;
+        }
+        if let Some(standing) = &mut standing {
+            standing.previous = kept.bars.range(..board.start).next_back().map(|(_, (_, before))| before.bar.close.0);
+        }
+        let told = match &standing {
+            Some(standing) => kept.told.insert(board.start, standing.clone()),
+            None => kept.told.remove(&board.start),
+        };
+        if told != standing {
+            self.changes.extend(told.map(|told| (told, time, -1)));
+            self.changes.extend(standing.map(|standing| (standing, time, 1)));
+        }
+        let Standings { context, boards, keep, .. } = self;
+        kept.forget(time, *keep, |bar| boards.of(bar, &context.lateness.sessions));
+    }
+}
+
+impl Symbol {
+    /// Forgets boards that are settled, and their bars but for the last, whose close the next board looks back to.
+    fn forget(&mut self, time: u64, keep: Option<i64>, board_of: impl Fn(Window) -> Window) {
+        let is_over = |board: Window| expires(board, keep).is_some_and(|expires| time >= expires);
+        while let Some(told) = self.told.first_entry()
+            && is_over(Window { start: told.get().board.0, end: told.get().board.1 })
+        {
+            told.remove();
+        }
+        let mut bars = self.bars.values().map(|(window, _)| *window).take_while(|window| is_over(board_of(*window)));
+        if let Some(last) = bars.next().map(|first| bars.last().unwrap_or(first)) {
+            self.bars = self.bars.split_off(&last.start);
+        }
+    }
+}
+
+/// The logical time at which a board is settled for good.
+pub(super) fn expires(board: Window, keep: Option<i64>) -> Option<u64> {
+    Some((board.end_ms() as u64).saturating_add((keep? / MS) as u64 + 1))
+}

@@ -1,0 +1,88 @@
+use std::collections::BTreeMap;
+
+use super::{Corrected, Trade, divide_half_even};
+use crate::operators::{Boards, By, Mover, Ranking};
+use crate::tick::{Price, Symbol};
+use crate::window::{Tumbling, Window};
+
+/// What a symbol did on one board.
+struct Told<'a> {
+    symbol: Symbol,
+    trades: Vec<&'a Trade>,
+    previous: Option<Price>,
+}
+
+impl Told<'_> {
+    fn close(&self) -> Price {
+        self.trades[self.trades.len() - 1].price
+    }
+
+    fn volume(&self) -> u64 {
+        self.trades.iter().map(|trade| u64::from(trade.size)).sum()
+    }
+
+    fn notional(&self) -> i128 {
+        self.trades.iter().map(|trade| i128::from(trade.price.0) * i128::from(trade.size)).sum()
+    }
+
+    fn change_percent(&self) -> Option<i128> {
+        let previous = i128::from(self.previous?.0);
+        (previous > 0).then(|| divide_half_even((i128::from(self.close().0) - previous) * 100_000_000_000, previous))
+    }
+}
+
+/// The first places of each board, and of each sector of it where there are any.
+///
+/// # Panics
+/// When the sectors cannot be read, which the dataflow has told before.
+pub fn movers(tape: &Corrected, windows: Tumbling, ranking: &Ranking) -> Vec<Mover> {
+    let sectors = ranking.sectors.as_ref().map(|table| table.read().expect("the dataflow has read the sectors"));
+    let mut boards: BTreeMap<(Window, String), Vec<Told>> = BTreeMap::new();
+    for (symbol, trades) in &tape.trades {
+        let mut by_board: BTreeMap<Window, Vec<&Trade>> = BTreeMap::new();
+        for trade in trades {
+            let bar = windows.window_of(trade.ts_event);
+            let board = match ranking.boards {
+                Boards::Windows => bar,
+                Boards::Sessions => {
+                    let (start, end) = tape.sessions.of(bar.start);
+                    Window { start, end }
+                }
+            };
+            by_board.entry(board).or_default().push(trade);
+        }
+        let sector = sectors.as_ref().and_then(|sectors| sectors.get(tape.texts.symbol(*symbol))).cloned();
+        let mut previous = None;
+        for (board, trades) in by_board {
+            let told = Told { symbol: *symbol, trades, previous };
+            previous = Some(told.close());
+            boards.entry((board, sector.clone().unwrap_or_default())).or_default().push(told);
+        }
+    }
+    let mut rows = Vec::new();
+    for ((board, sector), told) in boards {
+        let value = |told: &Told| match ranking.by {
+            By::Change => told.change_percent(),
+            By::Volume => Some(i128::from(told.volume())),
+            By::Notional => Some(told.notional()),
+        };
+        let mut ranked: Vec<(i128, &str, &Told)> =
+            told.iter().filter_map(|told| Some((value(told)?, tape.texts.symbol(told.symbol), told))).collect();
+        ranked.sort_by_key(|(value, text, _)| (if ranking.least { *value } else { -*value }, *text));
+        for (rank, (_, _, told)) in (1..).zip(ranked.into_iter().take(ranking.n)) {
+            rows.push(Mover {
+                board,
+                sector: sector.clone(),
+                rank,
+                symbol: told.symbol,
+                close: told.close(),
+                previous: told.previous,
+                change_percent: told.change_percent(),
+                volume: told.volume(),
+                notional: told.notional(),
+                trades: told.trades.len() as u64,
+            });
+        }
+    }
+    rows
+}

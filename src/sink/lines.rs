@@ -1,0 +1,93 @@
+use std::collections::BTreeMap;
+
+use super::runs::Place;
+use crate::row::{Encoding, Key, Row, Texts};
+use crate::time::MS;
+
+/// What an output tells of rows that change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The rows that stand in the end.
+    Final,
+    /// Every retraction and insertion, with its logical time.
+    Changes,
+    /// At each logical time the last row about everything that changed, or a tombstone where there is none any more.
+    Upsert,
+}
+
+impl Mode {
+    /// All of them.
+    pub const ALL: [Mode; 3] = [Mode::Final, Mode::Changes, Mode::Upsert];
+
+    /// The name of a file of such lines about rows that are called `rows`.
+    pub fn file(self, rows: &str, encoding: Encoding) -> String {
+        let kind = match self {
+            Mode::Final => "",
+            Mode::Changes => ".changes",
+            Mode::Upsert => ".upsert",
+        };
+        format!("{rows}{kind}.{}", encoding.extension())
+    }
+}
+
+/// Makes lines of the changes of one worker, moment by moment.
+pub struct Lines {
+    mode: Mode,
+    encoding: Encoding,
+    columns: Vec<&'static str>,
+    time_ms: i64,
+    line: Vec<u8>,
+    /// What changed at this time, by the text of its key: the line about it, and whether it is a row.
+    upserts: BTreeMap<Vec<u8>, (Key, Vec<u8>, bool)>,
+}
+
+impl Lines {
+    /// Lines about rows of this kind.
+    pub fn new<R: Row>(mode: Mode, encoding: Encoding) -> Self {
+        let time_and_diff: &[&str] = if mode == Mode::Changes { &["time", "diff"] } else { &[] };
+        let columns = time_and_diff.iter().copied().chain(R::columns()).collect();
+        Lines { mode, encoding, columns, time_ms: 0, line: Vec::new(), upserts: BTreeMap::new() }
+    }
+
+    /// The line before all others, empty where the encoding has none.
+    pub fn header(&self) -> String {
+        self.encoding.header(&self.columns)
+    }
+
+    /// What comes next is of this time: gives the lines that have waited for their moment to be whole.
+    pub fn reached(&mut self, time_ms: i64, give: &mut dyn FnMut(Place, isize, &[u8])) {
+        while let Some((_, (key, line, _))) = self.upserts.pop_first() {
+            give(Place { time_ms: self.time_ms, key }, 1, &line);
+        }
+        self.time_ms = time_ms;
+    }
+
+    /// Gives the line of a change, its place, and how often it is added to the lines that stand.
+    pub fn change<R: Row>(&mut self, row: &R, texts: &Texts, diff: isize, give: &mut dyn FnMut(Place, isize, &[u8])) {
+        let (key, encoding, columns, line) = (row.key(), self.encoding, &self.columns, &mut self.line);
+        line.clear();
+        match self.mode {
+            Mode::Final => {
+                encoding.write(row, texts, columns, line);
+                give(Place { time_ms: 0, key }, diff, line);
+            }
+            Mode::Changes => {
+                let time = self.time_ms.saturating_mul(MS);
+                encoding.write_change((time, diff), row, texts, columns, line);
+                give(Place { time_ms: self.time_ms, key }, 1, line);
+            }
+            Mode::Upsert => {
+                Encoding::Csv.write_key(row, texts, line);
+                let (_, upsert, is_row) = self.upserts.entry(line.clone()).or_insert((key, Vec::new(), false));
+                if diff > 0 {
+                    upsert.clear();
+                    encoding.write(row, texts, columns, upsert);
+                    *is_row = true;
+                } else if !*is_row {
+                    upsert.clear();
+                    encoding.write_tombstone(row, texts, columns, upsert);
+                }
+            }
+        }
+    }
+}
