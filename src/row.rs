@@ -1,7 +1,11 @@
 //! Rows: what a pipeline makes, as fields. From the fields come its CSV and JSON lines and its digest.
 
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 use std::io::Write as _;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::tick::{Names, Price, Symbol, Venue, mix, stable_hash, write_decimal};
 use crate::time::EventTime;
@@ -20,6 +24,40 @@ pub enum Field<'a> {
     Amount(Option<i128>),
     /// A count of something.
     Count(u64),
+    /// A real number, or none.
+    Real(Option<Real>),
+    /// Nothing, in a column of whichever kind.
+    Null,
+}
+
+/// A real number as rows hold it: finite, equal and hashed by its bits, ordered by its value.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Real(pub f64);
+
+impl PartialEq for Real {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Real {}
+
+impl PartialOrd for Real {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Real {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl Hash for Real {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
 }
 
 /// What a row is about, and its place among the others: rows are sorted by time, then by place, then by the texts of
@@ -71,9 +109,10 @@ pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
                 Field::Text(text) => stable_hash(text.as_bytes()),
                 Field::Time(ts) => ts as u64,
                 Field::Price(Some(price)) => mix(price.0 as u64),
-                Field::Price(None) | Field::Amount(None) => u64::MAX,
                 Field::Amount(Some(amount)) => mix(amount as u64 ^ mix((amount >> 64) as u64)),
                 Field::Count(count) => count,
+                Field::Real(Some(real)) => mix(real.0.to_bits()),
+                Field::Price(None) | Field::Amount(None) | Field::Real(None) | Field::Null => u64::MAX,
             };
             hash = mix(hash.rotate_left(5) ^ word);
         });
@@ -149,7 +188,7 @@ impl Encoding {
         let mut at = 0;
         row.fields(texts, &mut |field| {
             self.column(at, columns[at], out);
-            self.value(if at < R::KEY_COLUMNS { field } else { Field::Price(None) }, out);
+            self.value(if at < R::KEY_COLUMNS { field } else { Field::Null }, out);
             at += 1;
         });
         self.end_line(out);
@@ -192,8 +231,11 @@ impl Encoding {
             Field::Count(count) => out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes()),
             Field::Price(Some(price)) => price.write(out),
             Field::Amount(Some(amount)) => write_decimal(amount < 0, amount.unsigned_abs(), out),
-            Field::Price(None) | Field::Amount(None) if self == Encoding::Jsonl => out.extend_from_slice(b"null"),
-            Field::Price(None) | Field::Amount(None) => {}
+            // The shortest decimal that reads back as the same number, without an exponent. It cannot fail, either.
+            Field::Real(Some(real)) => drop(write!(out, "{}", real.0)),
+            Field::Price(None) | Field::Amount(None) | Field::Real(None) | Field::Null => {
+                out.extend_from_slice(if self == Encoding::Jsonl { b"null" } else { b"" });
+            }
         }
     }
 

@@ -2,10 +2,12 @@
 
 mod ohlcv;
 mod traded;
+mod trades;
 mod vwap;
 
 pub use ohlcv::{Bar, Ohlcv};
 pub use traded::{Traded, Turnover};
+pub use trades::{Trade, TradeList, Trades};
 pub use vwap::{Averages, Vwap};
 
 use crate::row::Field;

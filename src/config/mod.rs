@@ -2,11 +2,14 @@
 //!
 //! A pipeline's own `.toml` names every key and its default, so it is manual, default and schema in one.
 
+mod correlation;
 mod averages;
 mod effective;
+mod feed;
 mod known;
 mod layer;
 mod layers;
+mod matching;
 mod maybe;
 mod movers;
 mod pacing;
@@ -18,8 +21,10 @@ mod units;
 mod windows;
 
 pub use averages::AveragedOver;
+pub use correlation::Correlations;
 pub use effective::{Effective, Origin};
 pub use layers::Layers;
+pub use matching::Matching;
 pub use maybe::Maybe;
 pub use movers::Movers;
 pub use pacing::{Arrive, Clash, PaceAsked};

@@ -1,6 +1,9 @@
 //! The dataflow: timely operators over ticks, whose results are differential collections. One operator, one file.
 
+mod check_feed;
 mod context;
+mod correlate;
+mod match_quotes;
 mod movers;
 mod reference;
 mod standings;
@@ -8,6 +11,7 @@ mod window_aggregate;
 mod write_to;
 
 pub use context::{Context, Counters, Failure, Ticks, stamp_of, watermark_of};
+pub use correlate::{Correlation, Pair, correlate};
 pub use movers::{By, Mover, Ranking, movers};
 pub use reference::{Reference, labels};
 pub use standings::{Boards, Standing, standings};

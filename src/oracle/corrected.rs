@@ -53,6 +53,11 @@ pub struct Corrected<'a> {
     pub ledger: Ledger,
     /// Where every quote went, in a pipeline that takes quotes.
     pub quotes_ledger: Ledger,
+    /// All accepted records, of whichever kind, in the order of the tape, in a pipeline to which a symbol has one clock
+    /// for all of them.
+    pub records: Vec<Tick>,
+    /// Where every record went, in such a pipeline.
+    pub records_ledger: Ledger,
     /// The texts of symbols and venues.
     pub texts: Texts,
     /// The trading sessions.
@@ -117,8 +122,14 @@ impl<'a> Corrected<'a> {
         for quotes in quotes.values_mut() {
             quotes.sort_by_key(|q| (q.ts_event, q.seq, q.venue, q.price, q.ask(), q.size, q.ask_size));
         }
+
+        let mut records_ledger = Ledger { read: tape.len() as u64, ..Ledger::default() };
+        let accepted = accept(tape, |_| true, rules, &mut records_ledger.late);
+        records_ledger.amended = accepted.iter().filter(|record| record.late).count() as u64;
+        records_ledger.on_time = accepted.len() as u64 - records_ledger.amended;
+        let records = accepted.into_iter().map(|record| record.tick).collect();
         let (texts, sessions) = (Texts::default(), Sessions::new(TimeZone::UTC));
-        Corrected { tape, trades, quotes, ledger, quotes_ledger, texts, sessions }
+        Corrected { tape, trades, quotes, ledger, quotes_ledger, records, records_ledger, texts, sessions }
     }
 
     /// Where every record went in a pipeline that takes trades and quotes.

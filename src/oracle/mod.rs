@@ -6,14 +6,20 @@
 
 mod averages;
 mod bars;
+mod corr;
 mod corrected;
+mod feedqc;
+mod tq;
 mod movers;
 mod windows;
 
 pub use averages::averages;
 pub use bars::bars;
+pub use corr::corr;
 pub use corrected::{Corrected, Rules, Trade};
+pub use feedqc::feedqc;
 pub use movers::movers;
+pub use tq::tq;
 pub use windows::{Held, windows};
 
 use crate::ledger::Ledger;

@@ -32,6 +32,11 @@ impl Tumbling {
         Tumbling { offset: offset.rem_euclid(self.length), ..self }
     }
 
+    /// The length of a window, in nanoseconds.
+    pub fn length(&self) -> i64 {
+        self.length
+    }
+
     /// The window that holds `ts`.
     pub fn window_of(&self, ts: EventTime) -> Window {
         // At the beginning of time a window is cut short, as it is at its end.

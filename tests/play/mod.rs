@@ -119,9 +119,16 @@ fn symbols() -> Arc<Names> {
     Arc::new(symbols)
 }
 
-/// The texts of the tapes' symbols.
+/// The table of the tapes' venues but for the first, which is none.
+fn venues() -> Arc<Names> {
+    let venues = Names::default();
+    ["XNAS", "ARCX"].iter().for_each(|name| _ = venues.intern(name));
+    Arc::new(venues)
+}
+
+/// The texts of the tapes' symbols and venues.
 pub fn texts() -> Texts {
-    Texts::new(symbols(), Arc::default())
+    Texts::new(symbols(), venues())
 }
 
 /// Plays a tape through the pipeline of bars.
@@ -144,7 +151,7 @@ where
         clock: clock.clone(),
         rules: PartitionRules { disorder: rules.disorder, max_jump: i64::MAX },
         symbols: symbols.clone(),
-        venues: Arc::default(),
+        venues: venues(),
         rejects: Rejects::default(),
         stop: Arc::default(),
         play_for: None,
@@ -166,7 +173,7 @@ where
         lateness: rules.clone(),
         changes_every_ms: 1_000,
         symbols,
-        venues: Arc::default(),
+        venues: venues(),
         stop: Arc::default(),
     };
     let times = changes.clone();

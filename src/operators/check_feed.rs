@@ -1,0 +1,195 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use differential_dataflow::AsCollection;
+use differential_dataflow::consolidation::consolidate_updates;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use super::Changes;
+use super::context::{Context, Ticks, watermark_of};
+use crate::lateness::Verdict;
+use crate::quality::{Noted, Quality, Standard, VenueFeed};
+use crate::row::Texts;
+use crate::tick::{Tick, Venue, mix, stable_hash};
+use crate::time::{EventTime, MS};
+
+impl<'scope> Ticks<'scope> {
+    /// Tells how good the feed of each venue is, window by window: gaps, duplicates, time going backwards, receive
+    /// latency, silent symbols, locked and crossed quotes, peak rates.
+    ///
+    /// All records count, whatever they say; late ones up to the horizon, by the order of all records of their symbol.
+    /// The records of a venue come together on one worker. A window's row is inserted when the watermark passes its
+    /// end; a record that comes behind its partition's watermark amends it, and those that it bears on.
+    ///
+    /// ```
+    /// use tapeflow::operators::{Changes, Ticks};
+    /// use tapeflow::quality::{Quality, Standard};
+    /// use tapeflow::window::Tumbling;
+    ///
+    /// fn second_by_second(ticks: Ticks<'_>) -> Changes<'_, Quality> {
+    ///     let windows = Tumbling::new(1_000_000_000).expect("a second is longer than nothing");
+    ///     ticks.check_feed(Standard { windows, stale_windows: 60, seq_per_symbol: false })
+    /// }
+    /// ```
+    pub fn check_feed(self, standard: Standard) -> Changes<'scope, Quality> {
+        let context = self.context;
+        context.closes_at(standard.windows);
+        let noting = context.clone();
+        let noted = self.stream.unary::<timely::container::CapacityContainerBuilder<Vec<(Noted, u64)>>, _, _, _>(
+            Pipeline,
+            "NoteRecords",
+            move |_, _| {
+                let mut clocks: Vec<EventTime> = Vec::new();
+                move |input, output| {
+                    input.for_each(|capability, ticks| {
+                        let Some(sent) = capability.least().copied() else { return };
+                        let noted = note(&noting, &mut clocks, ticks, watermark_of(sent), standard);
+                        output.session(&capability).give_iterator(noted.into_iter());
+                        ticks.clear();
+                    });
+                }
+            },
+        );
+        let by_venue = Exchange::new(|(noted, _): &(Noted, u64)| mix(u64::from(noted.venue)));
+        let rows = noted.unary_frontier(by_venue, "CheckFeed", move |capability, _| {
+            drop(capability);
+            let mut operator = CheckFeed::new(context, standard);
+            let mut held: Option<Capability<u64>> = None;
+            move |(input, frontier), output| {
+                input.for_each(|capability, records| {
+                    for (record, due) in records.drain(..) {
+                        operator.arrived.entry(due).or_default().push(record);
+                    }
+                    if let Some(next) = operator.next_ms()
+                        && held.as_ref().is_none_or(|held| next < *held.time())
+                    {
+                        held = Some(capability.delayed(&next, output.output_index()));
+                    }
+                });
+                let passed = frontier.frontier().first().copied();
+                while let Some(next) = operator.next_ms().filter(|next| passed.is_none_or(|passed| *next < passed))
+                    && let Some(held) = &mut held
+                {
+                    held.downgrade(&next);
+                    operator.act(next);
+                    output.session(held).give_iterator(operator.changes.drain(..));
+                }
+                match (operator.next_ms(), &mut held) {
+                    (Some(next), Some(held)) => held.downgrade(&next),
+                    _ => held = None,
+                }
+            }
+        });
+        rows.as_collection()
+    }
+}
+
+/// Judges ticks that were sent when the worker's watermark stood at `sent_ms`, and says when each is to count: those
+/// ahead of their partition's watermark at the end of their window, others at the next time for amendments.
+fn note(
+    context: &Context,
+    clocks: &mut Vec<EventTime>,
+    ticks: &[Tick],
+    sent_ms: i64,
+    standard: Standard,
+) -> Vec<(Noted, u64)> {
+    let (mut ledger, mut noted) = (context.counters.ledger.get(), Vec::with_capacity(ticks.len()));
+    for tick in ticks {
+        let at = tick.symbol.0 as usize;
+        if at >= clocks.len() {
+            clocks.resize(at + 1, EventTime::MIN);
+        }
+        match context.lateness.judge(&mut clocks[at], tick.ts_event) {
+            Verdict::Late => {
+                ledger.late += 1;
+                continue;
+            }
+            Verdict::Amends => ledger.amended += 1,
+            Verdict::OnTime => ledger.on_time += 1,
+        }
+        let end = standard.windows.window_of(tick.ts_event).end_ms();
+        let is_ahead = tick.watermark_lead_ms <= 0 && tick.ts_event >= sent_ms.saturating_mul(MS);
+        let amends = || context.amendments_after(tick.watermark_ms().max(sent_ms));
+        let due = if is_ahead { end } else { end.max(amends()) };
+        noted.push((Noted::new(tick, context.lateness.sessions.of(tick.ts_event).0), due as u64));
+    }
+    context.counters.ledger.set(ledger);
+    context.counters.applied.set(context.counters.applied.get() + ticks.len() as u64);
+    noted
+}
+
+struct CheckFeed {
+    context: Context,
+    standard: Standard,
+    texts: Texts,
+    venues: BTreeMap<u16, VenueFeed>,
+    /// Records by the time at which they count.
+    arrived: BTreeMap<u64, Vec<Noted>>,
+    /// Once this time has passed, nothing before that can come.
+    settles: Option<(u64, EventTime)>,
+    changes: Vec<(Quality, u64, isize)>,
+}
+
+impl CheckFeed {
+    fn new(context: Context, standard: Standard) -> Self {
+        let texts = Texts::new(context.symbols.clone(), context.venues.clone());
+        let (venues, arrived, changes) = Default::default();
+        CheckFeed { context, standard, texts, venues, arrived, settles: None, changes }
+    }
+
+    fn next_ms(&self) -> Option<u64> {
+        self.arrived.first_key_value().map(|(ms, _)| *ms)
+    }
+
+    /// Counts the records whose time has come, and tells the windows that they touch.
+    fn act(&mut self, ms: u64) {
+        let records = self.arrived.remove(&ms).unwrap_or_default();
+        let mut touched: BTreeSet<(u16, EventTime)> = BTreeSet::new();
+        for record in &records {
+            let feed = self.venues.entry(record.venue).or_default();
+            touched.extend(feed.touched(record, &self.standard).into_iter().map(|start| (record.venue, start)));
+        }
+        self.tell(&touched, ms, -1);
+        for record in &records {
+            let feed = self.venues.entry(record.venue).or_default();
+            feed.add(record, &self.standard);
+        }
+        self.tell(&touched, ms, 1);
+        consolidate_updates(&mut self.changes);
+        self.forget(ms);
+    }
+
+    fn tell(&mut self, windows: &BTreeSet<(u16, EventTime)>, ms: u64, diff: isize) {
+        self.texts.refresh();
+        for (venue, start) in windows {
+            let (window, feed) = (self.standard.windows.window_of(*start), &self.venues[venue]);
+            if let Some(figures) = feed.figures(*start, &self.standard) {
+                let venue = Venue(*venue);
+                let place = (stable_hash(self.texts.venue(venue).as_bytes()) >> 32) as u32;
+                self.changes.push((Quality { window, place, venue, figures }, ms, diff));
+            }
+        }
+    }
+
+    /// Forgets the sessions about which nothing can come any more.
+    ///
+    /// A record that was judged before one that has counted waits at most until the next time for amendments after
+    /// that, so what the symbols' clocks settle is forgotten with that delay.
+    fn forget(&mut self, ms: u64) {
+        let rules = &self.context.lateness;
+        match self.settles {
+            None => {
+                let latest = self.venues.values().flat_map(VenueFeed::latest);
+                let settled = latest.map(|latest| rules.settled_before(latest)).min();
+                self.settles = settled.map(|settled| (ms + self.context.changes_every_ms as u64, settled));
+            }
+            Some((at, settled)) if ms > at => {
+                self.settles = None;
+                let session = rules.sessions.of(settled).0;
+                self.venues.values_mut().for_each(|feed| feed.forget_before(session, &self.standard));
+            }
+            Some(_) => {}
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Pairs of symbols: their values side by side on one grid of windows, and the exact moments of each pair.
+
+mod grid;
+mod matrix;
+mod moments;
+
+pub use grid::{Grid, Measure, NONE};
+pub use matrix::Matrix;
+pub use moments::{Moments, Relation};
