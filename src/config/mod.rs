@@ -2,6 +2,7 @@
 //!
 //! A pipeline's own `.toml` names every key and its default, so it is manual, default and schema in one.
 
+mod edit;
 mod effective;
 mod known;
 mod layer;
@@ -15,6 +16,7 @@ mod settings;
 mod tests;
 mod units;
 
+pub use edit::with_settings;
 pub use effective::{Effective, Origin};
 pub use layers::Layers;
 pub use maybe::Maybe;
