@@ -93,6 +93,11 @@ impl Stages {
         self.costs.reset();
     }
 
+    /// A tick that was never applied had waited so long when its run was given up: its latency is at least that.
+    pub fn given_up(&mut self, nanos: u64) {
+        self.record(Stage::Tick, nanos, 1);
+    }
+
     fn record(&mut self, stage: Stage, nanos: u64, count: u64) {
         self.histograms[stage as usize].saturating_record_n(nanos, count);
     }
