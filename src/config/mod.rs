@@ -4,6 +4,7 @@
 
 mod correlation;
 mod averages;
+mod edit;
 mod effective;
 mod feed;
 mod known;
@@ -22,6 +23,7 @@ mod windows;
 
 pub use averages::AveragedOver;
 pub use correlation::Correlations;
+pub use edit::with_settings;
 pub use effective::{Effective, Origin};
 pub use layers::Layers;
 pub use matching::Matching;
