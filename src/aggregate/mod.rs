@@ -1,8 +1,10 @@
 //! Aggregates: what a window keeps of its prints. A new aggregate is a new file here.
 
+mod day_part;
 mod ohlcv;
 mod traded;
 
+pub use day_part::{DayPart, Part};
 pub use ohlcv::{Bar, Ohlcv, div_half_even};
 pub use traded::{Traded, Turnover};
 

@@ -3,7 +3,9 @@
 //! A pipeline's own `.toml` names every key and its default, so it is manual, default and schema in one.
 
 mod effective;
+mod keep;
 mod known;
+mod latest;
 mod layer;
 mod layers;
 mod maybe;
@@ -16,6 +18,7 @@ mod tests;
 mod units;
 
 pub use effective::{Effective, Origin};
+pub use keep::Keep;
 pub use layers::Layers;
 pub use maybe::Maybe;
 pub use movers::Movers;

@@ -79,13 +79,14 @@ pub struct Context {
     pub lateness: Rc<Lateness>,
     /// Amendments are applied at multiples of so many milliseconds of watermark.
     pub changes_every_ms: i64,
-    /// What is counted.
+    /// What the operator that has this context counts; see [`Context::beside`].
     pub counters: Rc<Counters>,
     /// The book of window closes.
     pub closes: Arc<Closes>,
     /// Where a failure goes.
     pub failure: Failure,
     windows: Rc<RefCell<Vec<Tumbling>>>,
+    all_counters: Rc<RefCell<Vec<Rc<Counters>>>>,
 }
 
 impl Context {
@@ -100,8 +101,40 @@ impl Context {
         failure: Failure,
     ) -> Self {
         let lateness = Rc::new(lateness);
-        let (counters, windows) = Default::default();
-        Context { worker, clock, symbols, venues, lateness, changes_every_ms, counters, closes, failure, windows }
+        let (counters, windows): (Rc<Counters>, _) = Default::default();
+        let all_counters = Rc::new(RefCell::new(vec![counters.clone()]));
+        Context {
+            worker,
+            clock,
+            symbols,
+            venues,
+            lateness,
+            changes_every_ms,
+            counters,
+            closes,
+            failure,
+            windows,
+            all_counters,
+        }
+    }
+
+    /// The context of another operator that takes ticks, of which each goes to one of the two: it counts on its own.
+    pub fn beside(&self) -> Context {
+        let counters = Rc::<Counters>::default();
+        self.all_counters.borrow_mut().push(counters.clone());
+        Context { counters, ..self.clone() }
+    }
+
+    /// How many ticks all operators have applied.
+    pub fn applied(&self) -> u64 {
+        self.all_counters.borrow().iter().map(|counters| counters.applied.get()).sum()
+    }
+
+    /// What became of the ticks of all operators.
+    pub fn ledger(&self) -> Ledger {
+        let mut ledger = Ledger::default();
+        self.all_counters.borrow().iter().for_each(|counters| ledger.add(&counters.ledger.get()));
+        ledger
     }
 
     /// An operator closes windows of this kind, so batches end at their edges.

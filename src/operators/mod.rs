@@ -1,6 +1,8 @@
 //! The dataflow: timely operators over ticks, whose results are differential collections. One operator, one file.
 
 mod context;
+mod last_quotes;
+mod latest;
 mod movers;
 mod reference;
 mod standings;
@@ -9,6 +11,8 @@ mod window_aggregate;
 mod write_to;
 
 pub use context::{Context, Counters, Failure, Ticks, stamp_of, watermark_of};
+pub use last_quotes::Quote;
+pub use latest::{Every, Latest, Today};
 pub use movers::{By, Mover, Ranking, movers};
 pub use reference::{Reference, labels};
 pub use standings::{Boards, Standing, standings};

@@ -6,10 +6,12 @@
 
 mod bars;
 mod corrected;
+mod latest;
 mod movers;
 
 pub use bars::bars;
 pub use corrected::{Corrected, Rules, Trade};
+pub use latest::latest;
 pub use movers::movers;
 
 use crate::ledger::Ledger;

@@ -220,7 +220,7 @@ impl<'a> Drive<'a> {
 
     /// Counts what the operators have applied.
     fn retire(&mut self, written: &Rc<Cell<Written>>, now: RunTime) {
-        let applied = self.context.counters.applied.get();
+        let applied = self.context.applied();
         if applied > self.retired {
             self.applied_at = self.context.clock.now();
             self.recorder.applied((applied - self.retired) as usize, self.applied_at);

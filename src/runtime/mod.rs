@@ -274,8 +274,8 @@ where
             let tuning = Tuning::new(knobs.batch, dial.clone(), began, began + knobs.warmup);
             let mut drive = Drive::new(knobs, tuning, stop.clone(), context, feed, post, gauge);
             let batches = drive.play(worker, input, &probe, &written);
-            let mut ledger = drive.context.counters.ledger.get();
-            ledger.read = drive.context.counters.applied.get();
+            let mut ledger = drive.context.ledger();
+            ledger.read = drive.context.applied();
             Share { ledger, written: written.get(), batches, applied_at: drive.applied_at }
         }
     };
