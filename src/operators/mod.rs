@@ -4,6 +4,8 @@ mod check_feed;
 mod context;
 mod correlate;
 mod match_quotes;
+mod last_quotes;
+mod latest;
 mod movers;
 mod reference;
 mod standings;
@@ -12,6 +14,8 @@ mod write_to;
 
 pub use context::{Context, Counters, Failure, Ticks, stamp_of, watermark_of};
 pub use correlate::{Correlation, Pair, correlate};
+pub use last_quotes::Quote;
+pub use latest::{Every, Latest, Today};
 pub use movers::{By, Mover, Ranking, movers};
 pub use reference::{Reference, labels};
 pub use standings::{Boards, Standing, standings};

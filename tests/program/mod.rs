@@ -46,6 +46,11 @@ pub fn ohlcv(args: &[&str]) -> Command {
     program(env!("CARGO_BIN_EXE_ohlcv"), args)
 }
 
+/// `latest`, likewise.
+pub fn latest(args: &[&str]) -> Command {
+    program(env!("CARGO_BIN_EXE_latest"), args)
+}
+
 /// `movers`, likewise.
 pub fn movers(args: &[&str]) -> Command {
     program(env!("CARGO_BIN_EXE_movers"), args)
