@@ -23,7 +23,11 @@ fn blocks(page: &str, language: &str) -> String {
 fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().unwrap().parent().unwrap().join("examples").join(name);
-    assert!(path.is_file(), "{} is not built: `cargo test` builds it, `cargo test --test docs` alone does not", path.display());
+    assert!(
+        path.is_file(),
+        "{} is not built: `cargo test` builds it, `cargo test --test docs` alone does not",
+        path.display()
+    );
     path
 }
 
