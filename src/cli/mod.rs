@@ -76,8 +76,9 @@ enum Command {
     ///
     /// What varies is given as lists: --batch 1,16,256 --linger 0s,1ms --rate 100k/s,500k/s --workers 1,2, and --vary
     /// for any other setting, or in the [sweep.vary] table of the settings. Every combination is a cell. All cells are
-    /// run open loop on the made-up market, in a shuffled order and several times over, each for as long as --for says
-    /// beside its warm-up. Cells that play the same ticks must have the same result, else the exit code is 1.
+    /// run open loop on the made-up market, or on --input from memory, in a shuffled order and several times over, each
+    /// for as long as --for says beside its warm-up. Cells that play the same ticks must have the same result, else the
+    /// exit code is 1.
     ///
     /// The table goes to standard output. With --out DIR, report.html shows it all in charts, sweep.svg in a picture;
     /// sweep.csv, timeline.csv, closes.csv and sweep.json hold the numbers, and cell-N.hlog and cell-N.hgrm the
