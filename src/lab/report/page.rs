@@ -49,6 +49,8 @@ struct Line {
     curve: Vec<(f64, u64)>,
     /// Seconds from the schedule's beginning to the middle of an interval, p50, p99.
     time: Vec<(f64, u64, u64)>,
+    /// Seconds from the schedule's beginning, and the wait that a controller chose then.
+    decisions: Vec<(f64, u64)>,
     slowest: Vec<f64>,
     /// Seconds of event time from the first window end, latency of the first and of the last rows.
     closes: Vec<(f64, u64, u64)>,
@@ -223,6 +225,7 @@ fn line(cell: &Cell, has_cores: bool) -> Line {
         high: it.p99_range.1,
         curve: curve(&cell.ticks),
         time: measured.map(|at| (at.second as f64 + at.nanos as f64 / 2e9, at.p50, at.p99)).collect(),
+        decisions: cell.decisions.iter().map(|it| (it.at as f64 / 1e9, it.delay.max(1))).collect(),
         slowest: slowest.into_iter().flatten().collect(),
         closes: cell.closes.iter().map(|it| ((it.end_ms - first_end) as f64 / 1e3, it.first, it.last)).collect(),
     }
