@@ -285,8 +285,23 @@ function closes() {
   }
 }
 
+function cost() {
+  const points = data.costs.flatMap((law) => law.points);
+  const x = logScale([1, ...points.map((point) => point[0])], (value) => value.toLocaleString("en"), "ticks in a batch");
+  const y = logScale(points.length ? latencies(points) : [1000], span, "median cost; line: a + b n");
+  const chart = frame("cost", x, y);
+  data.costs.forEach((law, at) => {
+    const stroke = css("--line" + (at % 8));
+    const least = law.points[0][0];
+    const steps = Math.log2(law.points[law.points.length - 1][0] / least);
+    const sizes = Array.from({ length: 41 }, (_, n) => least * 2 ** (steps * n / 40));
+    chart.line(sizes.map((n) => [n, law.batch + law.tick * n]), stroke, { wide: 1 });
+    law.points.forEach(([n, nanos]) => chart.dot(n, nanos, stroke, 3.5));
+  });
+}
+
 function draw() {
-  [percentiles, ccdf, heat, price, time, slowest, closes].forEach((chart) => chart());
+  [percentiles, ccdf, heat, price, time, slowest, closes, cost].forEach((chart) => chart());
   document.documentElement.dataset.requests = performance.getEntriesByType("resource").length;
   document.documentElement.dataset.drawn = "true";
 }

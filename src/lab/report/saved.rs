@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::{Doing as _, Error, Result};
 use crate::lab::files::cell_file;
 use crate::lab::machine::Machine;
-use crate::lab::{Chosen, Second, Summary};
+use crate::lab::{Chosen, CostLaw, Second, Summary};
 use crate::latency::{Boundary, Slowest, histogram};
 use crate::report::read_log;
 
@@ -29,6 +29,8 @@ pub struct Manifest {
     pub labels: Vec<String>,
     pub complete: bool,
     pub disagreement: Option<String>,
+    /// What batches cost in all runs together.
+    pub cost_law: Option<CostLaw>,
     pub settings: Value,
 }
 

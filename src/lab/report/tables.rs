@@ -21,6 +21,7 @@ pub fn table(saved: &Saved, chart: &str) -> Table {
         "time" => time(saved),
         "slowest" => slowest(saved),
         "closes" => closes(saved),
+        "cost" => cost(saved),
         _ => cells(saved),
     }
 }
@@ -135,6 +136,22 @@ fn slowest(saved: &Saved) -> Table {
         ]
     });
     Table::new(&["cell", "ticks", "from", "source", "batch", "operators"], rows)
+}
+
+fn cost(saved: &Saved) -> Table {
+    let laws =
+        saved.sweeps.iter().filter_map(|sweep| Some((&sweep.manifest.pipeline, sweep.manifest.cost_law.as_ref()?)));
+    let row = |pipeline: &String, point: &crate::lab::CostPoint| {
+        vec![
+            pipeline.clone(),
+            format!("{:.1}", point.ticks),
+            count(point.batches),
+            span(point.nanos.round() as u64),
+            format!("{:+.0}%", 100.0 * point.residual),
+        ]
+    };
+    let rows = laws.flat_map(|(pipeline, law)| law.points.iter().map(|point| row(pipeline, point)).collect::<Vec<_>>());
+    Table::new(&["pipeline", "ticks in a batch", "batches", "median cost", "off the law"], rows.collect())
 }
 
 fn closes(saved: &Saved) -> Table {

@@ -170,6 +170,17 @@ pub fn caption(saved: &Saved, chart: &str) -> String {
                 share("operators")
             )
         }
+        "cost" => {
+            let law = |sweep: &Sweep| {
+                sweep.manifest.cost_law.as_ref().map(|law| format!("{}: {law}.", sweep.manifest.pipeline))
+            };
+            let laws: Vec<String> = saved.sweeps.iter().filter_map(law).collect();
+            if laws.is_empty() {
+                "Batches are all of a size, so nothing can be told of a law of their cost.".into()
+            } else {
+                laws.join(" ")
+            }
+        }
         _ => format!(
             "Half of the windows of {name} had their first rows out {} after they were due, and their last {}.",
             span(chosen.first_rows.value_at_quantile(0.5)),
