@@ -11,7 +11,8 @@ use tapeflow::aggregate::{Bar, Ohlcv};
 use tapeflow::batch::BatchLimits;
 use tapeflow::error::Result;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
-use tapeflow::operators::Summary;
+use tapeflow::operators::{Changes, Summary, Ticks};
+use tapeflow::row;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Feed, Surroundings};
@@ -71,6 +72,23 @@ pub fn play(
     horizon: Horizon,
     around: &Surroundings,
 ) -> Outcome {
+    let bars = |ticks: Ticks<'_>| ticks.window_aggregate::<Ohlcv>(windows());
+    play_through(feeds, sinks, max_ticks, horizon, around, bars)
+}
+
+/// Plays the feeds through a pipeline, as fast as it goes.
+pub fn play_through<R, F>(
+    feeds: Vec<Feed>,
+    sinks: Vec<Box<dyn Sink<R> + Send>>,
+    max_ticks: usize,
+    horizon: Horizon,
+    around: &Surroundings,
+    pipeline: F,
+) -> Outcome
+where
+    R: row::Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
+{
     let batch = BatchLimits::new(max_ticks, Duration::ZERO, u64::MAX);
     let plan = Plan {
         clock: around.clock.clone(),
@@ -82,7 +100,7 @@ pub fn play(
         venues: Arc::default(),
         stop: Arc::default(),
     };
-    let outcome = runtime::run(plan, feeds, sinks, &mut Nobody, |ticks| ticks.window_aggregate::<Ohlcv>(windows()));
+    let outcome = runtime::run(plan, feeds, sinks, &mut Nobody, pipeline);
     outcome.unwrap_or_else(|error| panic!("the run failed: {error}"))
 }
 
