@@ -97,7 +97,8 @@ where
             let opened = in_memory(&tape.ticks, Pacing::Max, workers, &around);
             let sinks = (0..workers).map(|_| Box::new(Discard) as Box<dyn Sink<R> + Send>).collect();
             let (horizon, pipeline) = (Horizon::Session, pipeline.clone());
-            let outcome = bars::play_through(opened.feeds, sinks, 16_384, horizon, &around, pipeline);
+            let (knobs, nobody) = (bars::as_fast_as_it_goes(16_384), &mut bars::Nobody);
+            let outcome = bars::play_through(knobs, opened.feeds, sinks, horizon, &around, nobody, pipeline);
             assert!(outcome.ledger.balances(), "{what}: a tick was lost: {:?}", outcome.ledger);
             digests.push(outcome.written.digest);
             // A row that stands was inserted once, and each that was retracted once more.

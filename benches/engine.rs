@@ -311,7 +311,7 @@ impl Slot {
 }
 
 fn digest_of(window: Window, symbol: Symbol, bar: &Ohlcv, texts: &Texts) -> u64 {
-    bar.lower().map_or(0, |value| Summary { window, symbol, value }.digest(texts))
+    bar.lower().map_or(0, |value| Summary { window, place: 0, symbol, value }.digest(texts))
 }
 
 fn print_of(tick: &Tick) -> Print {

@@ -1,10 +1,10 @@
-//! Bars: open, high, low, close, volume and VWAP of each symbol, by windows of event time.
+//! Bars: open, high, low, close, volume and VWAP of each symbol, by windows of time, of activity or of volume.
 
 use std::process::ExitCode;
 
 use tapeflow::aggregate::Ohlcv;
 use tapeflow::oracle;
-use tapeflow::window::Tumbling;
+use tapeflow::window::Windows;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     tapeflow::cli::main(
         "ohlcv",
         include_str!("ohlcv.toml"),
-        |ticks, windows: &Tumbling| ticks.window_aggregate::<Ohlcv>(*windows),
-        |tape, windows: &Tumbling| oracle::bars(tape, windows),
+        |ticks, windows: &Windows| ticks.window_aggregate::<Ohlcv>(windows.clone()),
+        |tape, windows: &Windows| oracle::bars(tape, windows),
     )
 }

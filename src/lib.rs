@@ -24,14 +24,14 @@
 //! A pipeline is a closure over a stream of ticks, and beside it one that makes the same rows from the whole tape:
 //!
 //! ```no_run
-//! use tapeflow::{aggregate::Ohlcv, oracle, window::Tumbling};
+//! use tapeflow::{aggregate::Ohlcv, oracle, window::Windows};
 //!
 //! fn main() -> std::process::ExitCode {
 //!     tapeflow::cli::main(
 //!         "ohlcv",
 //!         include_str!("../pipelines/ohlcv.toml"),
-//!         |ticks, windows: &Tumbling| ticks.window_aggregate::<Ohlcv>(*windows),
-//!         |tape, windows: &Tumbling| oracle::bars(tape, windows),
+//!         |ticks, windows: &Windows| ticks.window_aggregate::<Ohlcv>(windows.clone()),
+//!         |tape, windows: &Windows| oracle::bars(tape, windows),
 //!     )
 //! }
 //! ```

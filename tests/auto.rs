@@ -1,6 +1,6 @@
 //! Batches that keep to a target by themselves, and limits that change under way, from outside. What this can catch: a
-//! policy or a change that shows in the digest, a decision that is not written, a mistake in a file that ends or changes a
-//! run. What it cannot: whether the target is kept, which is for `benches/auto.rs` on a quiet machine.
+//! policy or a change that shows in the digest, a decision that is not written, a mistake in a file that ends or
+//! changes a run. What it cannot: whether the target is kept, which is for `benches/auto.rs` on a quiet machine.
 
 mod program;
 

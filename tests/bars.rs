@@ -22,7 +22,7 @@ use tapes::{Spec, shuffled_within, specs, tape};
 fn check(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) {
     let played = play(tape, rules, window, knobs);
     let corrected = Corrected::new(tape, rules, play::texts());
-    let expected: BTreeSet<_> = oracle::bars(&corrected, &Tumbling::new(window).unwrap()).into_iter().collect();
+    let expected: BTreeSet<_> = oracle::bars(&corrected, &Tumbling::new(window).unwrap().into()).into_iter().collect();
     let digest = expected.iter().fold(0u64, |sum, row| sum.wrapping_add(row.digest(&play::texts())));
     assert_eq!(played.rows.iter().cloned().collect::<BTreeSet<_>>(), expected);
     assert_eq!(played.rows.len(), expected.len());

@@ -1,5 +1,5 @@
-//! `ohlcv compare` from outside. What this can catch: a difference that is not shown, a condition that does not decide the
-//! exit code, a folder that is taken for what it is not.
+//! `ohlcv compare` from outside. What this can catch: a difference that is not shown, a condition that does not decide
+//! the exit code, a folder that is taken for what it is not.
 
 mod program;
 

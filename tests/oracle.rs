@@ -54,14 +54,14 @@ fn at(venue: u16, symbol: u32, tick: Tick) -> Tick {
 /// The bars of a tape by window and symbol, and its ledger.
 fn bars_of(window: i64, tape: &[Tick], rules: &Rules) -> (Vec<Summary<Bar>>, Ledger) {
     let corrected = Corrected::by(tape, rules);
-    (oracle::bars(&corrected, &Tumbling::new(window).unwrap()), corrected.ledger)
+    (oracle::bars(&corrected, &Tumbling::new(window).unwrap().into()), corrected.ledger)
 }
 
 /// A bar of symbol 0.
 fn bar(start: i64, [open, high, low, close]: [i64; 4], volume: u64, trades: u64, vwap: Option<i64>) -> Summary<Bar> {
     let [open, high, low, close] = [open, high, low, close].map(Price);
     let value = Bar { open, high, low, close, volume, trades, vwap: vwap.map(Price) };
-    Summary { window: Window { start, end: start + WINDOW }, symbol: Symbol(0), value }
+    Summary { window: Window { start, end: start + WINDOW }, place: 0, symbol: Symbol(0), value }
 }
 
 /// The bar of a single print.

@@ -72,27 +72,45 @@ pub fn play(
     horizon: Horizon,
     around: &Surroundings,
 ) -> Outcome {
-    let bars = |ticks: Ticks<'_>| ticks.window_aggregate::<Ohlcv>(windows());
-    play_through(feeds, sinks, max_ticks, horizon, around, bars)
+    play_with(as_fast_as_it_goes(max_ticks), feeds, sinks, horizon, around, &mut Nobody)
 }
 
-/// Plays the feeds through a pipeline, as fast as it goes.
-pub fn play_through<R, F>(
+/// Knobs of a run that is not paced.
+pub fn as_fast_as_it_goes(max_ticks: usize) -> Knobs {
+    let batch = BatchLimits::new(max_ticks, Duration::ZERO, u64::MAX);
+    Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0 }
+}
+
+/// The same with knobs, and somebody who follows.
+pub fn play_with(
+    knobs: Knobs,
     feeds: Vec<Feed>,
-    sinks: Vec<Box<dyn Sink<R> + Send>>,
-    max_ticks: usize,
+    sinks: Vec<Box<dyn Sink<Row> + Send>>,
     horizon: Horizon,
     around: &Surroundings,
+    watch: &mut dyn Watch,
+) -> Outcome {
+    let bars = |ticks: Ticks<'_>| ticks.window_aggregate::<Ohlcv>(windows());
+    play_through(knobs, feeds, sinks, horizon, around, watch, bars)
+}
+
+/// Plays the feeds through any pipeline.
+pub fn play_through<R, F>(
+    knobs: Knobs,
+    feeds: Vec<Feed>,
+    sinks: Vec<Box<dyn Sink<R> + Send>>,
+    horizon: Horizon,
+    around: &Surroundings,
+    watch: &mut dyn Watch,
     pipeline: F,
 ) -> Outcome
 where
     R: row::Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
-    let batch = BatchLimits::new(max_ticks, Duration::ZERO, u64::MAX);
     let plan = Plan {
         clock: around.clock.clone(),
-        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0 },
+        knobs,
         dial: Arc::default(),
         lateness: lateness(horizon),
         changes_every_ms: 1_000,
@@ -100,7 +118,7 @@ where
         venues: Arc::default(),
         stop: Arc::default(),
     };
-    let outcome = runtime::run(plan, feeds, sinks, &mut Nobody, pipeline);
+    let outcome = runtime::run(plan, feeds, sinks, watch, pipeline);
     outcome.unwrap_or_else(|error| panic!("the run failed: {error}"))
 }
 

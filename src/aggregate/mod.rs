@@ -3,10 +3,12 @@
 mod ohlcv;
 mod traded;
 mod trades;
+mod vwap;
 
-pub use ohlcv::{Bar, Ohlcv, div_half_even};
+pub use ohlcv::{Bar, Ohlcv};
 pub use traded::{Traded, Turnover};
 pub use trades::{Trade, TradeList, Trades};
+pub use vwap::{Averages, Vwap};
 
 use crate::row::Field;
 use crate::tick::Price;
@@ -43,6 +45,9 @@ pub trait Aggregate: Clone + Default + 'static {
     /// it is and says `false`, and the summary is made anew from the prints.
     fn remove(&mut self, print: &Print) -> bool;
 
+    /// Takes in all that another summary was given.
+    fn combine(&mut self, other: &Self);
+
     /// The value, or `None` where no print was added.
     fn lower(&self) -> Option<Self::Value>;
 }
@@ -57,4 +62,14 @@ pub trait Value: Clone + Ord + std::fmt::Debug + 'static {
 
     /// Hands over each column's value.
     fn fields(&self, give: &mut dyn FnMut(Field<'_>));
+}
+
+/// `n / d` for a positive `d`, rounded half to even.
+pub fn div_half_even(n: i128, d: i128) -> i128 {
+    let (quotient, rest) = (n.div_euclid(d), n.rem_euclid(d));
+    match (rest * 2).cmp(&d) {
+        std::cmp::Ordering::Less => quotient,
+        std::cmp::Ordering::Greater => quotient + 1,
+        std::cmp::Ordering::Equal => quotient + quotient.rem_euclid(2),
+    }
 }

@@ -1,4 +1,4 @@
-use super::{Aggregate, Print, Value};
+use super::{Aggregate, Print, Value, div_half_even};
 use crate::row::Field;
 use crate::tick::Price;
 use crate::time::EventTime;
@@ -103,6 +103,16 @@ impl Aggregate for Ohlcv {
         true
     }
 
+    fn combine(&mut self, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.high = self.high.max(other.high);
+        self.low = self.low.min(other.low);
+        self.volume += other.volume;
+        self.trades += other.trades;
+        self.notional += other.notional;
+    }
+
     fn lower(&self) -> Option<Bar> {
         (self.trades > 0).then(|| Bar {
             open: self.first.price,
@@ -127,16 +137,6 @@ impl Value for Bar {
         give(Field::Count(self.volume));
         give(Field::Count(self.trades));
         give(Field::Price(self.vwap));
-    }
-}
-
-/// `n / d` for a positive `d`, rounded half to even.
-pub fn div_half_even(n: i128, d: i128) -> i128 {
-    let (quotient, rest) = (n.div_euclid(d), n.rem_euclid(d));
-    match (rest * 2).cmp(&d) {
-        std::cmp::Ordering::Less => quotient,
-        std::cmp::Ordering::Greater => quotient + 1,
-        std::cmp::Ordering::Equal => quotient + quotient.rem_euclid(2),
     }
 }
 
@@ -166,6 +166,27 @@ mod tests {
         let mut without = Ohlcv::default();
         [0, 1, 3, 4].iter().for_each(|i| without.add(&prints[*i]));
         assert_eq!(bar.lower(), without.lower());
+    }
+
+    #[test]
+    fn two_summaries_together_are_that_of_all_prints() {
+        let prints = [(3, 9), (1, 5), (4, 1), (2, 7), (5, 6)].map(|(ts_event, price)| Print {
+            ts_event,
+            seq: 0,
+            price: Price(price),
+            size: 2,
+            live: true,
+        });
+        let sum = |prints: &[Print]| {
+            let mut bar = Ohlcv::default();
+            prints.iter().for_each(|print| bar.add(print));
+            bar
+        };
+        for split in 0..=prints.len() {
+            let mut both = sum(&prints[..split]);
+            both.combine(&sum(&prints[split..]));
+            assert_eq!(both.lower(), sum(&prints).lower(), "split at {split}");
+        }
     }
 
     #[test]

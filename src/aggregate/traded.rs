@@ -42,6 +42,11 @@ impl Aggregate for Traded {
         removed
     }
 
+    fn combine(&mut self, other: &Self) {
+        self.bar.combine(&other.bar);
+        self.notional += other.notional;
+    }
+
     fn lower(&self) -> Option<Turnover> {
         self.bar.lower().map(|bar| Turnover { bar, notional: self.notional })
     }

@@ -54,6 +54,10 @@ impl Aggregate for Trades {
         at.map(|at| self.0.swap_remove(at)).is_some()
     }
 
+    fn combine(&mut self, other: &Self) {
+        self.0.extend(&other.0);
+    }
+
     fn lower(&self) -> Option<TradeList> {
         let mut trades = self.0.clone();
         trades.sort_unstable();

@@ -42,7 +42,7 @@ const KNOWN: f64 = 32.0;
 /// A batch that costs so many times what was expected is an accident, and counts as this much.
 const ACCIDENT: f64 = 4.0;
 
-/// How quickly the arrival rate follows what is seen, up and down, and how quickly the noise does.
+/// How quickly the arrival rate follows what is seen, up a look and down a millisecond, and how quickly the noise does.
 const RISE: f64 = 0.5;
 const FALL: f64 = 0.05;
 const SETTLE: f64 = 0.25;
@@ -62,13 +62,14 @@ pub struct Round {
     pub applied: RunTime,
 }
 
-/// Chooses how long batches wait, so that the p99 of ticks keeps to a target on as little processor time as that allows.
+/// Chooses how long batches wait, so that the p99 of ticks keeps to a target on as little processor time as that
+/// allows.
 ///
-/// A wait costs latency and saves rounds, and how much is known beforehand: a batch of `n` ticks costs `a + b n`, so ticks
-/// that arrive at a rate of `r` take `T + a + b r T` where batches wait for `T`. That is solved for the target:
-/// `T = (headroom target - a - noise) / (1 + load)`, with `load = b r`. What the model leaves out shows in the p99 of each
-/// interval, and moves the headroom. One controller serves one worker; if every worker keeps to the target, so do all
-/// together.
+/// A wait costs latency and saves rounds, and how much is known beforehand: a batch of `n` ticks costs `a + b n`, so
+/// ticks that arrive at a rate of `r` take `T + a + b r T` where batches wait for `T`. That is solved for the target:
+/// `T = (headroom target - a - noise) / (1 + load)`, with `load = b r`. What the model leaves out shows in the p99 of
+/// each interval, and moves the headroom. One controller serves one worker; if every worker keeps to the target, so do
+/// all together.
 pub struct Auto {
     target: f64,
     most: f64,
@@ -145,7 +146,9 @@ impl Auto {
         }
         self.count_time(since);
         let seen = self.ticks as f64 / since as f64;
-        let pull = if seen > self.rate { RISE } else { FALL };
+        // It falls as time goes by, however few batches come meanwhile.
+        let fall = || 1.0 - (1.0 - FALL).powf(since as f64 / LOOK as f64);
+        let pull = if seen > self.rate { RISE } else { fall() };
         self.rate += if self.rate == 0.0 { seen } else { pull * (seen - self.rate) };
         (self.looked, self.ticks) = (now, 0);
 
@@ -254,7 +257,7 @@ impl Auto {
         let load = self.rate * self.fit.b();
         match self.state {
             State::Keeping if load > OVERLOAD.0 => {
-                self.state = State::Greedy;
+                (self.state, self.frozen) = (State::Greedy, false);
                 Some(Why::Overload)
             }
             State::Greedy if load < OVERLOAD.1 => {

@@ -28,8 +28,8 @@ pub enum Why {
     Overload,
     /// The load fell below 75%.
     Recovered,
-    /// The machine, or whatever else the model does not explain, held up more than one tick in a hundred for half of the
-    /// target: no delay could keep to it, so nothing is concluded from that.
+    /// The machine, or whatever else the model does not explain, held up more than one tick in a hundred for half of
+    /// the target: no delay could keep to it, so nothing is concluded from that.
     Noise,
     /// The machine is quiet again.
     Quiet,

@@ -41,7 +41,7 @@ impl BatchLimits {
 
 impl Display for BatchLimits {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let span = humantime::format_duration;
+        let span = |span| humantime::format_duration(span).to_string().replace(' ', "");
         match self.target_p99 {
             Some(target) => write!(f, "auto, p99 <= {}", span(target))?,
             None if self.max_delay.is_zero() => write!(f, "greedy")?,
@@ -75,6 +75,8 @@ mod tests {
         let limits = |delay| BatchLimits::new(256, Duration::from_millis(delay), u64::MAX);
         assert_eq!(limits(0).to_string(), "greedy, max_ticks 256");
         assert_eq!(limits(1).to_string(), "linger, max_delay 1ms, max_ticks 256");
+        let odd = BatchLimits { max_delay: Duration::from_micros(1_250), ..limits(1) };
+        assert_eq!(odd.to_string(), "linger, max_delay 1ms250us, max_ticks 256");
         let keeping = |delay| limits(delay).keeping(Duration::from_millis(2)).to_string();
         assert_eq!(keeping(2), "auto, p99 <= 2ms, max_ticks 256");
         assert_eq!(keeping(1), "auto, p99 <= 2ms, max_delay 1ms, max_ticks 256");

@@ -68,7 +68,9 @@ impl CellFlags {
             let mut layers = self.layers(&flags, name, defaults, goal)?;
             for (axis, value) in axes.iter().zip(&values) {
                 layers.flag(&axis.said_by, &axis.key, value.clone());
-                if axis.key == "batch.max_delay" && axes.iter().all(|axis| axis.key != "batch.policy") {
+                // Under a target, a linger is the longest wait that may be chosen.
+                let lingers = axis.key == "batch.max_delay" && flags.target_p99.is_none();
+                if lingers && axes.iter().all(|axis| axis.key != "batch.policy") {
                     layers.flag(&axis.said_by, "batch.policy", "linger");
                 }
             }

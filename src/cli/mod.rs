@@ -73,9 +73,9 @@ enum Command {
     Report(ReportFlags),
     /// Compare two runs or two sweeps, by the folders that they wrote with --out
     ///
-    /// Shows which settings differ, whether digests and ledgers are equal, and the figures beside each other. Of sweeps,
-    /// cells of equal settings are compared, and a difference is claimed only where the ranges of the repeats do not
-    /// overlap. The exit code is 3 when a --fail-if holds.
+    /// Shows which settings differ, whether digests and ledgers are equal, and the figures beside each other. Of
+    /// sweeps, cells of equal settings are compared, and a difference is claimed only where the ranges of the repeats
+    /// do not overlap. The exit code is 3 when a --fail-if holds.
     Compare(CompareFlags),
     /// Search for the highest rate that each setting sustains, and tell its latency below it
     ///

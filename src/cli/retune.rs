@@ -9,8 +9,8 @@ use crate::error::{Doing as _, Error, Result};
 use crate::report::Progress;
 use crate::runtime::{Interval, Snapshot, Watch};
 
-/// Files are looked at so often, and read when they have changed and are still the same one look later, so that nobody is
-/// caught in the middle of writing.
+/// Files are looked at so often, and read when they have changed and are still the same one look later, so that nobody
+/// is caught in the middle of writing.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 
 /// Reads the settings as the run did when it began.
@@ -47,6 +47,7 @@ impl<'a> Retune<'a> {
         files: &[PathBuf],
     ) -> Result<Self> {
         let hang_up = Arc::new(AtomicBool::new(false));
+        #[cfg(unix)]
         if !files.is_empty() {
             signal_hook::flag::register(signal_hook::consts::SIGHUP, hang_up.clone()).doing(|| "asking for SIGHUP")?;
         }

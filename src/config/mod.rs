@@ -2,6 +2,7 @@
 //!
 //! A pipeline's own `.toml` names every key and its default, so it is manual, default and schema in one.
 
+mod averages;
 mod correlation;
 mod effective;
 mod feed;
@@ -17,7 +18,9 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod units;
+mod windows;
 
+pub use averages::AveragedOver;
 pub use correlation::Correlations;
 pub use effective::{Effective, Origin};
 pub use layers::Layers;

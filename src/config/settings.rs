@@ -16,7 +16,6 @@ use crate::source::{Inputs, Pacing};
 use crate::tape::format::{COLUMNS, Format};
 use crate::tape::{Burst, Market, PartitionRules};
 use crate::time::{MS, SECOND};
-use crate::window::Tumbling;
 
 /// Settings of a pipeline's own, beside those that all share.
 pub trait Settings: Sized + Send + Sync + 'static {
@@ -298,21 +297,6 @@ impl Config {
             },
             buffer_bytes: usize::try_from(output.buffer.0).unwrap_or(usize::MAX),
         })
-    }
-}
-
-impl Settings for Tumbling {
-    fn read(layers: &mut Layers) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct WindowSection {
-            length: Span,
-        }
-        let window: WindowSection = layers.section("window")?;
-        let windows = Tumbling::new(nanos(window.length));
-        if windows.is_none() {
-            layers.problem("window.length", "a window of no length", "write for example \"1s\" or \"5m\"");
-        }
-        windows.or_else(|| Tumbling::new(SECOND))
     }
 }
 

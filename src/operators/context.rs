@@ -11,7 +11,7 @@ use crate::lateness::Lateness;
 use crate::ledger::Ledger;
 use crate::tick::{Names, Tick};
 use crate::time::Clock;
-use crate::window::Tumbling;
+use crate::window::Windows;
 
 /// The timely timestamp of a watermark in milliseconds: one more. So a frontier at the stamp of a window's end, which
 /// says that the window is over, says also that the changes *at* that end are complete. With the watermark itself for a
@@ -85,7 +85,7 @@ pub struct Context {
     pub closes: Arc<Closes>,
     /// Where a failure goes.
     pub failure: Failure,
-    windows: Rc<RefCell<Vec<Tumbling>>>,
+    windows: Rc<RefCell<Vec<Windows>>>,
     all_counters: Rc<RefCell<Vec<Rc<Counters>>>>,
 }
 
@@ -138,8 +138,8 @@ impl Context {
     }
 
     /// An operator closes windows of this kind, so batches end at their edges.
-    pub fn closes_at(&self, windows: Tumbling) {
-        self.windows.borrow_mut().push(windows);
+    pub fn closes_at(&self, windows: impl Into<Windows>) {
+        self.windows.borrow_mut().push(windows.into());
     }
 
     /// The next watermark after `ms` at which something happens: a window's end, or a time for amendments.

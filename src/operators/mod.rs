@@ -7,7 +7,6 @@ mod match_quotes;
 mod movers;
 mod reference;
 mod standings;
-mod symbol_state;
 mod window_aggregate;
 mod write_to;
 

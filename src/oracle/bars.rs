@@ -1,22 +1,18 @@
-use std::collections::BTreeMap;
-
-use super::{Corrected, Trade, divide_half_even};
+use super::{Corrected, Trade, divide_half_even, windows};
 use crate::aggregate::Bar;
 use crate::operators::Summary;
-use crate::tick::{Price, Symbol};
-use crate::window::{Tumbling, Window};
+use crate::tick::Price;
+use crate::window::Windows;
 
-/// R5: one bar for every window of a symbol that holds a surviving print, by window and symbol.
-pub fn bars(tape: &Corrected, windows: &Tumbling) -> Vec<Summary<Bar>> {
-    let mut held: BTreeMap<(Window, Symbol), Vec<&Trade>> = BTreeMap::new();
-    for trade in tape.trades.values().flatten() {
-        held.entry((windows.window_of(trade.ts_event), trade.symbol)).or_default().push(trade);
-    }
-    held.into_iter().map(|((window, symbol), trades)| Summary { window, symbol, value: bar(&trades) }).collect()
+/// R5: one bar for every window of a symbol that holds a surviving print.
+pub fn bars(tape: &Corrected, rule: &Windows) -> Vec<Summary<Bar>> {
+    let bar =
+        |((window, place, symbol), trades): (_, Vec<Trade>)| Summary { window, place, symbol, value: bar(&trades) };
+    windows(tape, rule).into_iter().map(bar).collect()
 }
 
 /// The bar of some trades of one symbol, in their order.
-fn bar(trades: &[&Trade]) -> Bar {
+fn bar(trades: &[Trade]) -> Bar {
     let prices = || trades.iter().map(|trade| trade.price);
     let volume: u64 = trades.iter().map(|trade| u64::from(trade.size)).sum();
     let value: i128 = trades.iter().map(|trade| i128::from(trade.price.0) * i128::from(trade.size)).sum();

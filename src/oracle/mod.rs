@@ -4,19 +4,23 @@
 //! cancels and corrections were applied once, and makes the final rows from it. `PIPELINE verify` and the property tests
 //! compare them with what the dataflow came to. A pipeline's oracle is a file here.
 
+mod averages;
 mod bars;
 mod corr;
 mod corrected;
 mod feedqc;
 mod tq;
 mod movers;
+mod windows;
 
+pub use averages::averages;
 pub use bars::bars;
 pub use corr::corr;
 pub use corrected::{Corrected, Rules, Trade};
 pub use feedqc::feedqc;
 pub use movers::movers;
 pub use tq::tq;
+pub use windows::{Held, windows};
 
 use crate::ledger::Ledger;
 

@@ -155,6 +155,16 @@ fn an_overload_is_told_and_recovered_from() {
 }
 
 #[test]
+fn an_overload_from_the_beginning_is_one_and_a_silence_ends_it() {
+    let seen = play(&arrivals(9.0, |t| if t < 3.0 { 2_400_000.0 } else { 1.0 }), A, |_| 0);
+    assert_eq!(seen.between(0.0, 3.0).last().unwrap().why, Why::Overload, "{:?}", seen.between(0.0, 3.0));
+    assert!(!seen.between(0.0, 3.0).last().unwrap().frozen);
+    // The backlog drains until 3.6 s. The next tick comes after it, and finds the rate fallen.
+    let after = seen.between(3.6, 6.0);
+    assert_eq!(after.first().unwrap().why, Why::Recovered, "{after:?}");
+}
+
+#[test]
 fn noise_is_left_room_for_and_moves_nothing_by_itself() {
     let mut drawn = 7;
     let seen = play(&arrivals(20.0, |_| 20_000.0), A, |_| {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::saved::{Cell, Saved, Sweep, letter};
 use super::tables::{Table, table};
-use super::words::{caption, contract, repeats, verdict};
+use super::words::{arrivals, caption, contract, repeats, verdict};
 use crate::error::{Error, Result};
 use crate::report::span;
 
@@ -124,7 +124,6 @@ fn section(saved: &Saved, at: usize) -> String {
     }
     let unknown = || "unknown".to_owned();
     let settings = &manifest.settings;
-    let setting = |section: &str, key: &str| settings[section][key].as_str().map(str::to_owned);
     let commit = manifest.commit.as_ref().map(|commit| format!(", commit {commit}")).unwrap_or_default();
     let this = &manifest.machine;
     let facts = [
@@ -134,7 +133,8 @@ fn section(saved: &Saved, at: usize) -> String {
         ("cores", this.cores.map_or_else(unknown, |cores| cores.to_string())),
         ("kernel", this.kernel.clone().unwrap_or_else(unknown)),
         ("cells", format!("{cells} x {}, in a shuffled order", repeats(&saved.sweeps[at]))),
-        ("arrivals", setting("source", "arrivals").unwrap_or_else(|| "constant rate".into())),
+        ("tape", settings["source"]["input"].as_str().unwrap_or_default().to_owned()),
+        ("arrivals", arrivals(&saved.sweeps[at])),
         (
             "noise",
             format!(

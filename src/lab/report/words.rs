@@ -79,6 +79,20 @@ pub fn contract(sweep: &Sweep) -> String {
     )
 }
 
+/// When ticks arrive.
+pub fn arrivals(sweep: &Sweep) -> String {
+    let source = &sweep.manifest.settings["source"];
+    let varies = |key: &str| sweep.manifest.keys.iter().any(|it| it == key);
+    let said = |key: &str| source[key].as_str().filter(|it| !["auto", "off"].contains(it));
+    let evenly = if said("rate").is_some() || varies("source.rate") { "constant" } else { "the tape's own gaps" };
+    let arrivals = if varies("source.arrivals") { "as the cells say" } else { said("arrivals").unwrap_or(evenly) };
+    match said("burst") {
+        _ if varies("source.burst") => format!("{arrivals}, in bursts as the cells say"),
+        Some(burst) => format!("{arrivals}, in bursts of {burst}"),
+        None => arrivals.into(),
+    }
+}
+
 /// How often each cell was run.
 pub fn repeats(sweep: &Sweep) -> String {
     if sweep.manifest.repeat == 1 { "1 repeat".into() } else { format!("{} repeats", sweep.manifest.repeat) }
@@ -154,5 +168,91 @@ pub fn caption(saved: &Saved, chart: &str) -> String {
             span(chosen.first_rows.value_at_quantile(0.5)),
             span(chosen.last_rows.value_at_quantile(0.5))
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::Summary;
+    use crate::lab::machine::Machine;
+    use crate::latency::{Slowest, histogram};
+    use serde_json::json;
+
+    fn cell(at: usize, p99: u64, cores: f64) -> Cell {
+        let tick = Percentiles { p99, ..Percentiles::default() };
+        let p99_range = (p99 / 2, p99 * 2);
+        let summary =
+            Summary { offered: 1e5, tick, p99_range, cores: Some(cores), sustainable: true, ..Summary::default() };
+        Cell {
+            at,
+            sweep: 0,
+            name: format!("batch={at}"),
+            values: vec![at.to_string()],
+            summary,
+            pareto: true,
+            star: false,
+            timeline: Vec::new(),
+            slowest: Slowest { ticks: 1, at_least: 100, source: 3, batch: 0, operators: 1 },
+            closes: Vec::new(),
+            ticks: histogram(),
+            first_rows: histogram(),
+            last_rows: histogram(),
+        }
+    }
+
+    fn saved(goal: Option<&str>) -> Saved {
+        let manifest = serde_json::from_value(json!({
+            "pipeline": "ohlcv", "version": "1", "commit": null, "at": "now", "command": "ohlcv sweep",
+            "machine": Machine::default(), "repeat": 3, "warmup": 5_000_000, "goal": goal, "keys": ["batch.max_ticks"],
+            "labels": ["batch"], "complete": true, "disagreement": null,
+            "settings": { "source": { "rate": "100k/s", "arrivals": "auto", "burst": "off" } },
+        }));
+        let sweep = Sweep { folder: "x".into(), manifest: manifest.unwrap(), machine: histogram(), cells: 2 };
+        Saved { sweeps: vec![sweep], cells: vec![cell(0, 1_000, 0.9), cell(1, 4_000, 0.2)] }
+    }
+
+    #[test]
+    fn the_verdict_is_the_star_or_says_why_there_is_none() {
+        let mut with_goal = saved(Some("p99 <= 2ms"));
+        let sentence = |saved: &Saved| verdict(saved, 0).0;
+        assert!(sentence(&with_goal).starts_with("No setting is recommended: none keeps p99 <= 2ms,"));
+        with_goal.cells[1].star = true;
+        assert_eq!(
+            sentence(&with_goal),
+            "Take batch=1: it keeps p99 <= 2ms and costs the least, with 0.20 cores and a p99 of 4.00 us \
+             (2.00 us..8.00 us) at 100,000 ticks/s."
+        );
+        let mut without = saved(None);
+        assert!(sentence(&without).starts_with("The lowest p99 is that of batch=0, with 0.90 cores"));
+        assert!(sentence(&without).contains("the cheapest is batch=1, with 0.20 cores"));
+        without.cells.iter_mut().for_each(|cell| cell.pareto = false);
+        assert_eq!(sentence(&without), "No cell sustains its load.");
+    }
+
+    #[test]
+    fn what_takes_from_the_figures_is_said() {
+        let mut saved = saved(None);
+        assert_eq!(verdict(&saved, 0).1, Vec::<String>::new());
+        saved.sweeps[0].manifest.complete = false;
+        saved.sweeps[0].manifest.disagreement = Some("  batch=1: digest b, but a in batch=0".into());
+        saved.cells[0].summary.noisy = true;
+        saved.cells[1].summary = Summary { censored: true, sustainable: false, ..saved.cells[1].summary.clone() };
+        let warnings = verdict(&saved, 0).1.join("\n");
+        for words in
+            ["different results: batch=1: digest b", "interrupted", "Censored", "latencies are too low: batch=1."]
+        {
+            assert!(warnings.contains(words), "{warnings}");
+        }
+        assert!(warnings.contains("passed 1 ms: batch=0.") && !warnings.contains("Not sustained"), "{warnings}");
+    }
+
+    #[test]
+    fn sentences_under_charts_speak_of_the_cell_that_was_chosen() {
+        let saved = saved(None);
+        assert!(caption(&saved, "percentiles").contains("takes from 1.00 us (batch=0) to 4.00 us (batch=1);"));
+        assert!(caption(&saved, "slowest").contains("of batch=0, from 100 ns up, spent 75% of that time due and not"));
+        assert_eq!(arrivals(&saved.sweeps[0]), "constant");
+        assert!(contract(&saved.sweeps[0]).contains("in the first 5.00 ms of a run"));
     }
 }

@@ -1,0 +1,123 @@
+use super::{Aggregate, Print, Value, div_half_even};
+use crate::row::Field;
+use crate::tick::Price;
+use crate::time::EventTime;
+
+/// The averages of a window, exact. It keeps its prints in their order, since how long a price held is for the print
+/// after it to say.
+///
+/// * `vwap` is Σ price·size / Σ size;
+/// * `twap` is Σ pᵢ·(tᵢ₊₁ − tᵢ) / (tₙ − t₁): each price counts as long as it was the last one. Where all prints have one
+///   time it is their mean.
+///
+/// ```
+/// use tapeflow::aggregate::{Aggregate, Print, Vwap};
+/// use tapeflow::tick::Price;
+/// let mut window = Vwap::default();
+/// for (ts_event, price, size) in [(0, 10, 1), (9, 20, 3), (10, 99, 0)] {
+///     window.add(&Print { ts_event, seq: 0, price: Price(price), size, live: true });
+/// }
+/// let averages = window.lower().unwrap();
+/// assert_eq!((averages.vwap, averages.twap), (Some(Price(18)), Price(11)));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Vwap {
+    /// Time, sequence number, price and size.
+    path: Vec<Mark>,
+    volume: u64,
+    notional: i128,
+    prices: i128,
+    /// Σ pᵢ·(tᵢ₊₁ − tᵢ) along the path.
+    integral: i128,
+}
+
+type Mark = (EventTime, u64, Price, u32);
+
+/// What a window's prints come to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Averages {
+    /// By volume, to 1e-9, half to even; `None` where the volume is zero.
+    pub vwap: Option<Price>,
+    /// By time, likewise.
+    pub twap: Price,
+    /// Shares.
+    pub volume: u64,
+    /// Prints.
+    pub trades: u64,
+}
+
+/// How much a price adds that holds from one mark until another.
+fn held(from: &Mark, until: &Mark) -> i128 {
+    i128::from(from.2.0) * (i128::from(until.0) - i128::from(from.0))
+}
+
+impl Vwap {
+    /// What the integral has between the marks on each side of a place, without and with the mark there.
+    fn around(&self, before: Option<&Mark>, mark: &Mark, after: Option<&Mark>) -> i128 {
+        let through = before.zip(after).map_or(0, |(before, after)| held(before, after));
+        before.map_or(0, |before| held(before, mark)) + after.map_or(0, |after| held(mark, after)) - through
+    }
+
+    fn put(&mut self, mark: Mark) {
+        let at = match self.path.last() {
+            Some(last) if *last > mark => self.path.partition_point(|other| *other <= mark),
+            _ => self.path.len(),
+        };
+        let before = at.checked_sub(1).and_then(|at| self.path.get(at));
+        self.integral += self.around(before, &mark, self.path.get(at));
+        self.path.insert(at, mark);
+        self.volume += u64::from(mark.3);
+        self.notional += i128::from(mark.2.0) * i128::from(mark.3);
+        self.prices += i128::from(mark.2.0);
+    }
+}
+
+fn mark_of(print: &Print) -> Mark {
+    (print.ts_event, print.seq, print.price, print.size)
+}
+
+impl Aggregate for Vwap {
+    type Value = Averages;
+
+    fn add(&mut self, print: &Print) {
+        self.put(mark_of(print));
+    }
+
+    fn remove(&mut self, print: &Print) -> bool {
+        let mark = mark_of(print);
+        let Ok(at) = self.path.binary_search(&mark) else { return false };
+        self.path.remove(at);
+        let before = at.checked_sub(1).and_then(|at| self.path.get(at));
+        self.integral -= self.around(before, &mark, self.path.get(at));
+        self.volume -= u64::from(mark.3);
+        self.notional -= i128::from(mark.2.0) * i128::from(mark.3);
+        self.prices -= i128::from(mark.2.0);
+        true
+    }
+
+    fn combine(&mut self, other: &Self) {
+        other.path.iter().for_each(|mark| self.put(*mark));
+    }
+
+    fn lower(&self) -> Option<Averages> {
+        let (first, last) = (self.path.first()?, self.path.last()?);
+        let span = i128::from(last.0) - i128::from(first.0);
+        let trades = self.path.len() as u64;
+        let (sum, over) = if span == 0 { (self.prices, i128::from(trades)) } else { (self.integral, span) };
+        // An average of prices is no greater than the greatest, so both fit.
+        let vwap = (self.volume > 0).then(|| Price(div_half_even(self.notional, i128::from(self.volume)) as i64));
+        Some(Averages { vwap, twap: Price(div_half_even(sum, over) as i64), volume: self.volume, trades })
+    }
+}
+
+impl Value for Averages {
+    const NAME: &'static str = "averages";
+    const COLUMNS: &'static [&'static str] = &["vwap", "twap", "volume", "trades"];
+
+    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+        give(Field::Price(self.vwap));
+        give(Field::Price(Some(self.twap)));
+        give(Field::Count(self.volume));
+        give(Field::Count(self.trades));
+    }
+}

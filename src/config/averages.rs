@@ -1,0 +1,50 @@
+//! What the averages of `vwap` are over.
+
+use serde::Deserialize;
+
+use super::settings::nanos;
+use super::{Count as Number, Layers, Settings, Span};
+use crate::time::SECOND;
+use crate::window::{Anchored, Hours, Last, Tumbling, Windows};
+
+/// The windows of averages: those of `[window]`, or the session so far, or the last trades.
+#[derive(Clone, Debug)]
+pub struct AveragedOver(pub Windows);
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Over {
+    Session,
+    Window,
+    Trades,
+}
+
+#[derive(Deserialize)]
+struct VwapSection {
+    over: Over,
+    every: Span,
+    trades: Number,
+}
+
+impl Settings for AveragedOver {
+    fn read(layers: &mut Layers) -> Option<Self> {
+        let section: VwapSection = layers.section("vwap")?;
+        let (windows, hours) = (Windows::read(layers)?, Hours::read(layers)?);
+        let every = Tumbling::new(nanos(section.every));
+        if every.is_none() {
+            layers.problem("vwap.every", "averages at no interval", "write for example \"1m\"");
+        }
+        let every_nanos = nanos(section.every).max(1);
+        Some(AveragedOver(match section.over {
+            Over::Window => windows,
+            Over::Session => Anchored::new(every_nanos, hours)?.into(),
+            Over::Trades => {
+                let trades = usize::try_from(section.trades.0).unwrap_or(usize::MAX);
+                if trades == 0 {
+                    layers.problem("vwap.trades", "averages of no trades", "write for example 100");
+                }
+                Last::new(trades.max(1), every.or_else(|| Tumbling::new(SECOND))?)?.into()
+            }
+        }))
+    }
+}

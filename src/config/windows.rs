@@ -1,0 +1,189 @@
+//! The windows of a run: `kind` is read first, and then what that kind needs.
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+use super::settings::nanos;
+use super::{Count as Number, Layers, Maybe, Settings, Span};
+use crate::time::SECOND;
+use crate::window::{Count, Gap, Hours, Measure, Sliding, Tumbling, TumblingDaily, Windows};
+
+/// Most windows that one print may be in.
+const MAX_OVERLAP: i64 = 10_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Tumbling,
+    Sliding,
+    Session,
+    Count,
+}
+
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Align {
+    Epoch,
+    Session,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Of {
+    Trades,
+    Volume,
+    Notional,
+}
+
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Overshoot {
+    Whole,
+    Split,
+}
+
+#[derive(Deserialize)]
+struct WindowSection {
+    kind: Kind,
+    length: Span,
+    align: Align,
+    offset: Span,
+    slide: Maybe<Span>,
+    gap: Maybe<Span>,
+    of: Of,
+    every: Maybe<Number>,
+    overshoot: Overshoot,
+}
+
+#[derive(Deserialize)]
+struct SessionSection {
+    open: String,
+    close: String,
+}
+
+impl Settings for Tumbling {
+    fn read(layers: &mut Layers) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct WindowSection {
+            length: Span,
+        }
+        let window: WindowSection = layers.section("window")?;
+        let windows = Tumbling::new(nanos(window.length));
+        if windows.is_none() {
+            no_length(layers);
+        }
+        windows.or_else(|| Tumbling::new(SECOND))
+    }
+}
+
+fn no_length(layers: &mut Layers) {
+    layers.problem("window.length", "a window of no length", "write for example \"1s\" or \"5m\"");
+}
+
+impl Settings for Hours {
+    /// The `[session]` section, in the zone of `[source]`.
+    fn read(layers: &mut Layers) -> Option<Self> {
+        let session: SessionSection = layers.section("session")?;
+        // An unknown zone is a problem that the section of sources reports.
+        let zone = TimeZone::get(&layers.section::<String>("source.zone")?).unwrap_or(TimeZone::UTC);
+        let mut time = |key: &str, text: &str| match text.parse::<Time>() {
+            Ok(time) => time,
+            Err(_) => {
+                layers.problem(&format!("session.{key}"), "not a time of day", "write for example \"09:30\"");
+                Time::midnight()
+            }
+        };
+        let (open, close) = (time("open", &session.open), time("close", &session.close));
+        let hours = Hours::new(zone.clone(), open, close);
+        if hours.is_none() {
+            let help = "the session must open and close on the same day: write for example open = \"09:30\" and \
+                        close = \"16:00\"";
+            layers.problem("session.close", "a session that closes before it opens", help);
+        }
+        hours.or_else(|| Hours::new(zone, Time::MIN, Time::MAX))
+    }
+}
+
+impl Settings for Windows {
+    fn read(layers: &mut Layers) -> Option<Self> {
+        let window: WindowSection = layers.section("window")?;
+        unused(layers, &window);
+        let (length, offset) = (nanos(window.length), nanos(window.offset));
+        let fallback = Tumbling::new(SECOND)?;
+        let windows = match window.kind {
+            Kind::Tumbling if window.align == Align::Session => {
+                let hours = Hours::read(layers)?;
+                TumblingDaily::new(length, offset, hours).map(Windows::from)
+            }
+            Kind::Tumbling => Tumbling::new(length).map(|windows| windows.offset(offset).into()),
+            Kind::Sliding => return Some(sliding(layers, &window).unwrap_or(fallback.into())),
+            Kind::Session => {
+                let gap = window.gap.0.and_then(|gap| Gap::new(nanos(gap)));
+                if gap.is_none() {
+                    let help = "say how long a pause ends one: gap = \"30s\"";
+                    layers.problem("window.gap", "session windows without a gap", help);
+                }
+                return Some(gap.map_or(fallback.into(), Windows::from));
+            }
+            Kind::Count => {
+                let of = match window.of {
+                    Of::Trades => Measure::Trades,
+                    Of::Volume => Measure::Volume,
+                    Of::Notional => Measure::Notional,
+                };
+                let every = window.every.0.map_or(0, |every| every.0);
+                let count = Count::new(of, every, window.overshoot == Overshoot::Split);
+                if count.is_none() {
+                    let help = "say how much fills one: every = 1000";
+                    layers.problem("window.every", "count windows of nothing", help);
+                }
+                return Some(count.map_or(fallback.into(), Windows::from));
+            }
+        };
+        if windows.is_none() {
+            no_length(layers);
+        }
+        Some(windows.unwrap_or(fallback.into()))
+    }
+}
+
+fn sliding(layers: &mut Layers, window: &WindowSection) -> Option<Windows> {
+    if window.align == Align::Session {
+        let help = "align them with `offset`: sliding windows are laid from the epoch";
+        layers.problem("window.align", "sliding windows are not aligned to the session", help);
+    }
+    let (length, slide) = (nanos(window.length), window.slide.0.map_or(0, nanos));
+    if slide <= 0 {
+        let help = "say how far apart they begin: slide = \"1s\"";
+        layers.problem("window.slide", "sliding windows that do not slide", help);
+        return None;
+    }
+    if slide > length {
+        let help = "ticks between two windows would be in none: slide by at most window.length";
+        layers.problem("window.slide", "a slide longer than the window", help);
+    } else if length / slide > MAX_OVERLAP {
+        let help = format!("a tick would be in {} windows: {MAX_OVERLAP} are the most", length / slide);
+        layers.problem("window.slide", "too many windows over each other", &help);
+    }
+    Some(Sliding::new(length, slide)?.offset(nanos(window.offset)).into())
+}
+
+/// What was set and belongs to another kind of window is a mistake rather than ignored.
+fn unused(layers: &mut Layers, window: &WindowSection) {
+    let set = [
+        ("slide", window.slide.0.is_some(), Kind::Sliding, "sliding"),
+        ("gap", window.gap.0.is_some(), Kind::Session, "session"),
+        ("every", window.every.0.is_some(), Kind::Count, "count"),
+    ];
+    for (key, is_set, kind, name) in set {
+        if is_set && window.kind != kind {
+            let help = format!("it is for windows of kind = \"{name}\": set that too, or leave it \"off\"");
+            layers.problem(&format!("window.{key}"), &format!("a `{key}` that would not be used"), &help);
+        }
+    }
+    if matches!(window.kind, Kind::Session | Kind::Count) && !window.offset.0.is_zero() {
+        let help = "it is for windows that are laid out in time: tumbling and sliding ones";
+        layers.problem("window.offset", "an `offset` that would not be used", help);
+    }
+}

@@ -1,0 +1,137 @@
+mod counted;
+mod in_order;
+mod lasts;
+mod operator;
+mod panes;
+mod runs;
+mod slices;
+mod symbol_state;
+
+use std::sync::Arc;
+
+use differential_dataflow::AsCollection;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use super::Changes;
+use super::context::{Ticks, watermark_of};
+use crate::aggregate::{Aggregate, Value};
+use crate::row::{Field, Key, Row, Texts};
+use crate::tick::Symbol;
+use crate::window::{Window, Windows};
+use counted::Counted;
+use lasts::Lasts;
+use operator::WindowAggregate;
+use panes::Panes;
+use runs::Runs;
+use slices::Slices;
+
+/// What one window of one symbol comes to: a row `symbol, ts_open, ts_close` and the value's columns.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Summary<V> {
+    /// The window.
+    pub window: Window,
+    /// Tells windows apart that begin together: how many such are before it, or, of windows that are filled by prints,
+    /// how many of its trading session.
+    pub place: u32,
+    /// The symbol.
+    pub symbol: Symbol,
+    /// What its prints come to.
+    pub value: V,
+}
+
+impl<V: Value> Row for Summary<V> {
+    const NAME: &'static str = V::NAME;
+    const KEY_COLUMNS: usize = 3;
+
+    fn columns() -> Vec<&'static str> {
+        ["symbol", "ts_open", "ts_close"].iter().chain(V::COLUMNS).copied().collect()
+    }
+
+    fn key(&self) -> Key {
+        Key { place: self.place, ..Key::of(self.window.start, self.symbol) }
+    }
+
+    fn window(&self) -> Window {
+        self.window
+    }
+
+    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
+        give(Field::Text(texts.symbol(self.symbol)));
+        give(Field::Time(self.window.start));
+        give(Field::Time(self.window.end));
+        self.value.fields(give);
+    }
+}
+
+impl<'scope> Ticks<'scope> {
+    /// Aggregates the trades of each symbol by windows, of any kind in [`crate::window`].
+    ///
+    /// A window's row is inserted when the watermark of all inputs passes its end. It holds the prints that came
+    /// ahead of their own partition's watermark; whatever comes behind that, late or not, and every cancel and
+    /// correction, amends its window at the next multiple of `changes_every`: the old row is retracted and the
+    /// new one inserted. Which ticks are too late, each symbol's own order says.
+    ///
+    /// ```
+    /// use tapeflow::aggregate::Ohlcv;
+    /// use tapeflow::operators::{Changes, Summary, Ticks};
+    /// use tapeflow::window::Tumbling;
+    ///
+    /// fn minute_bars(ticks: Ticks<'_>) -> Changes<'_, Summary<tapeflow::aggregate::Bar>> {
+    ///     let minute = Tumbling::new(60_000_000_000).expect("a minute is longer than nothing");
+    ///     ticks.window_aggregate::<Ohlcv>(minute)
+    /// }
+    /// ```
+    pub fn window_aggregate<A: Aggregate>(self, windows: impl Into<Windows>) -> Changes<'scope, Summary<A::Value>> {
+        let windows = windows.into();
+        self.context.closes_at(windows.clone());
+        match windows {
+            Windows::Gap(gap) => self.aggregate::<A, Runs<A>>(gap),
+            Windows::Count(count) => self.aggregate::<A, Counted<A>>(count),
+            Windows::Last(last) => self.aggregate::<A, Lasts<A>>(last),
+            Windows::Tumbling(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
+            Windows::Daily(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
+            Windows::Sliding(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
+            Windows::Anchored(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
+        }
+    }
+
+    fn aggregate<A: Aggregate, P: Panes<A>>(self, windows: P::Rules) -> Changes<'scope, Summary<A::Value>> {
+        let context = self.context;
+        let stream = self.stream.unary_frontier(Pipeline, "WindowAggregate", |capability, _| {
+            drop(capability);
+            let mut operator = WindowAggregate::<A, P>::new(context, windows);
+            let mut held: Option<Capability<u64>> = None;
+            move |(input, frontier), output| {
+                input.for_each(|capability, ticks| {
+                    let Some(sent) = capability.least().copied() else { return };
+                    operator.take(ticks, watermark_of(sent));
+                    ticks.clear();
+                    if let Some(next) = operator.next_ms()
+                        && held.as_ref().is_none_or(|held| next < *held.time())
+                    {
+                        held = Some(capability.delayed(&next, output.output_index()));
+                    }
+                });
+                let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
+                while let Some(next) = operator.next_ms().filter(|next| *next as i64 <= passed)
+                    && let Some(held) = &mut held
+                {
+                    held.downgrade(&next);
+                    operator.act(next as i64);
+                    output.session(held).give_iterator(operator.changes.drain(..));
+                }
+                match (operator.next_ms(), &mut held) {
+                    (Some(next), Some(held)) => held.downgrade(&next),
+                    _ => held = None,
+                }
+                operator.passed = operator.passed.max(passed);
+                if passed == i64::MAX {
+                    operator.end();
+                }
+            }
+        });
+        stream.as_collection()
+    }
+}

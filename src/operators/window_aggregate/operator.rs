@@ -1,0 +1,254 @@
+use std::collections::BTreeMap;
+
+use differential_dataflow::consolidation::consolidate_updates;
+
+use super::Summary;
+use super::panes::{Out, Panes};
+use super::symbol_state::{About, SymbolState};
+use crate::aggregate::{Aggregate, Print};
+use crate::lateness::{Horizon, Lateness, Verdict};
+use crate::ledger::Ledger;
+use crate::operators::Context;
+use crate::prints::{Change, Story, Word};
+use crate::tick::{Kind, Symbol, Tick};
+use crate::time::MS;
+
+/// The operator's state: all symbols of this worker, and what is to happen at which watermark.
+pub struct WindowAggregate<A: Aggregate, P: Panes<A>> {
+    context: Context,
+    windows: P::Rules,
+    keeps_prints: bool,
+    symbols: Vec<SymbolState<P>>,
+    /// Which symbols are to be looked at at a watermark, for a window of theirs may end there.
+    closes: BTreeMap<i64, Vec<Symbol>>,
+    /// Ticks that are applied at a watermark, with their verdicts.
+    amendments: BTreeMap<i64, Vec<(Tick, Verdict)>>,
+    /// The watermark up to which everything has happened.
+    pub passed: i64,
+    /// What changed and was not handed on.
+    pub changes: Vec<(Summary<A::Value>, u64, isize)>,
+    out: Out<A::Value>,
+    ledger: Ledger,
+    spare: Vec<Vec<Symbol>>,
+}
+
+impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
+    pub fn new(context: Context, windows: P::Rules) -> Self {
+        WindowAggregate {
+            keeps_prints: context.lateness.horizon != Horizon::None,
+            context,
+            windows,
+            symbols: Vec::new(),
+            closes: BTreeMap::new(),
+            amendments: BTreeMap::new(),
+            passed: 0,
+            changes: Vec::new(),
+            out: Out::new(),
+            ledger: Ledger::default(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// The next watermark at which something is to happen.
+    pub fn next_ms(&self) -> Option<u64> {
+        let closes = self.closes.first_key_value().map(|(ms, _)| *ms);
+        let amends = self.amendments.first_key_value().map(|(ms, _)| *ms);
+        closes.into_iter().chain(amends).min().map(|ms| ms as u64)
+    }
+
+    /// Takes ticks that were sent when the worker's watermark stood at `sent_ms`.
+    pub fn take(&mut self, ticks: &[Tick], sent_ms: i64) {
+        let sent = sent_ms.saturating_mul(MS);
+        for tick in ticks {
+            let symbol = tick.symbol.0 as usize;
+            if symbol >= self.symbols.len() {
+                self.symbols.resize_with(symbol + 1, SymbolState::new);
+            }
+            if tick.kind == Kind::Quote {
+                self.ledger.ignored += 1;
+                continue;
+            }
+            let state = &mut self.symbols[symbol];
+            let verdict = self.context.lateness.judge(&mut state.clock, tick.ts_event);
+            if verdict == Verdict::Late {
+                self.ledger.late += 1;
+                continue;
+            }
+            let is_ahead = tick.watermark_lead_ms <= 0 && tick.ts_event >= sent;
+            let print = print_of(tick);
+            let is_plain = is_ahead
+                && verdict == Verdict::OnTime
+                && tick.kind == Kind::Trade
+                && (!self.keeps_prints || state.keep_if_new(tick, print, &self.context.lateness));
+            if !is_plain {
+                self.take_slowly(*tick, verdict, is_ahead, sent_ms);
+                continue;
+            }
+            self.ledger.on_time += 1;
+            if let Some(look) = state.panes.add(&print, &self.windows) {
+                self.look(tick.symbol, look);
+            }
+        }
+        let counters = &self.context.counters;
+        counters.applied.set(counters.applied.get() + ticks.len() as u64);
+        counters.ledger.set(self.ledger);
+    }
+
+    /// Takes a tick that came behind its partition's watermark, or may be about a print that is known. It is
+    /// applied at once if nothing that it touches was, or will be, emitted without it; else at the next time for
+    /// amendments after its partition's watermark. The tape alone decides which.
+    fn take_slowly(&mut self, tick: Tick, verdict: Verdict, is_ahead: bool, sent_ms: i64) {
+        let about = self.about(&tick);
+        let known = about.as_ref().and_then(|about| about.trade).map(|print| print.ts_event);
+        let own = (tick.kind == Kind::Trade).then_some(tick.ts_event);
+        let first_end = own.into_iter().chain(known).map(|ts| P::first_end_ms(&self.windows, ts)).min();
+        let at = self.context.amendments_after(tick.watermark_ms().max(sent_ms));
+        let repeats = self.symbols[tick.symbol.0 as usize].waits_for(&tick, &self.context.lateness);
+        let is_new = is_ahead && own.is_some() && known.is_none() && !repeats;
+        if is_new || (!repeats && first_end.is_some_and(|end| at <= end)) {
+            self.apply(&tick, verdict, about, is_new);
+        } else {
+            self.symbols[tick.symbol.0 as usize].begin_wait(&tick, &self.context.lateness);
+            self.amendments.entry(at).or_default().push((tick, verdict));
+        }
+    }
+
+    /// What is known of the print that a tick is, or speaks of; nothing where prints are not kept.
+    fn about(&mut self, tick: &Tick) -> Option<About> {
+        let seq = if tick.kind == Kind::Trade { tick.seq } else { tick.ref_seq };
+        let state = &mut self.symbols[tick.symbol.0 as usize];
+        self.keeps_prints.then(|| state.about(tick, seq, &self.context.lateness))
+    }
+
+    /// Applies a tick to its symbol's state; `is_new` is a trade that no emitted window can hold.
+    fn apply(&mut self, tick: &Tick, verdict: Verdict, about: Option<About>, is_new: bool) {
+        let state = &mut self.symbols[tick.symbol.0 as usize];
+        let (rules, is_trade) = (&self.context.lateness, tick.kind == Kind::Trade);
+        let changes = match &about {
+            None if !is_trade => {
+                self.ledger.unmatched += 1;
+                return;
+            }
+            Some(about) if !is_trade => state.tell(about, Word::Message(*tick), rules),
+            Some(about) if about.has_story || about.trade.is_some() => {
+                let changes = state.tell(about, Word::Trade(print_of(tick)), rules);
+                self.count_trade(verdict, about.trade.is_some());
+                changes
+            }
+            _ => {
+                let print = print_of(tick);
+                if is_new {
+                    let look = state.panes.add(&print, &self.windows);
+                    if self.keeps_prints {
+                        state.keep(tick.venue, print, rules);
+                    }
+                    self.count_trade(verdict, false);
+                    look.into_iter().for_each(|look| self.look(tick.symbol, look));
+                    return;
+                }
+                self.count_trade(verdict, false);
+                vec![(None, Some(print))]
+            }
+        };
+        if !changes.is_empty() {
+            self.change(tick.symbol, about.as_ref(), &changes);
+        }
+    }
+
+    /// Makes changes to a symbol's prints, in its windows and its log.
+    fn change(&mut self, symbol: Symbol, about: Option<&About>, changes: &[Change]) {
+        let (rules, passed) = (&self.context.lateness, self.passed);
+        let state = &mut self.symbols[symbol.0 as usize];
+        let (panes, around) = state.panes(&self.windows, rules, passed);
+        panes.before(changes, &around);
+        if let Some(about) = about {
+            state.log_changes(about, changes, rules);
+        }
+        let (panes, around) = state.panes(&self.windows, rules, passed);
+        panes.after(changes, &around, &mut self.out);
+        self.hand_on(symbol);
+    }
+
+    fn count_trade(&mut self, verdict: Verdict, repeats: bool) {
+        if verdict == Verdict::OnTime && !repeats {
+            self.ledger.on_time += 1;
+        } else {
+            self.ledger.amended += 1;
+        }
+    }
+
+    /// Has a symbol looked at at a watermark, and uses the occasion to forget what is over.
+    fn look(&mut self, symbol: Symbol, at_ms: i64) {
+        self.look_at(symbol, at_ms);
+        let (rules, ledger) = (&self.context.lateness, &mut self.ledger);
+        let ended = |story: &Story| count_story(story, rules, ledger);
+        self.symbols[symbol.0 as usize].forget::<A>(&self.windows, rules, self.passed, ended);
+    }
+
+    fn look_at(&mut self, symbol: Symbol, at_ms: i64) {
+        let spare = &mut self.spare;
+        self.closes.entry(at_ms).or_insert_with(|| spare.pop().unwrap_or_default()).push(symbol);
+    }
+
+    /// Hands on what a symbol's windows want.
+    fn hand_on(&mut self, symbol: Symbol) {
+        while let Some(look) = self.out.looks.pop() {
+            self.look_at(symbol, look);
+        }
+        let summary =
+            |(window, place, value, diff)| (Summary { window, place, symbol, value }, self.passed as u64, diff);
+        self.changes.extend(self.out.rows.drain(..).map(summary));
+    }
+
+    /// Does what is to happen at the watermark `ms`: the windows that end there, then the amendments.
+    pub fn act(&mut self, ms: i64) {
+        self.passed = ms;
+        self.close(ms);
+        let amendments = self.amendments.remove(&ms).unwrap_or_default();
+        for (tick, verdict) in &amendments {
+            let about = self.about(tick);
+            self.apply(tick, *verdict, about, false);
+            self.symbols[tick.symbol.0 as usize].end_wait(tick, &self.context.lateness);
+        }
+        if !amendments.is_empty() {
+            // Windows that were taken back are filled anew.
+            self.close(ms);
+            // Ticks that amend the same row at the same time are one change.
+            consolidate_updates(&mut self.changes);
+        }
+        self.context.counters.ledger.set(self.ledger);
+    }
+
+    /// Looks at the symbols that want it at the watermark `ms`.
+    fn close(&mut self, ms: i64) {
+        let Some(mut symbols) = self.closes.remove(&ms) else { return };
+        symbols.sort_unstable();
+        symbols.dedup();
+        for symbol in symbols.drain(..) {
+            let state = &mut self.symbols[symbol.0 as usize];
+            let (panes, around) = state.panes(&self.windows, &self.context.lateness, ms);
+            panes.close(&around, &mut self.out);
+            self.hand_on(symbol);
+        }
+        self.spare.push(symbols);
+    }
+
+    /// Counts the messages of all stories once no more can come.
+    pub fn end(&mut self) {
+        let (ledger, rules) = (&mut self.ledger, &self.context.lateness);
+        for state in &mut self.symbols {
+            state.end_stories(rules, |story| count_story(story, rules, ledger));
+        }
+        self.context.counters.ledger.set(self.ledger);
+    }
+}
+
+fn count_story(story: &Story, rules: &Lateness, ledger: &mut Ledger) {
+    let (matched, unmatched) = story.matched(rules);
+    ledger.amended += matched;
+    ledger.unmatched += unmatched;
+}
+
+fn print_of(tick: &Tick) -> Print {
+    Print { ts_event: tick.ts_event, seq: tick.seq, price: tick.price, size: tick.size, live: true }
+}

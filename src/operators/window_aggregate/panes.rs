@@ -1,0 +1,61 @@
+use crate::aggregate::{Aggregate, Print};
+use crate::lateness::Lateness;
+use crate::prints::{Change, PrintLog};
+use crate::time::EventTime;
+use crate::window::Window;
+
+/// What the windows of one symbol can see around them.
+pub struct Around<'a, R> {
+    /// The kind's rules.
+    pub windows: &'a R,
+    /// The rules of lateness.
+    pub lateness: &'a Lateness,
+    /// The symbol's prints, as far as they are kept.
+    pub log: &'a PrintLog,
+    /// The watermark up to which everything has happened, in milliseconds: the windows that end there or before were
+    /// emitted.
+    pub passed: i64,
+}
+
+/// What a symbol's windows want.
+pub struct Out<V> {
+    /// Rows to be inserted or retracted: window, place, value, difference.
+    pub rows: Vec<(Window, u32, V, isize)>,
+    /// Watermarks in milliseconds at which the symbol is to be looked at by [`Panes::close`].
+    pub looks: Vec<i64>,
+}
+
+impl<V> Out<V> {
+    pub fn new() -> Self {
+        Out { rows: Vec::new(), looks: Vec::new() }
+    }
+}
+
+/// The windows of one symbol: what a kind of window keeps of prints. A kind is a file beside this one.
+///
+/// It must hold that at a watermark exactly those windows stand as rows that end there or before, of the prints that were
+/// given until then; the order in which they were given must not show.
+pub trait Panes<A: Aggregate>: Default + 'static {
+    /// The kind's rules.
+    type Rules: Clone + 'static;
+
+    /// Takes in a print that no emitted window can hold. Says when the symbol is to be looked at because of it, unless
+    /// it will be anyhow.
+    fn add(&mut self, print: &Print, windows: &Self::Rules) -> Option<i64>;
+
+    /// The windows that a print of time `ts` can change end at this watermark or later.
+    fn first_end_ms(windows: &Self::Rules, ts: EventTime) -> i64;
+
+    /// Prepares for changes that the log does not show yet.
+    fn before(&mut self, changes: &[Change], around: &Around<'_, Self::Rules>);
+
+    /// Makes the changes that [`Panes::before`] was told of, and that the log shows now.
+    fn after(&mut self, changes: &[Change], around: &Around<'_, Self::Rules>, out: &mut Out<A::Value>);
+
+    /// Emits the windows that end exactly at the watermark.
+    fn close(&mut self, around: &Around<'_, Self::Rules>, out: &mut Out<A::Value>);
+
+    /// Forgets what can be made anew from the log, or can change no more: nothing before `settled` changes, and what
+    /// lies before `open` changes seldom. Returns the time from which on prints must be kept.
+    fn forget(&mut self, settled: EventTime, open: EventTime, around: &Around<'_, Self::Rules>) -> EventTime;
+}

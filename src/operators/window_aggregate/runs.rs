@@ -1,0 +1,190 @@
+use std::collections::BTreeMap;
+
+use super::panes::{Around, Out, Panes};
+use crate::aggregate::{Aggregate, Print};
+use crate::prints::Change;
+use crate::time::EventTime;
+use crate::window::{Gap, Window};
+
+/// Runs of prints between pauses, by their beginnings; any two lie at least the gap apart.
+pub struct Runs<A>(BTreeMap<EventTime, Run<A>>);
+
+#[derive(Clone)]
+struct Run<A> {
+    last: EventTime,
+    state: A,
+}
+
+/// A window and what it comes to.
+type Row<A> = (Window, <A as Aggregate>::Value);
+
+impl<A> Default for Runs<A> {
+    fn default() -> Self {
+        Runs(BTreeMap::new())
+    }
+}
+
+impl<A: Aggregate> Runs<A> {
+    /// Adds a print to the run that it continues; it may join two. Returns whether it begins a new one.
+    fn insert(&mut self, print: &Print, gap: i64) -> bool {
+        let ts = print.ts_event;
+        let mut state = A::default();
+        state.add(print);
+        let (mut first, mut last) = (ts, ts);
+        let before = self.0.range_mut(..=ts).next_back().filter(|(_, run)| run.last.saturating_add(gap) > ts);
+        let after = |runs: &BTreeMap<EventTime, Run<A>>| {
+            runs.range(ts..).next().map(|(first, _)| *first).filter(|first| *first < ts.saturating_add(gap))
+        };
+        let is_new = match before {
+            Some((_, run)) if ts <= run.last => {
+                run.state.add(print);
+                return false;
+            }
+            Some((start, run)) => {
+                let start = *start;
+                run.state.add(print);
+                run.last = ts;
+                let Some(next) = after(&self.0) else { return false };
+                let run = self.0.remove(&start).unwrap_or(Run { last, state: A::default() });
+                (first, state) = (start, run.state);
+                self.join(next, &mut last, &mut state);
+                false
+            }
+            None => {
+                let next = after(&self.0);
+                if let Some(next) = next {
+                    self.join(next, &mut last, &mut state);
+                }
+                next.is_none()
+            }
+        };
+        self.0.insert(first, Run { last, state });
+        is_new
+    }
+
+    /// Takes the run that begins at `first` into another one.
+    fn join(&mut self, first: EventTime, last: &mut EventTime, state: &mut A) {
+        if let Some(run) = self.0.remove(&first) {
+            *last = run.last.max(*last);
+            state.combine(&run.state);
+        }
+    }
+
+    /// The runs of which a print lies in `[from, to]`, by their beginnings.
+    fn within(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = (EventTime, &Run<A>)> {
+        self.0.range(..=to).rev().take_while(move |(_, run)| run.last >= from).map(|(first, run)| (*first, run))
+    }
+
+    /// Takes a print out of its run if that neither shortens nor parts it and the summary can do it. The log does not
+    /// show the print any more.
+    fn remove(&mut self, print: &Print, around: &Around<'_, Gap>) -> bool {
+        let (ts, gap) = (print.ts_event, around.windows.gap);
+        let near = Window { start: ts.saturating_sub(gap).saturating_add(1), end: ts.saturating_add(gap) };
+        let others = || around.log.prints_of(near).map(|print| print.ts_event);
+        let (Some(before), Some(after)) =
+            (others().filter(|at| *at <= ts).max(), others().filter(|at| *at >= ts).min())
+        else {
+            return false;
+        };
+        let run = self.0.range_mut(..=ts).next_back().map(|(_, run)| run).filter(|run| run.last >= ts);
+        after - before < gap && run.is_some_and(|run| run.state.remove(print))
+    }
+
+    /// Makes the runs that lay in `spans` anew from the log.
+    fn regroup(&mut self, spans: &[Window], around: &Around<'_, Gap>) {
+        for span in spans {
+            self.0.remove(&span.start);
+        }
+        for span in spans {
+            let mut prints: Vec<&Print> = around.log.prints_of(*span).collect();
+            prints.sort_by_key(|print| print.ts_event);
+            prints.into_iter().for_each(|print| _ = self.insert(print, around.windows.gap));
+        }
+    }
+}
+
+fn window_of<A>(first: EventTime, run: &Run<A>, gap: &Gap) -> Window {
+    Window { start: first, end: run.last.saturating_add(gap.gap) }
+}
+
+impl<A: Aggregate> Panes<A> for Runs<A> {
+    type Rules = Gap;
+
+    fn add(&mut self, print: &Print, gap: &Gap) -> Option<i64> {
+        // A run that grows is looked at where it ended before, which is early enough to see where it ends now.
+        let end = Window { start: print.ts_event, end: print.ts_event.saturating_add(gap.gap) };
+        self.insert(print, gap.gap).then_some(end.end_ms())
+    }
+
+    fn first_end_ms(_gap: &Gap, ts: EventTime) -> i64 {
+        // A window can end before the print that it loses, but not before that print's time.
+        Window { start: ts, end: ts.saturating_add(1) }.end_ms()
+    }
+
+    fn before(&mut self, _changes: &[Change], _around: &Around<'_, Gap>) {}
+
+    fn after(&mut self, changes: &[Change], around: &Around<'_, Gap>, out: &mut Out<A::Value>) {
+        let gap = around.windows;
+        let prints =
+            || changes.iter().flat_map(|(before, after)| [before, after]).flatten().map(|print| print.ts_event);
+        let mut from = prints().min().unwrap_or(EventTime::MAX).saturating_sub(gap.gap);
+        let mut to = prints().max().unwrap_or(EventTime::MIN).saturating_add(gap.gap);
+        let rows = |runs: &Self, from, to| -> Vec<Row<A>> {
+            let runs = runs.within(from, to).map(|(first, run)| (window_of(first, run, gap), run));
+            let emitted = runs.filter(|(window, _)| window.end_ms() <= around.passed);
+            emitted.filter_map(|(window, run)| Some((window, run.state.lower()?))).collect()
+        };
+        let old = rows(self, from, to);
+        for (first, run) in self.within(from, to) {
+            (from, to) = (from.min(first), to.max(run.last));
+        }
+
+        let mut spans: Vec<Window> = Vec::new();
+        for gone in changes.iter().filter_map(|(before, _)| *before) {
+            let ts = gone.ts_event;
+            if spans.iter().any(|span| span.contains(ts)) || self.remove(&gone, around) {
+                continue;
+            }
+            let run = self.0.range(..=ts).next_back().filter(|(_, run)| run.last >= ts);
+            spans.extend(run.map(|(first, run)| Window { start: *first, end: run.last.saturating_add(1) }));
+        }
+        self.regroup(&spans, around);
+        for new in changes.iter().filter_map(|(_, after)| *after) {
+            if !spans.iter().any(|span| span.contains(new.ts_event)) {
+                self.insert(&new, gap.gap);
+            }
+        }
+
+        let new = rows(self, from, to);
+        let open = self.within(from, to).map(|(first, run)| window_of(first, run, gap).end_ms());
+        out.looks.extend(open.filter(|end_ms| *end_ms > around.passed));
+        let gone = old.iter().filter(|row| !new.contains(row)).cloned();
+        out.rows.extend(gone.map(|(window, value)| (window, 0, value, -1)));
+        let added = new.iter().filter(|row| !old.contains(row)).cloned();
+        out.rows.extend(added.map(|(window, value)| (window, 0, value, 1)));
+    }
+
+    fn close(&mut self, around: &Around<'_, Gap>, out: &mut Out<A::Value>) {
+        for (first, run) in self.0.iter().rev() {
+            let window = window_of(*first, run, around.windows);
+            match window.end_ms().cmp(&around.passed) {
+                std::cmp::Ordering::Less => break,
+                std::cmp::Ordering::Equal => {
+                    out.rows.extend(run.state.lower().map(|value| (window, 0, value, 1)));
+                }
+                std::cmp::Ordering::Greater => out.looks.push(window.end_ms()),
+            }
+        }
+    }
+
+    fn forget(&mut self, settled: EventTime, _open: EventTime, around: &Around<'_, Gap>) -> EventTime {
+        while let Some(first) = self.0.first_entry() {
+            let window = window_of(*first.key(), first.get(), around.windows);
+            if window.end > settled || window.end_ms() > around.passed {
+                break;
+            }
+            first.remove();
+        }
+        self.0.first_key_value().map_or(settled, |(first, _)| settled.min(*first))
+    }
+}

@@ -1,0 +1,242 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::panes::{Around, Out, Panes};
+use crate::aggregate::{Aggregate, Print};
+use crate::prints::Change;
+use crate::time::{EventTime, MS};
+use crate::window::{Sliced, Window};
+
+type Rules = Arc<dyn Sliced>;
+
+/// Windows that are cut from event time alone, as slices. The newest slice stands in place, because nearly every tick
+/// falls into it.
+pub struct Slices<A: Aggregate> {
+    newest: Slice<A>,
+    /// The others by their beginnings.
+    others: BTreeMap<EventTime, Slice<A>>,
+    /// Slices that begin before this and are not here are made anew from the log.
+    dropped_before: EventTime,
+    /// What the windows that are about to change held.
+    told: Vec<(Window, Option<A::Value>)>,
+    /// What the window that was looked at last holds: windows that begin together grow out of each other.
+    running: Running<A>,
+}
+
+struct Slice<A> {
+    span: Window,
+    state: A,
+}
+
+/// The summary of a stretch of slices.
+struct Running<A> {
+    span: Window,
+    state: A,
+}
+
+const NOWHERE: Window = Window { start: EventTime::MIN, end: EventTime::MIN };
+
+impl<A: Aggregate> Default for Running<A> {
+    fn default() -> Self {
+        Running { span: NOWHERE, state: A::default() }
+    }
+}
+
+impl<A: Aggregate> Default for Slices<A> {
+    fn default() -> Self {
+        Slices {
+            newest: Slice { span: NOWHERE, state: A::default() },
+            others: BTreeMap::new(),
+            dropped_before: EventTime::MIN,
+            told: Vec::new(),
+            running: Running::default(),
+        }
+    }
+}
+
+impl<A: Aggregate> Slices<A> {
+    fn slice(&self, start: EventTime) -> Option<&Slice<A>> {
+        if self.newest.span.start == start { Some(&self.newest) } else { self.others.get(&start) }
+    }
+
+    fn slice_mut(&mut self, start: EventTime) -> Option<&mut Slice<A>> {
+        if self.newest.span.start == start { Some(&mut self.newest) } else { self.others.get_mut(&start) }
+    }
+
+    /// The first slice that begins at `ts` or later.
+    fn first_from(&self, ts: EventTime) -> Option<EventTime> {
+        let newest = Some(self.newest.span.start).filter(|start| *start >= ts);
+        self.others.range(ts..).next().map(|(start, _)| *start).or(newest)
+    }
+
+    /// Puts in a slice that was not there.
+    fn open(&mut self, slice: Slice<A>) {
+        if slice.span.start > self.newest.span.start {
+            let previous = std::mem::replace(&mut self.newest, slice);
+            if previous.span != NOWHERE {
+                self.others.insert(previous.span.start, previous);
+            }
+        } else {
+            self.others.insert(slice.span.start, slice);
+        }
+    }
+
+    /// Puts in the slice of `ts`, if it is not there.
+    fn load(&mut self, ts: EventTime, around: &Around<'_, Rules>) {
+        let span = around.windows.slice_of(ts);
+        if self.slice(span.start).is_none() {
+            let mut state = A::default();
+            if span.start < self.dropped_before {
+                around.log.prints_of(span).for_each(|print| state.add(print));
+            }
+            self.open(Slice { span, state });
+        }
+    }
+
+    /// What a window comes to.
+    fn value(&self, window: Window, around: &Around<'_, Rules>, running: &mut Running<A>) -> Option<A::Value> {
+        if let Some(slice) = self.slice(window.start).filter(|slice| slice.span == window) {
+            return slice.state.lower();
+        }
+        if running.span.start != window.start || running.span.end > window.end {
+            *running = Running { span: Window { start: window.start, end: window.start }, state: A::default() };
+        }
+        let rest = Window { start: running.span.end, end: window.end };
+        for slice in self.others.range(rest.start..rest.end).map(|(_, slice)| slice) {
+            running.state.combine(&slice.state);
+        }
+        if rest.contains(self.newest.span.start) {
+            running.state.combine(&self.newest.state);
+        }
+        if rest.start < self.dropped_before {
+            let dropped = Window { end: rest.end.min(self.dropped_before), ..rest };
+            let is_here = |print: &&Print| self.slice(around.windows.slice_of(print.ts_event).start).is_some();
+            around.log.prints_of(dropped).filter(|print| !is_here(print)).for_each(|print| running.state.add(print));
+        }
+        running.span.end = window.end;
+        running.state.lower()
+    }
+
+    /// The emitted windows that hold a print of these changes, in the order of their ends.
+    fn emitted(&self, changes: &[Change], around: &Around<'_, Rules>) -> Vec<Window> {
+        let mut windows = Vec::new();
+        for slice in touched(changes, around) {
+            let holding = around.windows.windows_after(slice.start).take_while(|window| window.start <= slice.start);
+            windows.extend(holding.take_while(|window| window.end_ms() <= around.passed));
+        }
+        windows.sort_by_key(|window| (window.end, window.start));
+        windows.dedup();
+        windows
+    }
+}
+
+/// The slices that hold a print of these changes.
+fn touched(changes: &[Change], around: &Around<'_, Rules>) -> Vec<Window> {
+    let prints = changes.iter().flat_map(|(before, after)| [before, after]).flatten();
+    let mut slices: Vec<Window> = prints.map(|print| around.windows.slice_of(print.ts_event)).collect();
+    slices.sort();
+    slices.dedup();
+    slices
+}
+
+impl<A: Aggregate> Panes<A> for Slices<A> {
+    type Rules = Rules;
+
+    #[inline]
+    fn add(&mut self, print: &Print, windows: &Rules) -> Option<i64> {
+        if self.newest.span.contains(print.ts_event) {
+            self.newest.state.add(print);
+            return None;
+        }
+        let span = windows.slice_of(print.ts_event);
+        if let Some(slice) = self.slice_mut(span.start) {
+            slice.state.add(print);
+            return None;
+        }
+        let mut state = A::default();
+        state.add(print);
+        self.open(Slice { span, state });
+        Some(windows.ending_after(span.start).end_ms())
+    }
+
+    fn first_end_ms(windows: &Rules, ts: EventTime) -> i64 {
+        windows.ending_after(ts).end_ms()
+    }
+
+    fn before(&mut self, changes: &[Change], around: &Around<'_, Rules>) {
+        for slice in touched(changes, around) {
+            self.load(slice.start, around);
+        }
+        let mut running = Running::default();
+        let emitted = self.emitted(changes, around);
+        self.told = emitted.into_iter().map(|window| (window, self.value(window, around, &mut running))).collect();
+    }
+
+    fn after(&mut self, changes: &[Change], around: &Around<'_, Rules>, out: &mut Out<A::Value>) {
+        self.running = Running::default();
+        for span in touched(changes, around) {
+            let Some(slice) = self.slice_mut(span.start) else { continue };
+            let inside = |print: &Option<Print>| print.filter(|print| span.contains(print.ts_event));
+            for (before, after) in changes {
+                if inside(before).is_some_and(|gone| !slice.state.remove(&gone)) {
+                    slice.state = A::default();
+                    around.log.prints_of(span).for_each(|print| slice.state.add(print));
+                    break;
+                }
+                if let Some(new) = inside(after) {
+                    slice.state.add(&new);
+                }
+            }
+            let next = around.windows.ending_after(span.start.max(around.passed.saturating_mul(MS)));
+            if next.start <= span.start && next.end_ms() > around.passed {
+                out.looks.push(next.end_ms());
+            }
+        }
+        let mut running = Running::default();
+        for (window, old) in std::mem::take(&mut self.told) {
+            let (place, new) = (around.windows.place(window), self.value(window, around, &mut running));
+            if old != new {
+                out.rows.extend(old.map(|value| (window, place, value, -1)));
+                out.rows.extend(new.map(|value| (window, place, value, 1)));
+            }
+        }
+    }
+
+    fn close(&mut self, around: &Around<'_, Rules>, out: &mut Out<A::Value>) {
+        let mut running = std::mem::take(&mut self.running);
+        let mut window = around.windows.ending_after(around.passed.saturating_sub(1).saturating_mul(MS));
+        while window.end_ms() <= around.passed {
+            match self.first_from(window.start) {
+                Some(start) if start < window.end => {
+                    let value = self.value(window, around, &mut running);
+                    let place = around.windows.place(window);
+                    out.rows.extend(value.map(|value| (window, place, value, 1)));
+                    let next = around.windows.ending_after(window.end);
+                    // The next window's own slices have it looked at; this is for those that it shares with this one.
+                    if self.first_from(next.start).is_some_and(|start| start < window.end) {
+                        out.looks.extend(Some(next.end_ms()).filter(|ms| *ms > around.passed));
+                    }
+                    if next.end <= window.end {
+                        break;
+                    }
+                    window = next;
+                }
+                Some(start) => window = around.windows.ending_after(start.max(window.end)),
+                None => break,
+            }
+        }
+        self.running = running;
+    }
+
+    fn forget(&mut self, settled: EventTime, open: EventTime, around: &Around<'_, Rules>) -> EventTime {
+        while let Some(first) = self.others.first_entry() {
+            let until = around.windows.until(first.get().span.start);
+            if until > open || until > around.passed.saturating_mul(MS) {
+                break;
+            }
+            self.dropped_before = self.dropped_before.max(first.get().span.end);
+            first.remove();
+        }
+        around.windows.since(settled)
+    }
+}
