@@ -90,8 +90,7 @@ pub fn play_with(
     around: &Surroundings,
     watch: &mut dyn Watch,
 ) -> Outcome {
-    let bars = |ticks: Ticks<'_>| ticks.window_aggregate::<Ohlcv>(windows());
-    play_through(knobs, feeds, sinks, horizon, around, watch, bars)
+    play_through(knobs, feeds, sinks, horizon, around, watch, |ticks| ticks.window_aggregate::<Ohlcv>(windows()))
 }
 
 /// Plays the feeds through any pipeline.

@@ -165,7 +165,7 @@ impl Standings {
 
     /// Takes a bar in or out, and notes which boards that touches: its own, and the next that looks back to it.
     fn apply(&mut self, bar: Summary<Turnover>, diff: isize, time: u64) {
-        let Summary { window, symbol, value } = bar;
+        let Summary { window, symbol, value, .. } = bar;
         let sessions = &self.context.lateness.sessions;
         let board = self.boards.of(window, sessions);
         if expires(board, self.keep).is_some_and(|expires| time >= expires) {
