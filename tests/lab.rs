@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use tapeflow::batch::BatchLimits;
 use tapeflow::config::{Config, Layers};
-use tapeflow::lab::{Cell, Results, Sweep, summary};
-use tapeflow::latency::{Closes, Stages};
+use tapeflow::lab::{Capacity, Cell, Results, Setting, Sweep, Tune, summary};
+use tapeflow::latency::{Closes, Recorder, Stages};
 use tapeflow::ledger::Ledger;
 use tapeflow::operators::Written;
 use tapeflow::runtime::{Outcome, Snapshot, Watch};
@@ -166,6 +167,42 @@ fn a_capacity_is_searched_for_and_every_run_is_written() {
     assert!(told("--slo fast --rate 1k/s").contains("is not a goal"));
 }
 
+#[test]
+fn a_tuning_prints_the_settings_or_puts_them_into_a_file() {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("my.toml");
+    fs::write(&file, "# mine\n[batch]\nmax_ticks = 5 # five\n\n[late]\ndisorder = \"5ms\"\n").unwrap();
+    let run = |args: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ohlcv"));
+        command.arg("tune").args(args.split_whitespace()).stdin(Stdio::null()).output().unwrap()
+    };
+    let small = "--rate 2k/s --budget 2s --for 200ms --warmup 50ms --set market.symbols=20";
+    // An hour is kept by anything, unless the machine stands still at the end of too many runs.
+    let output = run(&format!("--target-p99 1h {small} --write {}", file.display()));
+    let (why, text) = (String::from_utf8_lossy(&output.stderr), fs::read_to_string(&file).unwrap());
+    assert_eq!(output.stdout, b"", "{why}");
+    if output.status.success() {
+        assert!(why.contains("keeps the target with the fewest cores"), "{why}");
+        assert!(text.starts_with("# mine\n[batch]\nmax_ticks = 16384 # five\npolicy = \""), "{text}");
+        assert!(text.contains("\nmax_delay = \"") && text.ends_with("\n[late]\ndisorder = \"5ms\"\n"), "{text}");
+        let check = Command::new(env!("CARGO_BIN_EXE_ohlcv")).arg("check").arg("--config").arg(&file).output().unwrap();
+        assert!(check.status.success(), "{text}");
+    } else {
+        assert!(why.contains("does not sustain the rate"), "{why}");
+        assert!(text.starts_with("# mine\n[batch]\nmax_ticks = 5 # five\n\n"), "{text}");
+    }
+
+    // A nanosecond by nothing.
+    let output = run(&format!("--target-p99 1ns {small}"));
+    assert_eq!((output.status.code(), output.stdout), (Some(1), vec![]));
+    let told = |args: &str| String::from_utf8_lossy(&run(args).stderr).into_owned();
+    assert!(told("--target-p99 1ms --rate 1k/s --batch 5").contains("are what is looked for"));
+    assert!(told("--target-p99 1ms --rate 1k/s,2k/s").contains("a list of values is for"));
+    assert!(told("--rate 1k/s").contains("say what is to be kept: --target-p99 2ms"));
+    fs::write(&file, "batch = 5\n").unwrap();
+    assert!(told(&format!("--target-p99 1ms {small} --write {}", file.display())).contains("`batch` is not a table"));
+}
+
 /// A sweep of one tick a millisecond for 50 ms, with so many batch sizes.
 fn two_cells() -> Sweep {
     let cell = |batch: &i64| {
@@ -213,6 +250,96 @@ fn run(sweep: &Sweep, digest: [Option<u64>; 2]) -> Results {
         })
     };
     sweep.run(&AtomicBool::new(false), play).unwrap()
+}
+
+/// Plays nothing, and says that all ticks were applied after `latency(cell)` nanoseconds, or too late where `capacity`
+/// ticks a second are exceeded.
+fn made_up(capacity: f64, latency: impl Fn(&Cell) -> u64) -> impl FnMut(&Cell) -> Outcome {
+    move |cell| {
+        let (read, rate) = (cell.ticks().unwrap(), cell.rate().unwrap());
+        let (mut recorder, ends) = (Recorder::since(0), cell.ends());
+        let dues: Vec<u64> = (0..read).map(|i| (i as f64 * 1e9 / rate) as u64).collect();
+        for due in dues {
+            recorder.arrived(&[due], due, 0);
+            recorder.sealed(due);
+            recorder.applied(1, due + latency(cell));
+        }
+        let applied_by = if rate <= capacity { ends } else { ends * 2 };
+        Outcome {
+            ledger: Ledger { read, on_time: read, ..Ledger::default() },
+            written: Written::default(),
+            stages: *recorder.swap(Box::default()),
+            closes: Arc::new(Closes::new(1, None)),
+            batches: 1,
+            held: Vec::new(),
+            elapsed: 1,
+            applied_by,
+        }
+    }
+}
+
+#[test]
+fn a_made_up_machines_capacity_is_found() {
+    let two = two_cells();
+    let of = |goal: Option<&str>| {
+        let capacity = Capacity {
+            pipeline: "ohlcv".into(),
+            keys: two.keys.clone(),
+            labels: two.labels.clone(),
+            cells: two.cells.clone(),
+            repeat: 1,
+            goal: goal.map(|goal| goal.parse().unwrap()),
+            settings: Value::Null,
+        };
+        // The smaller batch takes 5,000 a second and the larger 50,000, where latency is a thousandth of the rate.
+        let capacities = [5_000.0, 50_000.0];
+        let play = &mut |at: usize, cell: &Cell, _: &_, _, _: &mut dyn Watch| {
+            Ok(made_up(capacities[at], |cell| cell.rate().unwrap() as u64 * 1_000)(cell))
+        };
+        let found = capacity.run(&AtomicBool::new(false), play).unwrap();
+        (capacity.table(&found), found)
+    };
+    let (table, found) = of(None);
+    for (found, capacity) in found.iter().zip([5_000.0, 50_000.0]) {
+        let rate = found.sustained.unwrap();
+        assert!(rate <= capacity && capacity < rate * 1.02 + 1.0, "{rate} for {capacity}");
+        assert_eq!(found.limit.as_deref(), Some("50.00% were applied in time"));
+        let shares: Vec<f64> = found.at_shares.iter().map(|(share, at)| at.offered / rate / share).collect();
+        assert!(shares.iter().all(|share| (share - 1.0).abs() < 0.02), "{shares:?}");
+    }
+    assert!(table.contains("limited by") && table.contains("50.00% were applied in time"), "{table}");
+    // 20,000 a second take 20 ms.
+    let (_, found) = of(Some("p99 <= 20ms"));
+    assert!(found[0].sustained.unwrap() > 4_900.0);
+    let rate = found[1].sustained.unwrap();
+    assert!((19_600.0..=20_000.0).contains(&rate), "{rate}");
+    assert!(found[1].limit.as_deref().unwrap().starts_with("p99 is 20."), "{:?}", found[1].limit);
+}
+
+#[test]
+fn a_made_up_machine_is_tuned_within_its_target() {
+    let cell = two_cells().cells.swap_remove(0);
+    let with = |setting: Setting| {
+        let mut cell = cell.clone();
+        cell.config.knobs.batch =
+            BatchLimits::new(setting.max_ticks, Duration::from_nanos(setting.max_delay), u64::MAX);
+        Ok(cell)
+    };
+    let tuned = |target: u64, capacity: f64| {
+        let tune = Tune { target, rate: 1_000.0, workers: 1, budget: Duration::from_secs(600) };
+        // A batch takes 100 us beside what it waits.
+        let latency = |cell: &Cell| 100_000 + cell.config.knobs.batch.max_delay.as_nanos() as u64;
+        let play = &mut |_: usize, cell: &Cell, _: &_, _, _: &mut dyn Watch| Ok(made_up(capacity, latency)(cell));
+        let tuned = tune.run(&AtomicBool::new(false), &with, play).unwrap();
+        (tuned.best(), tuned.why(&tune))
+    };
+    let (best, why) = tuned(2_000_000, 1e9);
+    assert!(best.is_some_and(|best| best.max_delay <= 1_900_000), "{why}");
+    assert!(why.contains("linger 1ms") && why.contains("keeps the target with the fewest cores"), "{why}");
+    let (best, why) = tuned(90_000, 1e9);
+    assert!(best.is_none() && why.contains("misses the target by"), "{why}");
+    let (best, why) = tuned(2_000_000, 1.0);
+    assert!(best.is_none() && why.contains("does not sustain the rate"), "{why}");
 }
 
 #[test]

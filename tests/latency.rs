@@ -191,6 +191,10 @@ impl Aggregate for Stalling {
         self.0.remove(print)
     }
 
+    fn combine(&mut self, other: &Self) {
+        self.0.combine(&other.0);
+    }
+
     fn lower(&self) -> Option<Bar> {
         self.0.lower()
     }

@@ -8,9 +8,11 @@ mod tapes;
 use std::collections::BTreeSet;
 
 use jiff::{civil::time, tz::TimeZone};
-use play::{Knobs, play};
+use play::{Knobs, Played, play_through};
 use proptest::prelude::*;
+use tapeflow::aggregate::{Bar, Ohlcv};
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
+use tapeflow::operators::Summary;
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::row::Row as _;
 use tapeflow::tick::{Kind, Price, Symbol, Tick, Venue};
@@ -68,6 +70,11 @@ fn tape_of(spec: &Spec) -> Vec<Tick> {
     let mut tape = tape(spec);
     tape.iter_mut().filter(|tick| tick.size > 2_000).for_each(|tick| tick.size = 1_777);
     tape
+}
+
+fn play(tape: &[Tick], rules: &Lateness, windows: impl Into<Windows>, knobs: &Knobs) -> Played<Summary<Bar>> {
+    let windows = windows.into();
+    play_through(tape, rules, knobs, move |ticks| ticks.window_aggregate::<Ohlcv>(windows.clone()))
 }
 
 fn check(tape: &[Tick], rules: &Lateness, windows: &Windows, knobs: &Knobs) {

@@ -121,7 +121,8 @@ where
     outcome.unwrap_or_else(|error| panic!("the run failed: {error}"))
 }
 
-struct Nobody;
+/// A watcher that looks away.
+pub struct Nobody;
 
 impl Watch for Nobody {
     fn progress(&mut self, _snapshot: &Snapshot<'_>) {}

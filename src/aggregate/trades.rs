@@ -55,7 +55,7 @@ impl Aggregate for Trades {
     }
 
     fn combine(&mut self, other: &Self) {
-        self.0.extend(&other.0);
+        self.0.extend_from_slice(&other.0);
     }
 
     fn lower(&self) -> Option<TradeList> {

@@ -91,7 +91,7 @@ mod tests {
         let mut bar = Ohlcv::default();
         bar.add(&Print { ts_event: start, seq: 1, price: Price(price * Price::SCALE), size: 2, live: true });
         let window = Window { start, end: start + 10 };
-        Summary { window, place: 0, symbol: Symbol(symbol), value: bar.lower().unwrap() }
+        Summary { window, symbol: Symbol(symbol), place: 0, value: bar.lower().unwrap() }
     }
 
     fn texts() -> Texts {

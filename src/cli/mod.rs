@@ -9,6 +9,7 @@ mod outlet;
 mod retune;
 mod run;
 mod sweep;
+mod tune;
 mod verify;
 
 use std::io::Write as _;
@@ -28,6 +29,7 @@ use capacity::CapacityFlags;
 use compare::CompareFlags;
 use flags::Flags;
 use sweep::{ReportFlags, SweepFlags};
+use tune::TuneFlags;
 
 /// Plays a tape through a pipeline over stock ticks, and reports latency from when each tick was due.
 #[derive(Parser)]
@@ -86,6 +88,14 @@ enum Command {
     ///
     /// The table goes to standard output; with --out DIR, capacity.csv and capacity.json hold every run.
     Capacity(CapacityFlags),
+    /// Find the batch settings that keep a latency target at a rate with the fewest cores
+    ///
+    /// Greedy batches have the lowest latency, and the longer a linger the fewer the cores: the longest linger that keeps
+    /// --target-p99 at --rate is looked for, beginning with what the cost of batches says, and is run three times before
+    /// it is believed. All that was tried, and what ruled it out, goes to standard error; the lines of the [batch] section
+    /// to standard output, or with --write FILE into that file, whose other lines stay. The exit code is 1 when no setting
+    /// keeps the target.
+    Tune(TuneFlags),
 }
 
 /// Runs a pipeline as a program: `defaults` is its commented TOML, which is its manual too, and `oracle` makes the same
@@ -139,6 +149,7 @@ where
     let command = match command {
         Some(Command::Sweep(asked)) => return sweep::sweep(name, defaults, flags, &asked, pipeline),
         Some(Command::Capacity(asked)) => return capacity::capacity(name, defaults, flags, &asked, pipeline),
+        Some(Command::Tune(asked)) => return tune::tune(name, defaults, flags, &asked, pipeline),
         Some(Command::Report(asked)) => return sweep::report(&asked, flags.out.as_deref()),
         Some(Command::Compare(asked)) => return compare::compare(name, &asked),
         other => other,

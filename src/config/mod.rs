@@ -2,8 +2,9 @@
 //!
 //! A pipeline's own `.toml` names every key and its default, so it is manual, default and schema in one.
 
-mod averages;
 mod correlation;
+mod averages;
+mod edit;
 mod effective;
 mod feed;
 mod known;
@@ -22,6 +23,7 @@ mod windows;
 
 pub use averages::AveragedOver;
 pub use correlation::Correlations;
+pub use edit::with_settings;
 pub use effective::{Effective, Origin};
 pub use layers::Layers;
 pub use matching::Matching;

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::backlog::{Backlog, Little};
+use super::kernel::Accounts;
 use super::machine::{Control, cpu_seconds};
 use super::progress::Progress;
 use super::tape::{Plan, Tapes};
@@ -67,6 +68,7 @@ impl<'a, 'p> Bench<'a, 'p> {
             dues: &plan.dues,
             looks: Vec::new(),
             shown: Instant::now(),
+            accounts: Accounts::open(),
         };
         let outcome = (self.play)(settings, cell, &around, opened, &mut guard);
         let cpu = before.zip(cpu_seconds()).map(|(before, after)| after - before);
@@ -74,15 +76,19 @@ impl<'a, 'p> Bench<'a, 'p> {
         if self.stop.load(Ordering::Relaxed) {
             return outcome.map(|_| None);
         }
-        let outcome = outcome?;
-        let traces = Traces::new(&outcome, guard.timeline, &control);
-        let measured = Measured::new(cell, &plan, repeat, &outcome, cpu, Percentiles::of(&control));
-        let backlog = Backlog::of(&guard.looks, cell.config.knobs.warmup, plan.ends);
+        let (mut outcome, pressure) = (outcome?, guard.accounts.close());
+        let applied = outcome.stages.get(Stage::Tick).len();
         let mean_wait = outcome.stages.get(Stage::Tick).mean();
+        for waited in plan.outstanding(outcome.ledger.read, outcome.elapsed) {
+            outcome.stages.given_up(waited);
+        }
+        let traces = Traces::new(&outcome, guard.timeline, &control);
+        let measured = Measured::new(cell, &plan, repeat, &outcome, cpu, Percentiles::of(&control), applied);
+        let backlog = Backlog::of(&guard.looks, cell.config.knobs.warmup, plan.ends);
         let little = backlog.map(|backlog| Little::check(&backlog, measured.offered, mean_wait));
         // Of a run that was given up, the mean wait is that of what was applied.
         let little = little.filter(|_| !measured.censored);
-        Ok(Some(Measured { traces, backlog, little, ..measured }))
+        Ok(Some(Measured { traces, backlog, little, pressure, ..measured }))
     }
 }
 
@@ -104,6 +110,7 @@ struct Guard<'a> {
     dues: &'a [u64],
     looks: Vec<(u64, u64)>,
     shown: Instant,
+    accounts: Accounts,
 }
 
 impl Watch for Guard<'_> {
@@ -115,6 +122,7 @@ impl Watch for Guard<'_> {
             return;
         }
         self.shown = now;
+        self.accounts.look();
         if self.asked.load(Ordering::Relaxed) || now > self.deadline {
             self.stop.store(true, Ordering::Relaxed);
         }

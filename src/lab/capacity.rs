@@ -12,7 +12,7 @@ use super::judge::SUSTAINED;
 use super::machine::{Machine, command_line};
 use super::progress::Progress;
 use super::search::{Search, Step};
-use super::table::aligned;
+use super::table::{aligned, little};
 use super::{Cell, Goal, Measured, Summary, summary};
 use crate::error::{Doing as _, Error, Result};
 use crate::report::{count, span};
@@ -195,6 +195,12 @@ impl Capacity {
             );
         }
         out.push_str(&aligned(&rows));
+        for (at, of) in found.iter().enumerate() {
+            for tried in &of.tried {
+                let name = format!("{} at {}/s", self.name(at), count(tried.rate as u64));
+                out.push_str(&little(&tried.run, &name).map(|text| format!("\n  {text}")).unwrap_or_default());
+            }
+        }
         out.push_str(
             "\n  sustained: what was due was applied in time (99.9%), nothing was lost and the backlog did not grow",
         );

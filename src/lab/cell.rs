@@ -4,6 +4,7 @@ use serde_json::Value;
 use super::Traces;
 use super::backlog::{Backlog, Little};
 use super::judge::{achieved, per_second};
+use super::kernel::Pressure;
 use super::tape::Plan;
 use crate::config::{Config, Effective, Input};
 use crate::error::{Error, Result};
@@ -168,7 +169,8 @@ fn rows_by(mut settings: Value) -> String {
 pub struct Measured {
     /// Which of the cell's repeats it was, from zero.
     pub repeat: usize,
-    /// Latencies of what was due after the warm-up. Of a censored run, those of what was applied.
+    /// Latencies of what was due after the warm-up. Of a censored run they are at least these: a tick that was never
+    /// applied counts as long as it had waited.
     pub latency: Latency,
     /// Ticks a second that were due in the measured span.
     pub offered: f64,
@@ -194,13 +196,15 @@ pub struct Measured {
     pub backlog: Option<Backlog>,
     /// Whether the ticks that waited and how long they waited agree, of a run that drained.
     pub little: Option<Little>,
+    /// What the kernel says others did to us, warm-up and all.
+    pub pressure: Pressure,
     /// What it leaves behind for charts and other programs.
     #[serde(flatten)]
     pub traces: Traces,
 }
 
 impl Measured {
-    /// What a cell's outcome says.
+    /// What a cell's outcome says, of whose measured ticks so many were applied.
     pub fn new(
         cell: &Cell,
         plan: &Plan,
@@ -208,6 +212,7 @@ impl Measured {
         outcome: &Outcome,
         cpu: Option<f64>,
         control: Percentiles,
+        applied: u64,
     ) -> Self {
         let warmup = cell.config.knobs.warmup;
         let span = plan.ends.saturating_sub(warmup);
@@ -217,7 +222,7 @@ impl Measured {
         Measured {
             repeat,
             offered: per_second(plan.measured(), span),
-            achieved: achieved(latency.tick.count, outcome.applied_by, warmup, span, max_delay),
+            achieved: achieved(applied, outcome.applied_by, warmup, span, max_delay),
             cpu_seconds: cpu,
             cores: cpu.map(|cpu| cpu / (outcome.elapsed.max(1) as f64 / 1e9)),
             elapsed: outcome.elapsed,
@@ -228,6 +233,7 @@ impl Measured {
             control,
             backlog: None,
             little: None,
+            pressure: Pressure::default(),
             latency,
             traces: Traces::default(),
         }

@@ -185,6 +185,7 @@ fn report(sweep: &Sweep, results: &Results) -> Value {
             "keys": sweep.keys,
             "order": results.order.iter().map(|(cell, repeat)| [cell + 1, repeat + 1]).collect::<Vec<_>>(),
             "complete": results.complete,
+            "cost_law": results.cost_law(),
             "disagreement": sweep.disagreement(results),
             "settings": sweep.settings,
         },

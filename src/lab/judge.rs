@@ -155,6 +155,7 @@ pub(super) mod tests {
             control: Percentiles { p99: p99 / 10, ..zero },
             backlog: None,
             little: None,
+            pressure: Default::default(),
             traces: Traces::default(),
         }
     }

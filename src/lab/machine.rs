@@ -63,39 +63,58 @@ fn parse_stat(stat: &str) -> Option<f64> {
     Some((next()? + next()?) / TICKS_PER_SECOND)
 }
 
-/// A thread that does nothing but sleep a millisecond at a time, and records how much longer than the shortest each
-/// took (jHiccup's method): what the machine does to anyone, whatever we do.
+/// A thread for each core that does nothing but sleep a millisecond at a time, and records how much longer than the
+/// shortest each took (jHiccup's method): what the machine does to anyone, whatever we do. Where the system allows it,
+/// each is pinned to its core, so that a core that others use is not slept through on another.
 pub struct Control {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Histogram<u64>>,
+    threads: Vec<JoinHandle<Histogram<u64>>>,
 }
 
 impl Control {
     /// Begins to watch the machine.
     pub fn start() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let thread = std::thread::spawn(move || {
-            let (mut hiccups, mut shortest) = (histogram(), u64::MAX);
-            let interval = SLEEP.as_nanos() as u64;
-            while !stopped.load(Ordering::Relaxed) {
-                let before = Instant::now();
-                std::thread::sleep(SLEEP);
-                let took = before.elapsed().as_nanos() as u64;
-                shortest = shortest.min(took);
-                // In range for certain; those who would have begun to sleep during a pause count too.
-                let _ = hiccups.record_correct((took - shortest).min(LONGEST), interval);
-            }
-            hiccups
-        });
-        Control { stop, thread }
+        let mut cores: Vec<_> = core_affinity::get_core_ids().unwrap_or_default().into_iter().map(Some).collect();
+        if cores.is_empty() {
+            cores.push(None);
+        }
+        let watch = |core: Option<core_affinity::CoreId>| {
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                // One that cannot be pinned watches wherever it is put.
+                core.map(core_affinity::set_for_current);
+                hiccups(&stop)
+            })
+        };
+        let threads = cores.into_iter().map(watch).collect();
+        Control { stop, threads }
     }
 
-    /// How long the machine held a sleeper up, in nanoseconds.
+    /// How long the machine held sleepers up, in nanoseconds, all cores together.
     pub fn end(self) -> Histogram<u64> {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap_or_else(|_| histogram())
+        let mut all = histogram();
+        for thread in self.threads {
+            // Histograms of equal bounds add.
+            let _ = thread.join().map(|hiccups| all.add(hiccups));
+        }
+        all
     }
+}
+
+fn hiccups(stop: &AtomicBool) -> Histogram<u64> {
+    let (mut hiccups, mut shortest) = (histogram(), u64::MAX);
+    let interval = SLEEP.as_nanos() as u64;
+    while !stop.load(Ordering::Relaxed) {
+        let before = Instant::now();
+        std::thread::sleep(SLEEP);
+        let took = before.elapsed().as_nanos() as u64;
+        shortest = shortest.min(took);
+        // In range for certain; those who would have begun to sleep during a pause count too.
+        let _ = hiccups.record_correct((took - shortest).min(LONGEST), interval);
+    }
+    hiccups
 }
 
 #[cfg(test)]

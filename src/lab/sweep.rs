@@ -6,8 +6,9 @@ use super::bench::{Bench, Play};
 use super::judge::disagreement;
 use super::progress::Progress;
 use super::tape::MOST_TICKS;
-use super::{Cell, Goal, Measured, order};
+use super::{Cell, CostLaw, Goal, Measured, order};
 use crate::error::{Error, Result};
+use crate::latency::Costs;
 use crate::report::count;
 
 /// A sweep that is to be done.
@@ -44,6 +45,15 @@ pub struct Results {
     pub discarded: Vec<Vec<Measured>>,
     /// Whether all of it was run.
     pub complete: bool,
+}
+
+impl Results {
+    /// What batches cost in all runs together.
+    pub fn cost_law(&self) -> Option<CostLaw> {
+        let mut costs = Costs::default();
+        self.runs.iter().flatten().for_each(|run| costs.add(&run.traces.costs));
+        CostLaw::fit(&costs)
+    }
 }
 
 impl Sweep {

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::{Results, Summary, Sweep, pareto, star, summary};
+use super::{Measured, Pressure, Results, Summary, Sweep, pareto, star, summary};
 use crate::report::{count, span};
 
 /// The table of a sweep, with what its marks mean.
@@ -28,6 +28,7 @@ pub fn table(sweep: &Sweep, results: &Results) -> String {
     out.push_str(&aligned(&rows));
     out.push('\n');
     legend(&mut out, sweep, &cells, starred, has_cpu);
+    checks(&mut out, sweep, results);
     out
 }
 
@@ -39,8 +40,8 @@ fn heads(sweep: &Sweep, has_cpu: bool) -> Vec<String> {
 }
 
 fn figures(cell: &Summary, has_cpu: bool) -> Vec<String> {
-    // What was never applied would have been slower still.
-    let at_least = if cell.censored { ">" } else { "" };
+    // What was never applied would have been slower still than it had waited.
+    let at_least = if cell.censored { ">=" } else { "" };
     let latency = |nanos| format!("{at_least}{}", span(nanos));
     let (tick, (low, high)) = (&cell.tick, cell.p99_range);
     let mut out = vec![count(cell.offered.round() as u64), count(cell.achieved.round() as u64)];
@@ -76,6 +77,44 @@ pub fn aligned(rows: &[Vec<String>]) -> String {
     out
 }
 
+/// What the runs say about the machine, the cost of batches, and about themselves.
+fn checks(out: &mut String, sweep: &Sweep, results: &Results) {
+    let runs = || results.runs.iter().flatten();
+    let mut line = |text: String| _ = writeln!(out, "  {text}");
+    if let Some(law) = results.cost_law() {
+        line(law.to_string());
+    }
+    let worst = |of: fn(&Pressure) -> Option<f64>| {
+        let share = |run: &Measured| Some(100.0 * of(&run.pressure)? / run.pressure.of.max(1e-9));
+        runs().filter_map(share).max_by(f64::total_cmp)
+    };
+    let said = [
+        (worst(|it| it.steal), "of a core was stolen by the hypervisor"),
+        (worst(|it| it.stalled), "of the time some task waited for a core"),
+        (worst(|it| it.run_delay), "of a core was kept from our threads"),
+    ];
+    let said: Vec<String> = said.iter().filter_map(|(share, of)| Some(format!("{:.1}% {of}", (*share)?))).collect();
+    if !said.is_empty() {
+        line(format!("at worst, in a run, by the kernel: {}", said.join(", ")));
+    }
+    for (at, runs) in results.runs.iter().enumerate() {
+        for run in runs {
+            little(run, &sweep.name(at)).into_iter().for_each(&mut line);
+        }
+    }
+}
+
+/// Says so where the ticks that waited in a run do not go with how long they waited.
+pub fn little(run: &Measured, name: &str) -> Option<String> {
+    let it = run.little.filter(|it| !it.holds)?;
+    Some(format!(
+        "Little's law fails in {name}, repeat {}: {:.1} ticks waited on average, but rate x mean wait is {:.1}",
+        run.repeat + 1,
+        it.backlog,
+        it.expected
+    ))
+}
+
 fn legend(out: &mut String, sweep: &Sweep, cells: &[Option<Summary>], starred: Option<usize>, has_cpu: bool) {
     let any = |of: fn(&Summary) -> bool| cells.iter().flatten().any(of);
     let cheap = if has_cpu { "fewest cores" } else { "lowest latency (this system tells no processor time)" };
@@ -94,7 +133,10 @@ fn legend(out: &mut String, sweep: &Sweep, cells: &[Option<Summary>], starred: O
         line("this system tells no processor time, so there is no column of cores".into());
     }
     if any(|cell| cell.censored) {
-        line("censored: stopped, since it had not drained long after its schedule's end; latencies are too low".into());
+        line(
+            "censored: stopped, since it had not drained long after its schedule's end; what was never applied".into(),
+        );
+        line("counts as long as it had waited by then, so latencies are at least (>=) what is shown".into());
     }
     if any(|cell| !cell.sustainable && !cell.censored) {
         line("not sustained: less than 99.9% of what was due had been applied in time".into());

@@ -119,8 +119,31 @@ impl Plan {
         Ok(Plan { dues, warmup: warm, ends: asked.max(last + 1) })
     }
 
+    /// How long the measured ticks had waited that were never applied, when their run was given up at `now` with
+    /// `applied` ticks applied. Which they are is not known where there are several workers: it is taken to be the last
+    /// ones, which waited least.
+    pub fn outstanding(&self, applied: u64, now: u64) -> impl Iterator<Item = u64> + '_ {
+        let from = (applied as usize).max(self.warmup).min(self.dues.len());
+        self.dues[from..].iter().filter_map(move |due| now.checked_sub(*due))
+    }
+
     /// Ticks that are measured.
     pub fn measured(&self) -> u64 {
         (self.dues.len() - self.warmup) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_applied_had_waited_until_the_run_was_given_up() {
+        let plan = Plan { dues: vec![0, 10, 20, 30, 40], warmup: 2, ends: 50 };
+        let outstanding = |applied, now| plan.outstanding(applied, now).collect::<Vec<_>>();
+        assert!(outstanding(5, 100).is_empty());
+        assert_eq!(outstanding(3, 100), [70, 60]);
+        // What is due in the warm-up is not measured, and what is not yet due does not wait.
+        assert_eq!(outstanding(0, 35), [15, 5]);
     }
 }

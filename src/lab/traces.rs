@@ -2,7 +2,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::Measured;
-use crate::latency::{Boundary, LONGEST, Slowest, Stage};
+use crate::latency::{Boundary, Costs, LONGEST, Slowest, Stage};
 use crate::runtime::{Interval, Outcome};
 
 /// The slowest ticks, of which is told where their time went: this share of all.
@@ -17,6 +17,9 @@ pub struct Traces {
     pub slowest: Slowest,
     /// How long after they were due the first windows had their rows out.
     pub closes: Vec<Boundary>,
+    /// What batches cost by their size.
+    #[serde(skip)]
+    pub costs: Costs,
     /// Whole histograms of nanoseconds by their names.
     #[serde(skip)]
     pub histograms: Vec<(&'static str, Histogram<u64>)>,
@@ -35,6 +38,7 @@ impl Traces {
         ];
         Traces {
             timeline,
+            costs: outcome.stages.costs().clone(),
             slowest: outcome.stages.splits().slowest(SLOWEST),
             closes: outcome.closes.boundaries(),
             histograms: stages.into_iter().chain(others).collect(),

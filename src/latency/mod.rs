@@ -2,6 +2,7 @@
 //! moved the watermark past their end. The clock is handed in.
 
 mod closes;
+mod costs;
 mod splits;
 
 use std::collections::VecDeque;
@@ -9,6 +10,7 @@ use std::collections::VecDeque;
 use hdrhistogram::Histogram;
 
 pub use closes::{Boundary, Closes, Schedule};
+pub use costs::{Costs, SizeCost};
 pub use splits::{Slowest, Splits};
 
 use crate::batch::{Kept, Tally};
@@ -45,16 +47,17 @@ pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds and digits are constants that HdrHistogram accepts")
 }
 
-/// A histogram for each stage, and how the latency of ticks splits over them.
+/// A histogram for each stage, how the latency of ticks splits over them, and what batches cost.
 #[derive(Clone, Debug)]
 pub struct Stages {
     histograms: [Histogram<u64>; 4],
     splits: Splits,
+    costs: Costs,
 }
 
 impl Default for Stages {
     fn default() -> Self {
-        Stages { histograms: std::array::from_fn(|_| histogram()), splits: Splits::default() }
+        Stages { histograms: std::array::from_fn(|_| histogram()), splits: Splits::default(), costs: Costs::default() }
     }
 }
 
@@ -69,18 +72,30 @@ impl Stages {
         &self.splits
     }
 
+    /// What batches cost by their size.
+    pub fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
     /// Adds what another worker, or another interval, recorded.
     pub fn add(&mut self, other: &Stages) {
         for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
             mine.add(theirs).expect("histograms of equal bounds add");
         }
         self.splits.add(&other.splits);
+        self.costs.add(&other.costs);
     }
 
     /// Forgets everything recorded.
     pub fn reset(&mut self) {
         self.histograms.iter_mut().for_each(Histogram::reset);
         self.splits.reset();
+        self.costs.reset();
+    }
+
+    /// A tick that was never applied had waited so long when its run was given up: its latency is at least that.
+    pub fn given_up(&mut self, nanos: u64) {
+        self.record(Stage::Tick, nanos, 1);
     }
 
     fn record(&mut self, stage: Stage, nanos: u64, count: u64) {
@@ -149,6 +164,7 @@ impl Recorder {
 
     /// The oldest `count` ticks that were not applied yet are applied at `now`.
     pub fn applied(&mut self, mut count: usize, now: RunTime) {
+        self.cost(count, now);
         while count > 0
             && let Some(arrival) = self.arrivals.front_mut()
         {
@@ -195,6 +211,16 @@ impl Recorder {
         }
     }
 
+    /// Keeps what a batch cost that is applied as a whole, after the warm-up.
+    fn cost(&mut self, count: usize, now: RunTime) {
+        if let Some(sealed) = self.arrivals.front().map(|it| it.sealed).filter(|sealed| *sealed >= self.from) {
+            let batch: usize = self.arrivals.iter().take_while(|it| it.sealed == sealed).map(|it| it.count).sum();
+            if count == batch {
+                self.stages.costs.record(count, now - sealed);
+            }
+        }
+    }
+
     /// Ticks that were handed over and are not applied.
     pub fn outstanding(&self) -> usize {
         self.outstanding
@@ -226,6 +252,7 @@ mod tests {
         assert_eq!(values(stages.get(Stage::Source)), [5, 10, 20]);
         assert_eq!(values(stages.get(Stage::Batch)), [5, 20, 20]);
         assert_eq!(values(stages.get(Stage::Operators)), [10, 10, 10]);
+        assert_eq!(stages.costs().sizes(), [SizeCost { batches: 1, ticks: 3.0, nanos: 10.0 }]);
         // The slowest is the one that was due at 10 and came at 30.
         let slowest = Slowest { ticks: 1, at_least: 50, source: 20, batch: 20, operators: 10 };
         assert_eq!(stages.splits().slowest(0.01), slowest);

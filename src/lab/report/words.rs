@@ -62,7 +62,10 @@ fn warnings(sweep: &Sweep, cells: &[&Cell]) -> Vec<String> {
             some => warnings.push(format!("{text}: {some} of {} cells, marked in the tables.", cells.len())),
         }
     };
-    some(|cell| cell.summary.censored, "Censored, since they did not drain in time, so their latencies are too low");
+    some(
+        |cell| cell.summary.censored,
+        "Censored, since they did not drain in time, so their latencies are at least these",
+    );
     some(|cell| !cell.summary.sustainable && !cell.summary.censored, "Not sustained: less was applied than offered");
     some(|cell| cell.summary.noisy, "Noisy, since the machine's own pauses passed 1 ms");
     warnings

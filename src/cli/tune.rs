@@ -1,0 +1,118 @@
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::cells::player;
+use super::{Flags, lacking, print, stop_on_signals, tell};
+use crate::config::{Config, Settings, Span, with_settings};
+use crate::error::{Doing as _, Error, Result};
+use crate::lab::{Asked, Cell, Setting, Tune};
+use crate::operators::{Changes, Ticks};
+use crate::row::Row;
+
+/// Of the budget, each run takes this share, unless --for says how long it is.
+const RUNS: u32 = 15;
+
+/// The flags of a tuning, beside those of a run.
+#[derive(Args)]
+#[command(next_help_heading = "Of a tuning")]
+pub struct TuneFlags {
+    /// How long the tuning may take
+    #[arg(long, value_name = "DUR", value_parser = Span::from_str, default_value = "60s")]
+    budget: Span,
+    /// What is due within this span of the schedule is played but not measured: 500ms
+    #[arg(long, value_name = "DUR")]
+    warmup: Option<String>,
+    /// Put the settings into this file, and leave its other lines as they are
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+/// Finds the cheapest batch limits that keep a target, says why, and prints or writes them.
+pub fn tune<S, R, F>(
+    name: &str,
+    defaults: &'static str,
+    mut flags: Flags,
+    asked: &TuneFlags,
+    pipeline: F,
+) -> Result<ExitCode>
+where
+    S: Settings,
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
+{
+    if flags.batch.is_some() || flags.linger.is_some() {
+        return Err(Error::Usage("tune: --batch and --linger are what is looked for: leave them out".into()));
+    }
+    // A file that cannot be edited is found out before anything is run.
+    let before = asked.write.as_deref().map(|file| {
+        let text = if file.exists() { fs::read_to_string(file) } else { Ok(String::new()) };
+        let text = text.doing(|| format!("reading {}", file.display()))?;
+        lines(&text, Setting::GREEDY).map_err(|e| Error::Usage(format!("tune --write {}: {e}", file.display())))?;
+        Ok((file, text))
+    });
+    let before = before.transpose()?;
+    let target = flags.target_p99.take().unwrap_or_default().parse::<Span>().map_err(|_| {
+        Error::Usage("tune: say what is to be kept: --target-p99 2ms is the p99 of ticks, due until applied".into())
+    })?;
+    let own_length = flags.play_for.is_some();
+    let budget = asked.budget.0;
+    flags.play_for.get_or_insert_with(|| Span(run_length(budget)).to_string());
+    let settled = |setting: Setting| -> Result<(Config, S, Cell)> {
+        let mut layers = flags.layers(name, defaults)?;
+        layers.flag("tune", "batch.policy", setting.policy());
+        layers.flag("tune", "batch.max_ticks", setting.max_ticks as i64);
+        layers.flag("tune", "batch.max_delay", setting.delay().to_string());
+        if let Some(warmup) = &asked.warmup {
+            layers.flag("--warmup", "sweep.warmup", warmup.as_str());
+        }
+        let (config, own, lab) = (Config::read(&mut layers), S::read(&mut layers), Asked::read(&mut layers));
+        let effective = layers.finish()?;
+        let (Some(mut config), Some(own), Some(lab)) = (config, own, lab) else { return Err(lacking(name)) };
+        // The share of the budget is that of a run with its warm-up.
+        if let (false, Some(span)) = (own_length, &mut config.play_for) {
+            *span = span.saturating_sub(lab.warmup).max(*span / 2);
+        }
+        let cell = Cell::new(Vec::new(), config.clone(), &effective, lab.warmup)?;
+        Ok((config, own, cell))
+    };
+    let (config, own, cell) = settled(Setting::GREEDY)?;
+    let rate = cell.rate().ok_or_else(|| {
+        Error::Usage("tune: give the rate that is to be kept, such as --rate 500k/s, instead of a speed".into())
+    })?;
+    let target = u64::try_from(target.0.as_nanos()).unwrap_or(u64::MAX);
+    let tune = Tune { target, rate, workers: config.workers, budget };
+    let stop = stop_on_signals()?;
+    let tuned = tune.run(&stop, &|setting| Ok(settled(setting)?.2), &mut *player(pipeline, vec![Arc::new(own)]))?;
+    tell(format_args!("{}\n", tuned.why(&tune)));
+    let Some(best) = tuned.best() else {
+        return Ok(if tuned.interrupted { ExitCode::from(130) } else { ExitCode::FAILURE });
+    };
+    let put = |text: &str| lines(text, best).map_err(Error::Input);
+    match before {
+        Some((file, text)) => {
+            fs::write(file, put(&text)?).doing(|| format!("writing {}", file.display()))?;
+            tell(format_args!("written into {}; run it with --config {0}\n", file.display()));
+        }
+        None => _ = print(&put("")?)?,
+    }
+    Ok(if tuned.interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
+}
+
+/// A TOML with the settings in it.
+fn lines(text: &str, setting: Setting) -> std::result::Result<String, String> {
+    let (policy, delay) = (setting.policy(), setting.delay().to_string());
+    let settings =
+        [("policy", policy.into()), ("max_ticks", (setting.max_ticks as i64).into()), ("max_delay", delay.into())];
+    with_settings(text, "batch", &settings)
+}
+
+/// How long a run is, out of a budget.
+fn run_length(budget: Duration) -> Duration {
+    Duration::from_millis((budget / RUNS).as_millis().max(1) as u64)
+}
