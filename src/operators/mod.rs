@@ -11,7 +11,7 @@ mod window_aggregate;
 mod write_to;
 
 pub use context::{Context, Counters, Failure, Ticks, stamp_of, watermark_of};
-pub use correlate::{Correlation, Pair, correlate};
+pub use correlate::correlate;
 pub use movers::{By, Mover, Ranking, movers};
 pub use reference::{Reference, labels};
 pub use standings::{Boards, Standing, standings};
