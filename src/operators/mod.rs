@@ -13,7 +13,7 @@ mod window_aggregate;
 mod write_to;
 
 pub use context::{Context, Counters, Failure, Ticks, stamp_of, watermark_of};
-pub use correlate::{Correlation, Pair, correlate};
+pub use correlate::correlate;
 pub use last_quotes::Quote;
 pub use latest::{Every, Latest, Today};
 pub use movers::{By, Mover, Ranking, movers};
