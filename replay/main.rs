@@ -6,7 +6,9 @@ mod play;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use tapeflow::row::Encoding;
+use tapeflow::tape::format::Format;
 
 /// Makes tapes of stock ticks, and plays them as live feeds.
 #[derive(Parser)]
@@ -20,6 +22,33 @@ struct Cli {
 enum Command {
     Generate(generate::Generate),
     Play(play::Play),
+}
+
+/// The form of lines.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// Comma-separated values under a header
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+impl Form {
+    /// In which to write.
+    pub fn encoding(self) -> Encoding {
+        match self {
+            Form::Csv => Encoding::Csv,
+            Form::Jsonl => Encoding::Jsonl,
+        }
+    }
+
+    /// In which to read.
+    pub fn format(self) -> Format {
+        match self {
+            Form::Csv => Format::Csv,
+            Form::Jsonl => Format::Jsonl,
+        }
+    }
 }
 
 fn main() -> ExitCode {

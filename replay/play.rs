@@ -17,12 +17,13 @@ use tapeflow::config::{Arrive, Count, PaceAsked, Rate, Span, Speed};
 use tapeflow::error::{Doing as _, Error, Result};
 use tapeflow::latency::histogram;
 use tapeflow::report::{Percentiles, count, span};
-use tapeflow::row::Encoding;
 use tapeflow::source::{Extent, Inputs, Pacing, Surroundings};
-use tapeflow::tape::format::{COLUMNS, Encoder, Format, Record};
+use tapeflow::tape::format::{COLUMNS, Encoder, Record};
 use tapeflow::tape::{Burst, Due, Merge, PartitionRules, Rejects, Timetable};
 use tapeflow::tick::Names;
 use tapeflow::time::{Clock, EventTime, RunTime};
+
+use crate::Form;
 
 /// Lines are written at the latest when they fill so many bytes.
 const FULL: usize = 1 << 16;
@@ -82,15 +83,6 @@ pub struct Play {
     max_jump: Span,
 }
 
-/// The form of lines.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// Comma-separated values under a header
-    Csv,
-    /// One JSON object a line
-    Jsonl,
-}
-
 /// When records are sent.
 #[derive(Clone, Copy, ValueEnum)]
 enum Arrivals {
@@ -121,14 +113,14 @@ impl Play {
             play_for: self.play_for.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX)),
             idle: 0,
         };
-        let format = self.format.map(|form| if form == Form::Csv { Format::Csv } else { Format::Jsonl });
+        let format = self.format.map(Form::format);
         let inputs = Inputs { path: self.path, format, columns: self.column, zone: self.zone.clone() };
         let pacing = pacing.fitted(|| Extent::of_files(&inputs, limit, &around))?;
         let leaves = inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect();
         let mut merge = Merge::new(leaves, limit, around.play_for.unwrap_or(u64::MAX));
         let origin = if pacing == Pacing::Max { None } else { merge.first()? };
 
-        let encoding = if self.sent_as == Form::Csv { Encoding::Csv } else { Encoding::Jsonl };
+        let encoding = self.sent_as.encoding();
         let outgoing = Outgoing::new(self.to, Encoder::new(encoding, symbols, venues))?;
         let progress = Progress::new(&outgoing, self.zone);
         // The schedule begins when all files are open.

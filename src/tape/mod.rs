@@ -1,7 +1,9 @@
 //! What a recorded or generated day is: its formats, the order of its ticks, and its schedule.
 
 pub mod course;
+mod folder;
 pub mod format;
+pub mod generate;
 mod leaf;
 mod market;
 mod merge;
