@@ -1,7 +1,10 @@
 //! replay: makes a tape, and plays one as a live feed.
 
+mod convert;
 mod generate;
+mod inspect;
 mod play;
+mod reading;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -21,6 +24,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Generate(generate::Generate),
+    Inspect(inspect::Inspect),
+    Convert(convert::Convert),
     Play(play::Play),
 }
 
@@ -54,6 +59,8 @@ impl Form {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
+        Command::Inspect(inspect) => inspect.run().map(|()| ExitCode::SUCCESS),
+        Command::Convert(convert) => convert.run().map(|()| ExitCode::SUCCESS),
         Command::Play(play) => play.run(),
     };
     let error = match result {

@@ -17,13 +17,13 @@ use tapeflow::config::{Arrive, Count, PaceAsked, Rate, Span, Speed};
 use tapeflow::error::{Doing as _, Error, Result};
 use tapeflow::latency::histogram;
 use tapeflow::report::{Percentiles, count, span};
-use tapeflow::source::{Extent, Inputs, Pacing, Surroundings};
-use tapeflow::tape::format::{COLUMNS, Encoder, Record};
-use tapeflow::tape::{Burst, Due, Merge, PartitionRules, Rejects, Timetable};
-use tapeflow::tick::Names;
+use tapeflow::source::{Extent, Pacing};
+use tapeflow::tape::format::{Encoder, Record};
+use tapeflow::tape::{Burst, Due, Merge, Rejects, Timetable};
 use tapeflow::time::{Clock, EventTime, RunTime};
 
 use crate::Form;
+use crate::reading::{Reading, told};
 
 /// Lines are written at the latest when they fill so many bytes.
 const FULL: usize = 1 << 16;
@@ -40,17 +40,14 @@ const SHOW_EVERY: RunTime = 200_000_000;
 /// Play a dataset as a live feed: each line is sent when it is due, and carries that time in `due`
 #[derive(Args)]
 pub struct Play {
-    /// A file, a folder or a glob: ticks or bars, in any form that the pipelines read
-    path: String,
+    #[command(flatten)]
+    reading: Reading,
     /// Where to send: a new file, or "-" for standard output
     #[arg(long, value_name = "PATH", default_value = "-")]
     to: String,
     /// The form of the lines that are sent
     #[arg(long = "as", value_enum, default_value_t = Form::Jsonl)]
     sent_as: Form,
-    /// The form of the files [default: by their extension]
-    #[arg(long, value_enum)]
-    format: Option<Form>,
     /// How many times as fast as event time: 1x, 60x, or max, which has no schedule [default: 1x]
     #[arg(long, conflicts_with = "rate")]
     speed: Option<Speed>,
@@ -72,15 +69,6 @@ pub struct Play {
     /// Send what is due within this span of the schedule: 10s
     #[arg(long = "for", value_name = "DUR")]
     play_for: Option<Span>,
-    /// The zone of bars' local times
-    #[arg(long, default_value = "America/New_York", value_parser = zone)]
-    zone: TimeZone,
-    /// Another name of one of our columns in the files, as in --column size=qty; repeatable
-    #[arg(long, value_name = "OURS=THEIRS", value_parser = column)]
-    column: Vec<(String, String)>,
-    /// A record that jumps ahead by more than this must be confirmed by its partition's next one
-    #[arg(long, value_name = "DUR", default_value = "1h")]
-    max_jump: Span,
 }
 
 /// When records are sent.
@@ -99,30 +87,17 @@ impl Play {
     pub fn run(self) -> Result<ExitCode> {
         let (pacing, limit) = (self.pacing()?, self.limit.map_or(u64::MAX, |limit| limit.0));
         let stop = stop_on_signals()?;
-        let (symbols, venues, clock) = (Arc::new(Names::default()), Arc::new(Names::default()), Clock::wall());
-        let around = Surroundings {
-            clock: clock.clone(),
-            rules: PartitionRules {
-                disorder: 0,
-                max_jump: i64::try_from(self.max_jump.0.as_nanos()).unwrap_or(i64::MAX),
-            },
-            symbols: symbols.clone(),
-            venues: venues.clone(),
-            rejects: Rejects::default(),
-            stop: stop.clone(),
-            play_for: self.play_for.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX)),
-            idle: 0,
-        };
-        let format = self.format.map(Form::format);
-        let inputs = Inputs { path: self.path, format, columns: self.column, zone: self.zone.clone() };
+        let inputs = self.reading.inputs("give a file, a folder or a glob, and pipe a live feed straight on")?;
+        let around = self.reading.surroundings(stop.clone(), self.play_for);
+        let clock = around.clock.clone();
         let pacing = pacing.fitted(|| Extent::of_files(&inputs, limit, &around))?;
         let leaves = inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect();
         let mut merge = Merge::new(leaves, limit, around.play_for.unwrap_or(u64::MAX));
         let origin = if pacing == Pacing::Max { None } else { merge.first()? };
 
         let encoding = self.sent_as.encoding();
-        let outgoing = Outgoing::new(self.to, Encoder::new(encoding, symbols, venues))?;
-        let progress = Progress::new(&outgoing, self.zone);
+        let outgoing = Outgoing::new(self.to, Encoder::new(encoding, around.symbols.clone(), around.venues.clone()))?;
+        let progress = Progress::new(&outgoing, self.reading.zone);
         // The schedule begins when all files are open.
         let (start, start_unix) = (clock.now(), unix_now());
         let pace = pacing.schedule(origin.unwrap_or(0));
@@ -138,11 +113,6 @@ impl Play {
 
     fn pacing(&self) -> Result<Pacing> {
         let usage = |text: &str| Err(Error::Usage(text.into()));
-        if self.path == "-" {
-            return usage(
-                "standard input is live already: give a file, a folder or a glob, and pipe a live feed straight on",
-            );
-        }
         if self.speed == Some(Speed::Max) && self.play_for.is_some() {
             return usage("--for needs a schedule: give --speed 1x or --rate 200k/s instead of --speed max");
         }
@@ -159,20 +129,6 @@ impl Play {
         let asked = PaceAsked { speed, rate, arrive, burst, seed };
         let refused = |(key, title, help)| Error::Usage(format!("--{key}: {title}; {help}"));
         asked.pacing((Pacing::Speed(1.0), None)).map_err(refused)
-    }
-}
-
-fn zone(name: &str) -> std::result::Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| "unknown time zone; write an IANA name, for example America/New_York".into())
-}
-
-fn column(text: &str) -> std::result::Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((ours, theirs)) if COLUMNS.contains(&ours) && !theirs.is_empty() => Ok((ours.into(), theirs.into())),
-        Some((ours, theirs)) if !theirs.is_empty() => {
-            Err(format!("`{ours}` is not one of our columns; ours are: {}", COLUMNS.join(", ")))
-        }
-        _ => Err("write ours=theirs, for example size=qty".into()),
     }
 }
 
@@ -258,10 +214,7 @@ impl Player {
             let (p50, p99, max) = (span(late.p50), span(late.p99), span(late.max));
             text += &format!("later than the schedule by: p50 {p50}, p99 {p99}, max {max}\n");
         }
-        if rejects.count() > 0 {
-            text += &format!("rejected {} lines:\n", count(rejects.count()));
-            rejects.examples().iter().for_each(|example| text += &format!("  {example}\n"));
-        }
+        text += &told(rejects);
         text
     }
 }

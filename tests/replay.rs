@@ -316,3 +316,171 @@ fn ctrl_c_ends_the_feed_with_its_summary() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.starts_with("sent 1 records in ") && told.contains(", interrupted\n"), "{told}");
 }
+
+#[test]
+fn quotes_need_no_columns_of_trades() {
+    let quotes = "ts_event,symbol,bid,bid_size,ask,ask_size\n1,A,10,100,10.01,200\n2,A,,,10.02,5\n3,A,,,,\n";
+    let folder = Folder::new(&[("quotes.csv", quotes)]);
+    let sent = folder.play("quotes.csv --speed max");
+    assert_eq!(
+        sent,
+        "{\"ts_event\":1,\"symbol\":\"A\",\"seq\":0,\"action\":\"quote\",\"bid\":10,\"bid_size\":100,\"ask\":10.01,\"ask_size\":200}\n\
+         {\"ts_event\":2,\"symbol\":\"A\",\"seq\":1,\"action\":\"quote\",\"ask\":10.02,\"ask_size\":5}\n\
+         {\"ts_event\":3,\"symbol\":\"A\",\"seq\":2,\"action\":\"quote\"}\n"
+    );
+    // With both, what has a price is a trade; what has neither price nor quote is neither.
+    let both = "ts_event,symbol,price,size,bid,ask\n1,A,10,1,,\n2,A,,,9,11\n3,A,,,,\n";
+    folder.write("both.csv", both);
+    let output = folder.run("play both.csv --speed max");
+    let sent = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(sent.lines().map(|line| line.contains("quote")).collect::<Vec<_>>(), [false, true]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("both.csv:4: price is missing"));
+    folder.write(
+        "quote.jsonl",
+        "{\"ts_event\":1,\"symbol\":\"A\",\"bid\":9,\"ask\":11}\n{\"ts_event\":2,\"symbol\":\"A\"}\n",
+    );
+    let output = folder.run("play quote.jsonl --speed max");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("quote.jsonl:2: price is missing"));
+}
+
+/// A small generated tape in `tape`.
+fn generated(args: &str) -> Folder {
+    let folder = Folder::new(&[]);
+    let made = folder.run(&format!("generate --out tape --trades-per-day 300 --quotes-per-trade 2 {args}"));
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    folder
+}
+
+#[test]
+fn a_generated_tape_is_what_inspect_says() {
+    let folder = generated("--symbols 3 --days 2 --start 2012-11-21 --cancels 300 --corrections 200");
+    let names: Vec<String> = glob::glob(&format!("{}/tape/*/*", folder.path().display()))
+        .unwrap()
+        .map(|path| path.unwrap().strip_prefix(folder.path()).unwrap().display().to_string())
+        .collect();
+    // Thanksgiving lies between.
+    let days = ["2012-11-21", "2012-11-23"];
+    assert_eq!(names, ["S000", "S001", "S002"].map(|s| days.map(|day| format!("tape/{s}/{day}.csv"))).concat());
+    let told: Value = serde_json::from_slice(&folder.run("inspect tape --json").stdout).unwrap();
+    let text: String = names.iter().map(|name| fs::read_to_string(folder.path().join(name)).unwrap()).collect();
+    let with = |word: &str| text.lines().filter(|line| line.contains(word)).count() as u64;
+    assert_eq!(told["records"], text.lines().count() as u64 - 6);
+    assert_eq!(told["quotes"], with(",quote,"));
+    assert_eq!(told["cancels"], with(",cancel,"));
+    assert_eq!(told["corrections"], with(",correct,"));
+    assert!(with(",cancel,") > 5 && with(",correct,") > 5);
+    assert_eq!((&told["files"], &told["symbols"], &told["rejected"]), (&6.into(), &3.into(), &0.into()));
+    assert_eq!(told["busiest"][0][0], "S000");
+    assert_eq!(told["venues"].as_array().unwrap().len(), 4);
+    let sequence = &told["sequence"];
+    assert_eq!(sequence["numbered_by"], "venue and symbol");
+    for none in ["gaps", "missing", "duplicates", "out_of_order"] {
+        assert_eq!(sequence[none], 0, "{none}");
+    }
+    // 09:30 on the first day, and the closing auction of a half day.
+    assert_eq!(told["first"].as_i64().unwrap() / 1_000_000_000, 1_353_508_200);
+    assert_eq!(told["last"].as_i64().unwrap() / 1_000_000_000, 1_353_693_600);
+    let text = String::from_utf8(folder.run("inspect tape").stdout).unwrap();
+    assert!(text.contains("\nfirst     2012-11-21 09:30:00.") && text.contains(" EST\n"), "{text}");
+}
+
+#[test]
+fn inspect_counts_what_is_odd() {
+    let lines = "ts_event,symbol,price,size,seq,venue\n\
+                 1000000000,A,1,1,1,X\n1005000000,B,1,1,2,X\n1009000000,A,1,1,5,X\n\
+                 1001000000,B,1,1,4,X\n1009000000,A,1,1,5,X\nbad\n3000000000,B,1,1,6,X\n";
+    let folder = Folder::new(&[("tape.csv", lines), ("plain.csv", &(seconds(3) + "3000000000,A,3,3\n"))]);
+    let told: Value = serde_json::from_slice(&folder.run("inspect tape.csv --json").stdout).unwrap();
+    assert_eq!((&told["records"], &told["rejected"]), (&6.into(), &1.into()));
+    assert_eq!((&told["disordered"], &told["disorder_max"]), (&1.into(), &8_000_000.into()));
+    // The venue numbers its symbols together: 3 never comes, 4 comes late, and 5 twice.
+    assert_eq!(
+        told["sequence"].to_string(),
+        r#"{"duplicates":1,"gaps":1,"missing":1,"numbered_by":"venue","out_of_order":1}"#
+    );
+    let rates = &told["rates"];
+    assert_eq!((&rates["average"], &rates["peak_1s"], &rates["peak_10ms"]), (&3.0.into(), &5.into(), &500.into()));
+    let plain: Value = serde_json::from_slice(&folder.run("inspect plain.csv --json").stdout).unwrap();
+    assert_eq!((&plain["repeats"], &plain["sequence"]), (&1.into(), &Value::Null));
+    assert_eq!(plain["first_rows"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn converting_there_and_back_gives_the_same_bytes() {
+    let folder = generated("--symbols 2 --cancels 300 --corrections 200");
+    fs::create_dir(folder.path().join("odd")).unwrap();
+    folder.write("odd/ticks.csv", TICKS);
+    folder.write("odd/due.jsonl", &folder.play("odd/ticks.csv --rate 1k/s"));
+    for tape in ["tape", "odd"] {
+        let told = folder.run(&format!("convert {tape} --to jsonl --out {tape}.1"));
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+        assert!(folder.run(&format!("convert {tape}.1 --to csv --out {tape}.2 --threads 3")).status.success());
+        assert!(folder.run(&format!("convert {tape}.2 --to jsonl --out {tape}.3")).status.success());
+        let read = |tree: &str| -> Vec<String> {
+            let files = glob::glob(&format!("{}/{tree}/**/*.*", folder.path().display())).unwrap();
+            files.map(|file| fs::read_to_string(file.unwrap()).unwrap()).collect()
+        };
+        assert!(read(&format!("{tape}.1")) == read(&format!("{tape}.3")), "{tape}");
+        assert!(tape != "tape" || read("tape") == read("tape.2"), "the generated tape");
+    }
+    assert!(folder.path().join("tape.2/S001/2026-01-05.csv").exists());
+    assert_eq!(folder.play("tape.1 --speed max"), folder.play("tape --speed max"));
+    let converted = fs::read_to_string(folder.path().join("odd.1/ticks.jsonl")).unwrap();
+    // A record without a number is none with one.
+    assert!(converted.contains(r#"{"ts_event":1000000000,"symbol":"B","price":7,"size":1}"#), "{converted}");
+    let (code, error) = folder.refused("convert tape --to csv --out tape.2");
+    assert_eq!(code, Some(2));
+    assert!(error.contains("tape.2 exists and is not empty"), "{error}");
+}
+
+#[test]
+fn real_days_are_filled_in_exactly() {
+    let folder = Folder::new(&[]);
+    fs::create_dir(folder.path().join("daily")).unwrap();
+    let days =
+        "20120702,0,10.1234,10.5,10,10.4321,9000.4\n20120703,0,10.4,10.41,10.2,10.3,4000\n20120705,0,1,1,1,1,3\n";
+    folder.write("daily/table_x.csv", days);
+    let made = folder.run("generate --out tape --daily daily --days 3 --trades-per-day 200 --as jsonl");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let final_bar = |day: &str| {
+        let text = fs::read_to_string(folder.path().join(format!("tape/x/{day}.jsonl"))).unwrap();
+        let mut prints = std::collections::BTreeMap::new();
+        for line in text.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let key = |seq: &str| (line["venue"].to_string(), line[seq].as_u64().unwrap());
+            match line["action"].as_str() {
+                None => _ = prints.insert(key("seq"), (line["ts_event"].as_i64().unwrap(), line.clone())),
+                Some("cancel") => _ = prints.remove(&key("ref_seq")).unwrap(),
+                Some("correct") => {
+                    let print = prints.get_mut(&key("ref_seq")).unwrap();
+                    (print.1["price"], print.1["size"]) = (line["price"].clone(), line["size"].clone());
+                }
+                _ => {}
+            }
+        }
+        let price = |line: &Value| line["price"].as_f64().unwrap();
+        let open = prints.values().min_by_key(|print| print.0).unwrap();
+        let close = prints.values().max_by_key(|print| print.0).unwrap();
+        let high = prints.values().map(|print| price(&print.1)).fold(f64::MIN, f64::max);
+        let low = prints.values().map(|print| price(&print.1)).fold(f64::MAX, f64::min);
+        let volume: u64 = prints.values().map(|print| print.1["size"].as_u64().unwrap()).sum();
+        (price(&open.1), high, low, price(&close.1), volume)
+    };
+    assert_eq!(final_bar("2012-07-02"), (10.1234, 10.5, 10.0, 10.4321, 9_000));
+    assert_eq!(final_bar("2012-07-03"), (10.4, 10.41, 10.2, 10.3, 4_000));
+    assert_eq!(final_bar("2012-07-05"), (1.0, 1.0, 1.0, 1.0, 3));
+    for (args, told) in [
+        ("generate --out new --daily none", "reading none"),
+        ("generate --out new --daily tape", "no file here is called like table_ibm.csv.bz2"),
+        ("generate --out new --daily daily --start 2013-01-01", "there is no day to fill in"),
+        ("generate --out new --scale 2", "--scale is for --layout tutorial"),
+        ("generate --out new --layout tutorial --days 2", "--layout tutorial has minute bars"),
+        ("generate --out new --quotes-per-trade -1", "unexpected argument"),
+        ("generate --out new --cancels 9999 --corrections 2", "10,000 at most"),
+    ] {
+        let (code, error) = folder.refused(args);
+        assert!(code == Some(2) || code == Some(1), "{args}: {error}");
+        assert!(error.contains(told), "{args}: {error}");
+    }
+    assert!(!folder.path().join("new").exists());
+}

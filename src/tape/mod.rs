@@ -1,18 +1,22 @@
 //! What a recorded or generated day is: its formats, the order of its ticks, and its schedule.
 
+pub mod convert;
 pub mod course;
 mod folder;
 pub mod format;
 pub mod generate;
+pub mod inspect;
 mod leaf;
 mod market;
 mod merge;
 mod pace;
 mod random;
 mod rejects;
+mod sequence;
 
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
 pub use merge::{Due, Merge};
 pub use pace::{Burst, Gaps, Pace, Timetable};
 pub use rejects::Rejects;
+pub use sequence::Sequence;
