@@ -3,6 +3,7 @@
 mod convert;
 mod generate;
 mod inspect;
+mod part;
 mod play;
 mod reading;
 

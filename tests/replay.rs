@@ -256,6 +256,13 @@ fn words_that_do_not_go_together_are_usage_errors() {
         ("play tape.csv --zone Mars", "unknown time zone"),
         ("play tape.csv --column size", "write ours=theirs"),
         ("play tape.csv --column sice=qty", "`sice` is not one of our columns"),
+        ("play tape.csv --gaps squeeze", "write preserve, compress=5s or skip-overnight"),
+        ("play tape.csv --gaps skip-overnight --rate 1k/s", "--gaps shortens the silences of a schedule by event time"),
+        ("play tape.csv --start noon", "is no time"),
+        ("play tape.csv --drop 0.5", "is not a part of all records"),
+        ("play tape.csv --late-by 5s", "--late"),
+        ("play tape.csv --jitter 5ms --speed max", "--jitter needs a schedule"),
+        ("play tape.csv --arrivals tape --rate 1k/s --loop", "scales the whole tape"),
         ("play tape.csv --as xml", "possible values: csv, jsonl"),
         ("play tape.csv --to tape.txt", "tape.txt exists"),
         ("play tape.txt", "give --format csv or --format jsonl"),
@@ -483,4 +490,126 @@ fn real_days_are_filled_in_exactly() {
         assert!(error.contains(told), "{args}: {error}");
     }
     assert!(!folder.path().join("new").exists());
+}
+
+/// The symbols and seconds of what was sent, as in `A1 B2`.
+fn told(sent: &str) -> String {
+    let lines = sent.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        format!("{}{}", line["symbol"].as_str().unwrap(), line["ts_event"].as_i64().unwrap() / 1_000_000_000)
+    });
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_part_of_the_tape_is_played() {
+    let lines = (1..=6).map(|i| format!("{i}000000000,{},1,1\n", if i % 3 == 0 { "B" } else { "A" }));
+    let tape = "ts_event,symbol,price,size\n".to_owned() + &lines.collect::<String>();
+    let folder = Folder::new(&[("tape.csv", &tape)]);
+    let play = |args: &str| told(&folder.play(&format!("tape.csv {args}")));
+    assert_eq!(play("--speed max --start 1970-01-01T00:00:02Z --end 1970-01-01T00:00:05Z"), "A2 B3 A4");
+    assert_eq!(play("--speed max --zone UTC --start 1970-01-01T00:00:05 --symbols B,C"), "B6");
+    assert_eq!(play("--speed max --start 1969-12-31T19:00:06"), "B6");
+    assert_eq!(play("--speed max --end 1970-01-01 --zone UTC"), "");
+    // The schedule begins with what is played, and numbers stay those of the whole tape.
+    let sent = folder.play("tape.csv --speed 1000x --zone UTC --start 1970-01-01T00:00:04 --symbols A");
+    let seqs: Vec<Value> =
+        sent.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].clone()).collect();
+    assert_eq!((told(&sent), seqs), ("A4 A5".into(), vec![2.into(), 3.into()]));
+    assert_eq!(dues(&sent)[1] - dues(&sent)[0], 1_000_000);
+}
+
+#[test]
+fn silences_are_shortened_and_a_loop_goes_on_the_next_day() {
+    let tape = "ts_event,symbol,price,size\n1000000000,A,1,1\n2000000000,A,1,1\n90000000000000,A,1,1\n";
+    let folder = Folder::new(&[("tape.csv", tape)]);
+    let gaps = |args: &str| -> Vec<i64> {
+        let dues = dues(&folder.play(&format!("tape.csv --speed 1000x --zone UTC --max-jump 100d {args}")));
+        dues.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    };
+    assert_eq!(gaps("--gaps compress=5s"), [1_000_000, 5_000_000]);
+    assert_eq!(gaps("--gaps skip-overnight"), [1_000_000, 1_000_000]);
+    let looped = folder.play("tape.csv --speed max --zone UTC --loop --limit 5");
+    // Two days long, so each pass is two days later.
+    assert_eq!(told(&looped), "A1 A2 A90000 A172801 A172802");
+    let seqs: Vec<i64> =
+        looped.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_i64().unwrap()).collect();
+    assert_eq!(seqs, [0, 1, 2, 3, 4]);
+    assert_eq!(gaps("--gaps skip-overnight --loop --limit 4"), [1_000_000, 1_000_000, 1_000_000]);
+    assert_eq!(told(&folder.play("tape.csv --speed max --loop --end 1960-01-01")), "");
+}
+
+#[test]
+fn faults_strike_the_same_records_each_time() {
+    let lines = (1..=2000).map(|i| format!("{i}000000,A,1,1,{i}\n"));
+    let tape = "ts_event,symbol,price,size,seq\n".to_owned() + &lines.collect::<String>();
+    let folder = Folder::new(&[("tape.csv", &tape)]);
+    let faults = "--drop 2% --duplicate 1% --late 3% --late-by 20ms";
+    let output = folder.run(&format!("play tape.csv --speed max {faults} --to faulty.jsonl"));
+    let summary = String::from_utf8(output.stderr).unwrap();
+    let struck = summary.lines().find(|line| line.starts_with("faults: ")).unwrap();
+    let counts: Vec<u64> = struck.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
+    let [dropped, duplicated, late] = counts[..] else { panic!("{struck}") };
+    assert!((20..70).contains(&dropped) && (8..40).contains(&duplicated) && (35..90).contains(&late), "{struck}");
+    let told: Value = serde_json::from_slice(&folder.run("inspect faulty.jsonl --json").stdout).unwrap();
+    assert_eq!(told["records"].as_u64().unwrap(), 2000 - dropped + duplicated);
+    assert_eq!(told["sequence"]["duplicates"].as_u64().unwrap(), duplicated);
+    // A late record may be the last of its neighbours that is left.
+    assert!(told["sequence"]["missing"].as_u64().unwrap().abs_diff(dropped) <= 2, "{told}");
+    assert!(told["disordered"].as_u64().unwrap().abs_diff(late) <= late / 2, "{told}");
+    assert!(told["disorder_max"].as_i64().unwrap() < 20_000_000);
+    let again = folder.play(&format!("tape.csv --speed max {faults}"));
+    assert!(again == fs::read_to_string(folder.path().join("faulty.jsonl")).unwrap());
+    assert!(again != folder.play(&format!("tape.csv --speed max {faults} --seed 7")));
+    let dues = dues(&folder.play("tape.csv --rate 1M/s --jitter 100us"));
+    assert!(dues.is_sorted() && dues.windows(2).any(|pair| pair[1] - pair[0] > 1_000), "{dues:?}");
+}
+
+#[test]
+fn a_slow_reader_is_waited_for_or_left_behind() {
+    let folder = Folder::new(&[("tape.csv", &seconds(20_000))]);
+    for (slow_reader, told) in [("block", ""), ("warn", "the reader is slow"), ("skip", "\nskipped ")] {
+        let args = format!("play tape.csv --rate 1M/s --patience 10ms --slow-reader {slow_reader}");
+        let mut command = folder.command(&args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::with_capacity(64, child.stdout.take().unwrap());
+        let mut sent = String::new();
+        out.read_line(&mut sent).unwrap();
+        // All is due long before this is over, and a pipe holds a fraction of it.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        out.read_to_string(&mut sent).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let summary = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && summary.contains(told), "{slow_reader}: {summary}");
+        let skipped = summary.lines().find_map(|line| line.strip_prefix("skipped ")?.split(' ').next()).unwrap_or("0");
+        let skipped: usize = skipped.replace(',', "").parse().unwrap();
+        assert_eq!(skipped > 0, slow_reader == "skip", "{summary}");
+        assert_eq!(sent.lines().count() + skipped, 20_000);
+    }
+}
+
+#[test]
+fn a_day_gives_the_same_digest_at_any_speed_and_through_a_pipe() {
+    let folder = generated("--symbols 3 --cancels 200 --corrections 200");
+    let digest = |args: &str, input: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ohlcv"));
+        command.current_dir(folder.path()).args(args.split(' ')).stdin(input);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let summary = fs::read_to_string(folder.path().join("out/summary.json")).unwrap();
+        fs::remove_dir_all(folder.path().join("out")).unwrap();
+        let summary: Value = serde_json::from_str(&summary).unwrap();
+        assert_eq!(summary["ledger"]["late"], 0, "{args}");
+        assert_eq!(summary["ledger"]["unmatched"], 0, "{args}");
+        summary["digest"].as_str().unwrap().to_owned()
+    };
+    let ohlcv = "--window 5m --out out --input";
+    let expected = digest(&format!("{ohlcv} tape --speed max"), Stdio::null());
+    assert_eq!(digest(&format!("{ohlcv} tape --speed 30000x --workers 1"), Stdio::null()), expected);
+    for speed in ["max", "30000x"] {
+        let mut command = folder.command(&format!("play tape --speed {speed}"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        assert_eq!(digest(&format!("{ohlcv} -"), child.stdout.take().unwrap().into()), expected, "{speed}");
+        assert!(child.wait().unwrap().success());
+    }
 }

@@ -1,5 +1,6 @@
 //! What a recorded or generated day is: its formats, the order of its ticks, and its schedule.
 
+mod controls;
 pub mod convert;
 pub mod course;
 mod folder;
@@ -14,6 +15,7 @@ mod random;
 mod rejects;
 mod sequence;
 
+pub use controls::{Faults, Part, Selection, Silences, Struck};
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
 pub use merge::{Due, Merge};
