@@ -27,7 +27,7 @@ enum Command {
     Generate(generate::Generate),
     Inspect(inspect::Inspect),
     Convert(convert::Convert),
-    Play(play::Play),
+    Play(Box<play::Play>),
 }
 
 /// The form of lines.

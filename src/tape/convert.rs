@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::folder::{create_dir, in_parallel, refuse_used, writing};
@@ -26,6 +26,9 @@ pub struct Conversion {
     pub to: PathBuf,
 }
 
+/// Makes the decoder of a file, of symbols and venues in the two tables.
+pub type MakeDecoder<'a> = dyn Fn(&Path, Arc<Names>, Arc<Names>) -> Result<Decoder> + Sync + 'a;
+
 /// What was converted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Converted {
@@ -37,18 +40,18 @@ pub struct Converted {
     pub bytes: u64,
 }
 
-/// Converts files into the folder `out`, which must be empty if it is there. `decoder` makes the decoder of a file, of
-/// symbols and venues in the two tables; `progress` is called, from any thread, after each.
+/// Converts files into the folder `out`, which must be empty if it is there, and calls `progress`, from any thread, after
+/// each.
 ///
 /// # Errors
 /// When a file cannot be read or written, or says only in its later lines that it has due times.
 pub fn convert(
     files: &[Conversion],
-    out: &std::path::Path,
+    out: &Path,
     encoding: Encoding,
     threads: NonZeroUsize,
     rejects: &Rejects,
-    decoder: &(dyn Fn(&std::path::Path, Arc<Names>, Arc<Names>) -> Result<Decoder> + Sync),
+    decoder: &MakeDecoder<'_>,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Converted> {
     refuse_used(out)?;

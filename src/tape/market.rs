@@ -97,7 +97,8 @@ impl Market {
         };
         let mut random = self.random(&format!("{name}/ticks"));
         let prints = day.prints(&mut random);
-        let arrivals = prints.iter().zip(1..).map(|(print, seq)| {
+        let mut arrivals: Vec<(EventTime, Tick)> = Vec::with_capacity(prints.len());
+        for (print, seq) in prints.iter().zip(1..) {
             let mut tick = Tick {
                 ts_event: print.ts_event,
                 seq,
@@ -114,8 +115,11 @@ impl Market {
             // A cancel or correction takes the place of a print, and speaks of one of its symbol's recent ones.
             let said = random.below(10_000);
             if said < CANCELS + CORRECTIONS && seq > 1 {
-                tick.kind = if said < CANCELS { Kind::Cancel } else { Kind::Correct };
-                tick.ref_seq = seq - 1 - random.below((seq - 1).min(RECENT));
+                let before = &arrivals[..arrivals.len() - random.below((seq - 1).min(RECENT)) as usize];
+                if let Some((_, print)) = before.iter().rev().find(|(_, tick)| tick.kind == Kind::Trade) {
+                    tick.kind = if said < CANCELS { Kind::Cancel } else { Kind::Correct };
+                    tick.ref_seq = print.seq;
+                }
                 if tick.kind == Kind::Cancel {
                     (tick.price, tick.size) = (Price(0), 0);
                 }
@@ -127,9 +131,9 @@ impl Market {
                 LATE..DELAYED => random.below((rules.disorder / 2).max(1) as u64),
                 _ => 0,
             };
-            (tick.ts_event.saturating_add_unsigned(delay), tick)
-        });
-        arrivals.collect()
+            arrivals.push((tick.ts_event.saturating_add_unsigned(delay), tick));
+        }
+        arrivals
     }
 }
 

@@ -237,7 +237,7 @@ fn from_tables(tables: &[(String, PathBuf)], days: usize, start: Option<Date>, t
     let read = read.collect::<Result<Vec<_>>>()?;
     let all = read.iter().flat_map(|(_, days)| days.iter().map(|(day, _)| *day));
     let chosen: std::collections::BTreeSet<Date> = all.filter(|day| start.is_none_or(|start| *day >= start)).collect();
-    let Some(last) = chosen.iter().take(days).last().copied() else { return Ok(Vec::new()) };
+    let Some(last) = chosen.iter().take(days).copied().max() else { return Ok(Vec::new()) };
     let is_chosen = |day: &Date| chosen.contains(day) && *day <= last;
     let volumes = read.iter().flat_map(|(_, days)| days).filter(|(day, _)| is_chosen(day)).map(|(_, bar)| bar.volume);
     let (sum, count) = volumes.fold((0u128, 0u128), |(sum, n), volume| (sum + u128::from(volume), n + 1));
