@@ -23,8 +23,8 @@ pub fn latest(tape: &Corrected, every: &Every) -> Expected<Latest> {
             let day = session(board.start);
             let today: Vec<&Trade> =
                 trades.iter().filter(|trade| is_by_then(trade.ts_event) && session(trade.ts_event) == day).collect();
-            let before = trades.iter().filter(|trade| session(trade.ts_event) < day).next_back();
-            let quote = quotes.iter().filter(|quote| is_by_then(quote.ts_event)).next_back();
+            let before = trades.iter().rfind(|trade| session(trade.ts_event) < day);
+            let quote = quotes.iter().rfind(|quote| is_by_then(quote.ts_event));
             rows.push(Latest {
                 window: board,
                 symbol,
