@@ -78,7 +78,7 @@ mod tests {
         ) {
             let length = slide + more;
             let windows = Sliding::new(length, slide).unwrap().offset(offset);
-            let all: Vec<Window> = (-100..200)
+            let all: Vec<Window> = (-100..600)
                 .map(|k| Window { start: offset + k * slide, end: offset + k * slide + length })
                 .collect();
             let around: Vec<&Window> = all.iter().filter(|window| window.contains(ts)).collect();
