@@ -362,6 +362,8 @@ struct Progress {
     zone: TimeZone,
     show_at: RunTime,
     position: EventTime,
+    /// When the line was drawn last, and where the feed was.
+    shown: Option<(RunTime, EventTime)>,
 }
 
 impl Progress {
@@ -374,7 +376,7 @@ impl Progress {
             let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new_spinner().with_style(style)
         };
-        Progress { bar, zone, show_at: 0, position: 0 }
+        Progress { bar, zone, show_at: 0, position: 0, shown: None }
     }
 
     fn show(&mut self, now: RunTime, outgoing: &Outgoing) {
@@ -382,8 +384,11 @@ impl Progress {
             return;
         }
         self.show_at = now + SHOW_EVERY;
+        let speed = self.shown.replace((now, self.position)).map_or(String::new(), |(then, from)| {
+            format!(", {:.1}x", (self.position - from) as f64 / (now - then).max(1) as f64)
+        });
         let time = Timestamp::from_nanosecond(self.position.into()).unwrap_or_default().to_zoned(self.zone.clone());
         let behind = outgoing.behind.map(|late| format!(", {} behind the schedule", span(late))).unwrap_or_default();
-        self.bar.set_message(format!("{} sent, at {}{behind}", count(outgoing.sent), time.strftime("%F %T")));
+        self.bar.set_message(format!("{} sent, at {}{speed}{behind}", count(outgoing.sent), time.strftime("%F %T")));
     }
 }

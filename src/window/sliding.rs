@@ -72,6 +72,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn slices_and_windows_are_what_the_definition_says(
             slide in 1..20_i64, more in 0..50_i64, offset in 0..40_i64, ts in 0..500_i64,
