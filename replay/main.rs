@@ -1,6 +1,7 @@
 //! replay: makes a tape, and plays one as a live feed.
 
 mod generate;
+mod outgoing;
 mod play;
 
 use std::io::Write;

@@ -1,12 +1,15 @@
 //! Sinks: where rows go. A new one is a new file here.
 
 mod discard;
+mod courier;
 mod lines;
 mod runs;
 mod settle;
+mod socket;
 mod stdout;
 
 pub use discard::Discard;
+pub use courier::{Courier, Cut, Parcel, Remote, Shared, Stream, open};
 pub use lines::{Lines, Mode};
 pub use runs::{Change, Place, Run, Temporary};
 pub use settle::{Settling, settle, settle_to};

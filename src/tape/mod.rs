@@ -11,6 +11,6 @@ mod rejects;
 
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
-pub use merge::{Due, Merge};
+pub use merge::{Due, Merge, Positions};
 pub use pace::{Burst, Gaps, Pace, Timetable};
 pub use rejects::Rejects;
