@@ -86,7 +86,9 @@ pub fn open(
             Ok(Box::new(Stream::new(&path.display().to_string(), Box::new(file))))
         }
         #[cfg(feature = "kafka")]
-        Address::Kafka { brokers, topic } => Ok(Box::new(super::kafka::Topic::open(brokers, topic, properties)?)),
+        Address::Kafka { brokers, topic } => {
+            Ok(Box::new(super::kafka::Topic::open(brokers, topic, properties, Box::new(is_stopped))?))
+        }
         #[cfg(not(feature = "kafka"))]
         Address::Kafka { .. } => Err(crate::source::without_kafka(address)),
     }

@@ -2,6 +2,8 @@
 
 mod discard;
 mod courier;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod lines;
 mod runs;
 mod settle;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::gather::{Bringer, Door, Piece};
 use super::say;
+use crate::error::Error;
 
 /// Between two looks whether a file has grown.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -23,16 +24,15 @@ pub(super) fn bring(path: PathBuf, once: bool) -> impl FnOnce(Door) + Send + 'st
             while !follow.door.is_over() {
                 match File::open(&follow.path) {
                     Ok(file) => {
-                        let partition = follow.door.partition(name.clone(), false);
+                        let partition = follow.door.partition(name.clone(), None);
                         if !follow.read(file, &partition) || once {
                             break;
                         }
                         say(&format!("{name} was replaced, or cut short: reading it from its beginning"));
                     }
                     Err(error) if once || error.kind() != ErrorKind::NotFound => {
-                        say(&format!("reading {name}: {error}"));
-                        let partition = follow.door.partition(name, false);
-                        partition.bring_blocking(Piece::Lost(error.to_string(), 0));
+                        let partition = follow.door.partition(name.clone(), None);
+                        partition.bring_blocking(Piece::Failed(failed(&name, error)));
                         break;
                     }
                     Err(_) => {
@@ -45,6 +45,10 @@ pub(super) fn bring(path: PathBuf, once: bool) -> impl FnOnce(Door) + Send + 'st
             }
         });
     }
+}
+
+fn failed(name: &str, source: std::io::Error) -> Error {
+    Error::Io { doing: format!("reading {name}"), source }
 }
 
 struct Follow {
@@ -81,7 +85,7 @@ impl Follow {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    partition.bring_blocking(Piece::Lost(format!("reading it: {error}"), 0));
+                    partition.bring_blocking(Piece::Failed(failed(&self.path.display().to_string(), error)));
                     return false;
                 }
             }

@@ -1,4 +1,5 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::Thread;
 use std::time::Duration;
@@ -11,9 +12,10 @@ use super::files::{BLOCK, Inputs};
 use super::hands::{Epoch, Hands};
 use super::reader::LIVE_FROM;
 use super::{Opened, Surroundings, say};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::tape::format::bin::MARK;
 use crate::tape::{Leaf, Pace, Positions};
-use crate::tick::Tick;
+use crate::tick::Symbol;
 use crate::time::{MS, RunTime};
 
 /// Pieces of a partition that may wait to be decoded; whoever reads more of them waits.
@@ -26,13 +28,15 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(10);
 pub(super) enum Piece {
     /// The next bytes of a stream.
     Bytes(Vec<u8>),
-    /// A message of its own, with its offset.
-    Message(Vec<u8>, u64),
+    /// Messages, each with its offset.
+    #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics have messages"))]
+    Messages(Vec<(Vec<u8>, u64)>),
     /// All that there is was brought: silence is silence from here on.
+    #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics tell"))]
     CaughtUp,
-    /// Something that was to be read and is not there, why, and its number.
-    Lost(String, u64),
-    /// The end. What was begun and not ended is rejected for this reason.
+    /// It cannot be read, and the run with it.
+    Failed(Error),
+    /// The end is next. What was begun and not ended is rejected for this reason.
     End(&'static str),
 }
 
@@ -47,9 +51,12 @@ pub(super) struct Door {
 /// A partition that has come.
 struct Arrival {
     name: String,
-    is_messages: bool,
     pieces: Receiver<Piece>,
+    done: Option<Done>,
 }
+
+/// Of a partition of messages: where to note the offset behind the last one of which all is in the workers' hands.
+pub(super) type Done = (Arc<Vec<AtomicU64>>, usize);
 
 /// How a transport brings the pieces of one partition.
 pub(super) struct Bringer {
@@ -58,12 +65,18 @@ pub(super) struct Bringer {
 }
 
 impl Door {
-    /// A partition that has come; of a stream of bytes, or of messages.
-    pub fn partition(&self, name: String, is_messages: bool) -> Bringer {
+    /// A partition that has come: a stream of bytes, or messages where there is something to note of them.
+    pub fn partition(&self, name: String, done: Option<Done>) -> Bringer {
         let (sender, pieces) = mpsc::channel(QUEUE);
         // Nobody takes it in when the run is over, which `Door::is_over` tells.
-        let _ = self.partitions.send(Arrival { name, is_messages, pieces });
+        let _ = self.partitions.send(Arrival { name, pieces, done });
         Bringer { pieces: sender, thread: self.thread.clone() }
+    }
+
+    /// What is true once nobody waits for more.
+    #[cfg(feature = "kafka")]
+    pub fn watch(&self) -> Arc<AtomicBool> {
+        self.over.clone()
     }
 
     /// Whether nobody waits for more.
@@ -134,12 +147,11 @@ pub(super) fn gather(
 struct Gather<'a> {
     inputs: &'a Inputs,
     around: &'a Surroundings,
+    epoch: Epoch,
     arrivals: UnboundedReceiver<Arrival>,
     partitions: Vec<Partition>,
     positions: Positions,
-    /// The partition that each symbol came through last.
-    homes: Vec<Option<Weak<str>>>,
-    is_split: bool,
+    homes: Homes,
     left: u64,
     watermark_ms: i64,
 }
@@ -147,6 +159,11 @@ struct Gather<'a> {
 struct Partition {
     name: Arc<str>,
     pieces: Receiver<Piece>,
+    /// Messages that have come and are not decoded yet.
+    messages: VecDeque<(Vec<u8>, u64)>,
+    /// The offset of the message that was decoded last, and where to say that it was.
+    decoded: Option<u64>,
+    done: Option<Done>,
     leaf: Leaf,
     /// Its watermark in milliseconds, once a record came.
     watermark_ms: Option<i64>,
@@ -164,29 +181,34 @@ impl<'a> Gather<'a> {
         arrivals: UnboundedReceiver<Arrival>,
     ) -> Gather<'a> {
         let (partitions, homes, positions) = Default::default();
-        let (is_split, watermark_ms) = (false, 0);
-        Gather { inputs, around, arrivals, partitions, positions, homes, is_split, left: limit, watermark_ms }
+        let epoch = Epoch::of(around.clock.now());
+        Gather { inputs, around, epoch, arrivals, partitions, positions, homes, left: limit, watermark_ms: 0 }
     }
 
     fn run(mut self, hands: &mut Hands) -> Result<()> {
-        let epoch = Epoch::of(self.around.clock.now());
         loop {
             let is_open = self.take_arrivals();
             let floor = self.floor();
             let mut moved = false;
             for at in 0..self.partitions.len() {
                 if self.may_move(at, floor) {
-                    moved |= self.advance(at, epoch, hands)?;
+                    moved |= self.advance(at, hands)?;
                 }
                 if hands.count() >= BLOCK && !self.hand_on(hands) {
                     return Ok(());
                 }
             }
             self.partitions.retain(|partition| !partition.is_ended);
-            if !self.hand_on(hands) || self.left == 0 || self.around.stop.load(Ordering::Acquire) {
+            if self.around.stop.load(Ordering::Acquire) {
+                for at in 0..self.partitions.len() {
+                    // A record that waits to be confirmed was read.
+                    self.partitions[at].leaf.end();
+                    self.take_decoded(at, usize::MAX, hands)?;
+                }
+                self.hand_on(hands);
                 return Ok(());
             }
-            if !is_open && self.partitions.is_empty() {
+            if !self.hand_on(hands) || self.left == 0 || (!is_open && self.partitions.is_empty()) {
                 return Ok(());
             }
             if !moved {
@@ -198,15 +220,19 @@ impl<'a> Gather<'a> {
     /// Takes in the partitions that have come; false if no more can come.
     fn take_arrivals(&mut self) -> bool {
         loop {
-            let Arrival { name, is_messages, pieces } = match self.arrivals.try_recv() {
+            let Arrival { name, pieces, done } = match self.arrivals.try_recv() {
                 Ok(arrival) => arrival,
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             };
+            let is_messages = done.is_some();
             let leaf = self.inputs.given_leaf(&name, is_messages, self.around);
             self.partitions.push(Partition {
                 name: name.into(),
                 pieces,
+                messages: VecDeque::new(),
+                decoded: None,
+                done,
                 leaf,
                 watermark_ms: None,
                 last_due: 0,
@@ -218,7 +244,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// The watermark of the slowest partition that is not idle; none while one has said nothing yet.
+    /// The watermark of the slowest partition that is not idle, zero while one has said nothing yet.
     fn floor(&self) -> Option<(i64, RunTime)> {
         let now = self.around.clock.now();
         let is_awake = |p: &&Partition| !p.is_caught_up || now.saturating_sub(p.heard_at) < self.around.idle;
@@ -228,87 +254,78 @@ impl<'a> Gather<'a> {
 
     fn may_move(&self, at: usize, floor: Option<(i64, RunTime)>) -> bool {
         let max_lead_ms = self.inputs.live.max_lead / MS;
-        let ahead =
-            |floor: i64| self.partitions[at].watermark_ms.is_some_and(|own| own > floor.saturating_add(max_lead_ms));
+        let own = self.partitions[at].watermark_ms.unwrap_or(0);
         // Where one has said nothing, its time is not known, and nothing is ahead of it.
-        floor.is_none_or(|(floor, _)| floor == 0 || !ahead(floor))
+        floor.is_none_or(|(floor, _)| floor == 0 || own <= floor.saturating_add(max_lead_ms))
     }
 
     /// Takes what a partition has brought, a block of ticks at most; whether there was anything.
-    fn advance(&mut self, at: usize, epoch: Epoch, hands: &mut Hands) -> Result<bool> {
-        let partition = &mut self.partitions[at];
-        let (mut moved, mut count) = (false, 0);
-        while count < BLOCK && self.left > 0 {
-            while count < BLOCK && self.left > 0 && partition.leaf.is_buffered()? {
-                let Some(placed) = partition.leaf.next_record()? else { break };
-                let mut tick: Tick = placed.record.tick;
-                self.positions.number(&mut tick, placed.record.has_seq);
-                let due = placed.record.due.map_or_else(|| self.around.clock.now(), |due| epoch.run_time(due));
-                partition.watermark_ms = Some(tick.watermark_ms());
-                partition.last_due = due;
-                let symbol = tick.symbol.0 as usize;
-                if self.homes.len() <= symbol {
-                    self.homes.resize(symbol + 1, None);
-                }
-                match &mut self.homes[symbol] {
-                    Some(home) if std::ptr::eq(home.as_ptr(), Arc::as_ptr(&partition.name)) => {}
-                    home => {
-                        // A partition that is gone is no other: its sender has come back.
-                        if let Some(other) = home.replace(Arc::downgrade(&partition.name))
-                            && let Some(other) = other.upgrade()
-                            && !self.is_split
-                        {
-                            self.is_split = true;
-                            let symbol = self.around.symbols.text(tick.symbol.0);
-                            say(&format!(
-                                "{symbol} comes through {other} and through {}: if both bring it at once, its order, and \
-                                 so what is late, is chance; key the feed by symbol",
-                                partition.name
-                            ));
-                        }
-                    }
-                }
-                hands.take(tick, Some(due));
-                (count, self.left) = (count + 1, self.left - 1);
+    fn advance(&mut self, at: usize, hands: &mut Hands) -> Result<bool> {
+        let mut moved = false;
+        let most = hands.count() + BLOCK;
+        loop {
+            self.take_decoded(at, most, hands)?;
+            let partition = &mut self.partitions[at];
+            if hands.count() >= most || self.left == 0 {
+                return Ok(true);
             }
-            if partition.is_ended || self.left == 0 || count >= BLOCK {
-                break;
+            if let Some(offset) = partition.decoded.take()
+                && let Some((offsets, at)) = &partition.done
+            {
+                offsets[*at].store(offset + 1, Ordering::Release);
+            }
+            if let Some((bytes, offset)) = partition.messages.pop_front() {
+                partition.leaf.cut("the message ends in the middle of a block")?;
+                partition.leaf.give(&bytes, Some(offset));
+                // A message stands for itself: it has no need of a line's end.
+                if !bytes.starts_with(&MARK) && !bytes.ends_with(b"\n") {
+                    partition.leaf.give(b"\n", Some(offset));
+                }
+                partition.decoded = Some(offset);
+                continue;
             }
             match partition.pieces.try_recv() {
                 Ok(Piece::Bytes(bytes)) => partition.leaf.give(&bytes, None),
-                Ok(Piece::Message(bytes, offset)) => {
+                Ok(Piece::Messages(messages)) => {
                     partition.is_caught_up = false;
-                    partition.leaf.cut("the message ends in the middle of a block")?;
-                    partition.leaf.give(&bytes, Some(offset));
-                    // A message stands for itself: it has no need of a line's end.
-                    if !bytes.starts_with(&crate::tape::format::bin::MARK) && !bytes.ends_with(b"\n") {
-                        partition.leaf.give(b"\n", Some(offset));
-                    }
+                    partition.messages.extend(messages);
                 }
-                Ok(Piece::CaughtUp) => {
-                    partition.is_caught_up = true;
-                    continue;
-                }
-                Ok(Piece::Lost(reason, number)) => {
-                    self.around.rejects.reject(partition.name.as_ref().as_ref(), number, &reason, b"")?;
-                }
-                Ok(Piece::End(reason)) => {
-                    partition.leaf.cut(reason)?;
-                    partition.leaf.end();
-                    partition.is_ended = true;
-                }
-                Err(TryRecvError::Empty) => break,
+                Ok(Piece::CaughtUp) => partition.is_caught_up = true,
+                Ok(Piece::Failed(error)) => return Err(error),
+                Ok(Piece::End(reason)) => partition.leaf.cut(reason)?,
+                Err(TryRecvError::Empty) => return Ok(moved),
                 Err(TryRecvError::Disconnected) => {
                     partition.leaf.end();
-                    partition.is_ended = true;
+                    self.take_decoded(at, usize::MAX, hands)?;
+                    self.partitions[at].is_ended = true;
+                    return Ok(true);
                 }
             }
             moved = true;
             partition.heard_at = self.around.clock.now();
         }
-        // What was held is all that is left of a partition that has ended, which is_buffered has shown.
-        partition.is_ended &= !partition.leaf.is_buffered()?;
-        Ok(moved || count > 0)
+    }
+
+    /// Takes the records that a partition has decoded, until so many are taken.
+    fn take_decoded(&mut self, at: usize, most: usize, hands: &mut Hands) -> Result<()> {
+        let partition = &mut self.partitions[at];
+        while hands.count() < most && self.left > 0 && partition.leaf.is_buffered()? {
+            let Some(placed) = partition.leaf.next_record()? else { break };
+            let mut tick = placed.record.tick;
+            self.positions.number(&mut tick, placed.record.has_seq);
+            let due = placed.record.due.map_or_else(|| self.around.clock.now(), |due| self.epoch.run_time(due));
+            (partition.watermark_ms, partition.last_due) = (Some(tick.watermark_ms()), due);
+            if let Some(other) = self.homes.moves(tick.symbol, &partition.name) {
+                let (symbol, here) = (self.around.symbols.text(tick.symbol.0), &partition.name);
+                say(&format!(
+                    "{symbol} comes through {other} and through {here}: its order, and so what is late, is then chance; \
+                     key the feed by symbol"
+                ));
+            }
+            hands.take(tick, Some(due));
+            self.left -= 1;
+        }
+        Ok(())
     }
 
     /// Hands on the ticks, and the watermark where it has moved; false if nobody takes them.
@@ -321,5 +338,28 @@ impl<'a> Gather<'a> {
         let moved_at = floor.filter(|_| has_moved && hands.count() > 0).map(|(_, due)| due);
         self.watermark_ms = floor.map_or(self.watermark_ms, |(floor, _)| floor.max(self.watermark_ms));
         hands.hand_on(self.watermark_ms, moved_at)
+    }
+}
+
+/// The partition that each symbol came through last.
+#[derive(Default)]
+struct Homes {
+    names: Vec<Option<Weak<str>>>,
+    is_told: bool,
+}
+
+impl Homes {
+    /// The other partition, for the first symbol that comes through two. One that is gone is no other: its sender has
+    /// come back.
+    fn moves(&mut self, symbol: Symbol, name: &Arc<str>) -> Option<Arc<str>> {
+        let at = symbol.0 as usize;
+        if self.names.len() <= at {
+            self.names.resize(at + 1, None);
+        }
+        if self.names[at].as_ref().is_some_and(|home| std::ptr::eq(home.as_ptr(), Arc::as_ptr(name))) {
+            return None;
+        }
+        let other = self.names[at].replace(Arc::downgrade(name))?.upgrade()?;
+        (!std::mem::replace(&mut self.is_told, true)).then_some(other)
     }
 }

@@ -7,6 +7,8 @@ mod files;
 mod follow;
 mod gather;
 mod hands;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod live;
 mod memory;
 mod pacing;

@@ -158,7 +158,7 @@ async fn go_to(address: &Address, door: &Door, endless: bool) {
                 times += 1;
                 let name = if times == 1 { address.to_string() } else { format!("{address} ({times})") };
                 (backoff, is_told) = (Backoff::new(), false);
-                match read(stream, &door.partition(name, false), door).await {
+                match read(stream, &door.partition(name, None), door).await {
                     Ok(()) if !endless => return,
                     Ok(()) => "the other side has closed it".to_owned(),
                     Err(error) => error.to_string(),
@@ -192,7 +192,7 @@ async fn take_in(listener: &Listener, door: Door, endless: bool) {
                 count += 1;
                 open.fetch_add(1, Ordering::AcqRel);
                 let (open, door) = (open.clone(), door.clone());
-                let partition = door.partition(format!("{name} ({count})"), false);
+                let partition = door.partition(format!("{name} ({count})"), None);
                 tokio::spawn(async move {
                     if let Err(error) = read(stream, &partition, &door).await {
                         say(&format!("{name} broke off: {error}"));
