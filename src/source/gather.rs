@@ -102,7 +102,28 @@ impl Drop for Door {
     }
 }
 
+/// Somebody who hears of a partition beside its bringer, and does not keep it from ending.
+#[cfg(feature = "kafka")]
+pub(super) struct Overhearer(mpsc::WeakSender<Piece>);
+
+#[cfg(feature = "kafka")]
+impl Overhearer {
+    /// Brings a piece, unless the partition has ended.
+    pub fn tell(&self, piece: Piece) {
+        if let Some(pieces) = self.0.upgrade() {
+            // The run may be over.
+            let _ = pieces.blocking_send(piece);
+        }
+    }
+}
+
 impl Bringer {
+    /// Somebody else who hears of it.
+    #[cfg(feature = "kafka")]
+    pub fn overhearer(&self) -> Overhearer {
+        Overhearer(self.pieces.downgrade())
+    }
+
     /// Brings a piece, and waits while there are enough; false if the run is over.
     pub async fn bring(&self, piece: Piece) -> bool {
         self.told(self.pieces.send(piece).await)
@@ -244,12 +265,17 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// The watermark of the slowest partition that is not idle, zero while one has said nothing yet.
+    /// The watermark of the slowest partition that is not idle, zero while one has said nothing yet. Where all are
+    /// idle none holds the fastest back.
     fn floor(&self) -> Option<(i64, RunTime)> {
         let now = self.around.clock.now();
-        let is_awake = |p: &&Partition| !p.is_caught_up || now.saturating_sub(p.heard_at) < self.around.idle;
-        let awake = self.partitions.iter().filter(is_awake);
-        awake.map(|p| (p.watermark_ms.unwrap_or(0), p.last_due)).min()
+        let is_awake = |p: &&Partition| {
+            let waits = !p.pieces.is_empty() || !p.messages.is_empty();
+            waits || !p.is_caught_up || now.saturating_sub(p.heard_at) < self.around.idle
+        };
+        let at = |p: &Partition| (p.watermark_ms.unwrap_or(0), p.last_due);
+        let slowest = self.partitions.iter().filter(is_awake).map(at).min();
+        slowest.or_else(|| self.partitions.iter().map(at).max())
     }
 
     fn may_move(&self, at: usize, floor: Option<(i64, RunTime)>) -> bool {

@@ -14,7 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::gather::{Bringer, Door, Piece, gather};
+use super::gather::{Bringer, Door, Overhearer, Piece, gather};
 use super::live::{End, Start};
 use super::{Inputs, Opened, Surroundings, say};
 use crate::error::{Error, Result};
@@ -37,8 +37,10 @@ struct Voice {
 }
 
 impl ClientContext for Voice {
-    fn error(&self, _error: KafkaError, reason: &str) {
-        if !self.is_told.swap(true, Ordering::AcqRel) {
+    fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition is told here, too, and is no error.
+        let is_end = error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF);
+        if !is_end && !self.is_told.swap(true, Ordering::AcqRel) {
             say(&format!("{}: {reason} (trying again; Ctrl-C ends this)", self.name));
         }
     }
@@ -87,7 +89,7 @@ pub(super) fn open(
     let queues = ranges.iter().filter_map(|range| client.split_partition_queue(topic, range.partition)).collect();
 
     let done = Arc::new(ranges.iter().map(|_| AtomicU64::new(0)).collect::<Vec<_>>());
-    let reading = Reading { name: name.clone(), topic: topic.into(), client: client.clone(), done: done.clone() };
+    let reading = Reading { name: name.clone(), client: client.clone(), done: done.clone() };
     let mut opened = gather(inputs, limit, workers, around, {
         let ranges = ranges.clone();
         move |door| reading.begin(&ranges, queues, &door)
@@ -212,7 +214,6 @@ fn store(client: &Client, name: &str, topic: &str, ranges: &[Range], done: &[Ato
 
 struct Reading {
     name: String,
-    topic: String,
     client: Client,
     done: Arc<Vec<AtomicU64>>,
 }
@@ -224,15 +225,20 @@ impl Reading {
         let bringers: Vec<Bringer> = (0..ranges.len())
             .map(|at| door.partition(name_of(ranges[at].partition), Some((self.done.clone(), at))))
             .collect();
+        let place = |partition: i32| ranges.iter().position(|range| range.partition == partition);
         // Messages that came between the assignment and the split stand before all in the split queues.
         let mut firsts: Vec<Batch> = ranges.iter().map(|_| Batch::default()).collect();
         while let Some(polled) = self.client.poll(Duration::ZERO) {
-            if let Ok(message) = &polled
-                && let Some(at) = ranges.iter().position(|range| range.partition == message.partition())
-            {
-                firsts[at].take(message);
+            match &polled {
+                Ok(message) => place(message.partition()).into_iter().for_each(|at| firsts[at].take(message)),
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    place(*partition).into_iter().for_each(|at| firsts[at].is_last = true);
+                }
+                Err(_) => {}
             }
         }
+        let all: Vec<(i32, Overhearer)> =
+            ranges.iter().zip(&bringers).map(|(range, bringer)| (range.partition, bringer.overhearer())).collect();
         for (((range, queue), bringer), first) in ranges.iter().zip(queues).zip(bringers).zip(firsts) {
             let (range, door, name) = (*range, door.clone(), name_of(range.partition));
             std::thread::spawn(move || {
@@ -241,12 +247,22 @@ impl Reading {
                 }
             });
         }
-        // The client's own events are told only when it is asked.
-        let (client, door, topic) = (self.client.clone(), door.watch(), self.topic.clone());
+        // The client's own events are told only when it is asked, and what came before the split may still follow.
+        let (client, over, name) = (self.client.clone(), door.watch(), self.name.clone());
         std::thread::spawn(move || {
-            while !door.load(Ordering::Acquire) {
-                if let Some(Err(KafkaError::MessageConsumptionFatal(code))) = client.poll(LOOK_EVERY) {
-                    say(&format!("reading {topic}: {code}"));
+            let tell = |partition: i32, piece: Piece| {
+                if let Some((_, bringer)) = all.iter().find(|(known, _)| *known == partition) {
+                    bringer.tell(piece);
+                }
+            };
+            while !over.load(Ordering::Acquire) {
+                match client.poll(LOOK_EVERY) {
+                    Some(Err(KafkaError::PartitionEOF(partition))) => tell(partition, Piece::CaughtUp),
+                    Some(Ok(message)) => {
+                        let text = "a message came beside its partition's queue, and may be out of order: run it again";
+                        tell(message.partition(), Piece::Failed(Error::Input(format!("reading {name}: {text}"))));
+                    }
+                    _ => {}
                 }
             }
         });
@@ -258,6 +274,8 @@ impl Reading {
 struct Batch {
     messages: Vec<(Vec<u8>, u64)>,
     bytes: usize,
+    /// Nothing stood behind them in the partition.
+    is_last: bool,
 }
 
 impl Batch {
@@ -270,7 +288,9 @@ impl Batch {
     /// Hands its messages over; false if the run is over.
     fn bring(&mut self, bringer: &Bringer) -> bool {
         self.bytes = 0;
-        self.messages.is_empty() || bringer.bring_blocking(Piece::Messages(std::mem::take(&mut self.messages)))
+        let messages = std::mem::take(&mut self.messages);
+        (messages.is_empty() || bringer.bring_blocking(Piece::Messages(messages)))
+            && (!std::mem::take(&mut self.is_last) || bringer.bring_blocking(Piece::CaughtUp))
     }
 }
 
@@ -289,7 +309,7 @@ impl Partition<'_> {
         let mut is_over = end.is_some_and(|end| start >= end);
         let mut troubled: Option<Instant> = None;
         while !is_over && !self.door.is_over() {
-            let may_wait = if batch.messages.is_empty() { LOOK_EVERY } else { Duration::ZERO };
+            let may_wait = if batch.messages.is_empty() && !batch.is_last { LOOK_EVERY } else { Duration::ZERO };
             let polled = self.queue.poll(may_wait);
             let is_full = batch.messages.len() >= MANY || batch.bytes >= FULL;
             match polled {
@@ -310,9 +330,7 @@ impl Partition<'_> {
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     // Behind the last message there may be marks of transactions, which are no messages.
                     is_over = end.is_some();
-                    if !batch.bring(self.bringer) || !self.bringer.bring_blocking(Piece::CaughtUp) {
-                        return Ok(());
-                    }
+                    batch.is_last = true;
                 }
                 // A connection that broke is opened again; what else is wrong will not be right by itself.
                 Some(Err(KafkaError::MessageConsumption(code))) if is_passing(code) => {
