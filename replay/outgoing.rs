@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use tapeflow::error::{Doing as _, Error, Result};
 use tapeflow::latency::histogram;
 use tapeflow::row::{Encoding, Texts};
-use tapeflow::sink::{self, Outlet, Parcel, Stream};
+use tapeflow::sink::{self, Courier, Parcel, Stream};
 use tapeflow::source::Address;
 use tapeflow::tape::format::{BlockEncoder, Encoder, Format, Record};
 use tapeflow::tick::Names;
@@ -82,7 +82,7 @@ impl Coder {
 pub struct Outgoing {
     /// Where to, in words.
     pub to: String,
-    outlet: Box<dyn Outlet>,
+    courier: Box<dyn Courier>,
     coder: Coder,
     texts: Texts,
     parcel: Parcel,
@@ -117,7 +117,7 @@ impl Outgoing {
             return Err(Error::Usage("--pack and --property are for --to kafka://HOST:PORT/TOPIC".into()));
         }
         let mut parcel = Parcel::default();
-        let outlet: Box<dyn Outlet> = match &address {
+        let courier: Box<dyn Courier> = match &address {
             Some(address) => sink::open(address, &coder.header(), properties, move || stop.load(Ordering::Relaxed))?,
             None => {
                 parcel.bytes = coder.header().into_bytes();
@@ -126,7 +126,7 @@ impl Outgoing {
         };
         Ok(Outgoing {
             to: to.into(),
-            outlet,
+            courier,
             coder,
             texts: Texts::new(symbols, venues),
             parcel,
@@ -161,7 +161,7 @@ impl Outgoing {
         if self.parcel.bytes.is_empty() {
             return Ok(());
         }
-        let sent = self.outlet.send(&self.parcel, &self.texts);
+        let sent = self.courier.send(&self.parcel, &self.texts);
         self.parcel.clear();
         sent?;
         self.sent += std::mem::take(&mut self.waiting);
@@ -176,7 +176,7 @@ impl Outgoing {
 
     /// Waits until whoever reads has taken all.
     pub fn finish(&mut self) -> Result<()> {
-        self.outlet.finish()
+        self.courier.finish()
     }
 
     /// Ends the block, or makes messages of the records: each of one symbol, in its order.

@@ -8,7 +8,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
-use super::outlet::{Outlet, Parcel};
+use super::courier::{Courier, Parcel};
 use crate::error::{Error, Result};
 use crate::row::Texts;
 use crate::source::{Address, say};
@@ -124,7 +124,7 @@ impl Topic {
     }
 }
 
-impl Outlet for Topic {
+impl Courier for Topic {
     fn send(&mut self, parcel: &Parcel, texts: &Texts) -> Result<()> {
         let mut from = 0;
         for cut in &parcel.cuts {

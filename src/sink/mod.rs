@@ -1,7 +1,7 @@
 //! Sinks: where rows go. A new one is a new file here.
 
-mod discard;
 mod courier;
+mod discard;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod lines;

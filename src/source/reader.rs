@@ -5,9 +5,6 @@ use super::files::{BLOCK, ends_at, from_words};
 use super::hands::{Epoch, Hands};
 use super::{Opened, Pacing, Surroundings};
 use crate::error::Result;
-use super::hands::{Epoch, Hands};
-use super::{Opened, Pacing, Surroundings};
-use crate::error::Result;
 use crate::tape::{Leaf, Merge, Pace, Timetable};
 
 /// Where latency is counted from in a live input.
@@ -25,7 +22,7 @@ pub(super) fn scheduled(
     let origin = if pacing == Pacing::Max { None } else { merge.first()? };
     let pace = pacing.schedule(origin.unwrap_or(0));
     let (hands, queues) = Hands::new(workers, around.symbols.clone());
-    spawn(hands, Reader { merge, pace, live: false }, around);
+    spawn(hands, Reader { merge, timetable: pace.timetable(), live: false }, around);
     let feeds = queues.into_iter().map(|blocks| Feed::new(blocks, pace, around.rules.disorder));
     Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace), finish: None })
 }
@@ -35,7 +32,7 @@ pub(super) fn scheduled(
 pub(super) fn live(merge: Merge, workers: usize, around: &Surroundings) -> Opened {
     let now = around.clock.now();
     let (hands, queues) = Hands::new(workers, around.symbols.clone());
-    spawn(hands, Reader { merge, pace: Pace::AsRead, live: true }, around);
+    spawn(hands, Reader { merge, timetable: Pace::AsRead.timetable(), live: true }, around);
     let feed = |blocks| Feed::new(blocks, Pace::AsRead, around.rules.disorder).live(around.idle, now);
     Opened { feeds: queues.into_iter().map(feed).collect(), latency_from: LIVE_FROM, finish: None }
 }
