@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use crate::config::{Config, Output};
 use crate::error::{Doing as _, Error, Result};
 use crate::row::{Row, Texts};
-use crate::sink::{self, Discard, Lines, Mode, Remote, Run, Settling, Shared, Sink, Stdout, Together, settle, settle_to};
+use crate::sink::{
+    self, Discard, Lines, Mode, Remote, Run, Settling, Shared, Sink, Stdout, Together, settle, settle_to,
+};
 use crate::source::Surroundings;
 
 /// Where the rows of a run go, and what is to be done with them when it has ended.

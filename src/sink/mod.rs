@@ -10,8 +10,8 @@ mod settle;
 mod socket;
 mod stdout;
 
-pub use discard::Discard;
 pub use courier::{Courier, Cut, Parcel, Remote, Shared, Stream, open};
+pub use discard::Discard;
 pub use lines::{Lines, Mode};
 pub use runs::{Change, Place, Run, Temporary};
 pub use settle::{Settling, settle, settle_to};
