@@ -83,7 +83,7 @@ impl Inputs {
         };
         for path in find(&self.path)? {
             let Some(format) = self.format.or(Format::of(&path)) else {
-                let text = "its extension tells no format: give --format csv, jsonl or bin";
+                let text = "its extension tells no format: give --format csv or --format jsonl (or bin)";
                 return Err(Error::Usage(format!("reading {}: {text}", path.display())));
             };
             // The days of a folder are of one kind, as its first one is; other files speak for themselves.
