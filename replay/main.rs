@@ -1,13 +1,18 @@
 //! replay: makes a tape, and plays one as a live feed.
 
+mod convert;
 mod generate;
+mod inspect;
 mod outgoing;
+mod part;
 mod play;
+mod reading;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use tapeflow::row::Encoding;
 
 /// Makes tapes of stock ticks, and plays them as live feeds.
 #[derive(Parser)]
@@ -20,12 +25,35 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Generate(generate::Generate),
-    Play(play::Play),
+    Inspect(inspect::Inspect),
+    Convert(convert::Convert),
+    Play(Box<play::Play>),
+}
+
+/// The form of lines.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// Comma-separated values under a header
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+impl Form {
+    /// In which to write.
+    pub fn encoding(self) -> Encoding {
+        match self {
+            Form::Csv => Encoding::Csv,
+            Form::Jsonl => Encoding::Jsonl,
+        }
+    }
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
+        Command::Inspect(inspect) => inspect.run().map(|()| ExitCode::SUCCESS),
+        Command::Convert(convert) => convert.run().map(|()| ExitCode::SUCCESS),
         Command::Play(play) => play.run(),
     };
     let error = match result {

@@ -14,13 +14,14 @@ use tapeflow::cli::stop_on_signals;
 use tapeflow::config::{Arrive, Count, PaceAsked, Rate, Span, Speed};
 use tapeflow::error::{Error, Result};
 use tapeflow::report::{Percentiles, count, span};
-use tapeflow::source::{Extent, Inputs, Live, Pacing, Surroundings};
-use tapeflow::tape::format::{COLUMNS, Format, Record};
-use tapeflow::tape::{Burst, Due, Merge, PartitionRules, Rejects, Timetable};
-use tapeflow::tick::Names;
+use tapeflow::source::{Extent, Pacing};
+use tapeflow::tape::format::Record;
+use tapeflow::tape::{Burst, Due, Leaf, Merge, Rejects, Struck, Timetable};
 use tapeflow::time::{Clock, EventTime, RunTime};
 
 use crate::outgoing::{Form, Outgoing};
+use crate::part::{FaultFlags, Part};
+use crate::reading::{Reading, told};
 
 /// Shorter waits are spun through: the system's timers are not as fine.
 const SPIN: RunTime = 100_000;
@@ -34,8 +35,8 @@ const SHOW_EVERY: RunTime = 200_000_000;
 /// Play a dataset as a live feed: each line is sent when it is due, and carries that time in `due`
 #[derive(Args)]
 pub struct Play {
-    /// A file, a folder or a glob: ticks or bars, in any form that the pipelines read
-    path: String,
+    #[command(flatten)]
+    reading: Reading,
     /// Where to send: a new file, "-" for standard output, or the address of a feed
     ///
     /// tcp://HOST:PORT and unix://PATH connect, and try again until somebody listens there; tcp-listen://HOST:PORT and
@@ -53,9 +54,6 @@ pub struct Play {
     /// The form of the lines that are sent
     #[arg(long = "as", value_enum, default_value_t = Form::Jsonl)]
     sent_as: Form,
-    /// The form of the files [default: by their extension]
-    #[arg(long, value_enum)]
-    format: Option<Form>,
     /// How many times as fast as event time: 1x, 60x, or max, which has no schedule [default: 1x]
     #[arg(long, conflicts_with = "rate")]
     speed: Option<Speed>,
@@ -68,24 +66,36 @@ pub struct Play {
     /// A rate that swings about its average: 10x/100ms/5s is ten times as high for 100 ms of every 5 s
     #[arg(long)]
     burst: Option<Burst>,
-    /// What the gaps of poisson arrivals follow from
+    /// What poisson arrivals and faults follow from
     #[arg(long, default_value_t = 42)]
     seed: u64,
+    #[command(flatten)]
+    part: Part,
+    #[command(flatten)]
+    faults: FaultFlags,
+    /// What becomes of records that are overdue because the reader is slow; the schedule does not move
+    #[arg(long, value_enum, default_value_t = SlowReader::Block)]
+    slow_reader: SlowReader,
+    /// How late a record may be before a slow reader is warned of or records are skipped
+    #[arg(long, value_name = "DUR", default_value = "1s")]
+    patience: Span,
     /// Send the first N records in merged order
     #[arg(long, value_name = "N")]
     limit: Option<Count>,
     /// Send what is due within this span of the schedule: 10s
     #[arg(long = "for", value_name = "DUR")]
     play_for: Option<Span>,
-    /// The zone of bars' local times
-    #[arg(long, default_value = "America/New_York", value_parser = zone)]
-    zone: TimeZone,
-    /// Another name of one of our columns in the files, as in --column size=qty; repeatable
-    #[arg(long, value_name = "OURS=THEIRS", value_parser = column)]
-    column: Vec<(String, String)>,
-    /// A record that jumps ahead by more than this must be confirmed by its partition's next one
-    #[arg(long, value_name = "DUR", default_value = "1h")]
-    max_jump: Span,
+}
+
+/// What becomes of records that are overdue.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SlowReader {
+    /// They are sent as fast as the reader takes them
+    Block,
+    /// They are not sent, and counted: the reader is back in the present
+    Skip,
+    /// They are sent, and standard error tells of it
+    Warn,
 }
 
 /// When records are sent.
@@ -103,52 +113,41 @@ impl Play {
     /// Plays the dataset to its end, or until Ctrl-C.
     pub fn run(self) -> Result<ExitCode> {
         let (pacing, limit) = (self.pacing()?, self.limit.map_or(u64::MAX, |limit| limit.0));
+        self.part.check(&pacing)?;
+        let faults = self.faults.faults(self.seed, &pacing)?;
         let stop = stop_on_signals()?;
-        let (symbols, venues, clock) = (Arc::new(Names::default()), Arc::new(Names::default()), Clock::wall());
-        let around = Surroundings {
-            clock: clock.clone(),
-            rules: PartitionRules {
-                disorder: 0,
-                max_jump: i64::try_from(self.max_jump.0.as_nanos()).unwrap_or(i64::MAX),
-            },
-            symbols: symbols.clone(),
-            venues: venues.clone(),
-            rejects: Rejects::default(),
-            stop: stop.clone(),
-            play_for: self.play_for.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX)),
-            idle: 0,
-        };
-        let format = self.format.map(Format::from);
-        let inputs =
-            Inputs { path: self.path, format, columns: self.column, zone: self.zone.clone(), live: Live::default() };
+        let inputs = self.reading.inputs("give a file, a folder or a glob, and pipe a live feed straight on")?;
+        let around = self.reading.surroundings(stop.clone(), self.play_for);
+        let clock = around.clock.clone();
         let pacing = pacing.fitted(|| Extent::of_files(&inputs, limit, &around))?;
-        let leaves = inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect();
-        let mut merge = Merge::new(leaves, limit, around.play_for.unwrap_or(u64::MAX));
+        let open = {
+            let (inputs, around) = (inputs.clone(), around.clone());
+            move || -> Result<Vec<Leaf>> { Ok(inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect()) }
+        };
+        let merge = Merge::new(open()?, limit, around.play_for.unwrap_or(u64::MAX));
+        let mut merge = self.part.of(merge, open, &around, &self.reading.zone)?.faults(faults);
         let origin = if pacing == Pacing::Max { None } else { merge.first()? };
 
-        let tables = [symbols, venues];
+        let tables = [around.symbols.clone(), around.venues.clone()];
         let outgoing = Outgoing::open(&self.to, self.sent_as, self.pack.0, &self.property, tables, stop.clone())?;
-        let progress = Progress::new(&outgoing, self.zone);
+        let progress = Progress::new(&outgoing, self.reading.zone);
         // The schedule begins when all files are open.
         let (start, start_unix) = (clock.now(), unix_now());
         let pace = pacing.schedule(origin.unwrap_or(0));
         let timetable = pace.timetable();
-        let mut player = Player { clock, stop, timetable, start, start_unix, outgoing, progress };
+        let patience = u64::try_from(self.patience.0.as_nanos()).unwrap_or(u64::MAX);
+        let overdue = Overdue { slow_reader: self.slow_reader, patience, is_told: false, skipped: 0 };
+        let mut player = Player { clock, stop, timetable, start, start_unix, outgoing, progress, overdue };
         let played = player.play(&mut merge);
         player.progress.bar.finish_and_clear();
         played?;
         // A closed standard error leaves nobody to tell.
-        let _ = io::stderr().write_all(player.summary(&around.rejects).as_bytes());
+        let _ = io::stderr().write_all((player.summary(&around.rejects) + &struck(merge.struck())).as_bytes());
         Ok(if player.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
     }
 
     fn pacing(&self) -> Result<Pacing> {
         let usage = |text: &str| Err(Error::Usage(text.into()));
-        if self.path == "-" {
-            return usage(
-                "standard input is live already: give a file, a folder or a glob, and pipe a live feed straight on",
-            );
-        }
         if self.speed == Some(Speed::Max) && self.play_for.is_some() {
             return usage("--for needs a schedule: give --speed 1x or --rate 200k/s instead of --speed max");
         }
@@ -165,20 +164,6 @@ impl Play {
         let asked = PaceAsked { speed, rate, arrive, burst, seed };
         let refused = |(key, title, help)| Error::Usage(format!("--{key}: {title}; {help}"));
         asked.pacing((Pacing::Speed(1.0), None)).map_err(refused)
-    }
-}
-
-fn zone(name: &str) -> std::result::Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| "unknown time zone; write an IANA name, for example America/New_York".into())
-}
-
-fn column(text: &str) -> std::result::Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((ours, theirs)) if COLUMNS.contains(&ours) && !theirs.is_empty() => Ok((ours.into(), theirs.into())),
-        Some((ours, theirs)) if !theirs.is_empty() => {
-            Err(format!("`{ours}` is not one of our columns; ours are: {}", COLUMNS.join(", ")))
-        }
-        _ => Err("write ours=theirs, for example size=qty".into()),
     }
 }
 
@@ -202,6 +187,24 @@ struct Player {
     start_unix: i64,
     outgoing: Outgoing,
     progress: Progress,
+    overdue: Overdue,
+}
+
+/// What becomes of records that are overdue, and what became of them.
+struct Overdue {
+    slow_reader: SlowReader,
+    patience: u64,
+    is_told: bool,
+    skipped: u64,
+}
+
+/// What a summary says of faults: nothing if there were none.
+fn struck(struck: Struck) -> String {
+    if struck == Struck::default() {
+        return String::new();
+    }
+    let (dropped, duplicated, late) = (count(struck.dropped), count(struck.duplicated), count(struck.late));
+    format!("faults: {dropped} records dropped, {duplicated} sent twice, {late} sent late\n")
 }
 
 impl Player {
@@ -225,6 +228,14 @@ impl Player {
                     break;
                 }
             }
+            if due.is_some() && now.saturating_sub(at) > self.overdue.patience {
+                now = self.clock.now();
+                if self.is_skipped(now - at) {
+                    continue;
+                }
+            } else {
+                self.overdue.is_told = false;
+            }
             let due_unix = due.map(|due| self.start_unix.saturating_add_unsigned(due));
             // By now the merge has given a sequence number to those without.
             let record = Record { has_seq: true, due: due_unix, ..placed.record };
@@ -232,10 +243,27 @@ impl Player {
             self.progress.position = placed.clock;
             if self.outgoing.is_full() {
                 self.outgoing.send(&self.clock)?;
-                self.progress.show(self.clock.now(), &self.outgoing);
+                now = self.clock.now();
+                self.progress.show(now, &self.outgoing);
             }
         }
         Ok(())
+    }
+
+    /// Whether a record that is overdue by so much is skipped; tells of it if that is wanted.
+    fn is_skipped(&mut self, by: u64) -> bool {
+        match self.overdue.slow_reader {
+            SlowReader::Block => {}
+            SlowReader::Skip => self.overdue.skipped += 1,
+            SlowReader::Warn if self.overdue.is_told => {}
+            SlowReader::Warn => {
+                self.overdue.is_told = true;
+                let text = format!("the reader is slow: records are sent {} behind the schedule", span(by));
+                // A closed standard error leaves nobody to tell.
+                self.progress.bar.suspend(|| _ = writeln!(io::stderr(), "{text}"));
+            }
+        }
+        self.overdue.slow_reader == SlowReader::Skip
     }
 
     /// Waits for an instant and returns what the clock shows then: less, if there is a reason to stop.
@@ -269,10 +297,11 @@ impl Player {
             let (p50, p99, max) = (span(late.p50), span(late.p99), span(late.max));
             text += &format!("later than the schedule by: p50 {p50}, p99 {p99}, max {max}\n");
         }
-        if rejects.count() > 0 {
-            text += &format!("rejected {} lines:\n", count(rejects.count()));
-            rejects.examples().iter().for_each(|example| text += &format!("  {example}\n"));
+        if self.overdue.skipped > 0 {
+            let (skipped, patience) = (count(self.overdue.skipped), span(self.overdue.patience));
+            text += &format!("skipped {skipped} records that were due more than {patience} ago\n");
         }
+        text += &told(rejects);
         text
     }
 }
@@ -283,6 +312,8 @@ struct Progress {
     zone: TimeZone,
     show_at: RunTime,
     position: EventTime,
+    /// When the line was drawn last, and where the feed was.
+    shown: Option<(RunTime, EventTime)>,
 }
 
 impl Progress {
@@ -295,7 +326,7 @@ impl Progress {
             let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new_spinner().with_style(style)
         };
-        Progress { bar, zone, show_at: 0, position: 0 }
+        Progress { bar, zone, show_at: 0, position: 0, shown: None }
     }
 
     fn show(&mut self, now: RunTime, outgoing: &Outgoing) {
@@ -303,8 +334,11 @@ impl Progress {
             return;
         }
         self.show_at = now + SHOW_EVERY;
+        let speed = self.shown.replace((now, self.position)).map_or(String::new(), |(then, from)| {
+            format!(", {:.1}x", (self.position - from) as f64 / (now - then).max(1) as f64)
+        });
         let time = Timestamp::from_nanosecond(self.position.into()).unwrap_or_default().to_zoned(self.zone.clone());
         let behind = outgoing.behind.map(|late| format!(", {} behind the schedule", span(late))).unwrap_or_default();
-        self.bar.set_message(format!("{} sent, at {}{behind}", count(outgoing.sent), time.strftime("%F %T")));
+        self.bar.set_message(format!("{} sent, at {}{speed}{behind}", count(outgoing.sent), time.strftime("%F %T")));
     }
 }

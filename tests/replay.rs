@@ -256,6 +256,13 @@ fn words_that_do_not_go_together_are_usage_errors() {
         ("play tape.csv --zone Mars", "unknown time zone"),
         ("play tape.csv --column size", "write ours=theirs"),
         ("play tape.csv --column sice=qty", "`sice` is not one of our columns"),
+        ("play tape.csv --gaps squeeze", "write preserve, compress=5s or skip-overnight"),
+        ("play tape.csv --gaps skip-overnight --rate 1k/s", "--gaps shortens the silences of a schedule by event time"),
+        ("play tape.csv --start noon", "is no time"),
+        ("play tape.csv --drop 0.5", "is not a part of all records"),
+        ("play tape.csv --late-by 5s", "--late"),
+        ("play tape.csv --jitter 5ms --speed max", "--jitter needs a schedule"),
+        ("play tape.csv --arrivals tape --rate 1k/s --loop", "scales the whole tape"),
         ("play tape.csv --as xml", "possible values: csv, jsonl"),
         ("play tape.csv --to tape.txt", "tape.txt exists"),
         ("play tape.txt", "give --format csv or --format jsonl"),
@@ -315,4 +322,294 @@ fn ctrl_c_ends_the_feed_with_its_summary() {
     assert_eq!(sent.lines().count(), 1);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.starts_with("sent 1 records in ") && told.contains(", interrupted\n"), "{told}");
+}
+
+#[test]
+fn quotes_need_no_columns_of_trades() {
+    let quotes = "ts_event,symbol,bid,bid_size,ask,ask_size\n1,A,10,100,10.01,200\n2,A,,,10.02,5\n3,A,,,,\n";
+    let folder = Folder::new(&[("quotes.csv", quotes)]);
+    let sent = folder.play("quotes.csv --speed max");
+    assert_eq!(
+        sent,
+        "{\"ts_event\":1,\"symbol\":\"A\",\"seq\":0,\"action\":\"quote\",\"bid\":10,\"bid_size\":100,\"ask\":10.01,\"ask_size\":200}\n\
+         {\"ts_event\":2,\"symbol\":\"A\",\"seq\":1,\"action\":\"quote\",\"ask\":10.02,\"ask_size\":5}\n\
+         {\"ts_event\":3,\"symbol\":\"A\",\"seq\":2,\"action\":\"quote\"}\n"
+    );
+    // With both, what has a price is a trade; what has neither price nor quote is neither.
+    let both = "ts_event,symbol,price,size,bid,ask\n1,A,10,1,,\n2,A,,,9,11\n3,A,,,,\n";
+    folder.write("both.csv", both);
+    let output = folder.run("play both.csv --speed max");
+    let sent = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(sent.lines().map(|line| line.contains("quote")).collect::<Vec<_>>(), [false, true]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("both.csv:4: price is missing"));
+    folder.write(
+        "quote.jsonl",
+        "{\"ts_event\":1,\"symbol\":\"A\",\"bid\":9,\"ask\":11}\n{\"ts_event\":2,\"symbol\":\"A\"}\n",
+    );
+    let output = folder.run("play quote.jsonl --speed max");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("quote.jsonl:2: price is missing"));
+}
+
+/// A small generated tape in `tape`.
+fn generated(args: &str) -> Folder {
+    let folder = Folder::new(&[]);
+    let made = folder.run(&format!("generate --out tape --trades-per-day 300 --quotes-per-trade 2 {args}"));
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    folder
+}
+
+#[test]
+fn a_generated_tape_is_what_inspect_says() {
+    let folder = generated("--symbols 3 --days 2 --start 2012-11-21 --cancels 300 --corrections 200");
+    let names: Vec<String> = glob::glob(&format!("{}/tape/*/*", folder.path().display()))
+        .unwrap()
+        .map(|path| path.unwrap().strip_prefix(folder.path()).unwrap().display().to_string())
+        .collect();
+    // Thanksgiving lies between.
+    let days = ["2012-11-21", "2012-11-23"];
+    assert_eq!(names, ["S000", "S001", "S002"].map(|s| days.map(|day| format!("tape/{s}/{day}.csv"))).concat());
+    let told: Value = serde_json::from_slice(&folder.run("inspect tape --json").stdout).unwrap();
+    let text: String = names.iter().map(|name| fs::read_to_string(folder.path().join(name)).unwrap()).collect();
+    let with = |word: &str| text.lines().filter(|line| line.contains(word)).count() as u64;
+    assert_eq!(told["records"], text.lines().count() as u64 - 6);
+    assert_eq!(told["quotes"], with(",quote,"));
+    assert_eq!(told["cancels"], with(",cancel,"));
+    assert_eq!(told["corrections"], with(",correct,"));
+    assert!(with(",cancel,") > 5 && with(",correct,") > 5);
+    assert_eq!((&told["files"], &told["symbols"], &told["rejected"]), (&6.into(), &3.into(), &0.into()));
+    assert_eq!(told["busiest"][0][0], "S000");
+    assert_eq!(told["venues"].as_array().unwrap().len(), 4);
+    let sequence = &told["sequence"];
+    assert_eq!(sequence["numbered_by"], "venue and symbol");
+    for none in ["gaps", "missing", "duplicates", "out_of_order"] {
+        assert_eq!(sequence[none], 0, "{none}");
+    }
+    // 09:30 on the first day, and the closing auction of a half day.
+    assert_eq!(told["first"].as_i64().unwrap() / 1_000_000_000, 1_353_508_200);
+    assert_eq!(told["last"].as_i64().unwrap() / 1_000_000_000, 1_353_693_600);
+    let text = String::from_utf8(folder.run("inspect tape").stdout).unwrap();
+    assert!(text.contains("\nfirst     2012-11-21 09:30:00.") && text.contains(" EST\n"), "{text}");
+}
+
+#[test]
+fn inspect_counts_what_is_odd() {
+    let lines = "ts_event,symbol,price,size,seq,venue\n\
+                 1000000000,A,1,1,1,X\n1005000000,B,1,1,2,X\n1009000000,A,1,1,5,X\n\
+                 1001000000,B,1,1,4,X\n1009000000,A,1,1,5,X\nbad\n3000000000,B,1,1,6,X\n";
+    let folder = Folder::new(&[("tape.csv", lines), ("plain.csv", &(seconds(3) + "3000000000,A,3,3\n"))]);
+    let told: Value = serde_json::from_slice(&folder.run("inspect tape.csv --json").stdout).unwrap();
+    assert_eq!((&told["records"], &told["rejected"]), (&6.into(), &1.into()));
+    assert_eq!((&told["disordered"], &told["disorder_max"]), (&1.into(), &8_000_000.into()));
+    // The venue numbers its symbols together: 3 never comes, 4 comes late, and 5 twice.
+    assert_eq!(
+        told["sequence"].to_string(),
+        r#"{"duplicates":1,"gaps":1,"missing":1,"numbered_by":"venue","out_of_order":1}"#
+    );
+    let rates = &told["rates"];
+    assert_eq!((&rates["average"], &rates["peak_1s"], &rates["peak_10ms"]), (&3.0.into(), &5.into(), &500.into()));
+    let plain: Value = serde_json::from_slice(&folder.run("inspect plain.csv --json").stdout).unwrap();
+    assert_eq!((&plain["repeats"], &plain["sequence"]), (&1.into(), &Value::Null));
+    assert_eq!(plain["first_rows"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn converting_there_and_back_gives_the_same_bytes() {
+    let folder = generated("--symbols 2 --cancels 300 --corrections 200");
+    fs::create_dir(folder.path().join("odd")).unwrap();
+    folder.write("odd/ticks.csv", TICKS);
+    folder.write("odd/due.jsonl", &folder.play("odd/ticks.csv --rate 1k/s"));
+    for tape in ["tape", "odd"] {
+        let told = folder.run(&format!("convert {tape} --to jsonl --out {tape}.1"));
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+        assert!(folder.run(&format!("convert {tape}.1 --to csv --out {tape}.2 --threads 3")).status.success());
+        assert!(folder.run(&format!("convert {tape}.2 --to jsonl --out {tape}.3")).status.success());
+        let read = |tree: &str| -> Vec<String> {
+            let files = glob::glob(&format!("{}/{tree}/**/*.*", folder.path().display())).unwrap();
+            files.map(|file| fs::read_to_string(file.unwrap()).unwrap()).collect()
+        };
+        assert!(read(&format!("{tape}.1")) == read(&format!("{tape}.3")), "{tape}");
+        assert!(tape != "tape" || read("tape") == read("tape.2"), "the generated tape");
+    }
+    assert!(folder.path().join("tape.2/S001/2026-01-05.csv").exists());
+    assert_eq!(folder.play("tape.1 --speed max"), folder.play("tape --speed max"));
+    let converted = fs::read_to_string(folder.path().join("odd.1/ticks.jsonl")).unwrap();
+    // A record without a number is none with one.
+    assert!(converted.contains(r#"{"ts_event":1000000000,"symbol":"B","price":7,"size":1}"#), "{converted}");
+    let (code, error) = folder.refused("convert tape --to csv --out tape.2");
+    assert_eq!(code, Some(2));
+    assert!(error.contains("tape.2 exists and is not empty"), "{error}");
+}
+
+#[test]
+fn real_days_are_filled_in_exactly() {
+    let folder = Folder::new(&[]);
+    fs::create_dir(folder.path().join("daily")).unwrap();
+    let days =
+        "20120702,0,10.1234,10.5,10,10.4321,9000.4\n20120703,0,10.4,10.41,10.2,10.3,4000\n20120705,0,1,1,1,1,3\n";
+    folder.write("daily/table_x.csv", days);
+    let made = folder.run("generate --out tape --daily daily --days 3 --trades-per-day 200 --as jsonl");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let final_bar = |day: &str| {
+        let text = fs::read_to_string(folder.path().join(format!("tape/x/{day}.jsonl"))).unwrap();
+        let mut prints = std::collections::BTreeMap::new();
+        for line in text.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let key = |seq: &str| (line["venue"].to_string(), line[seq].as_u64().unwrap());
+            match line["action"].as_str() {
+                None => _ = prints.insert(key("seq"), (line["ts_event"].as_i64().unwrap(), line.clone())),
+                Some("cancel") => _ = prints.remove(&key("ref_seq")).unwrap(),
+                Some("correct") => {
+                    let print = prints.get_mut(&key("ref_seq")).unwrap();
+                    (print.1["price"], print.1["size"]) = (line["price"].clone(), line["size"].clone());
+                }
+                _ => {}
+            }
+        }
+        let price = |line: &Value| line["price"].as_f64().unwrap();
+        let open = prints.values().min_by_key(|print| print.0).unwrap();
+        let close = prints.values().max_by_key(|print| print.0).unwrap();
+        let high = prints.values().map(|print| price(&print.1)).fold(f64::MIN, f64::max);
+        let low = prints.values().map(|print| price(&print.1)).fold(f64::MAX, f64::min);
+        let volume: u64 = prints.values().map(|print| print.1["size"].as_u64().unwrap()).sum();
+        (price(&open.1), high, low, price(&close.1), volume)
+    };
+    assert_eq!(final_bar("2012-07-02"), (10.1234, 10.5, 10.0, 10.4321, 9_000));
+    assert_eq!(final_bar("2012-07-03"), (10.4, 10.41, 10.2, 10.3, 4_000));
+    assert_eq!(final_bar("2012-07-05"), (1.0, 1.0, 1.0, 1.0, 3));
+    for (args, told) in [
+        ("generate --out new --daily none", "reading none"),
+        ("generate --out new --daily tape", "no file here is called like table_ibm.csv.bz2"),
+        ("generate --out new --daily daily --start 2013-01-01", "there is no day to fill in"),
+        ("generate --out new --scale 2", "--scale is for --layout tutorial"),
+        ("generate --out new --layout tutorial --days 2", "--layout tutorial has minute bars"),
+        ("generate --out new --quotes-per-trade -1", "unexpected argument"),
+        ("generate --out new --cancels 9999 --corrections 2", "10,000 at most"),
+    ] {
+        let (code, error) = folder.refused(args);
+        assert!(code == Some(2) || code == Some(1), "{args}: {error}");
+        assert!(error.contains(told), "{args}: {error}");
+    }
+    assert!(!folder.path().join("new").exists());
+}
+
+/// The symbols and seconds of what was sent, as in `A1 B2`.
+fn told(sent: &str) -> String {
+    let lines = sent.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        format!("{}{}", line["symbol"].as_str().unwrap(), line["ts_event"].as_i64().unwrap() / 1_000_000_000)
+    });
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_part_of_the_tape_is_played() {
+    let lines = (1..=6).map(|i| format!("{i}000000000,{},1,1\n", if i % 3 == 0 { "B" } else { "A" }));
+    let tape = "ts_event,symbol,price,size\n".to_owned() + &lines.collect::<String>();
+    let folder = Folder::new(&[("tape.csv", &tape)]);
+    let play = |args: &str| told(&folder.play(&format!("tape.csv {args}")));
+    assert_eq!(play("--speed max --start 1970-01-01T00:00:02Z --end 1970-01-01T00:00:05Z"), "A2 B3 A4");
+    assert_eq!(play("--speed max --zone UTC --start 1970-01-01T00:00:05 --symbols B,C"), "B6");
+    assert_eq!(play("--speed max --start 1969-12-31T19:00:06"), "B6");
+    assert_eq!(play("--speed max --end 1970-01-01 --zone UTC"), "");
+    // The schedule begins with what is played, and numbers stay those of the whole tape.
+    let sent = folder.play("tape.csv --speed 1000x --zone UTC --start 1970-01-01T00:00:04 --symbols A");
+    let seqs: Vec<Value> =
+        sent.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].clone()).collect();
+    assert_eq!((told(&sent), seqs), ("A4 A5".into(), vec![2.into(), 3.into()]));
+    assert_eq!(dues(&sent)[1] - dues(&sent)[0], 1_000_000);
+}
+
+#[test]
+fn silences_are_shortened_and_a_loop_goes_on_the_next_day() {
+    let tape = "ts_event,symbol,price,size\n1000000000,A,1,1\n2000000000,A,1,1\n90000000000000,A,1,1\n";
+    let folder = Folder::new(&[("tape.csv", tape)]);
+    let gaps = |args: &str| -> Vec<i64> {
+        let dues = dues(&folder.play(&format!("tape.csv --speed 1000x --zone UTC --max-jump 100d {args}")));
+        dues.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    };
+    assert_eq!(gaps("--gaps compress=5s"), [1_000_000, 5_000_000]);
+    assert_eq!(gaps("--gaps skip-overnight"), [1_000_000, 1_000_000]);
+    let looped = folder.play("tape.csv --speed max --zone UTC --loop --limit 5");
+    // Two days long, so each pass is two days later.
+    assert_eq!(told(&looped), "A1 A2 A90000 A172801 A172802");
+    let seqs: Vec<i64> =
+        looped.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_i64().unwrap()).collect();
+    assert_eq!(seqs, [0, 1, 2, 3, 4]);
+    assert_eq!(gaps("--gaps skip-overnight --loop --limit 4"), [1_000_000, 1_000_000, 1_000_000]);
+    assert_eq!(told(&folder.play("tape.csv --speed max --loop --end 1960-01-01")), "");
+}
+
+#[test]
+fn faults_strike_the_same_records_each_time() {
+    let lines = (1..=2000).map(|i| format!("{i}000000,A,1,1,{i}\n"));
+    let tape = "ts_event,symbol,price,size,seq\n".to_owned() + &lines.collect::<String>();
+    let folder = Folder::new(&[("tape.csv", &tape)]);
+    let faults = "--drop 2% --duplicate 1% --late 3% --late-by 20ms";
+    let output = folder.run(&format!("play tape.csv --speed max {faults} --to faulty.jsonl"));
+    let summary = String::from_utf8(output.stderr).unwrap();
+    let struck = summary.lines().find(|line| line.starts_with("faults: ")).unwrap();
+    let counts: Vec<u64> = struck.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
+    let [dropped, duplicated, late] = counts[..] else { panic!("{struck}") };
+    assert!((20..70).contains(&dropped) && (8..40).contains(&duplicated) && (35..90).contains(&late), "{struck}");
+    let told: Value = serde_json::from_slice(&folder.run("inspect faulty.jsonl --json").stdout).unwrap();
+    assert_eq!(told["records"].as_u64().unwrap(), 2000 - dropped + duplicated);
+    assert_eq!(told["sequence"]["duplicates"].as_u64().unwrap(), duplicated);
+    // A late record may be the last of its neighbours that is left.
+    assert!(told["sequence"]["missing"].as_u64().unwrap().abs_diff(dropped) <= 2, "{told}");
+    assert!(told["disordered"].as_u64().unwrap().abs_diff(late) <= late / 2, "{told}");
+    assert!(told["disorder_max"].as_i64().unwrap() < 20_000_000);
+    let again = folder.play(&format!("tape.csv --speed max {faults}"));
+    assert!(again == fs::read_to_string(folder.path().join("faulty.jsonl")).unwrap());
+    assert!(again != folder.play(&format!("tape.csv --speed max {faults} --seed 7")));
+    let dues = dues(&folder.play("tape.csv --rate 1M/s --jitter 100us"));
+    assert!(dues.is_sorted() && dues.windows(2).any(|pair| pair[1] - pair[0] > 1_000), "{dues:?}");
+}
+
+#[test]
+fn a_slow_reader_is_waited_for_or_left_behind() {
+    let folder = Folder::new(&[("tape.csv", &seconds(20_000))]);
+    for (slow_reader, told) in [("block", ""), ("warn", "the reader is slow"), ("skip", "\nskipped ")] {
+        let args = format!("play tape.csv --rate 1M/s --patience 10ms --slow-reader {slow_reader}");
+        let mut command = folder.command(&args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::with_capacity(64, child.stdout.take().unwrap());
+        let mut sent = String::new();
+        out.read_line(&mut sent).unwrap();
+        // All is due long before this is over, and a pipe holds a fraction of it.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        out.read_to_string(&mut sent).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let summary = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && summary.contains(told), "{slow_reader}: {summary}");
+        let skipped = summary.lines().find_map(|line| line.strip_prefix("skipped ")?.split(' ').next()).unwrap_or("0");
+        let skipped: usize = skipped.replace(',', "").parse().unwrap();
+        assert_eq!(skipped > 0, slow_reader == "skip", "{summary}");
+        assert_eq!(sent.lines().count() + skipped, 20_000);
+    }
+}
+
+#[test]
+fn a_day_gives_the_same_digest_at_any_speed_and_through_a_pipe() {
+    let folder = generated("--symbols 3 --cancels 200 --corrections 200");
+    let digest = |args: &str, input: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ohlcv"));
+        command.current_dir(folder.path()).args(args.split(' ')).stdin(input);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let summary = fs::read_to_string(folder.path().join("out/summary.json")).unwrap();
+        fs::remove_dir_all(folder.path().join("out")).unwrap();
+        let summary: Value = serde_json::from_str(&summary).unwrap();
+        assert_eq!(summary["ledger"]["late"], 0, "{args}");
+        assert_eq!(summary["ledger"]["unmatched"], 0, "{args}");
+        summary["digest"].as_str().unwrap().to_owned()
+    };
+    let ohlcv = "--window 5m --out out --input";
+    let expected = digest(&format!("{ohlcv} tape --speed max"), Stdio::null());
+    assert_eq!(digest(&format!("{ohlcv} tape --speed 30000x --workers 1"), Stdio::null()), expected);
+    for speed in ["max", "30000x"] {
+        let mut command = folder.command(&format!("play tape --speed {speed}"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        assert_eq!(digest(&format!("{ohlcv} -"), child.stdout.take().unwrap().into()), expected, "{speed}");
+        assert!(child.wait().unwrap().success());
+    }
 }

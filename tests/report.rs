@@ -180,10 +180,12 @@ fn open(page: &Path) {
     assert_eq!(attribute(&dom, "data-drawn").as_deref(), Some("true"), "{log}");
     assert_eq!(attribute(&dom, "data-requests").as_deref(), Some("0"));
     let charts: Vec<&str> = dom.split("<canvas ").skip(1).collect();
-    assert_eq!(charts.len(), 7);
+    assert_eq!(charts.len(), 8);
     for chart in charts {
         let (name, words) = (attribute(chart, "id").unwrap(), attribute(chart, "aria-label").unwrap());
         let marks: usize = attribute(chart, "data-marks").unwrap().parse().unwrap();
-        assert!(marks >= CELLS && words.len() > 40, "{name}: {marks} marks, {words}");
+        // Whether batches come in several sizes is up to the machine.
+        let expected = if name == "cost" && words.starts_with("Batches are all of a size") { 0 } else { CELLS };
+        assert!(marks >= expected && words.len() > 40, "{name}: {marks} marks, {words}");
     }
 }

@@ -11,7 +11,8 @@ use tapeflow::aggregate::{Bar, Ohlcv};
 use tapeflow::batch::BatchLimits;
 use tapeflow::error::Result;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
-use tapeflow::operators::Summary;
+use tapeflow::operators::{Changes, Summary, Ticks};
+use tapeflow::row;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Feed, Surroundings};
@@ -71,9 +72,13 @@ pub fn play(
     horizon: Horizon,
     around: &Surroundings,
 ) -> Outcome {
+    play_with(as_fast_as_it_goes(max_ticks), feeds, sinks, horizon, around, &mut Nobody)
+}
+
+/// Knobs of a run that is not paced.
+pub fn as_fast_as_it_goes(max_ticks: usize) -> Knobs {
     let batch = BatchLimits::new(max_ticks, Duration::ZERO, u64::MAX);
-    let knobs = Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0 };
-    play_with(knobs, feeds, sinks, horizon, around, &mut Nobody)
+    Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0 }
 }
 
 /// The same with knobs, and somebody who follows.
@@ -85,6 +90,23 @@ pub fn play_with(
     around: &Surroundings,
     watch: &mut dyn Watch,
 ) -> Outcome {
+    play_through(knobs, feeds, sinks, horizon, around, watch, |ticks| ticks.window_aggregate::<Ohlcv>(windows()))
+}
+
+/// Plays the feeds through any pipeline.
+pub fn play_through<R, F>(
+    knobs: Knobs,
+    feeds: Vec<Feed>,
+    sinks: Vec<Box<dyn Sink<R> + Send>>,
+    horizon: Horizon,
+    around: &Surroundings,
+    watch: &mut dyn Watch,
+    pipeline: F,
+) -> Outcome
+where
+    R: row::Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
+{
     let plan = Plan {
         clock: around.clock.clone(),
         knobs,
@@ -95,11 +117,12 @@ pub fn play_with(
         venues: Arc::default(),
         stop: Arc::default(),
     };
-    let outcome = runtime::run(plan, feeds, sinks, watch, |ticks| ticks.window_aggregate::<Ohlcv>(windows()));
+    let outcome = runtime::run(plan, feeds, sinks, watch, pipeline);
     outcome.unwrap_or_else(|error| panic!("the run failed: {error}"))
 }
 
-struct Nobody;
+/// A watcher that looks away.
+pub struct Nobody;
 
 impl Watch for Nobody {
     fn progress(&mut self, _snapshot: &Snapshot<'_>) {}

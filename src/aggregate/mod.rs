@@ -1,10 +1,12 @@
 //! Aggregates: what a window keeps of its prints. A new aggregate is a new file here.
 
+mod day_part;
 mod ohlcv;
 mod traded;
 mod trades;
 mod vwap;
 
+pub use day_part::{DayPart, Part};
 pub use ohlcv::{Bar, Ohlcv};
 pub use traded::{Traded, Turnover};
 pub use trades::{Trade, TradeList, Trades};

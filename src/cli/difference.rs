@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::records;
 use crate::row::{Encoding, Row, Texts};
-use crate::tick::{Kind, Symbol, Tick};
+use crate::tick::{Symbol, Tick};
 use crate::window::Window;
 
 /// So many records of a window that differs are printed.
@@ -51,25 +52,11 @@ impl Difference {
         for (name, lines) in [("columns", &self.columns), ("dataflow", &self.dataflow), ("oracle", &self.oracle)] {
             let _ = writeln!(text, "  {name:10}{}", lines.replace('\n', "\n            "));
         }
-        let is_inside = |tick: &Tick| self.symbols.contains(&tick.symbol) && self.window.contains(tick.ts_event);
-        let inside: Vec<(Symbol, u64)> =
-            tape.iter().filter(|tick| is_inside(tick)).map(|tick| (tick.symbol, tick.seq)).collect();
-        let speaks_of_it = |tick: &Tick| {
-            matches!(tick.kind, Kind::Cancel | Kind::Correct) && inside.contains(&(tick.symbol, tick.ref_seq))
-        };
-        let about: Vec<&Tick> = tape.iter().filter(|tick| is_inside(tick) || speaks_of_it(tick)).collect();
+        let about = records::about(tape, &self.symbols, self.window);
         let _ = writeln!(text, "{} records of the tape lie in it or speak of one that does", about.len());
-        text.push_str("  ts_event,seq,symbol,venue,action,ref_seq,price,size\n");
+        let _ = writeln!(text, "  {}", records::COLUMNS);
         for tick in about.iter().take(SHOWN) {
-            let (action, ref_seq) = match tick.kind {
-                Kind::Trade => ("trade", String::new()),
-                Kind::Cancel => ("cancel", tick.ref_seq.to_string()),
-                Kind::Correct => ("correct", tick.ref_seq.to_string()),
-                Kind::Quote => ("quote", String::new()),
-            };
-            let (symbol, venue) = (texts.symbol(tick.symbol), texts.venue(tick.venue));
-            let Tick { ts_event, seq, price, size, .. } = tick;
-            let _ = writeln!(text, "  {ts_event},{seq},{symbol},{venue},{action},{ref_seq},{price},{size}");
+            let _ = writeln!(text, "  {}", records::line(tick, texts));
         }
         if about.len() > SHOWN {
             let _ = writeln!(text, "  and {} more", about.len() - SHOWN);
@@ -83,7 +70,7 @@ mod tests {
     use super::*;
     use crate::aggregate::{Aggregate as _, Bar, Ohlcv, Print};
     use crate::operators::Summary;
-    use crate::tick::{Names, Price, Venue};
+    use crate::tick::{Kind, Names, Price, Venue};
     use std::sync::Arc;
 
     /// A bar of the window that begins at `start`, of one print.

@@ -4,8 +4,10 @@ mod capacity;
 mod cells;
 mod compare;
 mod difference;
+mod explain;
 mod flags;
 mod outlet;
+mod records;
 mod retune;
 mod run;
 mod sweep;
@@ -27,6 +29,7 @@ use crate::oracle::{Corrected, Expected};
 use crate::row::Row;
 use capacity::CapacityFlags;
 use compare::CompareFlags;
+use explain::ExplainFlags;
 use flags::Flags;
 use sweep::{ReportFlags, SweepFlags};
 use tune::TuneFlags;
@@ -57,12 +60,25 @@ enum Command {
     /// The oracle holds the whole tape: it takes up to 768 bytes a record, and what would not fit into the memory that
     /// is free is refused. --limit N verifies the beginning of a longer tape.
     Verify,
+    /// Say which records were late and by how much, and what a result was made of
+    ///
+    /// The input is read once more and judged by the rules of a run: which records were late by their symbol's own order,
+    /// by how much, and whether they amended results or came too late; which cancels and corrections found no print.
+    /// With --why SYMBOL TIME, the rows about a symbol at a time are shown, with every record that they are made of, or
+    /// that amended them. It needs memory as verify does.
+    ///
+    ///   PIPELINE explain out                        a finished run, by its folder
+    ///   PIPELINE explain out --why IBM 2024-01-31T14:30:00Z
+    ///   PIPELINE explain --input ticks.csv --set late.disorder=5ms
+    #[command(verbatim_doc_comment)]
+    Explain(ExplainFlags),
     /// Run every combination of settings, and compare their latency, throughput and CPU
     ///
     /// What varies is given as lists: --batch 1,16,256 --linger 0s,1ms --rate 100k/s,500k/s --workers 1,2, and --vary
     /// for any other setting, or in the [sweep.vary] table of the settings. Every combination is a cell. All cells are
-    /// run open loop on the made-up market, in a shuffled order and several times over, each for as long as --for says
-    /// beside its warm-up. Cells that play the same ticks must have the same result, else the exit code is 1.
+    /// run open loop on the made-up market, or on --input from memory, in a shuffled order and several times over, each
+    /// for as long as --for says beside its warm-up. Cells that play the same ticks must have the same result, else the
+    /// exit code is 1.
     ///
     /// The table goes to standard output. With --out DIR, report.html shows it all in charts, sweep.svg in a picture;
     /// sweep.csv, timeline.csv, closes.csv and sweep.json hold the numbers, and cell-N.hlog and cell-N.hgrm the
@@ -156,6 +172,9 @@ where
     };
     let read = || {
         let mut layers = flags.layers(name, defaults)?;
+        if let Some(Command::Explain(asked)) = &command {
+            asked.settings(&mut layers)?;
+        }
         let (config, settings) = (Config::read(&mut layers), S::read(&mut layers));
         let asked = Asked::read(&mut layers);
         let effective = layers.finish()?;
@@ -165,9 +184,10 @@ where
         }
     };
     let (config, settings, effective) = read()?;
-    match command {
+    match &command {
         Some(Command::Config) => print(&effective.to_toml_with_origins()),
         Some(Command::Check) => print("the settings are fine\n"),
+        Some(Command::Explain(asked)) => explain::explain(&config, asked, |tape| oracle(tape, &settings).into()),
         Some(Command::Verify) => {
             let settings = Arc::new(settings);
             let for_oracle = settings.clone();

@@ -83,14 +83,14 @@ where
 }
 
 /// Reads the whole input, if there is memory for it.
-fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
+pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
     let room = available().map_or(usize::MAX, |bytes| (bytes / BYTES_PER_RECORD) as usize);
     match &config.input {
         Input::Market(market) => {
             config.pacing.check_for(config.play_for)?;
             let ticks = usize::try_from(market.ticks.min(config.limit)).unwrap_or(usize::MAX);
             if ticks > room {
-                let text = format!("verify: {ticks} made-up ticks do not fit into the memory that is free");
+                let text = format!("{ticks} made-up ticks do not fit into the memory that is free");
                 return Err(Error::Input(format!("{text}, {room} do: lower market.length, or give --limit")));
             }
             let mut tape = market.tape(&around.symbols, config.rules);

@@ -6,8 +6,7 @@ use serde::Deserialize;
 
 use super::settings::nanos;
 use super::{Layers, Settings, Span};
-use crate::operators::Correlation;
-use crate::pairs::Measure;
+use crate::pairs::{Correlation, Measure};
 use crate::time::MS;
 use crate::window::Tumbling;
 

@@ -110,6 +110,12 @@ impl Layers {
         }
     }
 
+    /// Adds the settings of an earlier run, as TOML, which its file `path` holds: as strong as a file.
+    pub fn earlier(&mut self, path: &FilePath, settings: String) {
+        let name = path.display().to_string();
+        self.add(Origin::File { path: name.clone(), line: 1 }, &name, settings);
+    }
+
     /// Adds the KEY=VALUE of a `--set`. The value is TOML; what is not TOML is a text.
     pub fn set(&mut self, text: &str) {
         match text.split_once('=') {

@@ -3,8 +3,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::settings::nanos;
-use super::{Count, Layers, Settings, Span};
+use super::{Count, Keep, Layers, Settings};
 use crate::operators::{Boards, By, Ranking, Reference};
 use crate::window::Tumbling;
 
@@ -47,22 +46,6 @@ enum Order {
 enum Over {
     Window,
     Day,
-}
-
-/// A span, or `all`.
-struct Keep(Option<i64>);
-
-impl<'de> Deserialize<'de> for Keep {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match text.as_str() {
-            "all" => Ok(Keep(None)),
-            span => match span.parse::<Span>() {
-                Ok(span) => Ok(Keep(Some(nanos(span)))),
-                Err(e) => Err(serde::de::Error::custom(format!("{e}, or \"all\""))),
-            },
-        }
-    }
 }
 
 impl Settings for Movers {

@@ -7,7 +7,8 @@ use super::kernel::Accounts;
 use super::machine::{Control, cpu_seconds};
 use super::progress::Progress;
 use super::tape::{Plan, Tapes};
-use super::{Cell, Measured, Second, Traces};
+use super::{Cell, Chosen, Measured, Second, Traces};
+use crate::batch::Decision;
 use crate::error::Result;
 use crate::latency::Stage;
 use crate::play;
@@ -65,6 +66,7 @@ impl<'a, 'p> Bench<'a, 'p> {
             deadline,
             progress,
             timeline: Vec::new(),
+            decisions: Vec::new(),
             dues: &plan.dues,
             looks: Vec::new(),
             shown: Instant::now(),
@@ -82,7 +84,7 @@ impl<'a, 'p> Bench<'a, 'p> {
         for waited in plan.outstanding(outcome.ledger.read, outcome.elapsed) {
             outcome.stages.given_up(waited);
         }
-        let traces = Traces::new(&outcome, guard.timeline, &control);
+        let traces = Traces { decisions: guard.decisions, ..Traces::new(&outcome, guard.timeline, &control) };
         let measured = Measured::new(cell, &plan, repeat, &outcome, cpu, Percentiles::of(&control), applied);
         let backlog = Backlog::of(&guard.looks, cell.config.knobs.warmup, plan.ends);
         let little = backlog.map(|backlog| Little::check(&backlog, measured.offered, mean_wait));
@@ -95,6 +97,9 @@ impl<'a, 'p> Bench<'a, 'p> {
 /// Between two looks at the backlog.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
+/// So many decisions of controllers are kept.
+const MOST_DECISIONS: usize = 10_000;
+
 /// Between two redrawings of the progress line.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
 
@@ -106,6 +111,7 @@ struct Guard<'a> {
     deadline: Instant,
     progress: &'a Progress,
     timeline: Vec<Second>,
+    decisions: Vec<Chosen>,
     /// When ticks are due, and the backlog at the instants at which it was looked at.
     dues: &'a [u64],
     looks: Vec<(u64, u64)>,
@@ -136,6 +142,13 @@ impl Watch for Guard<'_> {
     fn interval(&mut self, interval: &Interval<'_>) -> Result<()> {
         let backlog = self.timeline.last().map_or(0, |second| second.backlog);
         self.timeline.push(Second::new(interval, backlog));
+        Ok(())
+    }
+
+    fn decided(&mut self, worker: usize, at: u64, decision: &Decision) -> Result<()> {
+        if self.decisions.len() < MOST_DECISIONS {
+            self.decisions.push(Chosen { at, worker, delay: decision.delay });
+        }
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt::{self, Display};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::line::Line;
 use crate::latency::Costs;
@@ -10,7 +10,7 @@ use crate::report::{count, span};
 const FEWEST: u64 = 20;
 
 /// The law of what a batch costs: so much for itself and so much for each of its ticks.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CostLaw {
     /// For a batch, in nanoseconds.
     pub batch: f64,
@@ -21,7 +21,7 @@ pub struct CostLaw {
 }
 
 /// Batches of about one size.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CostPoint {
     /// How many.
     pub batches: u64,

@@ -41,6 +41,6 @@ pub use report::{write_picture, write_report};
 pub use settings::Asked;
 pub use sweep::{Results, Sweep};
 pub use table::table;
-pub use traces::{SLOWEST, Second, Traces, middle};
+pub use traces::{Chosen, SLOWEST, Second, Traces, middle};
 pub use tune::{Tune, Tuned};
 pub use tuner::{Seen, Setting, Tried, Tuner, Verdict};

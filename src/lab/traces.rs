@@ -13,6 +13,8 @@ pub const SLOWEST: f64 = 0.01;
 pub struct Traces {
     /// The run second by second, with its warm-up.
     pub timeline: Vec<Second>,
+    /// The waits that controllers of batches chose, in the order in which they did.
+    pub decisions: Vec<Chosen>,
     /// Where the slowest hundredth of the ticks spent their time.
     pub slowest: Slowest,
     /// How long after they were due the first windows had their rows out.
@@ -39,6 +41,7 @@ impl Traces {
         Traces {
             timeline,
             costs: outcome.stages.costs().clone(),
+            decisions: Vec::new(),
             slowest: outcome.stages.splits().slowest(SLOWEST),
             closes: outcome.closes.boundaries(),
             histograms: stages.into_iter().chain(others).collect(),
@@ -61,6 +64,17 @@ pub fn middle(runs: &[Measured]) -> Option<usize> {
     let mut by_p99: Vec<usize> = (0..runs.len()).collect();
     by_p99.sort_by_key(|at| runs[*at].latency.tick.p99);
     by_p99.get(runs.len() / 2).copied()
+}
+
+/// A controller's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// When it was made, in nanoseconds from the run's beginning.
+    pub at: u64,
+    /// Whose batches it was for.
+    pub worker: usize,
+    /// The longest wait of a batch's oldest tick from then on, in nanoseconds.
+    pub delay: u64,
 }
 
 /// One second of a run.

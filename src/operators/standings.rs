@@ -193,7 +193,7 @@ impl Standings {
         let Some(kept) = self.symbols.get_mut(&symbol) else { return };
         let mut standing: Option<Standing> = None;
         for (_, Turnover { bar, notional }) in kept.bars.range(board.start..board.end).map(|(_, bar)| bar) {
-            let standing = standing.get_or_insert_with(|| Standing {
+            let standing = standing.get_or_insert(Standing {
                 board: (board.start, board.end),
                 symbol,
                 close: 0,

@@ -1,8 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Corrected, divide_half_even};
-use crate::operators::{Correlation, Pair};
-use crate::pairs::Measure;
+use crate::pairs::{Correlation, Measure, Pair};
 use crate::row::Real;
 use crate::tick::Symbol;
 use crate::window::{Tumbling, Window};

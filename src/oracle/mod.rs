@@ -10,6 +10,7 @@ mod corr;
 mod corrected;
 mod feedqc;
 mod tq;
+mod latest;
 mod movers;
 mod windows;
 
@@ -18,6 +19,7 @@ pub use bars::bars;
 pub use corr::corr;
 pub use corrected::{Corrected, Rules, Trade};
 pub use feedqc::feedqc;
+pub use latest::latest;
 pub use movers::movers;
 pub use tq::tq;
 pub use windows::{Held, windows};

@@ -3,7 +3,11 @@
 mod grid;
 mod matrix;
 mod moments;
+mod pair;
+mod reports;
 
 pub use grid::{Grid, Measure, NONE};
 pub use matrix::Matrix;
 pub use moments::{Moments, Relation};
+pub use pair::{Correlation, Pair, Told};
+pub use reports::{Reports, Touched};

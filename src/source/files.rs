@@ -12,7 +12,7 @@ use super::{Address, Live, Opened, Pacing, Surroundings};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Columns, Decoder, Format, Line, Naming};
 use crate::tape::{Leaf, Merge, Pace, Timetable};
-use crate::tick::Symbol;
+use crate::tick::{Names, Symbol};
 
 /// Ticks in a block that is read from a file.
 pub(super) const BLOCK: usize = 4096;
@@ -82,10 +82,7 @@ impl Inputs {
             Ok(path.is_file() && self.naming(path, format, around)? == Some(Naming::Path))
         };
         for path in find(&self.path)? {
-            let Some(format) = self.format.or(Format::of(&path)) else {
-                let text = "its extension tells no format: give --format csv or --format jsonl (or bin)";
-                return Err(Error::Usage(format!("reading {}: {text}", path.display())));
-            };
+            let format = self.format_of(&path)?;
             // The days of a folder are of one kind, as its first one is; other files speak for themselves.
             let kind = if format::is_day(&path) { path.parent().unwrap_or(Path::new("")) } else { &path };
             let is_by_path = match by_path.get(kind) {
@@ -121,6 +118,22 @@ impl Inputs {
     fn decoder(&self, format: Option<Format>, around: &Surroundings) -> Decoder {
         let (symbols, venues) = (around.symbols.clone(), around.venues.clone());
         Decoder::new(format, Columns::new(&self.columns, self.zone.clone(), symbols, venues))
+    }
+
+    /// A decoder of one of the files, of symbols and venues in these tables.
+    ///
+    /// # Errors
+    /// When neither the user nor the file's extension tells its format.
+    pub fn decoder_of(&self, path: &Path, symbols: Arc<Names>, venues: Arc<Names>) -> Result<Decoder> {
+        let format = self.format_of(path)?;
+        Ok(Decoder::new(Some(format), Columns::new(&self.columns, self.zone.clone(), symbols, venues)))
+    }
+
+    fn format_of(&self, path: &Path) -> Result<Format> {
+        self.format.or(Format::of(path)).ok_or_else(|| {
+            let text = "its extension tells no format: give --format csv or --format jsonl (or bin)";
+            Error::Usage(format!("reading {}: {text}", path.display()))
+        })
     }
 
     /// Where a file's symbols come from; `None` if its beginning does not tell.

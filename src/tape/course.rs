@@ -2,15 +2,14 @@
 //! once as a CSV file a day and once as JSON lines. The prices are made up; only the form is the course's.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::Write;
 use std::num::NonZeroUsize;
-use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::PathBuf;
 
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
+use super::folder::{create_dir, in_parallel, refuse_used, writing};
 use super::random::Random;
 use crate::error::{Doing, Error, Result};
 use crate::tick::stable_hash;
@@ -121,22 +120,12 @@ impl Course {
         dirs.iter().try_for_each(|dir| refuse_used(dir))?;
         dirs.iter().try_for_each(|dir| create_dir(dir))?;
 
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut bytes = 0;
-            while let Some((symbol, price)) = SYMBOLS.get(next.fetch_add(1, Ordering::Relaxed)) {
-                bytes += self.write_symbol(symbol, price * 1000, progress).inspect_err(|_| {
-                    // Nobody begins another symbol once one has failed.
-                    next.store(SYMBOLS.len(), Ordering::Relaxed);
-                })?;
-            }
-            Ok(bytes)
-        };
-        let bytes = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.threads.get().min(SYMBOLS.len())).map(|_| scope.spawn(work)).collect();
-            let results = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            results.sum::<Result<u64>>()
+        let bytes = in_parallel(self.threads, SYMBOLS.len(), |n, bytes| {
+            let (symbol, price) = SYMBOLS[n];
+            *bytes += self.write_symbol(symbol, price * 1000, progress)?;
+            Ok(())
         })?;
+        let bytes = bytes.iter().sum();
         Ok(Written { minute_files: self.minute_files(), json_files: SYMBOLS.len() as u64, bytes })
     }
 
@@ -237,29 +226,6 @@ fn walk(random: &mut Random, price: i64, deviation: i64) -> i64 {
     let bits = random.next();
     let bell = (0..4).map(|part| (bits >> (16 * part) & 0xffff) as i64).sum::<i64>() - 2 * 0xffff;
     (price + price * bell / 37_837 * deviation / 1_000_000).clamp(1_000, 10_000_000)
-}
-
-fn refuse_used(dir: &Path) -> Result<()> {
-    let used = match fs::read_dir(dir) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(error) => return Err(error).doing(|| format!("looking whether {} is empty", dir.display())),
-    };
-    if used {
-        return Err(Error::Usage(format!(
-            "{} exists and is not empty; give another --out or remove it",
-            dir.display()
-        )));
-    }
-    Ok(())
-}
-
-fn create_dir(dir: &Path) -> Result<()> {
-    fs::create_dir_all(dir).doing(|| format!("creating the folder {}", dir.display()))
-}
-
-fn writing(path: &Path) -> String {
-    format!("writing {}", path.display())
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
-//! A made-up market, for runs without a dataset: random walks on the cent grid, a few symbols much busier than
-//! the rest, prints slightly out of order, some late, some cancelled or corrected.
+//! A made-up market, for runs without a dataset: the generator's trades, of a whole day's moves in the length of a run,
+//! as busy throughout; some late, some cancelled or corrected.
 
-use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 
-use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, mix};
+use crate::error::Result;
+use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, stable_hash};
 use crate::time::{EventTime, SECOND};
 
+use super::folder::in_parallel;
+use super::generate::calendar::Session;
+use super::generate::{Day, MarketPath, Shape, made_up_bar, made_up_name, zipf};
 use super::leaf::PartitionRules;
 use super::random::Random;
 
@@ -32,47 +36,93 @@ const DELAYED: u64 = 100;
 const LATE: u64 = 5;
 
 /// Of so many of its symbol's last prints a cancel or correction may speak.
-const RECENT: usize = 64;
+const RECENT: u64 = 64;
+
+/// Shares of a trade, on average.
+const MEAN_SIZE: u64 = 100;
 
 impl Market {
     /// Makes the tape, in order of arrival, with watermarks set; symbols are named `S000` and so on.
     pub fn tape(&self, names: &Names, rules: PartitionRules) -> Vec<Tick> {
-        let mut random = Random(mix(self.seed));
-        let width = self.symbols.saturating_sub(1).to_string().len().max(3);
-        let ids: Vec<Symbol> = (0..self.symbols).map(|i| Symbol(names.intern(&format!("S{i:0width$}")))).collect();
-        let busy = Busyness::new(self.symbols);
-        let mut cents: Vec<i64> = (0..self.symbols).map(|_| 1_000 + random.below(40_000) as i64).collect();
-        let step = SECOND as f64 / self.per_second;
-        let mut arrivals: Vec<(EventTime, Tick)> = Vec::with_capacity(self.ticks as usize);
-        let mut recent: Vec<VecDeque<u64>> = vec![VecDeque::with_capacity(RECENT); self.symbols as usize];
-        for i in 0..self.ticks {
-            let ts_event = OPEN + (i as f64 * step) as i64 + random.below(1 + step as u64) as i64;
-            let symbol = busy.pick(&mut random);
-            cents[symbol] = (cents[symbol] + random.below(5) as i64 - 2).max(100);
+        let ids: Vec<Symbol> =
+            (0..self.symbols).map(|n| Symbol(names.intern(&made_up_name(n, self.symbols)))).collect();
+        let counts: Vec<u64> = zipf(self.ticks, self.symbols).collect();
+        let path = MarketPath::new(self.random("market path"), Shape::Flat);
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let made = in_parallel(threads, ids.len(), |n, made: &mut Vec<(usize, Vec<(EventTime, Tick)>)>| {
+            if counts[n] > 0 {
+                made.push((n, self.symbol(n, ids[n], counts[n], &path, rules)));
+            }
+            Result::Ok(())
+        });
+        // Making ticks cannot fail.
+        let mut made: Vec<_> = made.unwrap_or_default().into_iter().flatten().collect();
+        made.sort_unstable_by_key(|(n, _)| *n);
+        let ticks: Vec<(EventTime, Tick)> = made.into_iter().flat_map(|(_, ticks)| ticks).collect();
+        // Those that arrive at once come by symbol.
+        let mut order: Vec<(EventTime, u32)> = ticks.iter().map(|(arrival, _)| *arrival).zip(0..).collect();
+        order.sort_unstable();
+        let mut clock = EventTime::MIN;
+        let in_order = order.into_iter().map(|(_, at)| {
+            let mut tick = ticks[at as usize].1;
+            clock = clock.max(tick.ts_event);
+            tick.set_watermark(clock.saturating_sub(rules.disorder));
+            tick
+        });
+        in_order.collect()
+    }
+
+    fn random(&self, of: &str) -> Random {
+        Random(stable_hash(format!("{}/{of}", self.seed).as_bytes()))
+    }
+
+    /// The ticks of one symbol, and when each arrives.
+    fn symbol(
+        &self,
+        n: usize,
+        symbol: Symbol,
+        ticks: u64,
+        market: &MarketPath,
+        rules: PartitionRules,
+    ) -> Vec<(EventTime, Tick)> {
+        let name = made_up_name(n as u32, self.symbols);
+        let length = (self.ticks as f64 / self.per_second * SECOND as f64) as i64;
+        let day = Day {
+            session: Session { open: OPEN, close: OPEN + length.max(1) },
+            shape: Shape::Flat,
+            auctions: false,
+            bar: made_up_bar(self.seed, &name, ticks * MEAN_SIZE),
+            count: ticks as usize,
+            market,
+        };
+        let mut random = self.random(&format!("{name}/ticks"));
+        let prints = day.prints(&mut random);
+        let mut arrivals: Vec<(EventTime, Tick)> = Vec::with_capacity(prints.len());
+        for (print, seq) in prints.iter().zip(1..) {
             let mut tick = Tick {
-                ts_event,
-                seq: i + 1,
-                price: Price(cents[symbol] * (Price::SCALE / 100)),
+                ts_event: print.ts_event,
+                seq,
+                price: print.quoted.price,
                 ref_seq: 0,
-                size: if random.below(3) == 0 { 100 } else { 1 + random.below(300) as u32 },
-                symbol: ids[symbol],
+                size: print.size,
+                symbol,
                 ask_size: 0,
                 watermark_lead_ms: 0,
                 recv_lag: Tick::NOT_RECEIVED,
                 venue: Venue::default(),
                 kind: Kind::Trade,
             };
-            // A cancel or correction speaks of one of its symbol's recent prints.
+            // A cancel or correction takes the place of a print, and speaks of one of its symbol's recent ones.
             let said = random.below(10_000);
-            let recent = &mut recent[symbol];
-            if said < CANCELS + CORRECTIONS && !recent.is_empty() {
-                tick.kind = if said < CANCELS { Kind::Cancel } else { Kind::Correct };
-                tick.ref_seq = recent[random.below(recent.len() as u64) as usize];
-            } else {
-                if recent.len() == RECENT {
-                    recent.pop_front();
+            if said < CANCELS + CORRECTIONS && seq > 1 {
+                let before = &arrivals[..arrivals.len() - random.below((seq - 1).min(RECENT)) as usize];
+                if let Some((_, print)) = before.iter().rev().find(|(_, tick)| tick.kind == Kind::Trade) {
+                    tick.kind = if said < CANCELS { Kind::Cancel } else { Kind::Correct };
+                    tick.ref_seq = print.seq;
                 }
-                recent.push_back(tick.seq);
+                if tick.kind == Kind::Cancel {
+                    (tick.price, tick.size) = (Price(0), 0);
+                }
             }
             // A delay within half the disorder keeps a print on time; beyond it, it is late.
             let delay = match random.below(10_000) {
@@ -81,30 +131,35 @@ impl Market {
                 LATE..DELAYED => random.below((rules.disorder / 2).max(1) as u64),
                 _ => 0,
             };
-            arrivals.push((ts_event.saturating_add_unsigned(delay), tick));
+            arrivals.push((tick.ts_event.saturating_add_unsigned(delay), tick));
         }
-        arrivals.sort_by_key(|(arrival, tick)| (*arrival, tick.seq));
-        let mut clock = EventTime::MIN;
-        arrivals.iter_mut().for_each(|(_, tick)| {
-            clock = clock.max(tick.ts_event);
-            tick.set_watermark(clock.saturating_sub(rules.disorder));
-        });
-        arrivals.into_iter().map(|(_, tick)| tick).collect()
+        arrivals
     }
 }
 
-/// Picks symbols by Zipf's law with exponent 1.
-struct Busyness(Vec<f64>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Busyness {
-    fn new(symbols: u32) -> Self {
-        let mut sum = 0.0;
-        Busyness((1..=symbols).map(|rank| (sum += 1.0 / f64::from(rank), sum).1).collect())
+    #[test]
+    fn a_market_has_as_many_ticks_as_its_rate_and_length_say() {
+        let rules = PartitionRules { disorder: 100_000_000, max_jump: 0 };
+        for (symbols, ticks) in [(1, 1), (3, 2), (500, 20_000), (5_000, 777)] {
+            let market = Market { seed: 42, symbols, per_second: 10_000.0, ticks };
+            let names = Names::default();
+            let tape = market.tape(&names, rules);
+            assert_eq!((tape.len() as u64, names.len() as u32), (ticks, symbols));
+            let length = (ticks as f64 / 10_000.0 * 1e9) as i64;
+            assert!(tape.iter().all(|tick| (OPEN..OPEN + length).contains(&tick.ts_event)));
+            assert_eq!(market.tape(&Names::default(), rules), tape);
+        }
     }
 
-    fn pick(&self, random: &mut Random) -> usize {
-        let total = self.0.last().copied().unwrap_or(0.0);
-        let at = random.fraction() * total;
-        self.0.partition_point(|sum| *sum <= at).min(self.0.len() - 1)
+    #[test]
+    fn the_nth_symbol_is_a_nth_as_busy_as_the_first() {
+        let market = Market { seed: 1, symbols: 100, per_second: 10_000.0, ticks: 50_000 };
+        let tape = market.tape(&Names::default(), PartitionRules { disorder: 0, max_jump: 0 });
+        let count = |n: u32| tape.iter().filter(|tick| tick.symbol.0 == n).count();
+        assert!(count(0).abs_diff(10 * count(9)) < 20, "{} {}", count(0), count(9));
     }
 }

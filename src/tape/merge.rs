@@ -1,11 +1,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::controls::{Faults, Faulty, Selection, Shortened, Silences, Struck};
 use super::leaf::{Leaf, Placed};
 use super::pace::Timetable;
 use crate::error::Result;
+use crate::lateness::Sessions;
 use crate::tick::Tick;
-use crate::time::EventTime;
+use crate::time::{EventTime, SECOND};
 
 /// Of more partitions than this, those whose time has not come are closed again.
 const OPEN_AT_ONCE: usize = 64;
@@ -48,7 +50,28 @@ pub struct Merge {
     index: u64,
     limit: u64,
     ends_at: u64,
+    selection: Selection,
+    silences: Option<Shortened>,
+    faulty: Option<Faulty>,
+    again: Option<Again>,
+    /// The next record, where it was looked for already.
+    ready: Option<Placed>,
 }
+
+/// Opens the tape's partitions once more.
+type Open = Box<dyn FnMut() -> Result<Vec<Leaf>> + Send>;
+
+/// A tape that is played over and over.
+struct Again {
+    open: Open,
+    sessions: Sessions,
+    /// The clocks of the first and the last record of a pass.
+    span: Option<(EventTime, EventTime)>,
+    /// How much later this pass is than the first one.
+    shift: i64,
+}
+
+const DAY: i64 = 86_400 * SECOND;
 
 impl Merge {
     /// A merge of `leaves` that ends after `limit` records, and before the first that is due
@@ -56,16 +79,63 @@ impl Merge {
     pub fn new(leaves: Vec<Leaf>, limit: u64, ends_at: u64) -> Self {
         let heads = leaves.iter().map(|_| None).collect();
         let order = BinaryHeap::new();
-        Merge { leaves, heads, order, primed: false, positions: Positions::default(), index: 0, limit, ends_at }
+        Merge {
+            leaves,
+            heads,
+            order,
+            primed: false,
+            positions: Positions::default(),
+            index: 0,
+            limit,
+            ends_at,
+            selection: Selection::default(),
+            silences: None,
+            faulty: None,
+            again: None,
+            ready: None,
+        }
     }
 
-    /// The event time that the merged tape begins with, or `None` if it is empty.
+    /// The same of a part of the tape.
+    pub fn select(mut self, selection: Selection) -> Self {
+        self.selection = selection;
+        self
+    }
+
+    /// The same with the tape's silences shortened in the schedule.
+    pub fn silences(mut self, silences: Silences) -> Self {
+        self.silences = Some(Shortened::new(silences));
+        self
+    }
+
+    /// The same with faults.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faulty = (faults != Faults::default()).then(|| Faulty::new(faults));
+        self
+    }
+
+    /// The same over and over: each pass is later by as many days as the first one has from its first session to its
+    /// last; `open` opens the partitions for the next pass.
+    pub fn again(mut self, sessions: Sessions, open: Open) -> Self {
+        self.again = Some(Again { open, sessions, span: None, shift: 0 });
+        self
+    }
+
+    /// How many records the faults have struck.
+    pub fn struck(&self) -> Struck {
+        self.faulty.as_ref().map(|faulty| faulty.struck).unwrap_or_default()
+    }
+
+    /// The event time that the merged tape, or its selected part, begins with, or `None` if it is empty.
     ///
     /// # Errors
     /// When an input cannot be read.
     pub fn first(&mut self) -> Result<Option<EventTime>> {
         self.prime()?;
-        Ok(self.order.peek().map(|Reverse((clock, _))| *clock))
+        if self.ready.is_none() {
+            self.ready = self.faultless_or_not()?;
+        }
+        Ok(self.ready.as_ref().map(|placed| placed.clock))
     }
 
     /// Whether the next record, or the end, is here already. A merge of several partitions needs the head of each.
@@ -92,6 +162,76 @@ impl Merge {
         if self.index == self.limit {
             return Ok(None);
         }
+        let placed = match self.ready.take() {
+            Some(placed) => Some(placed),
+            None => self.faultless_or_not()?,
+        };
+        let Some(placed) = placed else { return Ok(None) };
+        let clock = self.silences.as_mut().map_or(placed.clock, |silences| silences.place(placed.clock));
+        let mut due = timetable.due(clock);
+        if let (Some(faulty), Some(due)) = (&mut self.faulty, &mut due) {
+            *due = faulty.jittered(*due, &placed);
+        }
+        if due.is_some_and(|due| due >= self.ends_at) {
+            self.limit = self.index;
+            return Ok(None);
+        }
+        self.index += 1;
+        Ok(Some(Due { placed, due }))
+    }
+
+    /// The next record after faults, if there are any.
+    fn faultless_or_not(&mut self) -> Result<Option<Placed>> {
+        if self.faulty.is_none() {
+            return self.selected();
+        }
+        loop {
+            if let Some(placed) = self.faulty.as_mut().and_then(Faulty::pop) {
+                return Ok(Some(placed));
+            }
+            let next = self.selected()?;
+            let Some(faulty) = &mut self.faulty else { return Ok(next) };
+            match next {
+                Some(placed) => faulty.push(placed),
+                None => {
+                    faulty.end();
+                    return Ok(faulty.pop());
+                }
+            }
+        }
+    }
+
+    /// The next record of the selected part, in this pass or the next.
+    fn selected(&mut self) -> Result<Option<Placed>> {
+        loop {
+            let next = self.numbered()?.filter(|placed| !self.selection.is_over(placed.clock));
+            let Some(mut placed) = next else {
+                // A pass of nothing is not played again.
+                let Some(again) = self.again.as_mut().filter(|again| again.span.is_some()) else { return Ok(None) };
+                let Some((first, last)) = again.span.take() else { return Ok(None) };
+                let (first, last) = (again.sessions.of(first).0, again.sessions.of(last).1);
+                // Days of 23 and 25 hours make no difference to how many there are.
+                again.shift += (last - first + DAY / 2) / DAY * DAY;
+                self.leaves = (again.open)()?;
+                self.heads = self.leaves.iter().map(|_| None).collect();
+                (self.primed, self.order) = (false, BinaryHeap::new());
+                continue;
+            };
+            if !self.selection.has(&placed) {
+                continue;
+            }
+            if let Some(again) = &mut self.again {
+                again.span = Some((again.span.map_or(placed.clock, |(first, _)| first), placed.clock));
+                placed.clock += again.shift;
+                placed.record.tick.ts_event += again.shift;
+                placed.record.ts_recv = placed.record.ts_recv.map(|ts_recv| ts_recv + again.shift);
+            }
+            return Ok(Some(placed));
+        }
+    }
+
+    /// The next record with its sequence number.
+    fn numbered(&mut self) -> Result<Option<Placed>> {
         // A single partition needs no look ahead, which a live one could not give.
         let placed = if self.leaves.len() == 1 && !self.primed {
             self.leaves[0].next_record()?
@@ -100,14 +240,8 @@ impl Merge {
             self.pop()?
         };
         let Some(mut placed) = placed else { return Ok(None) };
-        let due = timetable.due(placed.clock);
-        if due.is_some_and(|due| due >= self.ends_at) {
-            self.limit = self.index;
-            return Ok(None);
-        }
-        self.index += 1;
         self.positions.number(&mut placed.record.tick, placed.record.has_seq);
-        Ok(Some(Due { placed, due }))
+        Ok(Some(placed))
     }
 
     fn prime(&mut self) -> Result<()> {
@@ -136,5 +270,102 @@ impl Merge {
             self.order.push(Reverse((head.clock, leaf)));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::sync::Arc;
+
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    use super::super::format::{Columns, Decoder, Format};
+    use super::super::{Pace, PartitionRules, Rejects};
+    use super::*;
+    use crate::tick::{Names, Symbol};
+
+    /// Partitions of these event times, in hours; a record's price tells its partition and its place in it.
+    fn leaves(partitions: &[Vec<i64>], symbols: &Arc<Names>) -> Vec<Leaf> {
+        let leaf = |(p, hours): (usize, &Vec<i64>)| {
+            let lines =
+                hours.iter().enumerate().map(|(i, hour)| format!("{},S{},{},1\n", hour * HOUR, i % 2, price(p, i)));
+            let text = "ts_event,symbol,price,size\n".to_owned() + &lines.collect::<String>();
+            let columns = Columns::new(&[], TimeZone::UTC, symbols.clone(), Arc::default());
+            let rules = PartitionRules { disorder: 0, max_jump: i64::MAX };
+            let decoder = Decoder::new(Some(Format::Csv), columns);
+            Leaf::pipe("test", Box::new(Cursor::new(text.into_bytes())), decoder, rules, Rejects::default())
+        };
+        partitions.iter().enumerate().map(leaf).collect()
+    }
+
+    fn price(partition: usize, place: usize) -> usize {
+        1 + partition * 1000 + place
+    }
+
+    const HOUR: i64 = 3_600 * SECOND;
+
+    proptest! {
+        #[test]
+        fn a_part_of_a_merged_tape_over_and_over_is_that_part_of_all_records_by_time(
+            partitions in prop::collection::vec(prop::collection::vec(0i64..100, 0..30), 1..5),
+            (start, end) in (prop::option::of(0i64..100), prop::option::of(0i64..100)),
+            only_first: bool,
+            most in prop::option::of(1i64..40),
+        ) {
+            let symbols = Arc::new(Names::default());
+            let first = Symbol(symbols.intern("S0"));
+            // All records by the clocks of their partitions, ties by partition.
+            let mut expected = Vec::new();
+            for (p, hours) in partitions.iter().enumerate() {
+                let mut clock = 0;
+                for (i, hour) in hours.iter().enumerate() {
+                    clock = clock.max(*hour);
+                    expected.push((clock, p, i, *hour));
+                }
+            }
+            expected.sort_unstable();
+            expected.retain(|(clock, _, i, _)| {
+                start.is_none_or(|start| *clock >= start) && end.is_none_or(|end| *clock < end) && (!only_first || i % 2 == 0)
+            });
+            let days = match (expected.first(), expected.last()) {
+                (Some(first), Some(last)) => last.0 / 24 - first.0 / 24 + 1,
+                _ => 0,
+            };
+            let passes = (0..3).flat_map(|pass| expected.iter().map(move |record| (record, pass * days * 24)));
+            let passes: Vec<_> = passes.collect();
+            let (mut now, mut last) = (0, None::<i64>);
+            let expected: Vec<(i64, i64, i64, u64)> = passes
+                .iter()
+                .map(|((clock, p, i, hour), shift)| {
+                    let clock = clock + shift;
+                    now += last.map_or(0, |last: i64| (clock - last).min(most.unwrap_or(i64::MAX)));
+                    last = Some(clock);
+                    (clock * HOUR, (hour + shift) * HOUR, price(*p, *i) as i64, (now * HOUR) as u64)
+                })
+                .collect();
+
+            let selection = Selection {
+                start: start.map(|hour| hour * HOUR),
+                end: end.map(|hour| hour * HOUR),
+                symbols: only_first.then(|| [first].into()),
+            };
+            let mut merge = Merge::new(leaves(&partitions, &symbols), expected.len() as u64, u64::MAX)
+                .select(selection)
+                .silences(most.map_or(Silences::Preserve, |most| Silences::Compress(most * HOUR)))
+                .again(Sessions::new(TimeZone::UTC), {
+                    let (partitions, symbols) = (partitions.clone(), symbols.clone());
+                    Box::new(move || Ok(leaves(&partitions, &symbols)))
+                });
+            let origin = merge.first().unwrap().unwrap_or(0);
+            let mut timetable = Pace::Speed { origin, speed: 1.0 }.timetable();
+            let mut played = Vec::new();
+            while let Some(Due { placed, due }) = merge.next(&mut timetable).unwrap() {
+                let tick = placed.record.tick;
+                played.push((placed.clock, tick.ts_event, tick.price.0 / 1_000_000_000, due.unwrap()));
+            }
+            prop_assert_eq!(played, expected);
+        }
     }
 }

@@ -1,16 +1,24 @@
 //! What a recorded or generated day is: its formats, the order of its ticks, and its schedule.
 
+mod controls;
+pub mod convert;
 pub mod course;
+mod folder;
 pub mod format;
+pub mod generate;
+pub mod inspect;
 mod leaf;
 mod market;
 mod merge;
 mod pace;
 mod random;
 mod rejects;
+mod sequence;
 
+pub use controls::{Faults, Part, Selection, Silences, Struck};
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
 pub use merge::{Due, Merge, Positions};
 pub use pace::{Burst, Gaps, Pace, Timetable};
 pub use rejects::Rejects;
+pub use sequence::Sequence;

@@ -43,15 +43,21 @@ impl Done {
 
 /// `ohlcv` with these arguments, no settings in its environment, and an empty standard input.
 pub fn ohlcv(args: &[&str]) -> Command {
-    program(env!("CARGO_BIN_EXE_ohlcv"), args)
+    at(env!("CARGO_BIN_EXE_ohlcv"), args)
+}
+
+/// `latest`, likewise.
+pub fn latest(args: &[&str]) -> Command {
+    at(env!("CARGO_BIN_EXE_latest"), args)
 }
 
 /// `movers`, likewise.
 pub fn movers(args: &[&str]) -> Command {
-    program(env!("CARGO_BIN_EXE_movers"), args)
+    at(env!("CARGO_BIN_EXE_movers"), args)
 }
 
-fn program(path: &str, args: &[&str]) -> Command {
+/// The program at a path, likewise.
+pub fn at(path: &str, args: &[&str]) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TAPEFLOW__")) {
         command.env_remove(name);

@@ -223,12 +223,20 @@ function time() {
   const cells = shown();
   const all = cells.flatMap((cell) => cell.time);
   const x = linearScale(all.map((point) => point[0]), seconds, "since the schedule's beginning");
-  const y = logScale(all.flatMap((point) => [point[1], point[2]]), span, "p99, and thin p50");
+  const chosen = latencies(cells.flatMap((cell) => cell.decisions));
+  const title = "p99, and thin p50" + (chosen.length ? "; crosses: waits that controllers chose" : "");
+  const y = logScale([...all.flatMap((point) => [point[1], point[2]]), ...chosen.filter((nanos) => nanos > 1)], span, title);
   const chart = frame("time", x, y);
   for (const cell of cells) {
     const of = (column) => cell.time.map((point) => [point[0], point[column]]);
     chart.line(of(1), colour(cell), { pattern: dash(cell), wide: 0.8 });
     chart.line(of(2), colour(cell), { pattern: dash(cell), dots: true, end: number(cell) });
+    for (const [at, delay] of cell.decisions) {
+      const [a, b] = [chart.px(at), chart.py(delay)];
+      [chart.g.strokeStyle, chart.g.lineWidth] = [colour(cell), 1];
+      chart.rule([a - 3, b - 3], [a + 3, b + 3]);
+      chart.rule([a - 3, b + 3], [a + 3, b - 3]);
+    }
   }
 }
 
@@ -277,8 +285,23 @@ function closes() {
   }
 }
 
+function cost() {
+  const points = data.costs.flatMap((law) => law.points);
+  const x = logScale([1, ...points.map((point) => point[0])], (value) => value.toLocaleString("en"), "ticks in a batch");
+  const y = logScale(points.length ? latencies(points) : [1000], span, "median cost; line: a + b n");
+  const chart = frame("cost", x, y);
+  data.costs.forEach((law, at) => {
+    const stroke = css("--line" + (at % 8));
+    const least = law.points[0][0];
+    const steps = Math.log2(law.points[law.points.length - 1][0] / least);
+    const sizes = Array.from({ length: 41 }, (_, n) => least * 2 ** (steps * n / 40));
+    chart.line(sizes.map((n) => [n, law.batch + law.tick * n]), stroke, { wide: 1 });
+    law.points.forEach(([n, nanos]) => chart.dot(n, nanos, stroke, 3.5));
+  });
+}
+
 function draw() {
-  [percentiles, ccdf, heat, price, time, slowest, closes].forEach((chart) => chart());
+  [percentiles, ccdf, heat, price, time, slowest, closes, cost].forEach((chart) => chart());
   document.documentElement.dataset.requests = performance.getEntriesByType("resource").length;
   document.documentElement.dataset.drawn = "true";
 }

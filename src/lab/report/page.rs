@@ -6,10 +6,11 @@ use super::saved::{Cell, Saved, Sweep, letter};
 use super::tables::{Table, table};
 use super::words::{arrivals, caption, contract, repeats, verdict};
 use crate::error::{Error, Result};
+use crate::lab::CostLaw;
 use crate::report::span;
 
 /// The charts, each with what stands above it.
-const CHARTS: [(&str, &str); 7] = [
+const CHARTS: [(&str, &str); 8] = [
     ("price", "What p99 costs"),
     ("percentiles", "Latency by percentile"),
     ("ccdf", "How many ticks take longer"),
@@ -17,6 +18,7 @@ const CHARTS: [(&str, &str); 7] = [
     ("time", "Latency over time"),
     ("slowest", "Where p99 goes: the slowest hundredth of the ticks"),
     ("closes", "Window close: first and last rows"),
+    ("cost", "What a batch costs, and the law a + b n"),
 ];
 
 /// So many cells are shown at first.
@@ -32,6 +34,8 @@ struct Data {
     /// Of each front, its cells by what they cost.
     fronts: Vec<Vec<usize>>,
     heat: Vec<Panel>,
+    /// Of each sweep whose batches differ in size.
+    costs: Vec<Cost>,
     has_cores: bool,
 }
 
@@ -49,9 +53,20 @@ struct Line {
     curve: Vec<(f64, u64)>,
     /// Seconds from the schedule's beginning to the middle of an interval, p50, p99.
     time: Vec<(f64, u64, u64)>,
+    /// Seconds from the schedule's beginning, and the wait that a controller chose then.
+    decisions: Vec<(f64, u64)>,
     slowest: Vec<f64>,
     /// Seconds of event time from the first window end, latency of the first and of the last rows.
     closes: Vec<(f64, u64, u64)>,
+}
+
+/// What batches cost, in nanoseconds: so much for itself and so much for each tick, by the law, and sizes and their median
+/// costs, as measured.
+#[derive(Serialize)]
+struct Cost {
+    batch: f64,
+    tick: f64,
+    points: Vec<(f64, f64)>,
 }
 
 /// A heat map of p99 by two of the settings that vary.
@@ -204,8 +219,14 @@ fn data(saved: &Saved) -> Data {
         noise_p99: saved.sweeps.iter().map(|sweep| sweep.machine.value_at_quantile(0.99)).collect(),
         fronts: saved.fronts().iter().map(numbers).collect(),
         heat: (0..saved.sweeps.len()).flat_map(|at| panels(saved, at)).collect(),
+        costs: saved.sweeps.iter().filter_map(|sweep| sweep.manifest.cost_law.as_ref()).map(cost).collect(),
         has_cores,
     }
+}
+
+fn cost(law: &CostLaw) -> Cost {
+    let points = law.points.iter().map(|point| (point.ticks, point.nanos)).collect();
+    Cost { batch: law.batch, tick: law.tick, points }
 }
 
 fn line(cell: &Cell, has_cores: bool) -> Line {
@@ -223,6 +244,7 @@ fn line(cell: &Cell, has_cores: bool) -> Line {
         high: it.p99_range.1,
         curve: curve(&cell.ticks),
         time: measured.map(|at| (at.second as f64 + at.nanos as f64 / 2e9, at.p50, at.p99)).collect(),
+        decisions: cell.decisions.iter().map(|it| (it.at as f64 / 1e9, it.delay.max(1))).collect(),
         slowest: slowest.into_iter().flatten().collect(),
         closes: cell.closes.iter().map(|it| ((it.end_ms - first_end) as f64 / 1e3, it.first, it.last)).collect(),
     }

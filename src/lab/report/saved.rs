@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::{Doing as _, Error, Result};
 use crate::lab::files::cell_file;
 use crate::lab::machine::Machine;
-use crate::lab::{Second, Summary};
+use crate::lab::{Chosen, CostLaw, Second, Summary};
 use crate::latency::{Boundary, Slowest, histogram};
 use crate::report::read_log;
 
@@ -29,6 +29,8 @@ pub struct Manifest {
     pub labels: Vec<String>,
     pub complete: bool,
     pub disagreement: Option<String>,
+    /// What batches cost in all runs together.
+    pub cost_law: Option<CostLaw>,
     pub settings: Value,
 }
 
@@ -53,6 +55,8 @@ struct SavedCell {
 #[derive(Clone, Default, Deserialize)]
 struct SavedRun {
     timeline: Vec<Second>,
+    #[serde(default)]
+    decisions: Vec<Chosen>,
     slowest: Slowest,
     closes: Vec<Boundary>,
 }
@@ -72,6 +76,7 @@ pub struct Cell {
     pub star: bool,
     /// Of the run that stands for the cell: the one in the middle by p99.
     pub timeline: Vec<Second>,
+    pub decisions: Vec<Chosen>,
     pub slowest: Slowest,
     pub closes: Vec<Boundary>,
     pub ticks: Histogram<u64>,
@@ -83,6 +88,12 @@ impl Cell {
     /// Ticks a second that it is offered.
     pub fn rate(&self) -> u64 {
         self.summary.offered.round() as u64
+    }
+
+    /// The waits that its controllers chose in a span of the run, in nanoseconds: the shortest and the longest.
+    pub fn chosen(&self, from: u64, to: u64) -> Option<(u64, u64)> {
+        let chosen = || self.decisions.iter().filter(|it| (from..to).contains(&it.at)).map(|it| it.delay);
+        chosen().min().zip(chosen().max())
     }
 
     /// What it costs: cores in use, or where the system does not tell, ticks a second applied.
@@ -150,6 +161,7 @@ impl Saved {
                 pareto: cell.pareto,
                 star: cell.star,
                 timeline: traces.timeline,
+                decisions: traces.decisions,
                 slowest: traces.slowest,
                 closes: traces.closes,
                 ticks: of("tick").unwrap_or_else(histogram),

@@ -21,6 +21,7 @@ pub fn table(saved: &Saved, chart: &str) -> Table {
         "time" => time(saved),
         "slowest" => slowest(saved),
         "closes" => closes(saved),
+        "cost" => cost(saved),
         _ => cells(saved),
     }
 }
@@ -105,12 +106,17 @@ fn time(saved: &Saved) -> Table {
             let latency = |nanos| if it.measured == 0 { "warm-up".to_owned() } else { span(nanos) };
             let rate = |ticks: u64| count((ticks as f64 / (it.nanos.max(1) as f64 / 1e9)).round() as u64);
             let ticks = vec![rate(it.offered), rate(it.applied), count(it.backlog), format!("{:.1}", it.mean_batch)];
+            let second = it.second * 1_000_000_000;
+            let wait = cell.chosen(second, second + it.nanos).map_or_else(String::new, |(least, most)| {
+                if least == most { span(least) } else { format!("{}..{}", span(least), span(most)) }
+            });
             let name = vec![named(cell), it.second.to_string()];
-            name.into_iter().chain(ticks).chain([it.p50, it.p99, it.max].map(latency)).collect()
+            name.into_iter().chain(ticks).chain([it.p50, it.p99, it.max].map(latency)).chain([wait]).collect()
         };
         cell.timeline.iter().map(row).collect()
     };
-    let heads = ["cell", "second", "offered/s", "applied/s", "backlog", "mean batch", "p50", "p99", "max"];
+    let heads =
+        ["cell", "second", "offered/s", "applied/s", "backlog", "mean batch", "p50", "p99", "max", "waits chosen"];
     Table::new(&heads, saved.cells.iter().flat_map(second).collect())
 }
 
@@ -130,6 +136,22 @@ fn slowest(saved: &Saved) -> Table {
         ]
     });
     Table::new(&["cell", "ticks", "from", "source", "batch", "operators"], rows)
+}
+
+fn cost(saved: &Saved) -> Table {
+    let laws =
+        saved.sweeps.iter().filter_map(|sweep| Some((&sweep.manifest.pipeline, sweep.manifest.cost_law.as_ref()?)));
+    let row = |pipeline: &String, point: &crate::lab::CostPoint| {
+        vec![
+            pipeline.clone(),
+            format!("{:.1}", point.ticks),
+            count(point.batches),
+            span(point.nanos.round() as u64),
+            format!("{:+.0}%", 100.0 * point.residual),
+        ]
+    };
+    let rows = laws.flat_map(|(pipeline, law)| law.points.iter().map(|point| row(pipeline, point)).collect::<Vec<_>>());
+    Table::new(&["pipeline", "ticks in a batch", "batches", "median cost", "off the law"], rows.collect())
 }
 
 fn closes(saved: &Saved) -> Table {

@@ -153,7 +153,11 @@ pub fn caption(saved: &Saved, chart: &str) -> String {
                 some => format!("at most {} ticks wait", count(some)),
             };
             let p99s = if least == most { span(least) } else { format!("between {} and {}", span(least), span(most)) };
-            format!("Second by second, the p99 of {name} is {p99s}; at a second's end {waiting}.")
+            let decided = chosen.chosen(0, u64::MAX).map_or_else(String::new, |(least, most)| {
+                let (times, least, most) = (count(chosen.decisions.len() as u64), span(least), span(most));
+                format!(" Its controllers chose {times} times how long batches wait, from {least} to {most} (crosses).")
+            });
+            format!("Second by second, the p99 of {name} is {p99s}; at a second's end {waiting}.{decided}")
         }
         "slowest" => {
             let share = |stage| format!("{:.0}%", 100.0 * chosen.slowest.share(stage).unwrap_or(0.0));
@@ -166,6 +170,17 @@ pub fn caption(saved: &Saved, chart: &str) -> String {
                 share("operators")
             )
         }
+        "cost" => {
+            let law = |sweep: &Sweep| {
+                sweep.manifest.cost_law.as_ref().map(|law| format!("{}: {law}.", sweep.manifest.pipeline))
+            };
+            let laws: Vec<String> = saved.sweeps.iter().filter_map(law).collect();
+            if laws.is_empty() {
+                "Batches are all of a size, so nothing can be told of a law of their cost.".into()
+            } else {
+                laws.join(" ")
+            }
+        }
         _ => format!(
             "Half of the windows of {name} had their first rows out {} after they were due, and their last {}.",
             span(chosen.first_rows.value_at_quantile(0.5)),
@@ -177,8 +192,8 @@ pub fn caption(saved: &Saved, chart: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::Summary;
     use crate::lab::machine::Machine;
+    use crate::lab::{Chosen, Summary};
     use crate::latency::{Slowest, histogram};
     use serde_json::json;
 
@@ -196,6 +211,7 @@ mod tests {
             pareto: true,
             star: false,
             timeline: Vec::new(),
+            decisions: Vec::new(),
             slowest: Slowest { ticks: 1, at_least: 100, source: 3, batch: 0, operators: 1 },
             closes: Vec::new(),
             ticks: histogram(),
@@ -242,9 +258,12 @@ mod tests {
         saved.cells[0].summary.noisy = true;
         saved.cells[1].summary = Summary { censored: true, sustainable: false, ..saved.cells[1].summary.clone() };
         let warnings = verdict(&saved, 0).1.join("\n");
-        for words in
-            ["different results: batch=1: digest b", "interrupted", "Censored", "latencies are too low: batch=1."]
-        {
+        for words in [
+            "different results: batch=1: digest b",
+            "interrupted",
+            "Censored",
+            "latencies are at least these: batch=1.",
+        ] {
             assert!(warnings.contains(words), "{warnings}");
         }
         assert!(warnings.contains("passed 1 ms: batch=0.") && !warnings.contains("Not sustained"), "{warnings}");
@@ -252,9 +271,12 @@ mod tests {
 
     #[test]
     fn sentences_under_charts_speak_of_the_cell_that_was_chosen() {
-        let saved = saved(None);
+        let mut saved = saved(None);
         assert!(caption(&saved, "percentiles").contains("takes from 1.00 us (batch=0) to 4.00 us (batch=1);"));
         assert!(caption(&saved, "slowest").contains("of batch=0, from 100 ns up, spent 75% of that time due and not"));
+        assert!(!caption(&saved, "time").contains("controllers"));
+        saved.cells[0].decisions = [7_000, 3_000].map(|delay| Chosen { at: 1, worker: 0, delay }).to_vec();
+        assert!(caption(&saved, "time").contains("chose 2 times how long batches wait, from 3.00 us to 7.00 us"));
         assert_eq!(arrivals(&saved.sweeps[0]), "constant");
         assert!(contract(&saved.sweeps[0]).contains("in the first 5.00 ms of a run"));
     }

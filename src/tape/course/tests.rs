@@ -1,5 +1,8 @@
 use std::collections::BTreeMap;
 
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 
 type Tree = BTreeMap<PathBuf, Vec<u8>>;

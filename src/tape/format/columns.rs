@@ -76,6 +76,8 @@ pub struct Columns {
     /// Whether each symbol's ticks have sequence numbers, once one was read.
     numbered: Vec<Option<bool>>,
     only_paths_symbol: bool,
+    /// The header has columns of quotes and none of trades.
+    only_quotes: bool,
     pub(super) fields: Fields,
 }
 
@@ -103,6 +105,7 @@ impl Columns {
             naming: None,
             numbered: Vec::new(),
             only_paths_symbol: false,
+            only_quotes: false,
             fields: Fields::default(),
         }
     }
@@ -154,13 +157,18 @@ impl Columns {
     /// Checks that a header, or a first object, has what a tick or a bar needs.
     pub(super) fn check(&mut self, has: impl Fn(usize) -> bool, found: &str) -> Result<(), String> {
         let bar = (OPEN..OPEN + 4).all(&has) && !has(PRICE);
-        let needed: &[usize] = if bar { &[TS_EVENT] } else { &[TS_EVENT, SYMBOL, PRICE, SIZE] };
+        self.only_quotes = !has(PRICE) && (has(BID) || has(ASK));
+        let needed: &[usize] = match bar {
+            true => &[TS_EVENT],
+            false if self.only_quotes => &[TS_EVENT, SYMBOL],
+            false => &[TS_EVENT, SYMBOL, PRICE, SIZE],
+        };
         let missing: Vec<&str> = needed.iter().filter(|c| !has(**c)).map(|c| self.their_name(*c)).collect();
         if !missing.is_empty() {
             let found = super::quotable(found);
             return Err(format!(
-                "the columns are `{found}`: `{}` is missing. Ticks need ts_event, symbol, price and size; bars need \
-                 timestamp, open, high, low and close; [source.columns], or replay's --column, maps other names",
+                "the columns are `{found}`: `{}` is missing. Ticks need ts_event, symbol, price and size; quotes \
+                 need ts_event, symbol, bid and ask; bars need timestamp, open, high, low and close; [source.columns], or replay's --column, maps other names",
                 missing.join("`, `")
             ));
         }
@@ -176,7 +184,9 @@ impl Columns {
         let has: [bool; COLUMNS.len()] = std::array::from_fn(|column| {
             self.fields.has(column) || (!needs_price && (column == PRICE || column == SIZE))
         });
-        self.check(|column| has[column], &found)
+        let checked = self.check(|column| has[column], &found);
+        self.only_quotes = false;
+        checked
     }
 
     /// Reads the record, or the four of a bar, out of the slots.
@@ -267,8 +277,11 @@ impl Columns {
         Ok(())
     }
 
+    /// What the line says it is. One that does not is a quote if it has a bid or an ask, and no price.
     fn kind(&self, line: &[u8]) -> Result<Kind, String> {
+        let is_quote = || self.only_quotes || self.fields.has(BID) || self.fields.has(ASK);
         match self.fields.get(ACTION, line) {
+            b"" if !self.fields.has(PRICE) && is_quote() => Ok(Kind::Quote),
             b"" | b"trade" | b"new" | b"T" => Ok(Kind::Trade),
             b"cancel" | b"X" => Ok(Kind::Cancel),
             b"correct" | b"C" => Ok(Kind::Correct),

@@ -28,17 +28,24 @@ pub const FEED_COLUMNS: [&str; 16] = [
 pub struct Encoder {
     encoding: Encoding,
     texts: Texts,
+    /// How many of [`FEED_COLUMNS`] are left out at the beginning.
+    skipped: usize,
 }
 
 impl Encoder {
-    /// An encoder of records whose symbols and venues are in these tables.
+    /// An encoder of a feed, whose records say when they were due. Symbols and venues are in these tables.
     pub fn new(encoding: Encoding, symbols: Arc<Names>, venues: Arc<Names>) -> Self {
-        Encoder { encoding, texts: Texts::new(symbols, venues) }
+        Encoder { encoding, texts: Texts::new(symbols, venues), skipped: 0 }
+    }
+
+    /// An encoder of a tape, which has no due times.
+    pub fn of_tape(encoding: Encoding, symbols: Arc<Names>, venues: Arc<Names>) -> Self {
+        Encoder { skipped: 1, ..Encoder::new(encoding, symbols, venues) }
     }
 
     /// The header line, empty where the encoding has none.
     pub fn header(&self) -> String {
-        self.encoding.header(&FEED_COLUMNS)
+        self.encoding.header(&FEED_COLUMNS[self.skipped..])
     }
 
     /// Appends the record's line to `out`. What the record does not have is empty in CSV, and left out in JSON.
@@ -77,7 +84,7 @@ impl Encoder {
         ];
         let (encoding, jsonl) = (self.encoding, self.encoding == Encoding::Jsonl);
         let mut is_first = true;
-        for (column, field) in FEED_COLUMNS.iter().zip(&fields) {
+        for (column, field) in FEED_COLUMNS.iter().zip(&fields).skip(self.skipped) {
             if jsonl && field.is_none() {
                 continue;
             }

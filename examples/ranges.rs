@@ -1,0 +1,122 @@
+//! ranges: how far each symbol's price ranged in each window.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use serde::Deserialize;
+use tapeflow::aggregate::{Aggregate, Print, Value};
+use tapeflow::config::{Count, Layers, Settings};
+use tapeflow::operators::Summary;
+use tapeflow::oracle::Corrected;
+use tapeflow::row::Field;
+use tapeflow::tick::Price;
+use tapeflow::window::Tumbling;
+
+/// The highest and the lowest price of some prints, and how many they are.
+#[derive(Clone, Default)]
+struct HighLow {
+    bounds: Option<(Price, Price)>,
+    trades: u64,
+}
+
+impl Aggregate for HighLow {
+    type Value = Range;
+
+    fn add(&mut self, print: &Print) {
+        let (low, high) = self.bounds.unwrap_or((print.price, print.price));
+        self.bounds = Some((low.min(print.price), high.max(print.price)));
+        self.trades += 1;
+    }
+
+    fn remove(&mut self, print: &Print) -> bool {
+        // Without an extreme, nobody knows the next one: say so, and the window is summed up again.
+        let is_inside = self.bounds.is_some_and(|(low, high)| low < print.price && print.price < high);
+        self.trades -= u64::from(is_inside);
+        is_inside
+    }
+
+    fn combine(&mut self, other: &Self) {
+        if let Some((low, high)) = other.bounds {
+            let (lowest, highest) = self.bounds.unwrap_or((low, high));
+            self.bounds = Some((lowest.min(low), highest.max(high)));
+        }
+        self.trades += other.trades;
+    }
+
+    fn lower(&self) -> Option<Range> {
+        let (low, high) = self.bounds?;
+        Some(Range { low, high, trades: self.trades })
+    }
+}
+
+/// What a window comes to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Range {
+    low: Price,
+    high: Price,
+    trades: u64,
+}
+
+impl Value for Range {
+    const NAME: &'static str = "ranges";
+    const COLUMNS: &'static [&'static str] = &["low", "high", "range", "trades"];
+
+    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+        give(Field::Price(Some(self.low)));
+        give(Field::Price(Some(self.high)));
+        give(Field::Price(Some(Price(self.high.0 - self.low.0))));
+        give(Field::Count(self.trades));
+    }
+}
+
+/// The settings: the windows, and how many trades one must have.
+struct Ranges {
+    windows: Tumbling,
+    min_trades: u64,
+}
+
+#[derive(Deserialize)]
+struct RangesSection {
+    min_trades: Count,
+}
+
+impl Settings for Ranges {
+    fn read(layers: &mut Layers) -> Option<Self> {
+        let windows = Tumbling::read(layers)?;
+        let ranges: RangesSection = layers.section("ranges")?;
+        Some(Ranges { windows, min_trades: ranges.min_trades.0 })
+    }
+}
+
+/// The rows, by plain code over the whole tape.
+fn oracle(tape: &Corrected, settings: &Ranges) -> Vec<Summary<Range>> {
+    let mut rows = Vec::new();
+    for (symbol, trades) in &tape.trades {
+        let mut windows: BTreeMap<_, Vec<Price>> = BTreeMap::new();
+        for trade in trades {
+            windows.entry(settings.windows.window_of(trade.ts_event)).or_default().push(trade.price);
+        }
+        for (window, mut prices) in windows {
+            prices.sort();
+            let value = Range { low: prices[0], high: prices[prices.len() - 1], trades: prices.len() as u64 };
+            if value.trades >= settings.min_trades {
+                rows.push(Summary { window, symbol: *symbol, place: 0, value });
+            }
+        }
+    }
+    rows
+}
+
+const SETTINGS: &str = concat!(include_str!("../pipelines/ohlcv.toml"), include_str!("ranges.toml"));
+
+fn main() -> ExitCode {
+    tapeflow::cli::main(
+        "ranges",
+        SETTINGS,
+        |ticks, settings: &Ranges| {
+            let min_trades = settings.min_trades;
+            ticks.window_aggregate::<HighLow>(settings.windows).filter(move |row| row.value.trades >= min_trades)
+        },
+        oracle,
+    )
+}

@@ -1,0 +1,58 @@
+use super::{Aggregate, Bar, Ohlcv, Print, Value};
+use crate::row::Field;
+use crate::time::EventTime;
+
+/// A bar, and when and of what size its last trade was: a part of a day that can be added to the parts before it.
+#[derive(Clone, Debug, Default)]
+pub struct DayPart {
+    bar: Ohlcv,
+    /// Time, sequence number, price and size: the order of [`Ohlcv`]'s close.
+    last: Option<(EventTime, u64, i64, u32)>,
+}
+
+/// What a window's prints come to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    /// Open, high, low, close, volume and the number of trades.
+    pub bar: Bar,
+    /// When the last trade was, whose price is the close.
+    pub last_ts: EventTime,
+    /// Its shares.
+    pub last_size: u32,
+}
+
+impl Aggregate for DayPart {
+    type Value = Part;
+
+    fn add(&mut self, print: &Print) {
+        self.bar.add(print);
+        self.last = self.last.max(Some((print.ts_event, print.seq, print.price.0, print.size)));
+    }
+
+    fn remove(&mut self, print: &Print) -> bool {
+        // The bar refuses to take out its last print, so the last one stays.
+        self.bar.remove(print)
+    }
+
+    fn combine(&mut self, other: &Self) {
+        self.bar.combine(&other.bar);
+        self.last = self.last.max(other.last);
+    }
+
+    fn lower(&self) -> Option<Part> {
+        let (last_ts, _, _, last_size) = self.last?;
+        self.bar.lower().map(|bar| Part { bar, last_ts, last_size })
+    }
+}
+
+impl Value for Part {
+    const NAME: &'static str = "parts";
+    const COLUMNS: &'static [&'static str] =
+        &["open", "high", "low", "close", "volume", "trades", "vwap", "last_ts", "last_size"];
+
+    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+        self.bar.fields(give);
+        give(Field::Time(self.last_ts));
+        give(Field::Count(self.last_size.into()));
+    }
+}

@@ -1,0 +1,219 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::verify::read;
+use super::{print, records, stop_on_signals};
+use crate::config::{Config, Input, Layers};
+use crate::error::{Doing as _, Error, Result};
+use crate::lateness::{Lateness, Verdict};
+use crate::oracle::{Corrected, Expected};
+use crate::play;
+use crate::report::span;
+use crate::row::{Encoding, Field, Row, Texts};
+use crate::source::Pacing;
+use crate::tape::Rejects;
+use crate::tick::{Kind, Symbol, Tick};
+use crate::time::EventTime;
+
+/// So many records of each kind are shown.
+const SHOWN: usize = 20;
+
+/// The flags of an explanation, beside those of a run.
+#[derive(Args)]
+#[command(next_help_heading = "Of an explanation")]
+pub struct ExplainFlags {
+    /// The folder of a finished run, whose input and settings are taken from its summary.json
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// Explain the rows about this symbol that hold this time, in nanoseconds or as 2024-01-31T14:30:00Z
+    #[arg(long, num_args = 2, value_names = ["SYMBOL", "TIME"])]
+    why: Option<Vec<String>>,
+}
+
+impl ExplainFlags {
+    /// Adds the settings of the run that is explained.
+    pub fn settings(&self, layers: &mut Layers) -> Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let path = folder.join("summary.json");
+        let bytes = fs::read(&path).doing(|| format!("reading {}", path.display()))?;
+        let unreadable = |e: String| Error::Input(format!("reading {}: {e}", path.display()));
+        let summary: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;
+        let settings = summary.get("settings").ok_or_else(|| unreadable("it has no settings".into()))?;
+        let settings = toml::to_string(settings).map_err(|e| unreadable(e.to_string()))?;
+        layers.earlier(&path, settings);
+        Ok(())
+    }
+
+    /// The symbol and the time that are asked for.
+    fn asked(&self) -> Result<Option<(&str, EventTime)>> {
+        let Some([symbol, time]) = self.why.as_deref() else { return Ok(None) };
+        let parsed = time.parse::<i64>().ok().or_else(|| {
+            let timestamp: jiff::Timestamp = time.parse().ok()?;
+            EventTime::try_from(timestamp.as_nanosecond()).ok()
+        });
+        let usage =
+            || Error::Usage(format!("--why {symbol} {time}: write the time in nanoseconds or as 2024-01-31T14:30:00Z"));
+        parsed.map(|time| Some((symbol.as_str(), time))).ok_or_else(usage)
+    }
+}
+
+/// What became of a record, and why.
+enum Fate {
+    OnTime,
+    /// Late by so many nanoseconds, but within the horizon.
+    Amends(i64),
+    /// Late by so many nanoseconds, and dropped.
+    TooLate(i64),
+    /// It speaks of a print that is not on the tape, or out of its reach.
+    Unmatched,
+}
+
+/// Says which records of the input were late and by how much, which found nothing, and with `--why` what a result was
+/// made of.
+pub fn explain<R, O>(config: &Config, asked: &ExplainFlags, oracle: O) -> Result<ExitCode>
+where
+    R: Row,
+    O: FnOnce(&Corrected) -> Expected<R>,
+{
+    let why = asked.asked()?;
+    if asked.folder.is_some()
+        && let Input::Files(inputs) = &config.input
+        && inputs.is_stdin()
+    {
+        let text = "explain: that run read standard input, which is gone: give what it read with --input FILE";
+        return Err(Error::Usage(text.into()));
+    }
+    let mut config = config.clone();
+    if config.play_for.is_none() {
+        config.pacing = Pacing::Max;
+    }
+    let around = play::surroundings(&config, Arc::default(), Rejects::default(), stop_on_signals()?);
+    let tape = read(&config, &around)?;
+    let texts = Texts::new(around.symbols.clone(), around.venues.clone());
+    let fates = fates(&tape, &config.lateness);
+    let mut text = String::new();
+    match why {
+        None => tell_all(&tape, &fates, &texts, &mut text),
+        Some((symbol, time)) => {
+            let corrected = Corrected::new(&tape, &config.lateness, texts.clone());
+            let rows = oracle(&corrected).rows;
+            let found = around.symbols.all().iter().position(|name| **name == *symbol);
+            let Some(id) = found else {
+                return Err(Error::Usage(format!("--why {symbol}: the input has no such symbol")));
+            };
+            tell_why(rows, (symbol, Symbol(id as u32), time), &tape, &fates, &texts, &mut text);
+        }
+    }
+    if around.rejects.count() > 0 {
+        let _ = writeln!(
+            text,
+            "{} lines could not be read; the first: {:?}",
+            around.rejects.count(),
+            around.rejects.examples()
+        );
+    }
+    print(&text)
+}
+
+/// What became of every record, by its symbol's own order.
+fn fates(tape: &[Tick], lateness: &Lateness) -> Vec<Fate> {
+    let mut trades: BTreeMap<_, Vec<EventTime>> = BTreeMap::new();
+    for tick in tape.iter().filter(|tick| tick.kind == Kind::Trade) {
+        trades.entry((tick.venue, tick.symbol, tick.seq)).or_default().push(tick.ts_event);
+    }
+    let mut clocks: BTreeMap<(Symbol, bool), EventTime> = BTreeMap::new();
+    let fate = |tick: &Tick| {
+        let clock = clocks.entry((tick.symbol, tick.kind == Kind::Quote)).or_insert(EventTime::MIN);
+        let by = clock.saturating_sub(tick.ts_event);
+        let verdict = lateness.judge(clock, tick.ts_event);
+        let prints = trades.get(&(tick.venue, tick.symbol, tick.ref_seq));
+        let finds = || prints.is_some_and(|prints| prints.iter().any(|print| lateness.reaches(tick.ts_event, *print)));
+        match verdict {
+            Verdict::Late => Fate::TooLate(by),
+            _ if matches!(tick.kind, Kind::Cancel | Kind::Correct) && !finds() => Fate::Unmatched,
+            Verdict::Amends => Fate::Amends(by),
+            Verdict::OnTime => Fate::OnTime,
+        }
+    };
+    tape.iter().map(fate).collect()
+}
+
+fn words(fate: &Fate) -> String {
+    match fate {
+        Fate::OnTime => "on time".into(),
+        Fate::Amends(by) => format!("late by {}: amends", span(*by as u64)),
+        Fate::TooLate(by) => format!("late by {}: not taken", span(*by as u64)),
+        Fate::Unmatched => "speaks of a print that is not there, or out of its reach".into(),
+    }
+}
+
+/// All late records, the latest first, and all that found nothing.
+fn tell_all(tape: &[Tick], fates: &[Fate], texts: &Texts, text: &mut String) {
+    let told = || tape.iter().zip(fates);
+    let mut late: Vec<(i64, &Tick, &Fate)> = told()
+        .filter_map(|(tick, fate)| match fate {
+            Fate::Amends(by) | Fate::TooLate(by) => Some((*by, tick, fate)),
+            _ => None,
+        })
+        .collect();
+    late.sort_by_key(|(by, tick, _)| (-by, tick.ts_event, tick.seq));
+    let dropped = late.iter().filter(|(_, _, fate)| matches!(fate, Fate::TooLate(_))).count();
+    let _ = writeln!(
+        text,
+        "{} records, of which {} were late by their symbol's own order: {} amend results, {dropped} came too late",
+        tape.len(),
+        late.len(),
+        late.len() - dropped
+    );
+    list(late.iter().map(|(_, tick, fate)| (*tick, *fate)), late.len(), texts, text);
+    let messages = tape.iter().filter(|tick| matches!(tick.kind, Kind::Cancel | Kind::Correct)).count();
+    let unmatched: Vec<(&Tick, &Fate)> = told().filter(|(_, fate)| matches!(fate, Fate::Unmatched)).collect();
+    let _ = writeln!(text, "{messages} cancels and corrections, of which {} found no print", unmatched.len());
+    list(unmatched.iter().copied(), unmatched.len(), texts, text);
+}
+
+/// The rows about a symbol that hold a time, and what they are made of.
+fn tell_why<R: Row>(
+    rows: Vec<R>,
+    (symbol, id, time): (&str, Symbol, EventTime),
+    tape: &[Tick],
+    fates: &[Fate],
+    texts: &Texts,
+    text: &mut String,
+) {
+    let speaks_of_it = |row: &R| {
+        let mut speaks = false;
+        row.fields(texts, &mut |field| speaks |= matches!(field, Field::Text(text) if text == symbol));
+        speaks && row.window().contains(time)
+    };
+    let rows: Vec<R> = rows.into_iter().filter(speaks_of_it).collect();
+    let Some(window) = rows.iter().map(Row::window).min() else {
+        let _ = writeln!(text, "no {} about {symbol} hold {time}", R::NAME);
+        return;
+    };
+    let (mut lines, columns) = (Encoding::Csv.header(&R::columns()).into_bytes(), R::columns());
+    rows.iter().for_each(|row| Encoding::Csv.write(row, texts, &columns, &mut lines));
+    text.push_str(&String::from_utf8_lossy(&lines));
+    let all = records::about(tape, &[id], window);
+    let fate = |tick: &Tick| &fates[tape.iter().position(|it| std::ptr::eq(it, tick)).unwrap_or(0)];
+    let _ = writeln!(text, "{} records lie in [{}, {}) or speak of one that does", all.len(), window.start, window.end);
+    list(all.iter().map(|tick| (*tick, fate(tick))), all.len(), texts, text);
+}
+
+fn list<'a>(records: impl Iterator<Item = (&'a Tick, &'a Fate)>, count: usize, texts: &Texts, text: &mut String) {
+    if count > 0 {
+        let _ = writeln!(text, "  {}", records::COLUMNS);
+    }
+    for (tick, fate) in records.take(SHOWN) {
+        let _ = writeln!(text, "  {}   {}", records::line(tick, texts), words(fate));
+    }
+    if count > SHOWN {
+        let _ = writeln!(text, "  and {} more", count - SHOWN);
+    }
+}

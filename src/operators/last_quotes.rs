@@ -1,0 +1,189 @@
+use std::collections::BTreeMap;
+
+use differential_dataflow::AsCollection;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use super::context::{Context, Ticks, watermark_of};
+use super::{Changes, Summary};
+use crate::aggregate::Value;
+use crate::lateness::Verdict;
+use crate::ledger::Ledger;
+use crate::row::Field;
+use crate::tick::{Kind, Price, Symbol, Tick, Venue};
+use crate::time::{EventTime, MS};
+use crate::window::{Tumbling, Window};
+
+/// A quote, in the order of its symbol's quotes: by time, sequence number, venue, and what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Quote {
+    /// When it was made.
+    pub ts_event: EventTime,
+    /// The venue's sequence number.
+    pub seq: u64,
+    /// Whose it is.
+    pub venue: Venue,
+    /// What is bid, and what is asked; zero where there is none.
+    pub prices: [Price; 2],
+    /// Shares bid and asked for.
+    pub sizes: [u32; 2],
+}
+
+impl Value for Quote {
+    const NAME: &'static str = "quotes";
+    const COLUMNS: &'static [&'static str] = &["ts_quote", "bid", "bid_size", "ask", "ask_size"];
+
+    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+        give(Field::Time(self.ts_event));
+        for (price, size) in self.prices.into_iter().zip(self.sizes) {
+            give(Field::Price(Some(price)));
+            give(Field::Count(size.into()));
+        }
+    }
+}
+
+impl<'scope> Ticks<'scope> {
+    /// The last quote of each symbol in each window of event time.
+    ///
+    /// As with trades, a window's row is inserted when the watermark passes its end, and a quote that came behind its
+    /// partition's watermark amends it at the next multiple of `changes_every`. Quotes are late by their symbol's own
+    /// quotes. Only quotes are taken here: hand it a stream of them, and a context of its own.
+    ///
+    /// ```
+    /// use tapeflow::operators::{Changes, Quote, Summary, Ticks};
+    /// use tapeflow::window::Tumbling;
+    ///
+    /// fn second_by_second(ticks: Ticks<'_>) -> Changes<'_, Summary<Quote>> {
+    ///     ticks.last_quotes(Tumbling::new(1_000_000_000).expect("a second is longer than nothing"))
+    /// }
+    /// ```
+    pub fn last_quotes(self, windows: Tumbling) -> Changes<'scope, Summary<Quote>> {
+        let mut operator = LastQuotes::new(self.context, windows);
+        operator.context.closes_at(windows);
+        let stream = self.stream.unary_frontier(Pipeline, "LastQuotes", move |capability, _| {
+            drop(capability);
+            let mut held: Option<Capability<u64>> = None;
+            move |(input, frontier), output| {
+                input.for_each(|capability, ticks| {
+                    let Some(sent) = capability.least().copied() else { return };
+                    operator.take(ticks, watermark_of(sent));
+                    ticks.clear();
+                    if let Some(next) = operator.next_ms()
+                        && held.as_ref().is_none_or(|held| next < *held.time())
+                    {
+                        held = Some(capability.delayed(&next, output.output_index()));
+                    }
+                });
+                let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
+                while let Some(next) = operator.next_ms().filter(|next| *next as i64 <= passed)
+                    && let Some(held) = &mut held
+                {
+                    held.downgrade(&next);
+                    operator.act(next);
+                    output.session(held).give_iterator(operator.changes.drain(..));
+                }
+                match (operator.next_ms(), &mut held) {
+                    (Some(next), Some(held)) => held.downgrade(&next),
+                    _ => held = None,
+                }
+            }
+        });
+        stream.as_collection()
+    }
+}
+
+/// What is kept of a symbol.
+struct State {
+    clock: EventTime,
+    windows: BTreeMap<EventTime, Quote>,
+    /// How many of its windows wait for a quote to be applied.
+    waiting: usize,
+}
+
+struct LastQuotes {
+    context: Context,
+    windows: Tumbling,
+    symbols: BTreeMap<Symbol, State>,
+    /// The last quote of each window that is applied at a watermark.
+    due: BTreeMap<u64, BTreeMap<(Symbol, EventTime), Quote>>,
+    changes: Vec<(Summary<Quote>, u64, isize)>,
+    ledger: Ledger,
+}
+
+impl LastQuotes {
+    fn new(context: Context, windows: Tumbling) -> Self {
+        let (symbols, due, changes, ledger) = Default::default();
+        LastQuotes { context, windows, symbols, due, changes, ledger }
+    }
+
+    fn next_ms(&self) -> Option<u64> {
+        self.due.first_key_value().map(|(ms, _)| *ms)
+    }
+
+    /// Takes quotes that were sent when the worker's watermark stood at `sent_ms`.
+    fn take(&mut self, ticks: &[Tick], sent_ms: i64) {
+        for tick in ticks {
+            if tick.kind != Kind::Quote {
+                self.ledger.ignored += 1;
+                continue;
+            }
+            let new = || State { clock: EventTime::MIN, windows: BTreeMap::new(), waiting: 0 };
+            let state = self.symbols.entry(tick.symbol).or_insert_with(new);
+            match self.context.lateness.judge(&mut state.clock, tick.ts_event) {
+                Verdict::OnTime => self.ledger.on_time += 1,
+                Verdict::Amends => self.ledger.amended += 1,
+                Verdict::Late => {
+                    self.ledger.late += 1;
+                    continue;
+                }
+            }
+            let window = self.windows.window_of(tick.ts_event);
+            let is_ahead = tick.watermark_lead_ms <= 0 && tick.ts_event >= sent_ms.saturating_mul(MS);
+            let amends = self.context.amendments_after(tick.watermark_ms().max(sent_ms));
+            let at = if is_ahead { window.end_ms() } else { amends.max(window.end_ms()) };
+            let Tick { ts_event, seq, venue, price, size, ask_size, .. } = *tick;
+            let quote = Quote { ts_event, seq, venue, prices: [price, tick.ask()], sizes: [size, ask_size] };
+            let due = self.due.entry(at as u64).or_default();
+            let waits = due.entry((tick.symbol, window.start)).or_insert_with(|| {
+                state.waiting += 1;
+                quote
+            });
+            *waits = quote.max(*waits);
+        }
+        let counters = &self.context.counters;
+        counters.applied.set(counters.applied.get() + ticks.len() as u64);
+        counters.ledger.set(self.ledger);
+    }
+
+    /// Applies what is due at the watermark `ms`.
+    fn act(&mut self, ms: u64) {
+        for ((symbol, start), quote) in self.due.remove(&ms).unwrap_or_default() {
+            let Some(state) = self.symbols.get_mut(&symbol) else { continue };
+            state.waiting -= 1;
+            let window = self.windows.window_of(start);
+            let row = |value| Summary { window, symbol, place: 0, value };
+            match state.windows.get(&start) {
+                Some(last) if *last >= quote => {}
+                last => {
+                    self.changes.extend(last.map(|last| (row(*last), ms, -1)));
+                    self.changes.push((row(quote), ms, 1));
+                    state.windows.insert(start, quote);
+                }
+            }
+            if state.waiting == 0 {
+                state.forget(&self.context, self.windows);
+            }
+        }
+    }
+}
+
+impl State {
+    /// Forgets the windows in which no quote can be accepted any more.
+    fn forget(&mut self, context: &Context, windows: Tumbling) {
+        let rules = &context.lateness;
+        let accepted = rules.floor(self.clock).min(self.clock.saturating_sub(rules.disorder));
+        let Window { start, .. } = windows.window_of(accepted);
+        self.windows = self.windows.split_off(&start);
+    }
+}

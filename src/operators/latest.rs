@@ -1,0 +1,343 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use differential_dataflow::AsCollection;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::vec::{Filter as _, Map as _};
+use timely::dataflow::operators::{Capability, Concat as _};
+
+use super::Changes;
+use super::context::{Context, Ticks, watermark_of};
+use super::last_quotes::Quote;
+use super::standings::{Boards, expires};
+use crate::aggregate::{DayPart, Part, Value as _, div_half_even};
+use crate::error::Error;
+use crate::row::{Field, Key, Row, Texts};
+use crate::tick::{Kind, Price, Symbol, Tick};
+use crate::time::EventTime;
+use crate::window::{Tumbling, Window};
+
+/// Of what `latest` makes rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Every {
+    /// The windows that trades and quotes are summed up in.
+    pub windows: Tumbling,
+    /// At whose ends a row is told: those of windows, or of trading sessions.
+    pub boards: Boards,
+    /// For how many nanoseconds after its end a row can change; for ever if there is none.
+    pub keep: Option<i64>,
+}
+
+/// A day's trades so far.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Today {
+    /// When the last trade was.
+    pub last_ts: EventTime,
+    /// Its shares.
+    pub last_size: u32,
+    /// Open, high, low and last price.
+    pub prices: [Price; 4],
+    /// Shares.
+    pub volume: u64,
+    /// Prints.
+    pub trades: u64,
+}
+
+/// How a symbol stood at the end of a window in which it was traded or quoted: a row `symbol, ts_open, ts_close`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Latest {
+    /// The window, or the session, at whose end this was so.
+    pub window: Window,
+    /// The symbol.
+    pub symbol: Symbol,
+    /// The trading session so far; none without a trade.
+    pub today: Option<Today>,
+    /// The last quote, of whichever day.
+    pub quote: Option<Quote>,
+    /// The last price of the last session that had one.
+    pub previous: Option<Price>,
+}
+
+impl Latest {
+    /// By how much the last price rose against the previous close, and that in percent, in units of 1e-9, half to even.
+    fn change(&self) -> (Option<i128>, Option<i128>) {
+        let (Some(today), Some(previous)) = (&self.today, self.previous) else { return (None, None) };
+        let change = i128::from(today.prices[3].0) - i128::from(previous.0);
+        let percent = || div_half_even(change * 100 * i128::from(Price::SCALE), previous.0.into());
+        (Some(change), (previous.0 > 0).then(percent))
+    }
+}
+
+impl Row for Latest {
+    const NAME: &'static str = "latest";
+    const KEY_COLUMNS: usize = 3;
+
+    fn columns() -> Vec<&'static str> {
+        let key = ["symbol", "ts_open", "ts_close", "ts_trade", "price", "size"];
+        let day = ["open", "high", "low", "volume", "trades", "previous_close", "change", "change_percent"];
+        key.into_iter().chain(Quote::COLUMNS.iter().copied()).chain(day).collect()
+    }
+
+    fn key(&self) -> Key {
+        Key::of(self.window.start, self.symbol)
+    }
+
+    fn window(&self) -> Window {
+        self.window
+    }
+
+    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
+        let none = Field::Price(None);
+        give(Field::Text(texts.symbol(self.symbol)));
+        give(Field::Time(self.window.start));
+        give(Field::Time(self.window.end));
+        let today = self.today.as_ref();
+        let price = |at: usize| Field::Price(today.map(|today| today.prices[at]));
+        give(today.map_or(none, |today| Field::Time(today.last_ts)));
+        give(price(3));
+        give(today.map_or(none, |today| Field::Count(today.last_size.into())));
+        match &self.quote {
+            Some(quote) => quote.fields(give),
+            None => Quote::COLUMNS.iter().for_each(|_| give(none)),
+        }
+        (0..3).for_each(|at| give(price(at)));
+        give(Field::Count(today.map_or(0, |today| today.volume)));
+        give(Field::Count(today.map_or(0, |today| today.trades)));
+        give(Field::Price(self.previous));
+        let (change, percent) = self.change();
+        give(Field::Amount(change));
+        give(Field::Amount(percent));
+    }
+}
+
+impl<'scope> Ticks<'scope> {
+    /// How each symbol stood at the end of every window, or session, in which it was traded or quoted: its last trade
+    /// and quote by event time, its day so far, and the change against the previous close. A late tick replaces nothing
+    /// that is newer, and amends all rows that it is part of; so do cancels and corrections.
+    ///
+    /// ```
+    /// use tapeflow::operators::{Boards, Changes, Every, Latest, Ticks};
+    /// use tapeflow::window::Tumbling;
+    ///
+    /// fn second_by_second(ticks: Ticks<'_>) -> Changes<'_, Latest> {
+    ///     let windows = Tumbling::new(1_000_000_000).expect("a second is longer than nothing");
+    ///     ticks.latest(Every { windows, boards: Boards::Windows, keep: None })
+    /// }
+    /// ```
+    pub fn latest(self, every: Every) -> Changes<'scope, Latest> {
+        let context = self.context.clone();
+        let quotes = self.stream.clone().filter(|tick: &Tick| tick.kind == Kind::Quote);
+        let trades = self.stream.filter(|tick: &Tick| tick.kind != Kind::Quote);
+        let quotes = Ticks { stream: quotes, context: context.beside() }.last_quotes(every.windows);
+        let trades = Ticks { stream: trades, context: context.clone() }.window_aggregate::<DayPart>(every.windows);
+        let quotes =
+            quotes.inner.map(|(row, time, diff)| ((row.symbol, row.window, Piece::Quote(row.value)), time, diff));
+        let trades =
+            trades.inner.map(|(row, time, diff)| ((row.symbol, row.window, Piece::Part(row.value)), time, diff));
+        let mut operator = LatestRows::new(context, every);
+        let stream = quotes.concat(trades).unary_frontier(Pipeline, "Latest", move |capability, _| {
+            drop(capability);
+            let mut held: Option<Capability<u64>> = None;
+            move |(input, frontier), output| {
+                input.for_each(|capability, changes| {
+                    for ((symbol, window, piece), time, diff) in changes.drain(..) {
+                        operator.arrived.entry(time).or_default().push((symbol, window, piece, diff));
+                    }
+                    if let Some(next) = operator.next()
+                        && held.as_ref().is_none_or(|held| next < *held.time())
+                    {
+                        held = Some(capability.delayed(&next, output.output_index()));
+                    }
+                });
+                let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
+                while let Some(next) = operator.next().filter(|next| *next as i64 <= passed)
+                    && let Some(held) = &mut held
+                {
+                    held.downgrade(&next);
+                    operator.act(next);
+                    output.session(held).give_iterator(operator.changes.drain(..));
+                }
+                match (operator.next(), &mut held) {
+                    (Some(next), Some(held)) => held.downgrade(&next),
+                    _ => held = None,
+                }
+            }
+        });
+        stream.as_collection()
+    }
+}
+
+/// What a window holds of a symbol's trades, or of its quotes.
+#[derive(Clone, Debug)]
+enum Piece {
+    Part(Part),
+    Quote(Quote),
+}
+
+/// What is kept of a symbol: the pieces of each window, and how it stood at its end.
+#[derive(Default)]
+struct Kept {
+    parts: BTreeMap<EventTime, Part>,
+    quotes: BTreeMap<EventTime, Quote>,
+    stood: BTreeMap<EventTime, Latest>,
+    told: BTreeMap<EventTime, Latest>,
+}
+
+struct LatestRows {
+    context: Context,
+    every: Every,
+    symbols: BTreeMap<Symbol, Kept>,
+    arrived: BTreeMap<u64, Vec<(Symbol, Window, Piece, isize)>>,
+    /// The boards that are to be told, by when.
+    due: BTreeMap<u64, BTreeSet<(Symbol, Window)>>,
+    changes: Vec<(Latest, u64, isize)>,
+}
+
+impl LatestRows {
+    fn new(context: Context, every: Every) -> Self {
+        let (symbols, arrived, due, changes) = Default::default();
+        LatestRows { context, every, symbols, arrived, due, changes }
+    }
+
+    fn next(&self) -> Option<u64> {
+        let times = [self.arrived.first_key_value().map(|(t, _)| *t), self.due.first_key_value().map(|(t, _)| *t)];
+        times.into_iter().flatten().min()
+    }
+
+    fn board_of(&self, start: EventTime) -> Window {
+        self.every.boards.of(self.every.windows.window_of(start), &self.context.lateness.sessions)
+    }
+
+    fn act(&mut self, time: u64) {
+        let mut arrived = self.arrived.remove(&time).unwrap_or_default();
+        // What is taken back goes before what takes its place.
+        arrived.sort_by_key(|(_, _, _, diff)| *diff);
+        let mut touched: BTreeMap<Symbol, BTreeSet<EventTime>> = BTreeMap::new();
+        for (symbol, window, piece, diff) in arrived {
+            if expires(self.board_of(window.start), self.every.keep).is_some_and(|expires| time >= expires) {
+                self.fail(symbol, window);
+                continue;
+            }
+            let kept = self.symbols.entry(symbol).or_default();
+            match (piece, diff) {
+                (Piece::Part(part), 1) => _ = kept.parts.insert(window.start, part),
+                (Piece::Part(_), _) => _ = kept.parts.remove(&window.start),
+                (Piece::Quote(quote), 1) => _ = kept.quotes.insert(window.start, quote),
+                (Piece::Quote(_), _) => _ = kept.quotes.remove(&window.start),
+            }
+            touched.entry(symbol).or_default().insert(window.start);
+        }
+        for (symbol, windows) in touched {
+            for changed in self.restate(symbol, windows) {
+                let board = self.board_of(changed);
+                self.due.entry(time.max(board.end_ms() as u64)).or_default().insert((symbol, board));
+            }
+        }
+        for (symbol, board) in self.due.remove(&time).unwrap_or_default() {
+            self.tell(symbol, board, time);
+        }
+    }
+
+    /// Works out how a symbol stood from the first window on that was touched, until nothing changes any more.
+    /// Returns the windows at whose ends it stood otherwise.
+    fn restate(&mut self, symbol: Symbol, touched: BTreeSet<EventTime>) -> Vec<EventTime> {
+        let sessions = &self.context.lateness.sessions;
+        let Some(kept) = self.symbols.get_mut(&symbol) else { return Vec::new() };
+        let (Some(first), Some(last)) = (touched.first().copied(), touched.last().copied()) else { return Vec::new() };
+        let starts = kept.parts.range(first..).map(|(start, _)| *start);
+        let starts: BTreeSet<EventTime> =
+            starts.chain(kept.quotes.range(first..).map(|(start, _)| *start)).chain(touched).collect();
+        let mut before = kept.stood.range(..first).next_back().map(|(_, stood)| stood.clone());
+        let mut changed = Vec::new();
+        for start in starts {
+            let (part, quote) = (kept.parts.get(&start), kept.quotes.get(&start));
+            let window = self.every.windows.window_of(start);
+            let same_day = |before: &Latest| sessions.of(before.window.start) == sessions.of(start);
+            let now = (part.is_some() || quote.is_some()).then(|| {
+                let day_before = before.as_ref().filter(|before| !same_day(before));
+                let today = before.as_ref().filter(|before| same_day(before));
+                Latest {
+                    window,
+                    symbol,
+                    today: add(today.and_then(|before| before.today.as_ref()), part),
+                    quote: quote.copied().or(before.as_ref().and_then(|before| before.quote)),
+                    previous: match day_before {
+                        Some(day) => day.today.as_ref().map(|today| today.prices[3]).or(day.previous),
+                        None => today.and_then(|before| before.previous),
+                    },
+                }
+            });
+            let stood = kept.stood.get(&start);
+            if stood == now.as_ref() && start > last {
+                break;
+            }
+            if stood != now.as_ref() {
+                changed.push(start);
+            }
+            match now {
+                Some(now) => {
+                    before = Some(now.clone());
+                    kept.stood.insert(start, now);
+                }
+                None => _ = kept.stood.remove(&start),
+            }
+        }
+        changed
+    }
+
+    /// Tells how a symbol stood at the end of a board, if that is not what was told before.
+    fn tell(&mut self, symbol: Symbol, board: Window, time: u64) {
+        let Some(kept) = self.symbols.get_mut(&symbol) else { return };
+        let stood = kept.stood.range(board.start..board.end).next_back().map(|(_, stood)| stood);
+        let now = stood.map(|stood| Latest { window: board, ..stood.clone() });
+        let told = match &now {
+            Some(now) => kept.told.insert(board.start, now.clone()),
+            None => kept.told.remove(&board.start),
+        };
+        if told != now {
+            self.changes.extend(told.map(|told| (told, time, -1)));
+            self.changes.extend(now.map(|now| (now, time, 1)));
+        }
+        self.forget(symbol, time);
+    }
+
+    /// Forgets what is settled, but for the last standing, which the next looks back to.
+    fn forget(&mut self, symbol: Symbol, time: u64) {
+        let is_over = |start| expires(self.board_of(start), self.every.keep).is_some_and(|expires| time >= expires);
+        let Some(kept) = self.symbols.get(&symbol) else { return };
+        let Some(last) = kept.stood.keys().copied().take_while(|start| is_over(*start)).last() else { return };
+        let board = self.board_of(last);
+        let Some(kept) = self.symbols.get_mut(&symbol) else { return };
+        kept.parts = kept.parts.split_off(&last);
+        kept.quotes = kept.quotes.split_off(&last);
+        kept.stood = kept.stood.split_off(&last);
+        kept.told = kept.told.split_off(&board.start);
+    }
+
+    fn fail(&self, symbol: Symbol, window: Window) {
+        let text = self.context.symbols.text(symbol.0);
+        let Window { start, end } = window;
+        self.context.failure.set(Error::Input(format!(
+            "{text} changed in [{start}, {end}) when that was forgotten: the symbol is far behind the others in its \
+             input. Keep rows longer (latest.keep = \"all\" for ever), or sort the tape by time"
+        )));
+    }
+}
+
+/// A day and one more part of it.
+fn add(today: Option<&Today>, part: Option<&Part>) -> Option<Today> {
+    let Some(Part { bar, last_ts, last_size }) = part else { return today.cloned() };
+    let (last_ts, last_size) = (*last_ts, *last_size);
+    Some(match today {
+        None => {
+            let prices = [bar.open, bar.high, bar.low, bar.close];
+            Today { last_ts, last_size, prices, volume: bar.volume, trades: bar.trades }
+        }
+        Some(today) => {
+            let [open, high, low, _] = today.prices;
+            let prices = [open, high.max(bar.high), low.min(bar.low), bar.close];
+            let (volume, trades) = (today.volume + bar.volume, today.trades + bar.trades);
+            Today { last_ts, last_size, prices, volume, trades }
+        }
+    })
+}

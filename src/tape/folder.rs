@@ -1,0 +1,56 @@
+use std::fs;
+use std::io;
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::error::{Doing, Error, Result};
+
+/// Refuses a folder that holds something.
+pub(super) fn refuse_used(dir: &Path) -> Result<()> {
+    let used = match fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(error).doing(|| format!("looking whether {} is empty", dir.display())),
+    };
+    if used {
+        return Err(Error::Usage(format!(
+            "{} exists and is not empty; give another --out or remove it",
+            dir.display()
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn create_dir(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).doing(|| format!("creating the folder {}", dir.display()))
+}
+
+pub(super) fn writing(path: &Path) -> String {
+    format!("writing {}", path.display())
+}
+
+/// Does `count` pieces of work by at most `threads` threads, and returns what each thread came to. A thread takes the
+/// next piece when it is done with one; nobody begins another once one has failed.
+pub(super) fn in_parallel<T: Default + Send>(
+    threads: NonZeroUsize,
+    count: usize,
+    work: impl Fn(usize, &mut T) -> Result<()> + Sync,
+) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let share = || {
+        let mut done = T::default();
+        loop {
+            let piece = next.fetch_add(1, Ordering::Relaxed);
+            if piece >= count {
+                return Ok(done);
+            }
+            work(piece, &mut done).inspect_err(|_| next.store(count, Ordering::Relaxed))?;
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads.get().min(count.max(1))).map(|_| scope.spawn(share)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}

@@ -1,0 +1,74 @@
+//! `PIPELINE explain` on hand-made tapes: who was late and by how much, what found nothing, and what a row is made of.
+//! What this can catch: a verdict that is not that of the run, and a record of a row that is not shown. What it cannot:
+//! how the words read.
+
+mod program;
+
+use program::{Folder, run};
+
+const TAPE: &str = "ts_event,symbol,price,size,seq,action,ref_seq
+1000000000,A,10,1,1,,
+1500000000,A,11,1,2,,
+9000000000,A,12,1,3,,
+1600000000,A,20,1,4,,
+1000000000,B,7,1,5,,
+9000000000,A,,,6,cancel,2
+9000000000,A,,,7,cancel,99
+9500000000,A,8,1,8,correct,1
+";
+
+#[test]
+fn late_records_are_told_with_how_late_they_were_as_the_run_judged_them() {
+    let folder = Folder::new();
+    let (input, out) = (folder.write("tape.csv", TAPE), folder.arg("out"));
+    run(&["--input", &input, "--out", &out]).exits(0);
+    let said = run(&["explain", &out]).exits(0).stdout;
+    assert!(
+        said.contains("8 records, of which 1 were late by their symbol's own order: 1 amend results, 0 came"),
+        "{said}"
+    );
+    assert!(said.contains("1600000000,4,A,,trade,,20,1   late by 7.40 s: amends"), "{said}");
+    assert!(said.contains("3 cancels and corrections, of which 1 found no print"), "{said}");
+    assert!(said.contains("9000000000,7,A,,cancel,99,0,0   speaks of a print that is not there"), "{said}");
+    // The settings of that run hold, and what is said now is stronger.
+    let dropped = run(&["explain", &out, "--set", "late.policy=drop"]).exits(0).stdout;
+    assert!(dropped.contains("0 amend results, 1 came too late") && dropped.contains("not taken"), "{dropped}");
+    assert_eq!(run(&["explain", "--input", &input]).exits(0).stdout, said);
+}
+
+#[test]
+fn why_shows_the_row_and_all_that_it_is_made_of() {
+    let folder = Folder::new();
+    let (input, out) = (folder.write("tape.csv", TAPE), folder.arg("out"));
+    run(&["--input", &input, "--out", &out]).exits(0);
+    for time in ["1700000000", "1970-01-01T00:00:01.7Z"] {
+        let said = run(&["explain", &out, "--why", "A", time]).exits(0).stdout;
+        let expected = "\
+symbol,ts_open,ts_close,open,high,low,close,volume,trades,vwap
+A,1000000000,2000000000,8,20,8,20,2,2,14
+5 records lie in [1000000000, 2000000000) or speak of one that does
+  ts_event,seq,symbol,venue,action,ref_seq,price,size
+  1000000000,1,A,,trade,,10,1   on time
+  1500000000,2,A,,trade,,11,1   on time
+  1600000000,4,A,,trade,,20,1   late by 7.40 s: amends
+  9000000000,6,A,,cancel,2,0,0   on time
+  9500000000,8,A,,correct,1,8,1   on time
+";
+        assert_eq!(said, expected);
+    }
+    let none = run(&["explain", &out, "--why", "B", "5000000000"]).exits(0).stdout;
+    assert_eq!(none, "no bars about B hold 5000000000\n");
+    run(&["explain", &out, "--why", "NOBODY", "1"]).exits(2).says(&["no such symbol"]);
+    run(&["explain", &out, "--why", "A", "noon"]).exits(2).says(&["--why A noon"]);
+}
+
+#[test]
+fn what_cannot_be_read_again_is_said() {
+    let folder = Folder::new();
+    let out = folder.arg("out");
+    program::run_on(TAPE.as_bytes(), &["--input", "-", "--out", &out]).exits(0);
+    run(&["explain", &out]).exits(2).says(&["standard input", "--input FILE"]);
+    run(&["explain", &folder.arg("nothing")]).exits(1).says(&["summary.json"]);
+    let help = run(&["explain", "--help"]).exits(0).stdout;
+    assert!(help.contains("--why <SYMBOL> <TIME>"), "{help}");
+}
