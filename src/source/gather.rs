@@ -173,6 +173,8 @@ struct Gather<'a> {
     partitions: Vec<Partition>,
     positions: Positions,
     homes: Homes,
+    /// The names of partitions of messages, which are there also when all of them was read.
+    topics: Vec<Arc<str>>,
     left: u64,
     watermark_ms: i64,
 }
@@ -201,9 +203,9 @@ impl<'a> Gather<'a> {
         around: &'a Surroundings,
         arrivals: UnboundedReceiver<Arrival>,
     ) -> Gather<'a> {
-        let (partitions, homes, positions) = Default::default();
+        let (partitions, homes, topics, positions) = Default::default();
         let epoch = Epoch::of(around.clock.now());
-        Gather { inputs, around, epoch, arrivals, partitions, positions, homes, left: limit, watermark_ms: 0 }
+        Gather { inputs, around, epoch, arrivals, partitions, positions, homes, topics, left: limit, watermark_ms: 0 }
     }
 
     fn run(mut self, hands: &mut Hands) -> Result<()> {
@@ -248,8 +250,10 @@ impl<'a> Gather<'a> {
             };
             let is_messages = done.is_some();
             let leaf = self.inputs.given_leaf(&name, is_messages, self.around);
+            let name: Arc<str> = name.into();
+            self.topics.extend(is_messages.then(|| name.clone()));
             self.partitions.push(Partition {
-                name: name.into(),
+                name,
                 pieces,
                 messages: VecDeque::new(),
                 decoded: None,
