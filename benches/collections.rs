@@ -47,7 +47,7 @@ impl Tape {
 
     /// The same, with two of three trades made quotes a cent about their price.
     fn quoted(mut self) -> Tape {
-        for tick in self.ticks.iter_mut().filter(|tick| tick.kind == Kind::Trade && tick.seq % 3 != 0) {
+        for tick in self.ticks.iter_mut().filter(|tick| tick.kind == Kind::Trade && !tick.seq.is_multiple_of(3)) {
             tick.kind = Kind::Quote;
             tick.set_ask(Price(tick.price.0 + Price::SCALE / 50));
         }

@@ -31,7 +31,7 @@ fn received(spec: &Spec) -> Vec<Tick> {
     let mut tape = tape(spec);
     for tick in &mut tape {
         let dice = mix(spec.seed ^ tick.seq ^ tick.ts_event as u64);
-        if dice % 4 != 0 {
+        if !dice.is_multiple_of(4) {
             tick.set_received(tick.ts_event + (dice / 4 % 3_000_000) as i64 - 10_000);
         }
         if tick.kind == Kind::Quote {

@@ -34,7 +34,7 @@ fn quoted(spec: &Spec) -> Vec<Tick> {
         // they were.
         tick.price = Price(tick.price.0.rem_euclid(3) - i64::from(tick.price.0 % 11 == 0) + 2);
         let dice = mix(spec.seed ^ tick.seq.wrapping_mul(0x9e37));
-        if dice % 2 == 0 || tick.kind == Kind::Quote {
+        if dice.is_multiple_of(2) || tick.kind == Kind::Quote {
             tick.kind = Kind::Quote;
             let ask = match dice / 2 % 8 {
                 0 => 0,

@@ -8,9 +8,9 @@ mod tapes;
 use std::collections::BTreeSet;
 
 use jiff::{civil::time, tz::TimeZone};
-use play::{Knobs, Played, play_through};
+use play::{Knobs, Played, knobs, lateness, play_through};
 use proptest::prelude::*;
-use tapeflow::aggregate::{Bar, Ohlcv};
+use tapeflow::aggregate::{Bar, Ohlcv, Vwap};
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::operators::Summary;
 use tapeflow::oracle::{self, Corrected};
@@ -19,16 +19,6 @@ use tapeflow::tick::{Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::{MS, SECOND};
 use tapeflow::window::{Anchored, Count, Gap, Hours, Last, Measure, Sliding, Tumbling, TumblingDaily, Windows};
 use tapes::{Spec, shuffled_within, specs, tape};
-
-fn knobs() -> impl Strategy<Value = Knobs> {
-    let max_ticks = prop::sample::select(vec![1, 7, 65_536]);
-    (max_ticks, 1..=3_usize, prop::bool::weighted(0.2)).prop_map(|(max_ticks, workers, paced)| Knobs {
-        max_ticks,
-        workers,
-        speed: paced.then_some(20_000.0),
-        ..Knobs::default()
-    })
-}
 
 /// The tapes begin at 01:00 UTC, or 20 s before a midnight of UTC or New York: so sessions open and close around them.
 fn hours() -> impl Strategy<Value = Hours> {
@@ -72,13 +62,13 @@ fn tape_of(spec: &Spec) -> Vec<Tick> {
     tape
 }
 
-fn play(tape: &[Tick], rules: &Lateness, windows: impl Into<Windows>, knobs: &Knobs) -> Played<Summary<Bar>> {
-    let windows = windows.into();
+fn play(tape: &[Tick], rules: &Lateness, windows: &Windows, knobs: &Knobs) -> Played<Summary<Bar>> {
+    let windows = windows.clone();
     play_through(tape, rules, knobs, move |ticks| ticks.window_aggregate::<Ohlcv>(windows.clone()))
 }
 
 fn check(tape: &[Tick], rules: &Lateness, windows: &Windows, knobs: &Knobs) {
-    let played = play(tape, rules, windows.clone(), knobs);
+    let played = play(tape, rules, windows, knobs);
     let corrected = Corrected::new(tape, rules, play::texts());
     let bars = oracle::bars(&corrected, windows);
     let expected: BTreeSet<_> = bars.iter().cloned().collect();
@@ -100,11 +90,7 @@ proptest! {
     #[test]
     fn rows_equal_the_oracle_whatever_the_knobs(
         spec in specs(), windows in windows(), knobs in knobs(),
-        policy in prop::sample::select(vec![LatePolicy::Amend, LatePolicy::Drop]),
-        horizon in prop::sample::select(vec![
-            Horizon::None, Horizon::Span(5 * SECOND), Horizon::Span(60 * SECOND), Horizon::Session,
-        ]),
-        zone in prop::sample::select(vec!["UTC", "America/New_York"]),
+        (policy, horizon, zone) in lateness(),
     ) {
         // A print that moves by more than its horizon was forgotten, so only sessions let repeats lie anywhere.
         let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
@@ -113,13 +99,28 @@ proptest! {
     }
 
     #[test]
+    fn averages_equal_the_oracle_whatever_the_knobs(
+        spec in specs(), windows in windows(), knobs in knobs(), (policy, horizon, zone) in lateness(),
+    ) {
+        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
+        let spec = Spec { moves, ..spec };
+        let (tape, rules) = (tape_of(&spec), rules(&spec, policy, horizon, zone));
+        let rule = windows.clone();
+        let played = play_through(&tape, &rules, &knobs, move |ticks| ticks.window_aggregate::<Vwap>(rule.clone()));
+        let corrected = Corrected::new(&tape, &rules, play::texts());
+        let expected: BTreeSet<_> = oracle::averages(&corrected, &windows).into_iter().collect();
+        prop_assert_eq!(played.rows.into_iter().collect::<BTreeSet<_>>(), expected);
+        prop_assert_eq!(played.ledger, corrected.ledger);
+    }
+
+    #[test]
     fn a_shuffle_within_the_disorder_changes_nothing(
         spec in specs(), windows in windows(), seed: u64, knobs in knobs(),
     ) {
         let spec = Spec { late: false, moves: 0, ..spec };
         let (tape, rules) = (tape_of(&spec), rules(&spec, LatePolicy::Amend, Horizon::Session, "UTC"));
-        let straight = play(&tape, &rules, windows.clone(), &Knobs::default());
-        let shuffled = play(&shuffled_within(&tape, spec.disorder, seed), &rules, windows.clone(), &knobs);
+        let straight = play(&tape, &rules, &windows, &Knobs::default());
+        let shuffled = play(&shuffled_within(&tape, spec.disorder, seed), &rules, &windows, &knobs);
         prop_assert_eq!(straight.rows, shuffled.rows);
         prop_assert_eq!(straight.digest, shuffled.digest);
         prop_assert_eq!(straight.ledger, shuffled.ledger);
@@ -128,8 +129,8 @@ proptest! {
     #[test]
     fn the_changes_are_the_same_whatever_the_knobs(spec in specs(), windows in windows(), knobs in knobs()) {
         let (tape, rules) = (tape_of(&spec), rules(&spec, LatePolicy::Amend, Horizon::Session, "UTC"));
-        let one = play(&tape, &rules, windows.clone(), &Knobs::default());
-        let other = play(&tape, &rules, windows.clone(), &knobs);
+        let one = play(&tape, &rules, &windows, &Knobs::default());
+        let other = play(&tape, &rules, &windows, &knobs);
         prop_assert_eq!(one.changes, other.changes);
     }
 
@@ -137,7 +138,7 @@ proptest! {
     fn every_share_is_in_a_filled_window_or_left_over(spec in specs(), every in 50..500_u64, splits: bool) {
         let (tape, rules) = (tape_of(&spec), rules(&spec, LatePolicy::Amend, Horizon::Session, "UTC"));
         let volume = Count::new(Measure::Volume, every, splits).unwrap();
-        let played = play(&tape, &rules, volume, &Knobs::default());
+        let played = play(&tape, &rules, &volume.into(), &Knobs::default());
         let corrected = Corrected::new(&tape, &rules, play::texts());
         for (symbol, trades) in &corrected.trades {
             let bars = played.rows.iter().filter(|bar| bar.symbol == *symbol);
@@ -173,7 +174,7 @@ fn spans(tape: &[Tick], windows: &Windows) -> Vec<(i64, i64, u64)> {
     let sessions = Sessions::new(TimeZone::UTC);
     let rules = Lateness { disorder: 0, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions };
     check(tape, &rules, windows, &Knobs::default());
-    let rows = play(tape, &rules, windows.clone(), &Knobs::default()).rows;
+    let rows = play(tape, &rules, windows, &Knobs::default()).rows;
     let from = 3_600 * SECOND;
     rows.iter().map(|row| (row.window.start - from, row.window.end - from, row.value.volume)).collect()
 }

@@ -83,7 +83,8 @@ fn anchored(rule: &Anchored, trades: &[Trade]) -> Filled {
         for place in 0.. {
             let window = Window { start: open, end: close.min(open + (i64::from(place) + 1) * rule.every) };
             let inside: Vec<Trade> = trades.iter().filter(|trade| trade.ts_event < window.end).copied().collect();
-            if !inside.is_empty() {
+            let step = open + i64::from(place) * rule.every;
+            if inside.last().is_some_and(|last| last.ts_event >= step) {
                 held.push((window, place, inside));
             }
             if window.end == close {

@@ -47,6 +47,10 @@ impl Sliced for Anchored {
         if day.session().contains(ts) { day.close } else { slice.end }
     }
 
+    fn shown_by(&self, window: Window) -> Window {
+        self.slice_of(window.end.saturating_sub(1))
+    }
+
     fn place(&self, window: Window) -> u32 {
         u32::try_from(window.end.saturating_sub(window.start).saturating_sub(1) / self.every).unwrap_or(u32::MAX)
     }

@@ -68,6 +68,11 @@ pub trait Sliced: Send + Sync {
         Box::new(std::iter::successors(Some(self.ending_after(ts)), next))
     }
 
+    /// The stretch of a window in which there must be a print for it to have a row.
+    fn shown_by(&self, window: Window) -> Window {
+        window
+    }
+
     /// A number that tells windows apart that begin together: their order.
     fn place(&self, _window: Window) -> u32 {
         0

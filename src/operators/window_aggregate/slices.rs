@@ -93,10 +93,22 @@ impl<A: Aggregate> Slices<A> {
         }
     }
 
+    /// Whether there is a print in a slice.
+    fn has_print(&self, span: Window, around: &Around<'_, Rules>) -> bool {
+        match self.slice(span.start) {
+            Some(slice) => slice.state.lower().is_some(),
+            None => span.start < self.dropped_before && around.log.prints_of(span).next().is_some(),
+        }
+    }
+
     /// What a window comes to.
     fn value(&self, window: Window, around: &Around<'_, Rules>, running: &mut Running<A>) -> Option<A::Value> {
         if let Some(slice) = self.slice(window.start).filter(|slice| slice.span == window) {
             return slice.state.lower();
+        }
+        let shown_by = around.windows.shown_by(window);
+        if shown_by != window && !self.has_print(shown_by, around) {
+            return None;
         }
         if running.span.start != window.start || running.span.end > window.end {
             *running = Running { span: Window { start: window.start, end: window.start }, state: A::default() };
@@ -213,7 +225,8 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
                     out.rows.extend(value.map(|value| (window, place, value, 1)));
                     let next = around.windows.ending_after(window.end);
                     // The next window's own slices have it looked at; this is for those that it shares with this one.
-                    if self.first_from(next.start).is_some_and(|start| start < window.end) {
+                    let shows_from = around.windows.shown_by(next).start;
+                    if self.first_from(shows_from).is_some_and(|start| start < window.end) {
                         out.looks.extend(Some(next.end_ms()).filter(|ms| *ms > around.passed));
                     }
                     if next.end <= window.end {

@@ -12,7 +12,7 @@ const FREEDOM: f64 = 3.5;
 const STUDENT: f64 = 1.527_525_231_651_946_6;
 
 /// The market's part in the variance of each stock's steps. What is held back at a day's high and low, the bounce and the
-/// grid leave any two stocks correlated by about 0.3 over minutes.
+/// grid leave any two stocks correlated by some 0.2 to 0.3 over minutes.
 const MARKETS_PART: f64 = 0.5;
 
 /// The range of a Brownian motion over its deviation is 2 sqrt(ln 2) (Parkinson, Journal of Business 53, 1980).
