@@ -22,7 +22,7 @@ use jiff::tz::TimeZone;
 use tapeflow::lateness::Horizon;
 use tapeflow::row::{Encoding, Row as _};
 use tapeflow::sink::{Lines, Mode, Settling, Sink, settle};
-use tapeflow::source::{self, Inputs, Pacing};
+use tapeflow::source::{self, Inputs, Live, Pacing};
 use tapeflow::tape::Market;
 use tapeflow::tick::Names;
 
@@ -123,7 +123,13 @@ fn run(path: &Path, folder: &Path) -> Run {
     let (began, cpu) = (Instant::now(), bars::cpu_seconds());
     let symbols = Arc::new(Names::default());
     let around = bars::surroundings(&symbols);
-    let inputs = Inputs { path: path.display().to_string(), format: None, columns: Vec::new(), zone: TimeZone::UTC };
+    let inputs = Inputs {
+        path: path.display().to_string(),
+        format: None,
+        columns: Vec::new(),
+        zone: TimeZone::UTC,
+        live: Live::default(),
+    };
     let opened = source::open(&inputs, Pacing::Max, u64::MAX, 1, &around).expect("the tape can be opened");
     let runs = Arc::new(Mutex::new(Vec::new()));
     let sink = Settling::new(

@@ -3,6 +3,7 @@
 mod convert;
 mod generate;
 mod inspect;
+mod outgoing;
 mod part;
 mod play;
 mod reading;
@@ -12,7 +13,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tapeflow::row::Encoding;
-use tapeflow::tape::format::Format;
 
 /// Makes tapes of stock ticks, and plays them as live feeds.
 #[derive(Parser)]
@@ -45,14 +45,6 @@ impl Form {
         match self {
             Form::Csv => Encoding::Csv,
             Form::Jsonl => Encoding::Jsonl,
-        }
-    }
-
-    /// In which to read.
-    pub fn format(self) -> Format {
-        match self {
-            Form::Csv => Format::Csv,
-            Form::Jsonl => Format::Jsonl,
         }
     }
 }

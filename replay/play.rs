@@ -1,33 +1,27 @@
 //! `replay play`: plays a dataset as a live feed, by a schedule that is fixed in advance.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
-use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tapeflow::cli::stop_on_signals;
 use tapeflow::config::{Arrive, Count, PaceAsked, Rate, Span, Speed};
-use tapeflow::error::{Doing as _, Error, Result};
-use tapeflow::latency::histogram;
+use tapeflow::error::{Error, Result};
 use tapeflow::report::{Percentiles, count, span};
 use tapeflow::source::{Extent, Pacing};
-use tapeflow::tape::format::{Encoder, Record};
+use tapeflow::tape::format::Record;
 use tapeflow::tape::{Burst, Due, Leaf, Merge, Rejects, Struck, Timetable};
 use tapeflow::time::{Clock, EventTime, RunTime};
 
-use crate::Form;
+use crate::outgoing::{Form, Outgoing};
 use crate::part::{FaultFlags, Part};
 use crate::reading::{Reading, told};
-
-/// Lines are written at the latest when they fill so many bytes.
-const FULL: usize = 1 << 16;
 
 /// Shorter waits are spun through: the system's timers are not as fine.
 const SPIN: RunTime = 100_000;
@@ -43,9 +37,20 @@ const SHOW_EVERY: RunTime = 200_000_000;
 pub struct Play {
     #[command(flatten)]
     reading: Reading,
-    /// Where to send: a new file, or "-" for standard output
+    /// Where to send: a new file, "-" for standard output, or the address of a feed
+    ///
+    /// tcp://HOST:PORT and unix://PATH connect, and try again until somebody listens there; tcp-listen://HOST:PORT and
+    /// unix-listen://PATH wait for one reader to connect. The schedule begins when the reader is there. If it goes, the
+    /// next one is waited for, and the exit code is 1: what was on its way may be lost. file:PATH appends to a file.
+    /// kafka://HOST:PORT/TOPIC sends each record with its symbol as the key; exit code 0 says that all were acknowledged.
     #[arg(long, value_name = "PATH", default_value = "-")]
     to: String,
+    /// To Kafka: up to N records of a symbol in a message; none waits for others
+    #[arg(long, value_name = "N", default_value = "1")]
+    pack: Count,
+    /// To Kafka: a property of librdkafka, as in --property linger.ms=5; repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = property)]
+    property: Vec<(String, String)>,
     /// The form of the lines that are sent
     #[arg(long = "as", value_enum, default_value_t = Form::Jsonl)]
     sent_as: Form,
@@ -123,8 +128,8 @@ impl Play {
         let mut merge = self.part.of(merge, open, &around, &self.reading.zone)?.faults(faults);
         let origin = if pacing == Pacing::Max { None } else { merge.first()? };
 
-        let encoding = self.sent_as.encoding();
-        let outgoing = Outgoing::new(self.to, Encoder::new(encoding, around.symbols.clone(), around.venues.clone()))?;
+        let tables = [around.symbols.clone(), around.venues.clone()];
+        let outgoing = Outgoing::open(&self.to, self.sent_as, self.pack.0, &self.property, tables, stop.clone())?;
         let progress = Progress::new(&outgoing, self.reading.zone);
         // The schedule begins when all files are open.
         let (start, start_unix) = (clock.now(), unix_now());
@@ -160,6 +165,11 @@ impl Play {
         let refused = |(key, title, help)| Error::Usage(format!("--{key}: {title}; {help}"));
         asked.pacing((Pacing::Speed(1.0), None)).map_err(refused)
     }
+}
+
+fn property(text: &str) -> std::result::Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write name=value, for example linger.ms=5")?;
+    Ok((name.into(), value.into()))
 }
 
 fn unix_now() -> i64 {
@@ -202,7 +212,7 @@ impl Player {
         let played = self.send_all(merge);
         // What was due before something failed is sent all the same.
         let sent = self.outgoing.send(&self.clock);
-        played.and(sent)
+        played.and(sent).and_then(|()| self.outgoing.finish())
     }
 
     fn send_all(&mut self, merge: &mut Merge) -> Result<()> {
@@ -231,7 +241,7 @@ impl Player {
             let record = Record { has_seq: true, due: due_unix, ..placed.record };
             self.outgoing.add(&record, due.map(|_| at));
             self.progress.position = placed.clock;
-            if self.outgoing.lines.len() >= FULL {
+            if self.outgoing.is_full() {
                 self.outgoing.send(&self.clock)?;
                 now = self.clock.now();
                 self.progress.show(now, &self.outgoing);
@@ -296,66 +306,6 @@ impl Player {
     }
 }
 
-/// Lines on their way out.
-struct Outgoing {
-    to: String,
-    out: Box<dyn Write>,
-    encoder: Encoder,
-    /// Lines that are not sent yet, how many, and when each was due, if there is a schedule.
-    lines: Vec<u8>,
-    waiting: u64,
-    dues: Vec<RunTime>,
-    sent: u64,
-    /// How long after its due instant each line was flushed.
-    lateness: Histogram<u64>,
-    /// The same of the line that was sent last.
-    behind: Option<u64>,
-}
-
-impl Outgoing {
-    fn new(to: String, encoder: Encoder) -> Result<Self> {
-        let (to, out): (String, Box<dyn Write>) = if to == "-" {
-            ("standard output".into(), Box::new(io::stdout().lock()))
-        } else {
-            match File::create_new(&to) {
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                    return Err(Error::Usage(format!("{to} exists; give another --to or remove it")));
-                }
-                file => (to.clone(), Box::new(file.doing(|| format!("writing to {to}"))?)),
-            }
-        };
-        let (lines, dues, lateness) = (encoder.header().into_bytes(), Vec::new(), histogram());
-        Ok(Outgoing { to, out, encoder, lines, waiting: 0, dues, sent: 0, lateness, behind: None })
-    }
-
-    fn add(&mut self, record: &Record, due: Option<RunTime>) {
-        self.encoder.encode(record, &mut self.lines);
-        self.waiting += 1;
-        self.dues.extend(due);
-    }
-
-    /// Sends the lines that wait, in one piece.
-    fn send(&mut self, clock: &Clock) -> Result<()> {
-        if self.lines.is_empty() {
-            return Ok(());
-        }
-        let written = self.out.write_all(&self.lines).and_then(|()| self.out.flush());
-        self.lines.clear();
-        match written {
-            Err(e) if e.kind() == ErrorKind::BrokenPipe => return Err(Error::ClosedPipe),
-            other => other.doing(|| format!("writing to {}", self.to))?,
-        }
-        self.sent += std::mem::take(&mut self.waiting);
-        let now = clock.now();
-        for due in self.dues.drain(..) {
-            let late = now.saturating_sub(due);
-            self.lateness.saturating_record(late);
-            self.behind = Some(late);
-        }
-        Ok(())
-    }
-}
-
 /// A line on the terminal that tells how far the feed is.
 struct Progress {
     bar: ProgressBar,
@@ -369,7 +319,7 @@ struct Progress {
 impl Progress {
     fn new(outgoing: &Outgoing, zone: TimeZone) -> Self {
         // Lines that are shown on the terminal are progress enough.
-        let is_shown = outgoing.to == "standard output" && io::stdout().is_terminal();
+        let is_shown = outgoing.to == "-" && io::stdout().is_terminal();
         let bar = if is_shown || !io::stderr().is_terminal() {
             ProgressBar::hidden()
         } else {

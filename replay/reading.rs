@@ -8,12 +8,12 @@ use jiff::tz::TimeZone;
 use tapeflow::config::Span;
 use tapeflow::error::{Error, Result};
 use tapeflow::report::count;
-use tapeflow::source::{Inputs, Surroundings};
-use tapeflow::tape::format::COLUMNS;
+use tapeflow::source::{Inputs, Live, Surroundings};
+use tapeflow::tape::format::{COLUMNS, Format};
 use tapeflow::tape::{PartitionRules, Rejects};
 use tapeflow::time::Clock;
 
-use crate::Form;
+use crate::outgoing::Form;
 
 /// How a tape is read.
 #[derive(Args)]
@@ -42,9 +42,10 @@ impl Reading {
         }
         Ok(Inputs {
             path: self.path.clone(),
-            format: self.format.map(Form::format),
+            format: self.format.map(Format::from),
             columns: self.column.clone(),
             zone: self.zone.clone(),
+            live: Live::default(),
         })
     }
 

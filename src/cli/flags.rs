@@ -10,10 +10,15 @@ use crate::lab::Axis;
 /// The flags that all commands share.
 #[derive(Args)]
 pub struct Flags {
-    /// A file, a folder, a glob, or "-" for standard input [default: a made-up market in memory]
+    /// A file, a folder, a glob, "-" for standard input, or a live feed [default: a made-up market in memory]
+    ///
+    /// tcp://HOST:PORT and unix://PATH connect, and try again until somebody listens there; tcp-listen://HOST:PORT and
+    /// unix-listen://PATH wait to be connected to, by as many as come. The input ends when all connections have ended.
+    /// file:PATH follows a file that grows, until Ctrl-C. kafka://HOST:PORT/TOPIC reads a topic, until Ctrl-C; with
+    /// --set source.end=now to where it ends now.
     #[arg(long, global = true, value_name = "PATH")]
     pub input: Option<String>,
-    /// Format of the input: csv, jsonl, or auto, which goes by the extension
+    /// Format of the input: csv, jsonl, bin, or auto, which goes by the extension or the first bytes
     #[arg(long, global = true)]
     pub format: Option<String>,
     /// Length of windows: 1s, 5m
@@ -43,7 +48,7 @@ pub struct Flags {
     /// Workers
     #[arg(long, short, global = true, value_name = "N")]
     pub workers: Option<String>,
-    /// Folder for the rows, summary.json, latency.hlog and rejected.jsonl
+    /// Folder for the rows, summary.json, latency.hlog and rejected.jsonl; or an address, as for --input, to send rows to
     #[arg(long, global = true, value_name = "DIR")]
     pub out: Option<String>,
     /// Play what is due within this span of the schedule: 10s
@@ -81,7 +86,11 @@ impl Flags {
                 )));
             }
         }
-        let mut layers = Layers::new(&format!("{name}.toml"), defaults, &["source.columns", "sweep.vary"]);
+        let mut layers = Layers::new(
+            &format!("{name}.toml"),
+            defaults,
+            &["source.columns", "source.librdkafka", "output.librdkafka", "sweep.vary"],
+        );
         for file in &self.config {
             layers.file(file)?;
         }

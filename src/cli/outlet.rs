@@ -1,18 +1,23 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::config::{Config, Output};
 use crate::error::{Doing as _, Error, Result};
-use crate::row::Row;
-use crate::sink::{Discard, Lines, Mode, Run, Settling, Sink, Stdout, Together, settle, settle_to};
+use crate::row::{Row, Texts};
+use crate::sink::{
+    self, Discard, Lines, Mode, Remote, Run, Settling, Shared, Sink, Stdout, Together, settle, settle_to,
+};
 use crate::source::Surroundings;
 
 /// Where the rows of a run go, and what is to be done with them when it has ended.
 pub enum Outlet {
     /// Nowhere, or printed as they come.
     Passing,
+    /// To somebody else as they come.
+    Sending(Shared),
     /// Sorted when all is said: into a file, or onto standard output.
     Settling(Arc<Mutex<Vec<Run>>>, Target),
 }
@@ -52,6 +57,18 @@ impl Outlet {
                 fs::create_dir_all(&folder).doing(|| format!("making the folder {}", folder.display()))?;
                 Target::Stdout(Scratch(folder))
             }
+            (Output::Address(address, _), Mode::Final) => {
+                let text = "final rows are known when the run has ended: write output.mode = \"upsert\" or \"changes\"";
+                return Err(Error::Usage(format!("sending to {address}: {text}")));
+            }
+            (Output::Address(address, properties), _) => {
+                let (stop, header) = (around.stop.clone(), lines().header());
+                let courier = sink::open(address, &header, properties, move || stop.load(Ordering::Relaxed))?;
+                let shared: Shared = Arc::new(Mutex::new(courier));
+                let texts = || Texts::new(around.symbols.clone(), around.venues.clone());
+                let sinks = boxed(config.workers, |_| Ok(Remote::new(lines(), texts(), shared.clone())))?;
+                return Ok((Outlet::Sending(shared), sinks));
+            }
             (Output::Folder(folder), mode) => Target::File(folder.join(mode.file(R::NAME, config.encoding))),
         };
         let runs = Arc::default();
@@ -66,9 +83,15 @@ impl Outlet {
         Ok((Outlet::Settling(runs, target), sinks))
     }
 
-    /// Writes out what has waited for the end of the run.
+    /// Writes out what has waited for the end of the run, and waits until what was sent has been taken.
     pub fn settle<R: Row>(self, config: &Config, around: &Surroundings) -> Result<()> {
-        let Outlet::Settling(runs, target) = self else { return Ok(()) };
+        let (runs, target) = match self {
+            Outlet::Passing => return Ok(()),
+            Outlet::Sending(shared) => {
+                return shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).finish();
+            }
+            Outlet::Settling(runs, target) => (runs, target),
+        };
         let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
         let (names, header) = (&around.symbols, Lines::new::<R>(config.mode, config.encoding).header());
         match &target {

@@ -12,10 +12,10 @@ use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use crate::row::Encoding;
 use crate::runtime::Knobs;
 use crate::sink::Mode;
-use crate::source::{Inputs, Pacing};
+use crate::source::{Address, End, Inputs, Live, Pacing, Start};
 use crate::tape::format::{COLUMNS, Format};
 use crate::tape::{Burst, Market, PartitionRules};
-use crate::time::{MS, SECOND};
+use crate::time::{EventTime, MS, SECOND};
 
 /// Settings of a pipeline's own, beside those that all share.
 pub trait Settings: Sized + Send + Sync + 'static {
@@ -28,7 +28,7 @@ pub trait Settings: Sized + Send + Sync + 'static {
 pub enum Input {
     /// The made-up tape, whole: its ticks arrive in another order than they are made.
     Market(Market),
-    /// Files or standard input.
+    /// Files, standard input, or a live input.
     Files(Inputs),
 }
 
@@ -39,6 +39,8 @@ pub enum Output {
     Nowhere,
     /// Standard output.
     Stdout,
+    /// A connection, a growing file or a topic.
+    Address(Address, Vec<(String, String)>),
     /// Files in this folder.
     Folder(PathBuf),
 }
@@ -92,7 +94,10 @@ struct SourceSection {
     zone: String,
     max_jump: Span,
     idle: Span,
+    start: Where,
+    end: Until,
     columns: toml::Table,
+    librdkafka: toml::Table,
 }
 
 #[derive(Deserialize)]
@@ -133,6 +138,7 @@ struct OutputSection {
     format: OutputFormat,
     mode: OutputMode,
     buffer: Bytes,
+    librdkafka: toml::Table,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -141,6 +147,7 @@ enum InputFormat {
     Auto,
     Csv,
     Jsonl,
+    Bin,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -202,6 +209,47 @@ impl<'de> Deserialize<'de> for Reach {
     }
 }
 
+/// Where a topic begins: `earliest`, `latest`, `stored`, `offset:N`, or a time.
+struct Where(Start);
+
+impl<'de> Deserialize<'de> for Where {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let offset = text.strip_prefix("offset:").and_then(|offset| offset.parse::<u32>().ok());
+        match (text.as_str(), offset) {
+            ("earliest", _) => Ok(Where(Start::Earliest)),
+            ("latest", _) => Ok(Where(Start::Latest)),
+            ("stored", _) => Ok(Where(Start::Stored)),
+            (_, Some(offset)) => Ok(Where(Start::Offset(offset.into()))),
+            (time, _) => event_time(time).map(|time| Where(Start::Time(time))).ok_or_else(|| {
+                let words = "\"earliest\", \"latest\", \"stored\", \"offset:100\" or \"2026-11-24T14:30:00Z\"";
+                serde::de::Error::custom(format!("write {words}"))
+            }),
+        }
+    }
+}
+
+/// What ends a live input: `auto`, `never`, `now`, or a time.
+struct Until(End);
+
+impl<'de> Deserialize<'de> for Until {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.as_str() {
+            "auto" => Ok(Until(End::Auto)),
+            "never" => Ok(Until(End::Never)),
+            "now" => Ok(Until(End::Now)),
+            time => event_time(time).map(|time| Until(End::Time(time))).ok_or_else(|| {
+                serde::de::Error::custom("write \"auto\", \"never\", \"now\" or \"2026-11-24T14:30:00Z\"")
+            }),
+        }
+    }
+}
+
+fn event_time(text: &str) -> Option<EventTime> {
+    text.parse::<jiff::Timestamp>().ok().and_then(|time| EventTime::try_from(time.as_nanosecond()).ok())
+}
+
 /// The nanoseconds of a span, at most 292 years.
 pub(super) fn nanos(span: Span) -> i64 {
     i64::try_from(span.0.as_nanos()).unwrap_or(i64::MAX)
@@ -244,13 +292,24 @@ impl Config {
             InputFormat::Auto => None,
             InputFormat::Csv => Some(Format::Csv),
             InputFormat::Jsonl => Some(Format::Jsonl),
+            InputFormat::Bin => Some(Format::Bin),
         };
         let columns = check_columns(layers, &source.columns);
+        let live = Live {
+            start: source.start.0,
+            end: source.end.0,
+            max_lead: nanos(run.max_lead),
+            properties: check_properties(layers, "source.librdkafka", &source.librdkafka),
+        };
+        if let Some(Err(wrong)) = Address::parse(&source.input) {
+            layers.problem("source.input", "no address of a feed", &wrong);
+        }
         let input = if is_market {
             Input::Market(check_market(layers, &market))
         } else {
-            Input::Files(Inputs { path: source.input, format, columns, zone: zone.clone() })
+            Input::Files(Inputs { path: source.input, format, columns, zone: zone.clone(), live })
         };
+        let properties = check_properties(layers, "output.librdkafka", &output.librdkafka);
         let to = match output.to.as_str() {
             "auto" if is_market => Output::Nowhere,
             "auto" | "stdout" => Output::Stdout,
@@ -259,7 +318,14 @@ impl Config {
                 layers.problem("output.to", "no output", "name a folder, or write stdout or none");
                 Output::Nowhere
             }
-            folder => Output::Folder(folder.into()),
+            text => match Address::parse(text) {
+                None => Output::Folder(text.into()),
+                Some(Ok(address)) => Output::Address(address, properties),
+                Some(Err(wrong)) => {
+                    layers.problem("output.to", "no address to send to", &wrong);
+                    Output::Nowhere
+                }
+            },
         };
         let disorder = nanos(late.disorder);
         if disorder > MAX_DISORDER {
@@ -286,7 +352,7 @@ impl Config {
             knobs: Knobs { batch, spin: run.wait == Wait::Spin, max_lead_ms: nanos(run.max_lead) / MS, warmup: 0 },
             strict: run.strict,
             mode: match (output.mode, &to) {
-                (OutputMode::Upsert, _) | (OutputMode::Auto, Output::Stdout) => Mode::Upsert,
+                (OutputMode::Upsert, _) | (OutputMode::Auto, Output::Stdout | Output::Address(..)) => Mode::Upsert,
                 (OutputMode::Changes, _) => Mode::Changes,
                 (OutputMode::Final | OutputMode::Auto, _) => Mode::Final,
             },
@@ -345,6 +411,24 @@ fn check_columns(layers: &mut Layers, columns: &toml::Table) -> Vec<(String, Str
         }
     }
     renamed
+}
+
+/// Properties that are passed on as they are, to whoever knows them.
+fn check_properties(layers: &mut Layers, section: &str, table: &toml::Table) -> Vec<(String, String)> {
+    let mut properties = Vec::new();
+    for (name, value) in table {
+        match value {
+            toml::Value::String(text) => properties.push((name.clone(), text.clone())),
+            toml::Value::Integer(number) => properties.push((name.clone(), number.to_string())),
+            toml::Value::Boolean(flag) => properties.push((name.clone(), flag.to_string())),
+            _ => layers.problem(
+                &format!("{section}.{name}"),
+                "not a property's value",
+                "write a text, a number, true or false, for example \"fetch.wait.max.ms\" = 5",
+            ),
+        }
+    }
+    properties
 }
 
 fn check_market(layers: &mut Layers, market: &MarketSection) -> Market {

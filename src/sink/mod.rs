@@ -1,11 +1,16 @@
 //! Sinks: where rows go. A new one is a new file here.
 
+mod courier;
 mod discard;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod lines;
 mod runs;
 mod settle;
+mod socket;
 mod stdout;
 
+pub use courier::{Courier, Cut, Parcel, Remote, Shared, Stream, open};
 pub use discard::Discard;
 pub use lines::{Lines, Mode};
 pub use runs::{Change, Place, Run, Temporary};

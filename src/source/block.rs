@@ -15,6 +15,8 @@ pub struct Block {
     /// Where several workers share a reader: the watermark in milliseconds that its merge has reached with this block,
     /// so that a worker whose symbols are silent does not hold the others back.
     pub watermark_ms: i64,
+    /// When the tick that moved the watermark there was due, where a tick has moved it.
+    pub moved_at: Option<RunTime>,
 }
 
 /// What there is to pull.

@@ -37,6 +37,8 @@ pub struct Feed {
     disorder: i64,
     /// For a live input: the silence after which the watermark runs on with the clock.
     idle: Option<u64>,
+    /// The watermark is that of the blocks, since their ticks are of several partitions in no common order.
+    by_blocks: bool,
     block: Arc<Block>,
     at: usize,
     watermark_ms: i64,
@@ -50,12 +52,31 @@ impl Feed {
     pub fn new(blocks: Box<dyn Blocks>, pace: Pace, disorder: i64) -> Self {
         let block = Arc::new(Block::default());
         let (at, watermark_ms, moved_at, last_due, last_arrival, idle) = (0, 0, 0, 0, 0, None);
-        Feed { blocks, pace, start: 0, disorder, idle, block, at, watermark_ms, moved_at, last_due, last_arrival }
+        Feed {
+            blocks,
+            pace,
+            start: 0,
+            disorder,
+            idle,
+            by_blocks: false,
+            block,
+            at,
+            watermark_ms,
+            moved_at,
+            last_due,
+            last_arrival,
+        }
     }
 
     /// The same feed, live: after a silence of `idle` nanoseconds the watermark runs on with the clock.
     pub fn live(mut self, idle: u64, now: RunTime) -> Self {
         (self.idle, self.last_arrival) = (Some(idle), now);
+        self
+    }
+
+    /// The same feed, of blocks whose ticks are of several partitions: only their blocks' watermark is the feed's.
+    pub fn by_blocks(mut self) -> Self {
+        self.by_blocks = true;
         self
     }
 
@@ -82,7 +103,7 @@ impl Feed {
             if self.at == self.block.ticks.len() {
                 // Only a schedule for event time says itself how far the watermark may go.
                 if !matches!(self.pace, Pace::Speed { .. }) {
-                    self.move_to(self.block.watermark_ms, now);
+                    self.move_to(self.block.watermark_ms, self.block.moved_at.unwrap_or(now));
                 }
                 match self.blocks.pull()? {
                     Pull::Block(block) => (self.block, self.at, self.last_arrival) = (block, 0, now),
@@ -119,7 +140,9 @@ impl Feed {
             self.last_arrival = now;
             let due = out.dues.last().copied().unwrap_or(now);
             self.last_due = due;
-            self.move_to(watermark_ms, due);
+            if !self.by_blocks {
+                self.move_to(watermark_ms, due);
+            }
             room -= count;
             if scheduled && self.watermark_ms >= stop_ms {
                 return Ok(Next::Now);

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::memory::owners;
-use super::{Opened, Pacing, Surroundings};
+use super::{Address, Live, Opened, Pacing, Surroundings};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Columns, Decoder, Format, Line, Naming};
 use crate::tape::{Leaf, Merge, Pace, Timetable};
@@ -28,6 +28,8 @@ pub struct Inputs {
     pub columns: Vec<(String, String)>,
     /// The zone of bars' local times.
     pub zone: TimeZone,
+    /// What is said of live inputs alone.
+    pub live: Live,
 }
 
 impl Inputs {
@@ -40,6 +42,23 @@ impl Inputs {
     pub fn is_stream(&self) -> bool {
         let path = Path::new(&self.path);
         self.is_stdin() || (path.exists() && !path.is_file() && !path.is_dir())
+    }
+
+    /// The address of a live input, if the path is one.
+    ///
+    /// # Errors
+    /// When it looks like one and is none.
+    pub fn address(&self) -> Result<Option<Address>> {
+        Address::parse(&self.path).transpose().map_err(Error::Usage)
+    }
+
+    /// The leaf of a partition that is given its bytes as they arrive; a line of CSV in a message has no header.
+    pub(super) fn given_leaf(&self, name: &str, is_messages: bool, around: &Surroundings) -> Leaf {
+        let mut decoder = self.decoder(self.format, around);
+        if is_messages {
+            decoder.take_feed_columns();
+        }
+        Leaf::given(name, decoder, around.rules, around.rejects.clone())
     }
 
     /// A merge of standard input alone.
@@ -112,7 +131,7 @@ impl Inputs {
 
     fn format_of(&self, path: &Path) -> Result<Format> {
         self.format.or(Format::of(path)).ok_or_else(|| {
-            let text = "its extension tells no format: give --format csv or --format jsonl";
+            let text = "its extension tells no format: give --format csv or --format jsonl (or bin)";
             Error::Usage(format!("reading {}: {text}", path.display()))
         })
     }
@@ -120,7 +139,7 @@ impl Inputs {
     /// Where a file's symbols come from; `None` if its beginning does not tell.
     fn naming(&self, path: &Path, format: Format, around: &Surroundings) -> Result<Option<Naming>> {
         let mut decoder = self.decoder(Some(format), around);
-        let mut lines = format::open(path, (0, 0))?;
+        let mut lines = format::open(path, format::Position::default())?;
         decoder.begin(path);
         let mut records = Vec::new();
         while let Some(line) = lines.next_line().doing(|| format!("reading {}", path.display()))? {
@@ -156,7 +175,7 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
         files.push(path.into());
     }
     if files.is_empty() {
-        let text = "no file here ends in .csv, .jsonl, .ndjson or .json";
+        let text = "no file here ends in .csv, .jsonl, .ndjson, .json or .bin";
         return Err(Error::Input(format!("reading {path}: {text}")));
     }
     files.sort();
@@ -211,7 +230,7 @@ pub(super) fn sharded(
         let blocks = Box::new(Inline { merge, timetable: pace.timetable() });
         Feed::new(blocks, pace, around.rules.disorder)
     });
-    Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace) })
+    Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace), finish: None })
 }
 
 /// When `--for` ends a schedule, from its beginning.

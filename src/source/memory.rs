@@ -24,7 +24,7 @@ pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroun
         block.dues.extend(due);
     }
     let feed = |block| Feed::new(Box::new(Once(Some(Arc::new(block)))), pace, around.rules.disorder);
-    Opened { feeds: blocks.into_iter().map(feed).collect(), latency_from: from_words(&pace) }
+    Opened { feeds: blocks.into_iter().map(feed).collect(), latency_from: from_words(&pace), finish: None }
 }
 
 /// When each tick of a tape in memory is due, from the schedule's beginning.

@@ -1,20 +1,34 @@
 //! Sources: where ticks come from, and how each worker gets those of its own symbols, in order and in time.
 
+mod address;
 mod block;
 mod feed;
 mod files;
+mod follow;
+mod gather;
+mod hands;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod live;
 mod memory;
 mod pacing;
 mod reader;
+mod socket;
 mod whole;
 
+pub use address::Address;
 pub use block::{Block, Blocks, Pull};
 pub use feed::{Arrivals, Feed, Next};
 pub use files::{Inputs, find};
+#[cfg(not(feature = "kafka"))]
+pub(crate) use live::without_kafka;
+pub use live::{End, Live, Start};
 pub use memory::{due_times, in_memory};
 pub use pacing::{Extent, Pacing};
+pub(crate) use socket::{Backoff, Connection, Listener, connect, runtime};
 pub use whole::whole;
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -50,22 +64,41 @@ pub struct Opened {
     pub feeds: Vec<Feed>,
     /// Where latency is counted from, in words.
     pub latency_from: &'static str,
+    /// What is to be done once all that was read is in the rows, such as noting how far that is.
+    pub finish: Option<Finish>,
 }
 
-/// Opens files, or standard input for `-`, for so many workers; at most `limit` records are played.
+/// See [`Opened::finish`].
+pub type Finish = Box<dyn FnOnce() -> Result<()> + Send>;
+
+/// Tells whoever sits before the terminal how a live input stands.
+pub(crate) fn say(text: &str) {
+    // A closed standard error leaves nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Opens files, standard input for `-`, or a live input, for so many workers; at most `limit` records are played.
 ///
 /// # Errors
 /// When an input cannot be read or cannot be played so.
 pub fn open(inputs: &Inputs, pacing: Pacing, limit: u64, workers: usize, around: &Surroundings) -> Result<Opened> {
-    if inputs.is_stdin() {
+    let address = inputs.address()?;
+    if address.is_some() || inputs.is_stdin() {
+        let name = if address.is_some() { &inputs.path } else { "standard input" };
         if pacing != Pacing::Max {
-            let text = "standard input is played as it arrives: pace its sender instead of giving --speed or --rate";
-            return Err(Error::Usage(text.into()));
+            let text = "is played as it arrives: pace its sender instead of giving --speed or --rate";
+            return Err(Error::Usage(format!("{name} {text}")));
         }
         if around.play_for.is_some() {
-            let text = "--for selects by a schedule, and standard input has none: use --limit, or --for at the sender";
-            return Err(Error::Usage(text.into()));
+            let text = "has none: use --limit, or --for at the sender";
+            return Err(Error::Usage(format!("--for selects by a schedule, and {name} {text}")));
         }
+    }
+    if let Some(address) = &address {
+        return live::open(inputs, address, limit, workers, around);
+    }
+    inputs.live.check_unused(&inputs.path)?;
+    if inputs.is_stdin() {
         let merge = inputs.stdin_merge(limit, around);
         return Ok(reader::live(merge, workers, around));
     }

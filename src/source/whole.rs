@@ -10,6 +10,9 @@ use crate::tick::Tick;
 /// # Errors
 /// When an input cannot be read or cannot be played so, or does not fit.
 pub fn whole(inputs: &Inputs, pacing: Pacing, limit: u64, room: usize, around: &Surroundings) -> Result<Vec<Tick>> {
+    if let Some(address) = inputs.address()? {
+        return Err(Error::Usage(format!("{address} is live: record it to a file, and give that")));
+    }
     let mut merge = if inputs.is_stdin() {
         inputs.stdin_merge(limit, around)
     } else {

@@ -62,7 +62,7 @@ pub fn convert(
         create_dir(to.parent().unwrap_or(out))?;
         let (symbols, venues) = (Arc::new(Names::default()), Arc::new(Names::default()));
         let mut decoder = decoder(from, symbols.clone(), venues.clone())?;
-        let mut lines = format::open(from, (0, 0))?;
+        let mut lines = format::open(from, format::Position::default())?;
         decoder.begin(from);
         let mut file = File::create_new(&to).doing(|| writing(&to))?;
         // The first record tells whether there is a column of due times.
@@ -71,6 +71,7 @@ pub fn convert(
         while let Some(line) = lines.next_line().doing(|| format!("reading {}", from.display()))? {
             let (text, decoded) = match line {
                 Line::Text(text) => (text, decoder.decode(text, &mut records)),
+                Line::Broken(reason, bytes) => (bytes, Err(reason.to_owned())),
                 Line::TooLong(text) => (text, Err(format!("the line is longer than {} bytes", format::LONGEST_LINE))),
             };
             match decoded {

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::path::PathBuf;
 
-use super::format::{self, Decoder, Line, Lines, Record};
+use super::format::{self, Decoder, Line, Lines, Position, Record};
 use super::rejects::Rejects;
 use crate::error::{Doing as _, Result};
 use crate::time::EventTime;
@@ -30,8 +30,10 @@ pub struct Leaf {
     paths: std::vec::IntoIter<PathBuf>,
     path: PathBuf,
     lines: Option<Lines>,
+    /// Bytes are given to it as they arrive, and whoever sends them may be wrong from the first line on.
+    is_given: bool,
     /// Where to go on in a file that was closed meanwhile.
-    set_aside: Option<(u64, u64)>,
+    set_aside: Option<Position>,
     decoder: Decoder,
     rules: PartitionRules,
     rejects: Rejects,
@@ -69,6 +71,7 @@ impl Leaf {
             paths: paths.into_iter(),
             path: PathBuf::new(),
             lines: None,
+            is_given: false,
             set_aside: None,
             decoder,
             rules,
@@ -93,6 +96,37 @@ impl Leaf {
         leaf.path = name.into();
         leaf.lines = Some(Lines::new(reader));
         leaf
+    }
+
+    /// A partition to which bytes are [given](Leaf::give) as they arrive; `name` stands for it in messages. Before
+    /// [`Leaf::next_record`] it is asked whether it [has one](Leaf::is_buffered).
+    pub fn given(name: &str, decoder: Decoder, rules: PartitionRules, rejects: Rejects) -> Self {
+        let mut leaf = Leaf::files(Vec::new(), decoder, rules, rejects);
+        (leaf.path, leaf.lines, leaf.is_given) = (name.into(), Some(Lines::pushed()), true);
+        leaf
+    }
+
+    /// Gives it bytes that have arrived, all lines of which have this number in messages, if there is one.
+    pub fn give(&mut self, bytes: &[u8], number: Option<u64>) {
+        if let Some(lines) = &mut self.lines {
+            number.into_iter().for_each(|number| lines.number_all(number));
+            lines.push(bytes);
+        }
+    }
+
+    /// Rejects what was given of a line whose end will not come.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn cut(&mut self, reason: &str) -> Result<()> {
+        let Some(lines) = &mut self.lines else { return Ok(()) };
+        let number = lines.next_number();
+        lines.take_rest().map_or(Ok(()), |rest| self.rejects.reject(&self.path, number, reason, rest))
+    }
+
+    /// Nothing more will be given: what is left is a record that waits to be confirmed.
+    pub fn end(&mut self) {
+        self.lines = None;
     }
 
     /// Whether the next record is here already, so that asking for it would not wait. A line that is rejected, or
@@ -136,7 +170,7 @@ impl Leaf {
     fn look(&mut self, may_wait: bool) -> Result<Look> {
         loop {
             let Some(record) = self.decoded.pop_front() else {
-                if !may_wait && self.lines.as_ref().is_some_and(|lines| !lines.is_buffered()) {
+                if !may_wait && self.lines.as_mut().is_some_and(|lines| !lines.is_buffered()) {
                     return Ok(Look::Later);
                 }
                 if self.decode_line()? {
@@ -206,22 +240,25 @@ impl Leaf {
                     continue;
                 }
                 let Some(path) = self.paths.next() else { return Ok(false) };
-                self.lines = Some(format::open(&path, (0, 0))?);
+                self.lines = Some(format::open(&path, Position::default())?);
                 self.decoder.begin(&path);
                 self.path = path;
                 continue;
             };
-            let number = lines.number() + 1;
+            let number = lines.next_number();
             let Some(line) = lines.next_line().doing(|| format!("reading {}", self.path.display()))? else {
                 self.lines = None;
                 continue;
             };
             let verdict = match line {
                 Line::Text(text) => self.decoder.decode(text, &mut self.spare).map_err(|reason| (reason, text)),
+                Line::Broken(reason, bytes) => Err((reason.to_owned(), bytes)),
                 Line::TooLong(text) => Err((format!("the line is longer than {} bytes", format::LONGEST_LINE), text)),
             };
             match verdict {
-                Err((reason, _)) if self.decoder.wants_header() => return Err(format::unusable(&self.path, &reason)),
+                Err((reason, _)) if self.decoder.wants_header() && !self.is_given => {
+                    return Err(format::unusable(&self.path, &reason));
+                }
                 Err((reason, raw)) => self.rejects.reject(&self.path, number, &reason, raw)?,
                 Ok(()) => self.decoded.extend(self.spare.drain(..)),
             }

@@ -6,6 +6,7 @@ use super::leaf::{Leaf, Placed};
 use super::pace::Timetable;
 use crate::error::Result;
 use crate::lateness::Sessions;
+use crate::tick::Tick;
 use crate::time::{EventTime, SECOND};
 
 /// Of more partitions than this, those whose time has not come are closed again.
@@ -20,6 +21,24 @@ pub struct Due {
     pub due: Option<u64>,
 }
 
+/// The place of each tick among its symbol's, which stands in for a sequence number.
+#[derive(Clone, Debug, Default)]
+pub struct Positions(Vec<u64>);
+
+impl Positions {
+    /// Counts the next tick, and numbers it if it has no number of its own.
+    pub fn number(&mut self, tick: &mut Tick, has_seq: bool) {
+        let symbol = tick.symbol.0 as usize;
+        if self.0.len() <= symbol {
+            self.0.resize(symbol + 1, 0);
+        }
+        if !has_seq {
+            tick.seq = self.0[symbol];
+        }
+        self.0[symbol] += 1;
+    }
+}
+
 /// Merges partitions by time: by each one's highest event time so far, ties by the order of the partitions.
 /// A partition's own order is kept, disorder and all, and due times never go back.
 pub struct Merge {
@@ -27,7 +46,7 @@ pub struct Merge {
     heads: Vec<Option<Placed>>,
     order: BinaryHeap<Reverse<(EventTime, usize)>>,
     primed: bool,
-    positions: Vec<u64>,
+    positions: Positions,
     index: u64,
     limit: u64,
     ends_at: u64,
@@ -65,7 +84,7 @@ impl Merge {
             heads,
             order,
             primed: false,
-            positions: Vec::new(),
+            positions: Positions::default(),
             index: 0,
             limit,
             ends_at,
@@ -221,15 +240,7 @@ impl Merge {
             self.pop()?
         };
         let Some(mut placed) = placed else { return Ok(None) };
-        let tick = &mut placed.record.tick;
-        let symbol = tick.symbol.0 as usize;
-        if self.positions.len() <= symbol {
-            self.positions.resize(symbol + 1, 0);
-        }
-        if !placed.record.has_seq {
-            tick.seq = self.positions[symbol];
-        }
-        self.positions[symbol] += 1;
+        self.positions.number(&mut placed.record.tick, placed.record.has_seq);
         Ok(Some(placed))
     }
 

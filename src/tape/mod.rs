@@ -18,7 +18,7 @@ mod sequence;
 pub use controls::{Faults, Part, Selection, Silences, Struck};
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
-pub use merge::{Due, Merge};
+pub use merge::{Due, Merge, Positions};
 pub use pace::{Burst, Gaps, Pace, Timetable};
 pub use rejects::Rejects;
 pub use sequence::Sequence;

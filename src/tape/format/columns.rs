@@ -145,6 +145,11 @@ impl Columns {
         self.only_paths_symbol = true;
     }
 
+    /// The form itself says that each record names its symbol.
+    pub(super) fn named_by_records(&mut self) {
+        self.naming = Some(Naming::Column);
+    }
+
     pub(super) fn naming(&self) -> Option<Naming> {
         self.naming
     }
@@ -245,7 +250,7 @@ impl Columns {
     }
 
     /// A symbol's ticks have sequence numbers or have none: a position that stands in for one could be another's.
-    fn check_numbered(&mut self, symbol: Symbol, has_seq: bool) -> Result<(), String> {
+    pub(super) fn check_numbered(&mut self, symbol: Symbol, has_seq: bool) -> Result<(), String> {
         let at = symbol.0 as usize;
         if self.numbered.len() <= at {
             self.numbered.resize(at + 1, None);
@@ -345,6 +350,18 @@ impl Columns {
         if let Some(symbol) = self.known.get(text) {
             return Ok(*symbol);
         }
+        let text = text.to_vec();
+        self.symbol_named(&text)
+    }
+
+    /// The symbol of this text.
+    pub(super) fn symbol_named(&mut self, text: &[u8]) -> Result<Symbol, String> {
+        if let Some(symbol) = self.known.get(text) {
+            return Ok(*symbol);
+        }
+        if text.is_empty() {
+            return Err("symbol is missing".into());
+        }
         let name = name(text).map_err(|why| complain("symbol", text, why))?;
         let symbol = Symbol(self.symbols.intern(name));
         self.known.insert(name.as_bytes().to_vec(), symbol);
@@ -356,6 +373,15 @@ impl Columns {
         if text.is_empty() {
             return Ok(Venue::default());
         }
+        if let Some((_, venue)) = self.known_venues.iter().find(|(known, _)| known == text) {
+            return Ok(*venue);
+        }
+        let text = text.to_vec();
+        self.venue_named(&text)
+    }
+
+    /// The venue of this text.
+    pub(super) fn venue_named(&mut self, text: &[u8]) -> Result<Venue, String> {
         if let Some((_, venue)) = self.known_venues.iter().find(|(known, _)| known == text) {
             return Ok(*venue);
         }

@@ -109,7 +109,7 @@ mod tests {
     use jiff::tz::TimeZone;
     use proptest::prelude::*;
 
-    use super::super::{Columns, Decoder, Format, Short};
+    use super::super::{BlockEncoder, Columns, Decoder, Format, Line, Lines, Short};
     use super::*;
     use crate::tick::{Symbol, Tick, Venue};
     use crate::time::EventTime;
@@ -192,6 +192,57 @@ mod tests {
                 }
                 prop_assert_eq!(&decoded, &records);
             }
+        }
+
+        #[test]
+        fn blocks_decode_to_the_same_records_however_they_arrive(
+            records in prop::collection::vec(record(), 1..40),
+            sealed in 1..9usize,
+            step in 1..400usize,
+            flipped in any::<prop::sample::Index>(),
+        ) {
+            let (symbols, venues) = (names(&SYMBOLS), names(&VENUES));
+            let mut encoder = BlockEncoder::new(symbols.clone(), venues.clone());
+            let mut bytes = Vec::new();
+            for some in records.chunks(sealed) {
+                some.iter().for_each(|record| encoder.encode(record, &mut bytes));
+                encoder.seal(&mut bytes);
+            }
+            let decode = |bytes: &[u8]| {
+                let (symbols, venues) = (names(&SYMBOLS), names(&VENUES));
+                let mut decoder = Decoder::new(None, Columns::new(&[], TimeZone::UTC, symbols, venues));
+                let (mut lines, mut decoded, mut broken) = (Lines::pushed(), Vec::new(), 0);
+                for piece in bytes.chunks(step) {
+                    lines.push(piece);
+                    while lines.is_buffered() {
+                        match lines.next_line().unwrap().unwrap() {
+                            Line::Text(line) => assert_eq!(decoder.decode(line, &mut decoded), Ok(())),
+                            Line::TooLong(_) | Line::Broken(..) => broken += 1,
+                        }
+                    }
+                }
+                (decoded, broken, lines.take_rest().is_some())
+            };
+            prop_assert_eq!(decode(&bytes), (records.clone(), 0, false));
+
+            // A file is read by the same blocks.
+            let mut lines = Lines::new(Box::new(std::io::Cursor::new(bytes.clone())));
+            let mut decoder = Decoder::new(None, Columns::new(&[], TimeZone::UTC, symbols, venues));
+            let mut decoded = Vec::new();
+            while let Some(line) = lines.next_line().unwrap() {
+                let Line::Text(line) = line else { panic!("{line:?}") };
+                prop_assert_eq!(decoder.decode(line, &mut decoded), Ok(()));
+            }
+            prop_assert_eq!(&decoded, &records);
+
+            // A bit that is flipped costs the block that it is in, and no other.
+            let at = flipped.index(bytes.len() * 8);
+            bytes[at / 8] ^= 1 << (at % 8);
+            let (decoded, broken, rest) = decode(&bytes);
+            prop_assert!(broken > 0 || rest);
+            prop_assert!(decoded.iter().all(|record| records.contains(record)));
+            let lost = records.len() - decoded.len();
+            prop_assert!((1..=sealed).contains(&lost) || rest, "{} of {} lost", lost, records.len());
         }
     }
 

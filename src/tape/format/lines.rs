@@ -2,6 +2,9 @@ use std::io::Read;
 use std::ops::Range;
 
 use memchr::memchr;
+use memchr::memmem::Finder;
+
+use super::bin::{self, Head};
 
 /// Lines longer than this are rejected, and skipped to their end.
 pub const LONGEST_LINE: usize = 1 << 20;
@@ -11,7 +14,8 @@ const CHUNK: usize = 1 << 17;
 /// How much of a line that is too long is kept.
 const BEGINNING: usize = 256;
 
-/// Reads lines from bytes that arrive in pieces, counting them from one.
+/// Reads lines from bytes that arrive in pieces, counting them from one. Of the binary form, a block's head is a line,
+/// and so is each of its records.
 pub struct Lines {
     reader: Box<dyn Read + Send>,
     buffer: Vec<u8>,
@@ -22,7 +26,29 @@ pub struct Lines {
     line: u64,
     last: Range<usize>,
     ended: bool,
+    /// Bytes come by [`Lines::push`] alone.
+    is_pushed: bool,
+    /// The line at the start is longer than [`LONGEST_LINE`], and this is its beginning.
+    too_long: bool,
     beginning: Vec<u8>,
+    /// Blocks were seen, so that what is between two of them is no line of text.
+    is_binary: bool,
+    /// Records of the block at the start that are still to come, and their width.
+    records: usize,
+    width: usize,
+    /// The number that is given from outside, and stays.
+    numbered: Option<u64>,
+}
+
+/// Where reading stands in an input: the default is its beginning.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Position {
+    /// In bytes.
+    pub bytes: u64,
+    line: u64,
+    is_binary: bool,
+    records: usize,
+    width: usize,
 }
 
 /// What [`Lines::next_line`] found.
@@ -32,6 +58,8 @@ pub enum Line<'a> {
     Text(&'a [u8]),
     /// The beginning of a line longer than [`LONGEST_LINE`]; the rest of it was skipped.
     TooLong(&'a [u8]),
+    /// Bytes that are no line, and why; they were skipped.
+    Broken(&'static str, &'a [u8]),
 }
 
 impl Lines {
@@ -46,23 +74,61 @@ impl Lines {
             line: 0,
             last: 0..0,
             ended: false,
+            is_pushed: false,
+            too_long: false,
             beginning: Vec::new(),
+            is_binary: false,
+            records: 0,
+            width: 0,
+            numbered: None,
         }
     }
 
-    /// Lines of a reader that stands at `position` of its input, behind so many lines.
-    pub fn resume(reader: Box<dyn Read + Send>, (position, line): (u64, u64)) -> Self {
-        Lines { read: position, line, ..Lines::new(reader) }
+    /// Lines of bytes that are [pushed](Lines::push). [`Lines::next_line`] is asked only when one is buffered.
+    pub fn pushed() -> Self {
+        Lines { is_pushed: true, ..Lines::new(Box::new(std::io::empty())) }
     }
 
-    /// Where the next line begins, in bytes, and how many lines lie before it.
-    pub fn position(&self) -> (u64, u64) {
-        (self.read - (self.end - self.start) as u64, self.line)
+    /// Lines of a reader that stands at `position` of its input.
+    pub fn resume(reader: Box<dyn Read + Send>, position: Position) -> Self {
+        let Position { bytes, line, is_binary, records, width } = position;
+        Lines { read: bytes, line, is_binary, records, width, ..Lines::new(reader) }
+    }
+
+    /// Where the next line begins.
+    pub fn position(&self) -> Position {
+        let (line, is_binary, records, width) = (self.line, self.is_binary, self.records, self.width);
+        Position { bytes: self.read - (self.end - self.start) as u64, line, is_binary, records, width }
+    }
+
+    /// Adds bytes that have arrived. All lines that were buffered must have been taken.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.make_room(bytes.len());
+        self.buffer[self.end..self.end + bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+        self.read += bytes.len() as u64;
+    }
+
+    /// All lines from here on have this number, such as an offset.
+    pub fn number_all(&mut self, number: u64) {
+        self.numbered = Some(number);
+    }
+
+    /// Takes out what is left where no whole line is buffered.
+    pub fn take_rest(&mut self) -> Option<&[u8]> {
+        let from = self.start;
+        self.start = self.end;
+        (from < self.end || std::mem::take(&mut self.too_long)).then(|| &self.buffer[from..self.end])
     }
 
     /// The number of the line that was returned last, counted from one.
     pub fn number(&self) -> u64 {
-        self.line
+        self.numbered.unwrap_or(self.line)
+    }
+
+    /// The number of the line that comes next.
+    pub fn next_number(&self) -> u64 {
+        self.numbered.unwrap_or(self.line + 1)
     }
 
     /// The line that was returned last, until the next one is asked for.
@@ -71,8 +137,21 @@ impl Lines {
     }
 
     /// Whether a whole line is here already, so that [`Lines::next_line`] would not wait for the reader.
-    pub fn is_buffered(&self) -> bool {
-        memchr(b'\n', &self.buffer[self.start..self.end]).is_some()
+    pub fn is_buffered(&mut self) -> bool {
+        let bytes = &self.buffer[self.start..self.end];
+        if self.records > 0 {
+            return true;
+        }
+        if self.is_binary || bytes.first() == Some(&bin::MARK[0]) {
+            return match bin::head(bytes) {
+                Head::Short => false,
+                Head::Broken(_) => Finder::new(&bin::MARK).find(bytes).is_some() || bytes.len() > LONGEST_LINE,
+                Head::Block { head, records, width } => bytes.len() >= head + records * width,
+            };
+        }
+        let newline = memchr(b'\n', bytes);
+        self.look_at_length(newline);
+        newline.is_some()
     }
 
     /// The next line, or `None` at the end.
@@ -80,29 +159,107 @@ impl Lines {
     /// # Errors
     /// Whatever the reader says.
     pub fn next_line(&mut self) -> std::io::Result<Option<Line<'_>>> {
-        let (mut searched, mut too_long) = (0, false);
+        if self.start == self.end && self.records == 0 && !self.ended {
+            self.read_more()?;
+        }
+        if self.is_binary || (self.start < self.end && self.buffer[self.start] == bin::MARK[0] && !self.too_long) {
+            return self.next_of_block();
+        }
+        let mut searched = 0;
         loop {
             let newline = memchr(b'\n', &self.buffer[self.start + searched..self.end]).map(|at| searched + at);
             let len = newline.unwrap_or(self.end - self.start);
-            if len > LONGEST_LINE && !too_long {
-                too_long = true;
-                self.beginning = self.buffer[self.start..self.start + BEGINNING].to_vec();
-            }
-            let is_whole = newline.is_some() || (self.ended && (len > 0 || too_long));
-            if is_whole && too_long {
-                self.take(len, newline.is_some().into());
+            self.look_at_length(newline);
+            let is_whole = newline.is_some() || (self.ended && (len > 0 || self.too_long));
+            if is_whole && std::mem::take(&mut self.too_long) {
+                self.take(len.min(self.end - self.start), newline.is_some().into());
                 return Ok(Some(Line::TooLong(&self.beginning)));
             } else if is_whole {
                 return Ok(Some(Line::Text(self.take(len, newline.is_some().into()))));
             } else if self.ended {
                 return Ok(None);
             }
-            if too_long {
-                self.start = self.end;
-            }
             searched = self.end - self.start;
             self.read_more()?;
         }
+    }
+
+    /// Notes when the line at the start is too long; as long as its end is not in sight, nothing of it is kept.
+    fn look_at_length(&mut self, newline: Option<usize>) {
+        if !self.too_long && newline.unwrap_or(self.end - self.start) > LONGEST_LINE {
+            self.too_long = true;
+            self.beginning = self.buffer[self.start..self.start + BEGINNING].to_vec();
+        }
+        if self.too_long && newline.is_none() {
+            self.start = self.end;
+        }
+    }
+
+    /// The next record, or the next block's head, once all of the block is here.
+    fn next_of_block(&mut self) -> std::io::Result<Option<Line<'_>>> {
+        if self.records > 0 {
+            self.records -= 1;
+            // A file that was closed in the middle of a block is read from there.
+            self.read_at_least(self.width)?;
+            let width = self.width.min(self.end - self.start);
+            return Ok(Some(Line::Text(self.take_block(width))));
+        }
+        let broken = loop {
+            let bytes = &self.buffer[self.start..self.end];
+            let wanted = match bin::head(bytes) {
+                Head::Broken(why) => break why,
+                Head::Short if self.ended && bytes.is_empty() => return Ok(None),
+                Head::Short if self.ended => break "the block is cut off",
+                Head::Short => bin::HEAD,
+                Head::Block { head, records, width } => {
+                    let length = head + records * width;
+                    if bytes.len() >= length {
+                        if !bin::is_sound(&bytes[..length]) {
+                            break "the block's checksum is wrong";
+                        }
+                        (self.is_binary, self.records, self.width) = (true, records, width);
+                        return Ok(Some(Line::Text(self.take_block(head))));
+                    }
+                    if self.ended {
+                        break "the block is cut off";
+                    }
+                    length
+                }
+            };
+            self.read_at_least(wanted)?;
+        };
+        self.skip_to_block(broken)
+    }
+
+    /// Passes over the first byte and all that follow, up to the next mark.
+    fn skip_to_block(&mut self, why: &'static str) -> std::io::Result<Option<Line<'_>>> {
+        self.is_binary = true;
+        self.beginning = self.buffer[self.start..self.end.min(self.start + BEGINNING)].to_vec();
+        let mark = Finder::new(&bin::MARK);
+        self.start += 1;
+        loop {
+            if let Some(at) = mark.find(&self.buffer[self.start..self.end]) {
+                self.start += at;
+                break;
+            }
+            // The end may be the beginning of a mark.
+            let kept = if self.ended { 0 } else { bin::MARK.len() - 1 };
+            self.start = self.start.max(self.end.saturating_sub(kept));
+            if self.ended || self.is_pushed {
+                break;
+            }
+            self.read_more()?;
+        }
+        self.line += 1;
+        self.last = self.start..self.start;
+        Ok(Some(Line::Broken(why, &self.beginning)))
+    }
+
+    fn read_at_least(&mut self, length: usize) -> std::io::Result<()> {
+        while self.end - self.start < length && !self.ended {
+            self.read_more()?;
+        }
+        Ok(())
     }
 
     /// Hands out the line of `len` bytes at the start, and passes over its `terminator` bytes.
@@ -116,15 +273,27 @@ impl Lines {
         self.last()
     }
 
-    fn read_more(&mut self) -> std::io::Result<()> {
+    /// Hands out so many bytes of a block.
+    fn take_block(&mut self, len: usize) -> &[u8] {
+        self.last = self.start..self.start + len;
+        self.start += len;
+        self.line += 1;
+        self.last()
+    }
+
+    fn make_room(&mut self, room: usize) {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
         }
-        if self.buffer.len() - self.end < CHUNK / 2 {
+        while self.buffer.len() - self.end < room {
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
+    }
+
+    fn read_more(&mut self) -> std::io::Result<()> {
+        self.make_room(CHUNK / 2);
         loop {
             match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(0) => self.ended = true,
@@ -161,6 +330,7 @@ mod tests {
             found.push(match line {
                 Line::Text(text) => String::from_utf8_lossy(text).into_owned(),
                 Line::TooLong(text) => format!("too long: {}", String::from_utf8_lossy(&text[..3])),
+                Line::Broken(why, _) => why.to_owned(),
             });
         }
         found

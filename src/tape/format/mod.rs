@@ -1,5 +1,6 @@
 //! Formats: lines of text to records. A new format is a new file here and a line in [`Format`].
 
+pub mod bin;
 mod columns;
 mod csv;
 mod encode;
@@ -11,9 +12,10 @@ pub mod values;
 
 use std::path::Path;
 
+pub use bin::BlockEncoder;
 pub use columns::{COLUMNS, Columns, Naming};
 pub use encode::{Encoder, FEED_COLUMNS};
-pub use lines::{LONGEST_LINE, Line, Lines};
+pub use lines::{LONGEST_LINE, Line, Lines, Position};
 pub use record::{Record, Short};
 
 use crate::error::{Error, Result};
@@ -25,6 +27,8 @@ pub enum Format {
     Csv,
     /// One JSON object a line.
     Jsonl,
+    /// Our compact binary form: see [`bin`].
+    Bin,
 }
 
 impl Format {
@@ -33,6 +37,7 @@ impl Format {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Format::Csv),
             "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
+            "bin" => Some(Format::Bin),
             _ => None,
         }
     }
@@ -43,12 +48,13 @@ pub struct Decoder {
     format: Option<Format>,
     columns: Columns,
     header: Option<csv::Header>,
+    block: Option<bin::Block>,
 }
 
 impl Decoder {
     /// A decoder of lines in `format`, or in the one that the first line shows.
     pub fn new(format: Option<Format>, columns: Columns) -> Self {
-        Decoder { format, columns, header: None }
+        Decoder { format, columns, header: None, block: None }
     }
 
     /// Decodes one line and appends its records: one for a tick, four for a bar, none for the header.
@@ -56,9 +62,21 @@ impl Decoder {
     /// # Errors
     /// The reason for which the line is rejected.
     pub fn decode(&mut self, line: &[u8], out: &mut Vec<Record>) -> std::result::Result<(), String> {
-        let shown = if line.starts_with(b"{") { Format::Jsonl } else { Format::Csv };
+        let shown = match line {
+            [b'{', ..] => Format::Jsonl,
+            _ if line.starts_with(&bin::MARK) => Format::Bin,
+            _ => Format::Csv,
+        };
         match *self.format.get_or_insert(shown) {
             Format::Jsonl => jsonl::decode(line, &mut self.columns, out),
+            Format::Bin => {
+                if let Some(block) = self.block.as_mut().filter(|block| block.left > 0) {
+                    out.push(block.decode(line, &mut self.columns)?);
+                } else {
+                    self.block = Some(bin::Block::parse(line, &mut self.columns)?);
+                }
+                Ok(())
+            }
             Format::Csv => match &self.header {
                 Some(header) => header.decode(line, &mut self.columns, out),
                 None => {
@@ -71,12 +89,18 @@ impl Decoder {
 
     /// Whether the header is still to come: without it no line can be read.
     pub fn wants_header(&self) -> bool {
-        self.format != Some(Format::Jsonl) && self.header.is_none()
+        matches!(self.format, None | Some(Format::Csv)) && self.header.is_none()
+    }
+
+    /// Lines of CSV have the columns of a feed, and no header.
+    pub fn take_feed_columns(&mut self) {
+        let header = FEED_COLUMNS.join(",");
+        self.header = csv::Header::parse(header.as_bytes(), &mut self.columns).ok();
     }
 
     /// Begins another file of the same format, whose symbol may differ.
     pub fn begin(&mut self, path: &Path) {
-        self.header = None;
+        (self.header, self.block) = (None, None);
         self.columns.begin(&symbol_of(path));
     }
 
@@ -126,13 +150,13 @@ pub fn unusable(path: &Path, reason: &str) -> Error {
 ///
 /// # Errors
 /// Whatever the system says, with the path.
-pub fn open(path: &Path, position: (u64, u64)) -> Result<Lines> {
+pub fn open(path: &Path, position: Position) -> Result<Lines> {
     use crate::error::Doing as _;
     use std::io::Seek as _;
     let doing = || format!("reading {}", path.display());
     let mut file = std::fs::File::open(path).doing(doing)?;
-    if position.0 > 0 {
-        file.seek(std::io::SeekFrom::Start(position.0)).doing(doing)?;
+    if position.bytes > 0 {
+        file.seek(std::io::SeekFrom::Start(position.bytes)).doing(doing)?;
     }
     Ok(Lines::resume(Box::new(file), position))
 }

@@ -103,6 +103,19 @@ pub fn count<T: TryFrom<u64>>(text: &[u8]) -> Result<T, &'static str> {
     T::try_from(value).map_err(|_| "is too large")
 }
 
+/// Checks that a tape can have this time.
+///
+/// # Errors
+/// Why it cannot.
+pub fn in_range(ts: EventTime) -> Result<(), &'static str> {
+    match ts {
+        ..0 => Err("is before 1970"),
+        // A day below the end of the range, so that window ends and watermarks fit too.
+        _ if ts > EventTime::MAX - 86_400_000_000_000 => Err("is beyond the year 2262"),
+        _ => Ok(()),
+    }
+}
+
 /// Parses times: integer nanoseconds since the epoch, RFC 3339, or, where `naive` allows it, local times.
 #[derive(Clone, Debug)]
 pub struct Times {
@@ -137,13 +150,7 @@ impl Times {
                 self.local(text)?
             }
         };
-        if ts < 0 {
-            return Err("is before 1970");
-        }
-        // A day below the end of the range, so that window ends and watermarks fit too.
-        if ts > EventTime::MAX - 86_400_000_000_000 {
-            return Err("is beyond the year 2262");
-        }
+        in_range(ts)?;
         Ok(ts)
     }
 

@@ -1,0 +1,215 @@
+//! Records on their way out: encoded, and sent where `--to` says.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::ValueEnum;
+use hdrhistogram::Histogram;
+use tapeflow::error::{Doing as _, Error, Result};
+use tapeflow::latency::histogram;
+use tapeflow::row::{Encoding, Texts};
+use tapeflow::sink::{self, Courier, Parcel, Stream};
+use tapeflow::source::Address;
+use tapeflow::tape::format::{BlockEncoder, Encoder, Format, Record};
+use tapeflow::tick::Names;
+use tapeflow::time::{Clock, RunTime};
+
+/// What waits is sent at the latest when it fills so many bytes, or is so many records.
+const FULL: usize = 1 << 16;
+const MANY: u64 = 4096;
+
+/// The form of records.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// Comma-separated values under a header
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+    /// Compact binary blocks, each with a checksum
+    Bin,
+}
+
+impl From<Form> for Format {
+    fn from(form: Form) -> Format {
+        match form {
+            Form::Csv => Format::Csv,
+            Form::Jsonl => Format::Jsonl,
+            Form::Bin => Format::Bin,
+        }
+    }
+}
+
+/// Turns records into bytes.
+enum Coder {
+    Lines(Encoder),
+    Blocks(BlockEncoder),
+}
+
+impl Coder {
+    fn new(form: Form, symbols: Arc<Names>, venues: Arc<Names>) -> Coder {
+        match form {
+            Form::Csv => Coder::Lines(Encoder::new(Encoding::Csv, symbols, venues)),
+            Form::Jsonl => Coder::Lines(Encoder::new(Encoding::Jsonl, symbols, venues)),
+            Form::Bin => Coder::Blocks(BlockEncoder::new(symbols, venues)),
+        }
+    }
+
+    fn header(&self) -> String {
+        match self {
+            Coder::Lines(encoder) => encoder.header(),
+            Coder::Blocks(_) => String::new(),
+        }
+    }
+
+    fn encode(&mut self, record: &Record, out: &mut Vec<u8>) {
+        match self {
+            Coder::Lines(encoder) => encoder.encode(record, out),
+            Coder::Blocks(encoder) => encoder.encode(record, out),
+        }
+    }
+
+    /// Ends what was encoded, so that it can be read.
+    fn seal(&mut self, out: &mut Vec<u8>) {
+        if let Coder::Blocks(encoder) = self {
+            encoder.seal(out);
+        }
+    }
+}
+
+/// Records on their way out.
+pub struct Outgoing {
+    /// Where to, in words.
+    pub to: String,
+    courier: Box<dyn Courier>,
+    coder: Coder,
+    texts: Texts,
+    parcel: Parcel,
+    /// Records that are not sent yet: how many, and when each was due, if there is a schedule.
+    waiting: u64,
+    dues: Vec<RunTime>,
+    /// For messages of several records: the records, which are put together by symbol.
+    records: Option<Vec<Record>>,
+    pack: usize,
+    /// Records that were sent.
+    pub sent: u64,
+    /// How long after its due instant each record was sent.
+    pub lateness: Histogram<u64>,
+    /// The same of the record that was sent last.
+    pub behind: Option<u64>,
+}
+
+impl Outgoing {
+    /// Opens the way out, and waits for a reader where there must be one.
+    pub fn open(
+        to: &str,
+        form: Form,
+        pack: u64,
+        properties: &[(String, String)],
+        [symbols, venues]: [Arc<Names>; 2],
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self> {
+        let coder = Coder::new(form, symbols.clone(), venues.clone());
+        let address = Address::parse(to).transpose().map_err(Error::Usage)?;
+        let is_kafka = matches!(address, Some(Address::Kafka { .. }));
+        if !is_kafka && (pack > 1 || !properties.is_empty()) {
+            return Err(Error::Usage("--pack and --property are for --to kafka://HOST:PORT/TOPIC".into()));
+        }
+        let mut parcel = Parcel::default();
+        let courier: Box<dyn Courier> = match &address {
+            Some(address) => sink::open(address, &coder.header(), properties, move || stop.load(Ordering::Relaxed))?,
+            None => {
+                parcel.bytes = coder.header().into_bytes();
+                Box::new(stream(to)?)
+            }
+        };
+        Ok(Outgoing {
+            to: to.into(),
+            courier,
+            coder,
+            texts: Texts::new(symbols, venues),
+            parcel,
+            waiting: 0,
+            dues: Vec::new(),
+            records: is_kafka.then(Vec::new),
+            pack: usize::try_from(pack).unwrap_or(usize::MAX).max(1),
+            sent: 0,
+            lateness: histogram(),
+            behind: None,
+        })
+    }
+
+    /// Adds a record to what is sent next.
+    pub fn add(&mut self, record: &Record, due: Option<RunTime>) {
+        match &mut self.records {
+            Some(records) => records.push(*record),
+            None => self.coder.encode(record, &mut self.parcel.bytes),
+        }
+        self.waiting += 1;
+        self.dues.extend(due);
+    }
+
+    /// Whether enough waits to be sent.
+    pub fn is_full(&self) -> bool {
+        self.parcel.bytes.len() >= FULL || self.waiting >= MANY
+    }
+
+    /// Sends what waits, in one piece.
+    pub fn send(&mut self, clock: &Clock) -> Result<()> {
+        self.put_together();
+        if self.parcel.bytes.is_empty() {
+            return Ok(());
+        }
+        let sent = self.courier.send(&self.parcel, &self.texts);
+        self.parcel.clear();
+        sent?;
+        self.sent += std::mem::take(&mut self.waiting);
+        let now = clock.now();
+        for due in self.dues.drain(..) {
+            let late = now.saturating_sub(due);
+            self.lateness.saturating_record(late);
+            self.behind = Some(late);
+        }
+        Ok(())
+    }
+
+    /// Waits until whoever reads has taken all.
+    pub fn finish(&mut self) -> Result<()> {
+        self.courier.finish()
+    }
+
+    /// Ends the block, or makes messages of the records: each of one symbol, in its order.
+    fn put_together(&mut self) {
+        let Some(records) = &mut self.records else {
+            self.coder.seal(&mut self.parcel.bytes);
+            return;
+        };
+        if self.pack > 1 {
+            records.sort_by_key(|record| record.tick.symbol);
+        }
+        for same in records.chunk_by(|a, b| a.tick.symbol == b.tick.symbol) {
+            for message in same.chunks(self.pack) {
+                message.iter().for_each(|record| self.coder.encode(record, &mut self.parcel.bytes));
+                self.coder.seal(&mut self.parcel.bytes);
+                let tick = &message[0].tick;
+                self.texts.know(tick.symbol, tick.venue);
+                self.parcel.cut(tick.symbol, tick.ts_event);
+            }
+        }
+        records.clear();
+    }
+}
+
+/// Standard output, or a new file.
+fn stream(to: &str) -> Result<Stream> {
+    if to == "-" {
+        return Ok(Stream::new("standard output", Box::new(io::stdout())));
+    }
+    match File::create_new(to) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            Err(Error::Usage(format!("{to} exists; give another --to or remove it")))
+        }
+        file => Ok(Stream::new(to, Box::new(file.doing(|| format!("writing to {to}"))?))),
+    }
+}

@@ -1,0 +1,170 @@
+use std::sync::{Arc, Mutex};
+
+use super::Sink;
+use super::lines::Lines;
+use super::runs::Place;
+use super::socket::Wire;
+use crate::error::{Doing as _, Error, Result};
+use crate::row::{Row, Texts};
+use crate::source::Address;
+use crate::tick::Symbol;
+use crate::time::EventTime;
+
+/// Bytes that are sent together, and the messages that they are.
+#[derive(Clone, Debug, Default)]
+pub struct Parcel {
+    /// The messages' bytes, one after the other.
+    pub bytes: Vec<u8>,
+    /// The messages.
+    pub cuts: Vec<Cut>,
+}
+
+/// A message of a [`Parcel`].
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// Where it ends in the parcel's bytes.
+    pub end: usize,
+    /// Whom it is about.
+    pub symbol: Symbol,
+    /// Its time.
+    pub ts_event: EventTime,
+}
+
+impl Parcel {
+    /// Ends a message with the bytes that were added last.
+    pub fn cut(&mut self, symbol: Symbol, ts_event: EventTime) {
+        self.cuts.push(Cut { end: self.bytes.len(), symbol, ts_event });
+    }
+
+    /// Forgets all of it.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.cuts.clear();
+    }
+}
+
+/// A way out of the process to somebody who may be slow: then it waits, and so slows whoever sends.
+pub trait Courier: Send {
+    /// Sends a parcel. A stream of bytes has no use for its messages.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    fn send(&mut self, parcel: &Parcel, texts: &Texts) -> Result<()>;
+
+    /// Waits until all that was sent has been taken.
+    ///
+    /// # Errors
+    /// When it is not known that all of it was.
+    fn finish(&mut self) -> Result<()>;
+}
+
+/// Opens a courier. On a stream, `header` comes first, and again whenever somebody new reads it. `is_stopped` tells
+/// when there is no use in waiting any longer.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open(
+    address: &Address,
+    header: &str,
+    properties: &[(String, String)],
+    is_stopped: impl Fn() -> bool + Send + 'static,
+) -> Result<Box<dyn Courier>> {
+    if !properties.is_empty() && !matches!(address, Address::Kafka { .. }) {
+        let text = "[output.librdkafka] is for kafka://HOST:PORT/TOPIC";
+        return Err(Error::Usage(format!("{text}, and the output is {address}")));
+    }
+    match address {
+        Address::Tcp { .. } | Address::Unix { .. } => {
+            Ok(Box::new(Wire::open(address.clone(), header, Box::new(is_stopped))?))
+        }
+        Address::Growing(path) => {
+            let doing = || format!("writing to {}", path.display());
+            let mut file = std::fs::File::options().create(true).append(true).open(path).doing(doing)?;
+            if file.metadata().doing(doing)?.len() == 0 {
+                std::io::Write::write_all(&mut file, header.as_bytes()).doing(doing)?;
+            }
+            Ok(Box::new(Stream::new(&path.display().to_string(), Box::new(file))))
+        }
+        #[cfg(feature = "kafka")]
+        Address::Kafka { brokers, topic } => {
+            Ok(Box::new(super::kafka::Topic::open(brokers, topic, properties, Box::new(is_stopped))?))
+        }
+        #[cfg(not(feature = "kafka"))]
+        Address::Kafka { .. } => Err(crate::source::without_kafka(address)),
+    }
+}
+
+/// A stream of bytes that is open already.
+pub struct Stream {
+    name: String,
+    out: Box<dyn std::io::Write + Send>,
+}
+
+impl Stream {
+    /// The stream, and what it is called in messages.
+    pub fn new(name: &str, out: Box<dyn std::io::Write + Send>) -> Self {
+        Stream { name: name.into(), out }
+    }
+}
+
+impl Courier for Stream {
+    fn send(&mut self, parcel: &Parcel, _texts: &Texts) -> Result<()> {
+        match self.out.write_all(&parcel.bytes).and_then(|()| self.out.flush()) {
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Err(Error::ClosedPipe),
+            other => other.doing(|| format!("writing to {}", self.name)),
+        }
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The workers' common courier.
+pub type Shared = Arc<Mutex<Box<dyn Courier>>>;
+
+/// One worker's end of a courier. Rows are told when their windows close, and again when they are amended.
+pub struct Remote {
+    lines: Lines,
+    parcel: Parcel,
+    texts: Texts,
+    courier: Shared,
+}
+
+impl Remote {
+    /// One worker's end; `texts` has the symbols' texts.
+    pub fn new(lines: Lines, texts: Texts, courier: Shared) -> Self {
+        Remote { lines, parcel: Parcel::default(), texts, courier }
+    }
+}
+
+/// Adds a line to a parcel, as a message about its symbol.
+fn add(parcel: &mut Parcel, place: Place, line: &[u8]) {
+    parcel.bytes.extend_from_slice(line);
+    parcel.cut(place.key.symbols[0], place.key.ts);
+}
+
+impl<R: Row> Sink<R> for Remote {
+    fn reached(&mut self, time_ms: i64) -> Result<()> {
+        let parcel = &mut self.parcel;
+        self.lines.reached(time_ms, &mut |place, _, line| add(parcel, place, line));
+        Ok(())
+    }
+
+    fn change(&mut self, row: &R, texts: &Texts, diff: isize) -> Result<()> {
+        let parcel = &mut self.parcel;
+        self.lines.change(row, texts, diff, &mut |place, _, line| add(parcel, place, line));
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.parcel.cuts.is_empty() {
+            return Ok(());
+        }
+        self.texts.refresh();
+        let mut courier = self.courier.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let sent = courier.send(&self.parcel, &self.texts);
+        self.parcel.clear();
+        sent
+    }
+}

@@ -1,0 +1,178 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+
+use super::courier::{Courier, Parcel};
+use crate::error::{Error, Result};
+use crate::row::Texts;
+use crate::source::{Address, say};
+use crate::tape::format::bin::MARK;
+use crate::time::MS;
+
+/// The longest wait before looking whether to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// So many looks make five seconds, after which whoever stops us is heard though not all was acknowledged.
+const PATIENCE: u32 = 100;
+
+/// Counts what the brokers acknowledge.
+struct Reports {
+    name: String,
+    acknowledged: AtomicU64,
+    /// Messages that failed, and why the first one did.
+    failed: AtomicU64,
+    first: Mutex<Option<String>>,
+    is_told: AtomicBool,
+}
+
+impl ClientContext for Reports {
+    fn error(&self, _error: KafkaError, reason: &str) {
+        if !self.is_told.swap(true, Ordering::AcqRel) {
+            say(&format!("{}: {reason} (trying again; Ctrl-C ends this)", self.name));
+        }
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, _opaque: ()) {
+        match result {
+            Ok(_) => _ = self.acknowledged.fetch_add(1, Ordering::AcqRel),
+            Err((error, _)) => {
+                self.failed.fetch_add(1, Ordering::AcqRel);
+                let mut first = self.first.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                first.get_or_insert_with(|| error.to_string());
+            }
+        }
+    }
+}
+
+/// A topic to which messages go by their symbols: those of a symbol to one partition, in their order.
+pub(super) struct Topic {
+    producer: BaseProducer<Reports>,
+    topic: String,
+    is_stopped: Box<dyn Fn() -> bool + Send>,
+    sent: u64,
+}
+
+impl Topic {
+    /// Opens a topic, and waits until there is one.
+    pub fn open(
+        brokers: &str,
+        topic: &str,
+        properties: &[(String, String)],
+        is_stopped: Box<dyn Fn() -> bool + Send>,
+    ) -> Result<Topic> {
+        let name = Address::Kafka { brokers: brokers.into(), topic: topic.into() }.to_string();
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", brokers).set("client.id", "tapeflow").set("enable.idempotence", "true");
+        // What waits to be acknowledged is bounded: a slow broker slows us, and nothing is dropped.
+        config.set("queue.buffering.max.kbytes", "32768").set("linger.ms", "1");
+        properties.iter().for_each(|(name, value)| _ = config.set(name, value));
+        let reports = Reports {
+            name: name.clone(),
+            acknowledged: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            first: Mutex::default(),
+            is_told: AtomicBool::new(false),
+        };
+        let producer: BaseProducer<Reports> = config
+            .create_with_context(reports)
+            .map_err(|error| Error::Usage(format!("{name}: a property of librdkafka: {error}")))?;
+        let mut is_told = false;
+        loop {
+            // Brokers that make topics by themselves do so when asked.
+            let why = match producer.client().fetch_metadata(Some(topic), LOOK_EVERY * 20) {
+                Ok(found) => match found.topics().first() {
+                    Some(found) if found.error().is_none() && !found.partitions().is_empty() => break,
+                    _ => "there is no such topic yet".to_owned(),
+                },
+                Err(error) => error.to_string(),
+            };
+            if is_stopped() {
+                return Err(Error::Input(format!("sending to {name}: {why}")));
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                say(&format!("waiting for {name}: {why} (trying again; Ctrl-C ends this)"));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(Topic { producer, topic: topic.into(), is_stopped, sent: 0 })
+    }
+
+    fn reports(&self) -> &Reports {
+        self.producer.context()
+    }
+
+    /// Fails as soon as a message has: those behind it would stand in another order.
+    fn check(&self) -> Result<()> {
+        let reports = self.reports();
+        let failed = reports.failed.load(Ordering::Acquire);
+        if failed == 0 {
+            return Ok(());
+        }
+        let first = reports.first.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone().unwrap_or_default();
+        let name = &reports.name;
+        Err(Error::Input(format!("sending to {name}: {failed} messages were not acknowledged, the first for: {first}")))
+    }
+}
+
+impl Courier for Topic {
+    fn send(&mut self, parcel: &Parcel, texts: &Texts) -> Result<()> {
+        let mut from = 0;
+        for cut in &parcel.cuts {
+            let bytes = &parcel.bytes[from..cut.end];
+            from = cut.end;
+            let value = if bytes.starts_with(&MARK) { bytes } else { bytes.strip_suffix(b"\n").unwrap_or(bytes) };
+            let mut record = BaseRecord::to(&self.topic)
+                .key(texts.symbol(cut.symbol))
+                .payload(value)
+                .timestamp(cut.ts_event.div_euclid(MS));
+            let mut waited = 0;
+            while let Err((error, same)) = self.producer.send(record) {
+                let KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) = error else {
+                    return Err(Error::Input(format!("sending to {}: {error}", self.reports().name)));
+                };
+                record = same;
+                waited += 1;
+                if waited > PATIENCE && (self.is_stopped)() {
+                    return Err(Error::Input(format!("sending to {}: nothing is acknowledged", self.reports().name)));
+                }
+                self.producer.poll(LOOK_EVERY / 10);
+                self.check()?;
+            }
+            self.sent += 1;
+        }
+        self.producer.poll(Duration::ZERO);
+        self.check()
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let mut waited = 0;
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+            self.check()?;
+            waited += 1;
+            if waited > PATIENCE * 50 && (self.is_stopped)() {
+                break;
+            }
+        }
+        self.producer.poll(Duration::ZERO);
+        self.check()?;
+        let (name, acknowledged) = (&self.reports().name, self.reports().acknowledged.load(Ordering::Acquire));
+        if acknowledged != self.sent {
+            return Err(Error::Input(format!(
+                "sending to {name}: of {} messages {acknowledged} were acknowledged",
+                self.sent
+            )));
+        }
+        Ok(())
+    }
+}

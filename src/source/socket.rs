@@ -1,0 +1,233 @@
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use super::gather::{Bringer, Door, Piece};
+use super::{Address, say};
+use crate::error::{Doing as _, Error, Result};
+
+const CHUNK: usize = 1 << 16;
+
+/// A connection, of whatever kind.
+pub(crate) trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<C: AsyncRead + AsyncWrite + Unpin + Send> Connection for C {}
+
+/// The runtime of one thread's I/O.
+///
+/// # Errors
+/// When the system has no room for it.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().doing(|| "starting the network's I/O")
+}
+
+/// Grows from 10 ms to 2 s: the time to wait before trying again.
+pub(crate) struct Backoff(Duration);
+
+impl Backoff {
+    pub fn new() -> Self {
+        Backoff(Duration::from_millis(10))
+    }
+
+    /// The next wait.
+    pub fn next(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = (wait * 2).min(Duration::from_secs(2));
+        wait
+    }
+}
+
+/// Connects to an address.
+///
+/// # Errors
+/// As the system says.
+pub(crate) async fn connect(address: &Address) -> std::io::Result<Box<dyn Connection>> {
+    match address {
+        Address::Unix { path, .. } => Ok(Box::new(UnixStream::connect(path).await?)),
+        Address::Tcp { at, .. } => {
+            let stream = TcpStream::connect(at).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream))
+        }
+        _ => Err(std::io::Error::new(ErrorKind::Unsupported, format!("{address} is no socket"))),
+    }
+}
+
+/// A socket that waits to be connected to.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, std::path::PathBuf),
+}
+
+impl Listener {
+    /// Listens, and says where. A socket that nobody listens to any more is replaced.
+    ///
+    /// # Errors
+    /// When somebody else listens there, or the system refuses.
+    pub async fn open(address: &Address) -> Result<Listener> {
+        let doing = || format!("listening on {address}");
+        let listener = match address {
+            Address::Unix { path, .. } => {
+                if is_dead(path).await {
+                    std::fs::remove_file(path).doing(doing)?;
+                }
+                Listener::Unix(UnixListener::bind(path).doing(doing)?, path.clone())
+            }
+            Address::Tcp { at, .. } => Listener::Tcp(TcpListener::bind(at).await.doing(doing)?),
+            _ => return Err(Error::Usage(format!("{address} is no socket"))),
+        };
+        match &listener {
+            Listener::Tcp(tcp) => say(&format!("listening on tcp://{}", tcp.local_addr().doing(doing)?)),
+            Listener::Unix(_, path) => say(&format!("listening on unix://{}", path.display())),
+        }
+        Ok(listener)
+    }
+
+    /// The next connection, and who it is.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub async fn accept(&self) -> std::io::Result<(Box<dyn Connection>, String)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Box::new(stream), format!("tcp://{peer}")))
+            }
+            Listener::Unix(listener, path) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Box::new(stream), format!("unix://{}", path.display())))
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Listener::Unix(_, path) = self {
+            // What is left of it is replaced by the next one.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+async fn is_dead(path: &Path) -> bool {
+    matches!(UnixStream::connect(path).await, Err(error) if error.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// Brings the connections of an address, each of which is a partition. The input ends when all have ended, unless it
+/// is `endless`.
+///
+/// # Errors
+/// When nothing can be opened there.
+pub(super) fn bring(address: &Address, endless: bool) -> Result<impl FnOnce(Door) + Send + 'static> {
+    let runtime = runtime()?;
+    let listener = match address {
+        Address::Tcp { listens: true, .. } | Address::Unix { listens: true, .. } => {
+            Some(runtime.block_on(Listener::open(address))?)
+        }
+        _ => None,
+    };
+    let address = address.clone();
+    Ok(move |door: Door| {
+        std::thread::spawn(move || {
+            runtime.block_on(async {
+                match listener {
+                    Some(listener) => take_in(&listener, door, endless).await,
+                    None => go_to(&address, &door, endless).await,
+                }
+            });
+        });
+    })
+}
+
+/// Connects, and again where that fails, where the connection breaks off, and, if endless, where it ends.
+async fn go_to(address: &Address, door: &Door, endless: bool) {
+    let (mut backoff, mut is_told, mut times) = (Backoff::new(), false, 0);
+    loop {
+        let ended = match connect(address).await {
+            Ok(stream) => {
+                if is_told {
+                    say(&format!("connected to {address}"));
+                }
+                times += 1;
+                let name = if times == 1 { address.to_string() } else { format!("{address} ({times})") };
+                (backoff, is_told) = (Backoff::new(), false);
+                match read(stream, &door.partition(name, None), door).await {
+                    Ok(()) if !endless => return,
+                    Ok(()) => "the other side has closed it".to_owned(),
+                    Err(error) => error.to_string(),
+                }
+            }
+            Err(error) => error.to_string(),
+        };
+        if door.is_over() {
+            return;
+        }
+        if !is_told {
+            is_told = true;
+            say(&format!("waiting for {address}: {ended} (trying again; Ctrl-C ends this)"));
+        }
+        if !door.sleep(backoff.next()).await {
+            return;
+        }
+    }
+}
+
+/// Takes connections in as they come.
+async fn take_in(listener: &Listener, door: Door, endless: bool) {
+    let (open, door, mut count) = (Arc::new(AtomicUsize::new(0)), Arc::new(door), 0u64);
+    loop {
+        let accepted = tokio::time::timeout(Duration::from_millis(20), listener.accept()).await;
+        if door.is_over() {
+            return;
+        }
+        match accepted {
+            Ok(Ok((stream, name))) => {
+                count += 1;
+                open.fetch_add(1, Ordering::AcqRel);
+                let (open, door) = (open.clone(), door.clone());
+                let partition = door.partition(format!("{name} ({count})"), None);
+                tokio::spawn(async move {
+                    if let Err(error) = read(stream, &partition, &door).await {
+                        say(&format!("{name} broke off: {error}"));
+                    }
+                    open.fetch_sub(1, Ordering::AcqRel);
+                });
+            }
+            // Whoever wanted to connect has gone, or there are too many: the next one may fare better.
+            Ok(Err(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(_) => {
+                if count > 0 && !endless && open.load(Ordering::Acquire) == 0 {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Brings what comes through a connection, to its end.
+async fn read(mut stream: Box<dyn Connection>, partition: &Bringer, door: &Door) -> std::io::Result<()> {
+    const CUT: &str = "the connection ended in the middle of this line";
+    let mut bytes = Vec::with_capacity(CHUNK);
+    loop {
+        let read = match tokio::time::timeout(Duration::from_millis(100), stream.read_buf(&mut bytes)).await {
+            Err(_) if door.is_over() => return Ok(()),
+            Err(_) => continue,
+            Ok(read) => read,
+        };
+        if !matches!(read, Ok(n) if n > 0) {
+            partition.bring(Piece::End(CUT)).await;
+            return read.map(drop);
+        }
+        let full = std::mem::replace(&mut bytes, Vec::with_capacity(CHUNK));
+        if !partition.bring(Piece::Bytes(full)).await {
+            return Ok(());
+        }
+    }
+}
