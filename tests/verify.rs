@@ -47,6 +47,8 @@ fn the_made_up_market_and_a_part_of_a_tape_can_be_verified() {
     let market = ["--set", "market.length=1s", "--set", "market.rate=20k/s", "--window", "100ms"];
     let said = run(&[&["verify"], &market[..]].concat()).exits(0).stdout;
     assert!(said.starts_with("equal: ") && said.contains("read 20000"), "{said}");
+    let said = run(&[&["verify", "--for", "500ms"], &market[..]].concat()).exits(0).stdout;
+    assert!(said.starts_with("equal: ") && !said.contains("read 20000"), "{said}");
     let folder = Folder::new();
     let input = folder.write("tape.csv", TAPE);
     let said = run(&["verify", "--input", &input, "--limit", "2"]).exits(0).stdout;

@@ -15,7 +15,7 @@ use crate::play;
 use crate::report::{Decisions, Progress};
 use crate::row::{Row, Texts};
 use crate::sink::Sink;
-use crate::source::{Opened, Pacing, Surroundings, in_memory, whole};
+use crate::source::{Opened, Pacing, Surroundings, due_times, in_memory, whole};
 use crate::tape::Rejects;
 use crate::tick::Tick;
 
@@ -95,6 +95,11 @@ pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
             }
             let mut tape = market.tape(&around.symbols, config.rules);
             tape.truncate(ticks);
+            if let Some(cut) = config.play_for {
+                let dues = due_times(&tape, config.pacing.on(&tape));
+                let played = dues.take_while(|due| due.is_none_or(|due| due < cut)).count();
+                tape.truncate(played);
+            }
             Ok(tape)
         }
         Input::Files(inputs) => whole(inputs, config.pacing, config.limit, room, around),

@@ -215,12 +215,12 @@ struct Where(Start);
 impl<'de> Deserialize<'de> for Where {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let offset = text.strip_prefix("offset:").and_then(|offset| offset.parse::<u32>().ok());
+        let offset = text.strip_prefix("offset:").and_then(|offset| offset.parse::<i64>().ok()).filter(|at| *at >= 0);
         match (text.as_str(), offset) {
             ("earliest", _) => Ok(Where(Start::Earliest)),
             ("latest", _) => Ok(Where(Start::Latest)),
             ("stored", _) => Ok(Where(Start::Stored)),
-            (_, Some(offset)) => Ok(Where(Start::Offset(offset.into()))),
+            (_, Some(offset)) => Ok(Where(Start::Offset(offset))),
             (time, _) => event_time(time).map(|time| Where(Start::Time(time))).ok_or_else(|| {
                 let words = "\"earliest\", \"latest\", \"stored\", \"offset:100\" or \"2026-11-24T14:30:00Z\"";
                 serde::de::Error::custom(format!("write {words}"))

@@ -8,6 +8,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use super::Changes;
 use super::context::{Context, Ticks, watermark_of};
+use crate::error::Error;
 use crate::lateness::Verdict;
 use crate::quality::{Noted, Quality, Standard, VenueFeed};
 use crate::row::Texts;
@@ -126,8 +127,10 @@ struct CheckFeed {
     venues: BTreeMap<u16, VenueFeed>,
     /// Records by the time at which they count.
     arrived: BTreeMap<u64, Vec<Noted>>,
-    /// Once this time has passed, nothing before that can come.
+    /// Once this time has passed, nothing before that is waiting.
     settles: Option<(u64, EventTime)>,
+    /// The sessions before this one are forgotten.
+    forgotten: EventTime,
     changes: Vec<(Quality, u64, isize)>,
 }
 
@@ -135,7 +138,7 @@ impl CheckFeed {
     fn new(context: Context, standard: Standard) -> Self {
         let texts = Texts::new(context.symbols.clone(), context.venues.clone());
         let (venues, arrived, changes) = Default::default();
-        CheckFeed { context, standard, texts, venues, arrived, settles: None, changes }
+        CheckFeed { context, standard, texts, venues, arrived, settles: None, forgotten: EventTime::MIN, changes }
     }
 
     fn next_ms(&self) -> Option<u64> {
@@ -146,6 +149,13 @@ impl CheckFeed {
     fn act(&mut self, ms: u64) {
         let records = self.arrived.remove(&ms).unwrap_or_default();
         let mut touched: BTreeSet<(u16, EventTime)> = BTreeSet::new();
+        if let Some(late) = records.iter().find(|record| record.session < self.forgotten) {
+            let (symbol, ts) = (self.context.symbols.text(late.symbol), late.ts_event);
+            self.context.failure.set(Error::Input(format!(
+                "a record of {symbol} at {ts} is of a session that is forgotten: the symbol is more than a session behind \
+                 the others in its input. Sort the tape by time"
+            )));
+        }
         for record in &records {
             let feed = self.venues.entry(record.venue).or_default();
             touched.extend(feed.touched(record, &self.standard).into_iter().map(|start| (record.venue, start)));
@@ -172,10 +182,11 @@ impl CheckFeed {
         }
     }
 
-    /// Forgets the sessions about which nothing can come any more.
+    /// Forgets the sessions about which nothing is to come: all but the last two before what the symbols' clocks settle.
+    /// A symbol that was not seen yet may still begin in the session before; further back, its records are an error.
     ///
     /// A record that was judged before one that has counted waits at most until the next time for amendments after
-    /// that, so what the symbols' clocks settle is forgotten with that delay.
+    /// that, so what is settled is forgotten with that delay.
     fn forget(&mut self, ms: u64) {
         let rules = &self.context.lateness;
         match self.settles {
@@ -186,7 +197,8 @@ impl CheckFeed {
             }
             Some((at, settled)) if ms > at => {
                 self.settles = None;
-                let session = rules.sessions.of(settled).0;
+                let session = rules.sessions.of(rules.sessions.of(settled).0.saturating_sub(1)).0;
+                self.forgotten = self.forgotten.max(session);
                 self.venues.values_mut().for_each(|feed| feed.forget_before(session, &self.standard));
             }
             Some(_) => {}

@@ -11,19 +11,17 @@ use crate::aggregate::Value;
 use crate::lateness::Verdict;
 use crate::ledger::Ledger;
 use crate::row::Field;
-use crate::tick::{Kind, Price, Symbol, Tick, Venue};
+use crate::tick::{Kind, Price, Symbol, Tick};
 use crate::time::{EventTime, MS};
 use crate::window::{Tumbling, Window};
 
-/// A quote, in the order of its symbol's quotes: by time, sequence number, venue, and what it says.
+/// A quote, in the order of its symbol's quotes: by time, sequence number, and what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quote {
     /// When it was made.
     pub ts_event: EventTime,
     /// The venue's sequence number.
     pub seq: u64,
-    /// Whose it is.
-    pub venue: Venue,
     /// What is bid, and what is asked; zero where there is none.
     pub prices: [Price; 2],
     /// Shares bid and asked for.
@@ -142,8 +140,8 @@ impl LastQuotes {
             let is_ahead = tick.watermark_lead_ms <= 0 && tick.ts_event >= sent_ms.saturating_mul(MS);
             let amends = self.context.amendments_after(tick.watermark_ms().max(sent_ms));
             let at = if is_ahead { window.end_ms() } else { amends.max(window.end_ms()) };
-            let Tick { ts_event, seq, venue, price, size, ask_size, .. } = *tick;
-            let quote = Quote { ts_event, seq, venue, prices: [price, tick.ask()], sizes: [size, ask_size] };
+            let Tick { ts_event, seq, price, size, ask_size, .. } = *tick;
+            let quote = Quote { ts_event, seq, prices: [price, tick.ask()], sizes: [size, ask_size] };
             let due = self.due.entry(at as u64).or_default();
             let waits = due.entry((tick.symbol, window.start)).or_insert_with(|| {
                 state.waiting += 1;

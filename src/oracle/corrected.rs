@@ -47,7 +47,7 @@ pub struct Corrected<'a> {
     pub tape: &'a [Tick],
     /// Each symbol's surviving prints by time, sequence number, price and size.
     pub trades: BTreeMap<Symbol, Vec<Trade>>,
-    /// Each symbol's accepted quotes by time, sequence number, venue and what they say.
+    /// Each symbol's accepted quotes by time, sequence number and what they say.
     pub quotes: BTreeMap<Symbol, Vec<Tick>>,
     /// Where every record went, in a pipeline over trades; `rejected` is not known here.
     pub ledger: Ledger,
@@ -120,7 +120,7 @@ impl<'a> Corrected<'a> {
         let mut quotes: BTreeMap<Symbol, Vec<Tick>> = BTreeMap::new();
         accepted.iter().for_each(|quote| quotes.entry(quote.tick.symbol).or_default().push(quote.tick));
         for quotes in quotes.values_mut() {
-            quotes.sort_by_key(|q| (q.ts_event, q.seq, q.venue, q.price, q.ask(), q.size, q.ask_size));
+            quotes.sort_by_key(|q| (q.ts_event, q.seq, q.price, q.ask(), q.size, q.ask_size));
         }
 
         let mut records_ledger = Ledger { read: tape.len() as u64, ..Ledger::default() };

@@ -43,7 +43,6 @@ pub fn latest(tape: &Corrected, every: &Every) -> Expected<Latest> {
                 quote: quote.map(|quote| Quote {
                     ts_event: quote.ts_event,
                     seq: quote.seq,
-                    venue: quote.venue,
                     prices: [quote.price, quote.ask()],
                     sizes: [quote.size, quote.ask_size],
                 }),
