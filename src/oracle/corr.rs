@@ -100,6 +100,6 @@ fn figures(common: &[(i128, i128)]) -> (Option<Real>, Option<Real>) {
     let (var_x, var_y) = (spread(sum(&|(x, _)| x * x), rest_x * rest_x), spread(sum(&|(_, y)| y * y), rest_y * rest_y));
     let varies = |of: &dyn Fn(&(i128, i128)) -> i128| common.iter().any(|pair| of(pair) != of(&common[0]));
     let (x_varies, y_varies) = (varies(&|(x, _)| *x), varies(&|(_, y)| *y));
-    let corr = (covariance / (var_x * var_y).sqrt()).clamp(-1.0, 1.0);
+    let corr = (covariance / (var_x.sqrt() * var_y.sqrt())).clamp(-1.0, 1.0);
     ((x_varies && y_varies).then_some(Real(corr)), x_varies.then_some(Real(covariance / var_x)))
 }

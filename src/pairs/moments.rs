@@ -9,7 +9,7 @@ use crate::row::Real;
 ///
 /// ```
 /// use tapeflow::pairs::Moments;
-/// let relation = Moments::of(&[1, 2, 3], &[20, 40, 60]).relation(2);
+/// let relation = Moments::of(&[1, 1, 3, 3], &[20, 20, 60, 60]).relation(2);
 /// assert_eq!(relation.corr.map(|corr| corr.0), Some(1.0));
 /// assert_eq!(relation.beta_of_second.map(|beta| beta.0), Some(20.0));
 /// ```
@@ -70,7 +70,7 @@ impl Moments {
     ///
     /// With the means rounded down, `c = floor(Sx / n)`, the centred sums `Sxy' = sum((x - cx) * (y - cy))` and what
     /// the means left over, `Rx = Sx - n * cx`, are exact. The covariance is `C = Sxy' - Rx * Ry / n`, each variance
-    /// `V` likewise; the correlation is `C / sqrt(Vx * Vy)` and the slope `C / Vx`. Only these are rounded.
+    /// `V` likewise; the correlation is `C / (sqrt(Vx) * sqrt(Vy))` and the slope `C / Vx`. Only these are rounded.
     pub fn relation(&self, min: u64) -> Relation {
         let Moments { n, x, y, xx, yy, xy } = *self;
         // As many steps were taken out at most as were added.
@@ -89,7 +89,7 @@ impl Moments {
         // All values are equal if, and only if, none is away from the mean, which is whole then.
         let variance = |centred, rest: i128| (centred != 0).then(|| less(centred, rest * rest));
         let (of_x, of_y) = (variance(centred_xx, rest_x), variance(centred_yy, rest_y));
-        let corr = of_x.zip(of_y).map(|(x, y)| (covariance / (x * y).sqrt()).clamp(-1.0, 1.0));
+        let corr = of_x.zip(of_y).map(|(x, y)| (covariance / (x.sqrt() * y.sqrt())).clamp(-1.0, 1.0));
         let beta = |variance: Option<f64>| variance.map(|variance| Real(covariance / variance));
         Relation { n: steps, corr: corr.map(Real), beta_of_second: beta(of_x), beta_of_first: beta(of_y) }
     }
