@@ -44,13 +44,16 @@ pub fn write_to<R: Row>(
                 drop(cap);
                 let mut texts = Texts::new(context.symbols.clone(), context.venues.clone());
                 let mut moments: BTreeMap<u64, Vec<(R, isize)>> = BTreeMap::new();
+                // Memory that is given back is fetched from the system again at the next close, which takes milliseconds.
+                let mut spare: Vec<Vec<(R, isize)>> = Vec::new();
                 let mut ends: Vec<i64> = Vec::new();
                 let mut flushed = -1;
                 move |(input, frontier), _output| {
                     let began = context.clock.now();
                     input.for_each(|_capability, changes| {
                         for (row, time, diff) in changes.drain(..) {
-                            moments.entry(time).or_default().push((row, diff));
+                            let moment = moments.entry(time);
+                            moment.or_insert_with(|| spare.pop().unwrap_or_default()).push((row, diff));
                         }
                     });
                     let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
@@ -58,10 +61,13 @@ pub fn write_to<R: Row>(
                     let keep = |result: Result<()>| result.unwrap_or_else(|error| context.failure.set(error));
                     while let Some(moment) = moments.first_entry().filter(|moment| *moment.key() as i64 <= passed) {
                         let (time, mut changes) = moment.remove_entry();
-                        consolidate(&mut changes);
+                        // Insertions alone cannot cancel out.
+                        if changes.iter().any(|(_, diff)| *diff < 0) {
+                            consolidate(&mut changes);
+                        }
                         texts.refresh();
                         keep(sink.reached(time as i64));
-                        for (row, diff) in changes {
+                        for (row, diff) in changes.drain(..) {
                             changed = true;
                             total.digest = total.digest.wrapping_add((diff as u64).wrapping_mul(row.digest(&texts)));
                             total.rows += diff as i64;
@@ -74,6 +80,7 @@ pub fn write_to<R: Row>(
                                 ends.push(end);
                             }
                         }
+                        spare.push(changes);
                     }
                     totals.set(total);
                     if passed > flushed && !context.failure.is_set() {
