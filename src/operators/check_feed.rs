@@ -3,17 +3,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use differential_dataflow::AsCollection;
 use differential_dataflow::consolidation::consolidate_updates;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use super::Changes;
+use super::agenda::{Agenda, Held};
 use super::context::{Context, Ticks, watermark_of};
 use crate::error::Error;
 use crate::lateness::Verdict;
 use crate::quality::{Noted, Quality, Standard, VenueFeed};
 use crate::row::Texts;
 use crate::tick::{Tick, Venue, mix, stable_hash};
-use crate::time::{EventTime, MS};
+use crate::time::EventTime;
 
 impl<'scope> Ticks<'scope> {
     /// Tells how good the feed of each venue is, window by window: gaps, duplicates, time going backwards, receive
@@ -56,30 +56,15 @@ impl<'scope> Ticks<'scope> {
         let rows = noted.unary_frontier(by_venue, "CheckFeed", move |capability, _| {
             drop(capability);
             let mut operator = CheckFeed::new(context, standard);
-            let mut held: Option<Capability<u64>> = None;
+            let mut held = Held::default();
             move |(input, frontier), output| {
                 input.for_each(|capability, records| {
                     for (record, due) in records.drain(..) {
                         operator.arrived.entry(due).or_default().push(record);
                     }
-                    if let Some(next) = operator.next_ms()
-                        && held.as_ref().is_none_or(|held| next < *held.time())
-                    {
-                        held = Some(capability.delayed(&next, output.output_index()));
-                    }
+                    held.hold(&operator, &capability, output.output_index());
                 });
-                let passed = frontier.frontier().first().copied();
-                while let Some(next) = operator.next_ms().filter(|next| passed.is_none_or(|passed| *next < passed))
-                    && let Some(held) = &mut held
-                {
-                    held.downgrade(&next);
-                    operator.act(next);
-                    output.session(held).give_iterator(operator.changes.drain(..));
-                }
-                match (operator.next_ms(), &mut held) {
-                    (Some(next), Some(held)) => held.downgrade(&next),
-                    _ => held = None,
-                }
+                held.act(&mut operator, frontier.frontier().first().copied(), output);
             }
         });
         rows.as_collection()
@@ -110,9 +95,7 @@ fn note(
             Verdict::OnTime => ledger.on_time += 1,
         }
         let end = standard.windows.window_of(tick.ts_event).end_ms();
-        let is_ahead = tick.watermark_lead_ms <= 0 && tick.ts_event >= sent_ms.saturating_mul(MS);
-        let amends = || context.amendments_after(tick.watermark_ms().max(sent_ms));
-        let due = if is_ahead { end } else { end.max(amends()) };
+        let due = context.counts_at(tick, end, sent_ms);
         noted.push((Noted::new(tick, context.lateness.sessions.of(tick.ts_event).0), due as u64));
     }
     context.counters.ledger.set(ledger);
@@ -139,35 +122,6 @@ impl CheckFeed {
         let texts = Texts::new(context.symbols.clone(), context.venues.clone());
         let (venues, arrived, changes) = Default::default();
         CheckFeed { context, standard, texts, venues, arrived, settles: None, forgotten: EventTime::MIN, changes }
-    }
-
-    fn next_ms(&self) -> Option<u64> {
-        self.arrived.first_key_value().map(|(ms, _)| *ms)
-    }
-
-    /// Counts the records whose time has come, and tells the windows that they touch.
-    fn act(&mut self, ms: u64) {
-        let records = self.arrived.remove(&ms).unwrap_or_default();
-        let mut touched: BTreeSet<(u16, EventTime)> = BTreeSet::new();
-        if let Some(late) = records.iter().find(|record| record.session < self.forgotten) {
-            let (symbol, ts) = (self.context.symbols.text(late.symbol), late.ts_event);
-            self.context.failure.set(Error::Input(format!(
-                "a record of {symbol} at {ts} is of a session that is forgotten: the symbol is more than a session behind \
-                 the others in its input. Sort the tape by time"
-            )));
-        }
-        for record in &records {
-            let feed = self.venues.entry(record.venue).or_default();
-            touched.extend(feed.touched(record, &self.standard).into_iter().map(|start| (record.venue, start)));
-        }
-        self.tell(&touched, ms, -1);
-        for record in &records {
-            let feed = self.venues.entry(record.venue).or_default();
-            feed.add(record, &self.standard);
-        }
-        self.tell(&touched, ms, 1);
-        consolidate_updates(&mut self.changes);
-        self.forget(ms);
     }
 
     fn tell(&mut self, windows: &BTreeSet<(u16, EventTime)>, ms: u64, diff: isize) {
@@ -203,5 +157,42 @@ impl CheckFeed {
             }
             Some(_) => {}
         }
+    }
+}
+
+impl Agenda for CheckFeed {
+    type Row = Quality;
+
+    fn next(&self) -> Option<u64> {
+        self.arrived.first_key_value().map(|(ms, _)| *ms)
+    }
+
+    /// Counts the records whose time has come, and tells the windows that they touch.
+    fn act(&mut self, ms: u64) {
+        let records = self.arrived.remove(&ms).unwrap_or_default();
+        let mut touched: BTreeSet<(u16, EventTime)> = BTreeSet::new();
+        if let Some(late) = records.iter().find(|record| record.session < self.forgotten) {
+            let (symbol, ts) = (self.context.symbols.text(late.symbol), late.ts_event);
+            self.context.failure.set(Error::Input(format!(
+                "a record of {symbol} at {ts} is of a session that is forgotten: the symbol is more than a session behind \
+                 the others in its input. Sort the tape by time"
+            )));
+        }
+        for record in &records {
+            let feed = self.venues.entry(record.venue).or_default();
+            touched.extend(feed.touched(record, &self.standard).into_iter().map(|start| (record.venue, start)));
+        }
+        self.tell(&touched, ms, -1);
+        for record in &records {
+            let feed = self.venues.entry(record.venue).or_default();
+            feed.add(record, &self.standard);
+        }
+        self.tell(&touched, ms, 1);
+        consolidate_updates(&mut self.changes);
+        self.forget(ms);
+    }
+
+    fn changes(&mut self) -> &mut Vec<(Quality, u64, isize)> {
+        &mut self.changes
     }
 }

@@ -10,7 +10,7 @@ use crate::latency::Closes;
 use crate::lateness::Lateness;
 use crate::ledger::Ledger;
 use crate::tick::{Names, Tick};
-use crate::time::Clock;
+use crate::time::{Clock, MS};
 use crate::window::Windows;
 
 /// The timely timestamp of a watermark in milliseconds: one more. So a frontier at the stamp of a window's end, which
@@ -146,6 +146,16 @@ impl Context {
     pub fn next_edge_ms(&self, ms: i64) -> i64 {
         let amendments = self.amendments_after(ms);
         self.windows.borrow().iter().map(|w| w.next_end_ms(ms)).min().unwrap_or(amendments).min(amendments)
+    }
+
+    /// When a tick counts that bears on a window ending at `end_ms`, where the worker's watermark stood at `sent_ms` when
+    /// it was sent: at the end if it is ahead of its partition's watermark, else at the next time for amendments.
+    pub fn counts_at(&self, tick: &Tick, end_ms: i64, sent_ms: i64) -> i64 {
+        if tick.watermark_lead_ms <= 0 && tick.ts_event >= sent_ms.saturating_mul(MS) {
+            end_ms
+        } else {
+            end_ms.max(self.amendments_after(tick.watermark_ms().max(sent_ms)))
+        }
     }
 
     /// The first time for amendments after `ms`.

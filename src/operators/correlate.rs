@@ -4,10 +4,10 @@ use differential_dataflow::AsCollection;
 use differential_dataflow::consolidation::{consolidate, consolidate_updates};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 
+use super::agenda::{Agenda, Held};
 use super::context::Context;
 use super::{Changes, Summary};
 use crate::aggregate::Bar;
@@ -54,30 +54,15 @@ pub fn correlate<'scope>(
     let mut operator = Correlate::new(context, windows, rule, closes.scope().peers());
     let best = closes.broadcast().unary_frontier(Pipeline, "Correlate", move |capability, _| {
         drop(capability);
-        let mut held: Option<Capability<u64>> = None;
+        let mut held = Held::default();
         move |(input, frontier), output| {
             input.for_each(|capability, closes| {
                 for close in closes.drain(..) {
                     operator.arrived.entry(close.time).or_default().push(close);
                 }
-                if let Some(next) = operator.next_ms()
-                    && held.as_ref().is_none_or(|held| next < *held.time())
-                {
-                    held = Some(capability.delayed(&next, output.output_index()));
-                }
+                held.hold(&operator, &capability, output.output_index());
             });
-            let passed = frontier.frontier().first().copied();
-            while let Some(next) = operator.next_ms().filter(|next| passed.is_none_or(|passed| *next < passed))
-                && let Some(held) = &mut held
-            {
-                held.downgrade(&next);
-                operator.act(next);
-                output.session(held).give_iterator(operator.changes.drain(..));
-            }
-            match (operator.next_ms(), &mut held) {
-                (Some(next), Some(held)) => held.downgrade(&next),
-                _ => held = None,
-            }
+            held.act(&mut operator, frontier.frontier().first().copied(), output);
         }
     });
     let best = best.as_collection();
@@ -130,7 +115,30 @@ impl Correlate {
         Correlate { context: context.clone(), windows, rule, reports, arrived, due, settles: None, changes }
     }
 
-    fn next_ms(&self) -> Option<u64> {
+    /// Forgets what nothing can change any more.
+    ///
+    /// A tick that was judged before a bar's print waits at most until the next time for amendments after that bar, so
+    /// what the symbols' clocks settle is forgotten with that delay.
+    fn forget(&mut self, ms: u64) {
+        let rules = &self.context.lateness;
+        match self.settles {
+            None => {
+                let settled = self.reports.latest_bars().map(|latest| rules.settled_before(latest)).min();
+                self.settles = settled.map(|settled| (ms + self.context.changes_every_ms as u64, settled));
+            }
+            Some((at, settled)) if ms > at => {
+                self.settles = None;
+                self.reports.forget_before(self.windows.window_of(settled).start);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+impl Agenda for Correlate {
+    type Row = (EventTime, Told);
+
+    fn next(&self) -> Option<u64> {
         let arrived = self.arrived.first_key_value().map(|(ms, _)| *ms);
         let due = self.due.first_key_value().map(|(ms, _)| *ms);
         arrived.into_iter().chain(due).min()
@@ -162,23 +170,8 @@ impl Correlate {
         self.forget(ms);
     }
 
-    /// Forgets what nothing can change any more.
-    ///
-    /// A tick that was judged before a bar's print waits at most until the next time for amendments after that bar, so
-    /// what the symbols' clocks settle is forgotten with that delay.
-    fn forget(&mut self, ms: u64) {
-        let rules = &self.context.lateness;
-        match self.settles {
-            None => {
-                let settled = self.reports.latest_bars().map(|latest| rules.settled_before(latest)).min();
-                self.settles = settled.map(|settled| (ms + self.context.changes_every_ms as u64, settled));
-            }
-            Some((at, settled)) if ms > at => {
-                self.settles = None;
-                self.reports.forget_before(self.windows.window_of(settled).start);
-            }
-            Some(_) => {}
-        }
+    fn changes(&mut self) -> &mut Vec<((EventTime, Told), u64, isize)> {
+        &mut self.changes
     }
 }
 

@@ -2,31 +2,19 @@ use std::collections::BTreeMap;
 
 use differential_dataflow::AsCollection;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
+use super::agenda::{Agenda, Held};
 use super::context::{Context, Ticks, watermark_of};
 use super::{Changes, Summary};
 use crate::aggregate::Value;
+use crate::asof::Quote;
 use crate::lateness::Verdict;
 use crate::ledger::Ledger;
 use crate::row::Field;
-use crate::tick::{Kind, Price, Symbol, Tick};
-use crate::time::{EventTime, MS};
+use crate::tick::{Kind, Symbol, Tick};
+use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
-
-/// A quote, in the order of its symbol's quotes: by time, sequence number, and what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Quote {
-    /// When it was made.
-    pub ts_event: EventTime,
-    /// The venue's sequence number.
-    pub seq: u64,
-    /// What is bid, and what is asked; zero where there is none.
-    pub prices: [Price; 2],
-    /// Shares bid and asked for.
-    pub sizes: [u32; 2],
-}
 
 impl Value for Quote {
     const NAME: &'static str = "quotes";
@@ -34,7 +22,7 @@ impl Value for Quote {
 
     fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
         give(Field::Time(self.ts_event));
-        for (price, size) in self.prices.into_iter().zip(self.sizes) {
+        for (price, size) in [(self.bid, self.bid_size), (self.ask, self.ask_size)] {
             give(Field::Price(Some(price)));
             give(Field::Count(size.into()));
         }
@@ -49,7 +37,8 @@ impl<'scope> Ticks<'scope> {
     /// quotes. Only quotes are taken here: hand it a stream of them, and a context of its own.
     ///
     /// ```
-    /// use tapeflow::operators::{Changes, Quote, Summary, Ticks};
+    /// use tapeflow::asof::Quote;
+    /// use tapeflow::operators::{Changes, Summary, Ticks};
     /// use tapeflow::window::Tumbling;
     ///
     /// fn second_by_second(ticks: Ticks<'_>) -> Changes<'_, Summary<Quote>> {
@@ -61,30 +50,15 @@ impl<'scope> Ticks<'scope> {
         operator.context.closes_at(windows);
         let stream = self.stream.unary_frontier(Pipeline, "LastQuotes", move |capability, _| {
             drop(capability);
-            let mut held: Option<Capability<u64>> = None;
+            let mut held = Held::default();
             move |(input, frontier), output| {
                 input.for_each(|capability, ticks| {
                     let Some(sent) = capability.least().copied() else { return };
                     operator.take(ticks, watermark_of(sent));
                     ticks.clear();
-                    if let Some(next) = operator.next_ms()
-                        && held.as_ref().is_none_or(|held| next < *held.time())
-                    {
-                        held = Some(capability.delayed(&next, output.output_index()));
-                    }
+                    held.hold(&operator, &capability, output.output_index());
                 });
-                let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
-                while let Some(next) = operator.next_ms().filter(|next| *next as i64 <= passed)
-                    && let Some(held) = &mut held
-                {
-                    held.downgrade(&next);
-                    operator.act(next);
-                    output.session(held).give_iterator(operator.changes.drain(..));
-                }
-                match (operator.next_ms(), &mut held) {
-                    (Some(next), Some(held)) => held.downgrade(&next),
-                    _ => held = None,
-                }
+                held.act(&mut operator, frontier.frontier().first().copied(), output);
             }
         });
         stream.as_collection()
@@ -115,10 +89,6 @@ impl LastQuotes {
         LastQuotes { context, windows, symbols, due, changes, ledger }
     }
 
-    fn next_ms(&self) -> Option<u64> {
-        self.due.first_key_value().map(|(ms, _)| *ms)
-    }
-
     /// Takes quotes that were sent when the worker's watermark stood at `sent_ms`.
     fn take(&mut self, ticks: &[Tick], sent_ms: i64) {
         for tick in ticks {
@@ -137,11 +107,8 @@ impl LastQuotes {
                 }
             }
             let window = self.windows.window_of(tick.ts_event);
-            let is_ahead = tick.watermark_lead_ms <= 0 && tick.ts_event >= sent_ms.saturating_mul(MS);
-            let amends = self.context.amendments_after(tick.watermark_ms().max(sent_ms));
-            let at = if is_ahead { window.end_ms() } else { amends.max(window.end_ms()) };
-            let Tick { ts_event, seq, price, size, ask_size, .. } = *tick;
-            let quote = Quote { ts_event, seq, prices: [price, tick.ask()], sizes: [size, ask_size] };
+            let at = self.context.counts_at(tick, window.end_ms(), sent_ms);
+            let quote = Quote::from(tick);
             let due = self.due.entry(at as u64).or_default();
             let waits = due.entry((tick.symbol, window.start)).or_insert_with(|| {
                 state.waiting += 1;
@@ -152,6 +119,14 @@ impl LastQuotes {
         let counters = &self.context.counters;
         counters.applied.set(counters.applied.get() + ticks.len() as u64);
         counters.ledger.set(self.ledger);
+    }
+}
+
+impl Agenda for LastQuotes {
+    type Row = Summary<Quote>;
+
+    fn next(&self) -> Option<u64> {
+        self.due.first_key_value().map(|(ms, _)| *ms)
     }
 
     /// Applies what is due at the watermark `ms`.
@@ -173,6 +148,10 @@ impl LastQuotes {
                 state.forget(&self.context, self.windows);
             }
         }
+    }
+
+    fn changes(&mut self) -> &mut Vec<(Summary<Quote>, u64, isize)> {
+        &mut self.changes
     }
 }
 

@@ -2,15 +2,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use differential_dataflow::AsCollection;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Concat as _;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::{Filter as _, Map as _};
-use timely::dataflow::operators::{Capability, Concat as _};
 
 use super::Changes;
-use super::context::{Context, Ticks, watermark_of};
-use super::last_quotes::Quote;
+use super::agenda::{Agenda, Held};
+use super::context::{Context, Ticks};
 use super::standings::{Boards, expires};
 use crate::aggregate::{DayPart, Part, Value as _, div_half_even};
+use crate::asof::Quote;
 use crate::error::Error;
 use crate::row::{Field, Key, Row, Texts};
 use crate::tick::{Kind, Price, Symbol, Tick};
@@ -137,30 +138,15 @@ impl<'scope> Ticks<'scope> {
         let mut operator = LatestRows::new(context, every);
         let stream = quotes.concat(trades).unary_frontier(Pipeline, "Latest", move |capability, _| {
             drop(capability);
-            let mut held: Option<Capability<u64>> = None;
+            let mut held = Held::default();
             move |(input, frontier), output| {
                 input.for_each(|capability, changes| {
                     for ((symbol, window, piece), time, diff) in changes.drain(..) {
                         operator.arrived.entry(time).or_default().push((symbol, window, piece, diff));
                     }
-                    if let Some(next) = operator.next()
-                        && held.as_ref().is_none_or(|held| next < *held.time())
-                    {
-                        held = Some(capability.delayed(&next, output.output_index()));
-                    }
+                    held.hold(&operator, &capability, output.output_index());
                 });
-                let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
-                while let Some(next) = operator.next().filter(|next| *next as i64 <= passed)
-                    && let Some(held) = &mut held
-                {
-                    held.downgrade(&next);
-                    operator.act(next);
-                    output.session(held).give_iterator(operator.changes.drain(..));
-                }
-                match (operator.next(), &mut held) {
-                    (Some(next), Some(held)) => held.downgrade(&next),
-                    _ => held = None,
-                }
+                held.act(&mut operator, frontier.frontier().first().copied(), output);
             }
         });
         stream.as_collection()
@@ -199,43 +185,8 @@ impl LatestRows {
         LatestRows { context, every, symbols, arrived, due, changes }
     }
 
-    fn next(&self) -> Option<u64> {
-        let times = [self.arrived.first_key_value().map(|(t, _)| *t), self.due.first_key_value().map(|(t, _)| *t)];
-        times.into_iter().flatten().min()
-    }
-
     fn board_of(&self, start: EventTime) -> Window {
         self.every.boards.of(self.every.windows.window_of(start), &self.context.lateness.sessions)
-    }
-
-    fn act(&mut self, time: u64) {
-        let mut arrived = self.arrived.remove(&time).unwrap_or_default();
-        // What is taken back goes before what takes its place.
-        arrived.sort_by_key(|(_, _, _, diff)| *diff);
-        let mut touched: BTreeMap<Symbol, BTreeSet<EventTime>> = BTreeMap::new();
-        for (symbol, window, piece, diff) in arrived {
-            if expires(self.board_of(window.start), self.every.keep).is_some_and(|expires| time >= expires) {
-                self.fail(symbol, window);
-                continue;
-            }
-            let kept = self.symbols.entry(symbol).or_default();
-            match (piece, diff) {
-                (Piece::Part(part), 1) => _ = kept.parts.insert(window.start, part),
-                (Piece::Part(_), _) => _ = kept.parts.remove(&window.start),
-                (Piece::Quote(quote), 1) => _ = kept.quotes.insert(window.start, quote),
-                (Piece::Quote(_), _) => _ = kept.quotes.remove(&window.start),
-            }
-            touched.entry(symbol).or_default().insert(window.start);
-        }
-        for (symbol, windows) in touched {
-            for changed in self.restate(symbol, windows) {
-                let board = self.board_of(changed);
-                self.due.entry(time.max(board.end_ms() as u64)).or_default().insert((symbol, board));
-            }
-        }
-        for (symbol, board) in self.due.remove(&time).unwrap_or_default() {
-            self.tell(symbol, board, time);
-        }
     }
 
     /// Works out how a symbol stood from the first window on that was touched, until nothing changes any more.
@@ -321,6 +272,49 @@ impl LatestRows {
             "{text} changed in [{start}, {end}) when that was forgotten: the symbol is far behind the others in its \
              input. Keep rows longer (latest.keep = \"all\" for ever), or sort the tape by time"
         )));
+    }
+}
+
+impl Agenda for LatestRows {
+    type Row = Latest;
+
+    fn next(&self) -> Option<u64> {
+        let times = [self.arrived.first_key_value().map(|(t, _)| *t), self.due.first_key_value().map(|(t, _)| *t)];
+        times.into_iter().flatten().min()
+    }
+
+    fn act(&mut self, time: u64) {
+        let mut arrived = self.arrived.remove(&time).unwrap_or_default();
+        // What is taken back goes before what takes its place.
+        arrived.sort_by_key(|(_, _, _, diff)| *diff);
+        let mut touched: BTreeMap<Symbol, BTreeSet<EventTime>> = BTreeMap::new();
+        for (symbol, window, piece, diff) in arrived {
+            if expires(self.board_of(window.start), self.every.keep).is_some_and(|expires| time >= expires) {
+                self.fail(symbol, window);
+                continue;
+            }
+            let kept = self.symbols.entry(symbol).or_default();
+            match (piece, diff) {
+                (Piece::Part(part), 1) => _ = kept.parts.insert(window.start, part),
+                (Piece::Part(_), _) => _ = kept.parts.remove(&window.start),
+                (Piece::Quote(quote), 1) => _ = kept.quotes.insert(window.start, quote),
+                (Piece::Quote(_), _) => _ = kept.quotes.remove(&window.start),
+            }
+            touched.entry(symbol).or_default().insert(window.start);
+        }
+        for (symbol, windows) in touched {
+            for changed in self.restate(symbol, windows) {
+                let board = self.board_of(changed);
+                self.due.entry(time.max(board.end_ms() as u64)).or_default().insert((symbol, board));
+            }
+        }
+        for (symbol, board) in self.due.remove(&time).unwrap_or_default() {
+            self.tell(symbol, board, time);
+        }
+    }
+
+    fn changes(&mut self) -> &mut Vec<(Latest, u64, isize)> {
+        &mut self.changes
     }
 }
 

@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use differential_dataflow::AsCollection;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::core::Filter;
 use timely::dataflow::operators::generic::operator::Operator;
 
+use super::agenda::{Agenda, Held};
 use super::context::{Context, Ticks, watermark_of};
 use super::{Changes, Summary};
 use crate::aggregate::{TradeList, Trades};
@@ -13,7 +13,7 @@ use crate::asof::{AsOf, Matched, Quote, SymbolTape};
 use crate::lateness::Verdict;
 use crate::ledger::Ledger;
 use crate::tick::{Kind, Symbol, Tick};
-use crate::time::{EventTime, MS};
+use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
 
 impl<'scope> Ticks<'scope> {
@@ -40,40 +40,23 @@ impl<'scope> Ticks<'scope> {
         let mut operator = MatchQuotes::new(self.context, windows, rule);
         let rows = quotes.binary_frontier(trades.inner, Pipeline, Pipeline, "MatchQuotes", move |capability, _| {
             drop(capability);
-            let mut held: Option<Capability<u64>> = None;
+            let mut held = Held::default();
             move |(quotes, quotes_frontier), (trades, trades_frontier), output| {
-                let index = output.output_index();
-                let mut hold = |next: Option<u64>, capability: &dyn Fn(&u64) -> Capability<u64>| {
-                    if let Some(next) = next
-                        && held.as_ref().is_none_or(|held| next < *held.time())
-                    {
-                        held = Some(capability(&next));
-                    }
-                };
                 quotes.for_each(|capability, ticks| {
                     let Some(sent) = capability.least().copied() else { return };
                     operator.take(ticks, watermark_of(sent));
                     ticks.clear();
-                    hold(operator.next_ms(), &|next| capability.delayed(next, index));
+                    held.hold(&operator, &capability, output.output_index());
                 });
                 trades.for_each(|capability, changes| {
                     for change in changes.drain(..) {
                         operator.arrived.entry(change.1).or_default().0.push((change.0, change.2));
                     }
-                    hold(operator.next_ms(), &|next| capability.delayed(next, index));
+                    held.hold(&operator, &capability, output.output_index());
                 });
-                let passed = quotes_frontier.frontier().iter().chain(trades_frontier.frontier().iter()).min().copied();
-                while let Some(next) = operator.next_ms().filter(|next| passed.is_none_or(|passed| *next < passed))
-                    && let Some(held) = &mut held
-                {
-                    held.downgrade(&next);
-                    operator.act(next);
-                    output.session(held).give_iterator(operator.changes.drain(..));
-                }
-                match (operator.next_ms(), &mut held) {
-                    (Some(next), Some(held)) => held.downgrade(&next),
-                    _ => held = None,
-                }
+                let frontiers = [quotes_frontier.frontier(), trades_frontier.frontier()];
+                let passed = frontiers.iter().flat_map(|frontier| frontier.iter()).min().copied();
+                held.act(&mut operator, passed, output);
             }
         });
         rows.as_collection()
@@ -113,11 +96,6 @@ impl MatchQuotes {
         MatchQuotes { context, windows, rule, symbols, arrived, due, changes, ledger }
     }
 
-    fn next_ms(&self) -> Option<u64> {
-        let arrived = self.arrived.first_key_value().map(|(ms, _)| *ms);
-        arrived.into_iter().chain(self.due.first_key_value().map(|(ms, _)| *ms)).min()
-    }
-
     fn state(&mut self, symbol: Symbol) -> &mut State {
         let none = || State {
             tape: SymbolTape::default(),
@@ -135,7 +113,6 @@ impl MatchQuotes {
     /// Takes quotes that were sent when the worker's watermark stood at `sent_ms`. Those ahead of their partition's
     /// watermark count from the end of their window, others from the next time for amendments, as trades do.
     fn take(&mut self, quotes: &[Tick], sent_ms: i64) {
-        let sent = sent_ms.saturating_mul(MS);
         let context = self.context.clone();
         for tick in quotes {
             match context.lateness.judge(&mut self.state(tick.symbol).quote_clock, tick.ts_event) {
@@ -147,9 +124,7 @@ impl MatchQuotes {
                 Verdict::OnTime => self.ledger.on_time += 1,
             }
             let end = self.windows.window_of(tick.ts_event).end_ms();
-            let is_ahead = tick.watermark_lead_ms <= 0 && tick.ts_event >= sent;
-            let amends = || context.amendments_after(tick.watermark_ms().max(sent_ms));
-            let at = if is_ahead { end } else { end.max(amends()) };
+            let at = context.counts_at(tick, end, sent_ms);
             self.arrived.entry(at as u64).or_default().1.push((tick.symbol, tick.into()));
         }
         let counters = &context.counters;
@@ -161,6 +136,47 @@ impl MatchQuotes {
     fn shown(&self, start: EventTime) -> Window {
         let last = self.windows.window_of(start).end - 1;
         Window { start, end: self.windows.window_of(last.saturating_add(self.rule.markout)).end }
+    }
+
+    fn tell(&mut self, windows: &BTreeSet<(Symbol, EventTime)>, ms: u64, diff: isize) {
+        for (symbol, start) in windows {
+            let window = self.shown(*start);
+            let rows = self.symbols[symbol.0 as usize].tape.rows(*symbol, window, self.rule);
+            self.changes.extend(rows.into_iter().map(|row| (row, ms, diff)));
+        }
+    }
+
+    /// Forgets of a symbol what nothing can change any more, and nothing needs.
+    ///
+    /// A tick that was judged before one that is on the tape waits at most until the next time for amendments after
+    /// that, so what the symbol's clocks settle is forgotten with that delay.
+    fn forget(&mut self, symbol: Symbol, ms: u64) {
+        let (context, windows, rule) = (self.context.clone(), self.windows, self.rule);
+        let state = self.state(symbol);
+        let Some((at, settled)) = state.settles else {
+            if !state.applied.contains(&EventTime::MIN) {
+                let [quotes, trades] = state.applied.map(|clock| context.lateness.settled_before(clock));
+                let settled = quotes.saturating_sub(rule.markout).min(trades);
+                state.settles = Some((ms + context.changes_every_ms as u64, settled));
+            }
+            return;
+        };
+        if ms <= at {
+            return;
+        }
+        state.settles = None;
+        let mut tape = std::mem::take(&mut state.tape);
+        tape.forget(settled, windows, |start| (self.shown(start).end_ms() as u64) <= ms);
+        self.state(symbol).tape = tape;
+    }
+}
+
+impl Agenda for MatchQuotes {
+    type Row = Matched;
+
+    fn next(&self) -> Option<u64> {
+        let arrived = self.arrived.first_key_value().map(|(ms, _)| *ms);
+        arrived.into_iter().chain(self.due.first_key_value().map(|(ms, _)| *ms)).min()
     }
 
     /// Does what is to happen at a time: trades and quotes that arrived, the rows that they change, and those that are
@@ -212,35 +228,7 @@ impl MatchQuotes {
         changed.into_iter().for_each(|symbol| self.forget(symbol, ms));
     }
 
-    fn tell(&mut self, windows: &BTreeSet<(Symbol, EventTime)>, ms: u64, diff: isize) {
-        for (symbol, start) in windows {
-            let window = self.shown(*start);
-            let rows = self.symbols[symbol.0 as usize].tape.rows(*symbol, window, self.rule);
-            self.changes.extend(rows.into_iter().map(|row| (row, ms, diff)));
-        }
-    }
-
-    /// Forgets of a symbol what nothing can change any more, and nothing needs.
-    ///
-    /// A tick that was judged before one that is on the tape waits at most until the next time for amendments after
-    /// that, so what the symbol's clocks settle is forgotten with that delay.
-    fn forget(&mut self, symbol: Symbol, ms: u64) {
-        let (context, windows, rule) = (self.context.clone(), self.windows, self.rule);
-        let state = self.state(symbol);
-        let Some((at, settled)) = state.settles else {
-            if !state.applied.contains(&EventTime::MIN) {
-                let [quotes, trades] = state.applied.map(|clock| context.lateness.settled_before(clock));
-                let settled = quotes.saturating_sub(rule.markout).min(trades);
-                state.settles = Some((ms + context.changes_every_ms as u64, settled));
-            }
-            return;
-        };
-        if ms <= at {
-            return;
-        }
-        state.settles = None;
-        let mut tape = std::mem::take(&mut state.tape);
-        tape.forget(settled, windows, |start| (self.shown(start).end_ms() as u64) <= ms);
-        self.state(symbol).tape = tape;
+    fn changes(&mut self) -> &mut Vec<(Matched, u64, isize)> {
+        &mut self.changes
     }
 }

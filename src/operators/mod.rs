@@ -1,5 +1,6 @@
 //! The dataflow: timely operators over ticks, whose results are differential collections. One operator, one file.
 
+mod agenda;
 mod check_feed;
 mod context;
 mod correlate;
@@ -14,7 +15,6 @@ mod write_to;
 
 pub use context::{Context, Counters, Failure, Ticks, stamp_of, watermark_of};
 pub use correlate::correlate;
-pub use last_quotes::Quote;
 pub use latest::{Every, Latest, Today};
 pub use movers::{By, Mover, Ranking, movers};
 pub use reference::{Reference, labels};

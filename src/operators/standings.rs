@@ -3,10 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use differential_dataflow::AsCollection;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use super::context::{Context, watermark_of};
+use super::agenda::{Agenda, Held};
+use super::context::Context;
 use super::{Changes, Summary};
 use crate::aggregate::Turnover;
 use crate::error::Error;
@@ -91,30 +91,15 @@ pub fn standings<'scope>(
     let mut operator = Standings::new(context, boards, keep);
     let stream = bars.inner.unary_frontier(Pipeline, "Standings", move |capability, _| {
         drop(capability);
-        let mut held: Option<Capability<u64>> = None;
+        let mut held = Held::default();
         move |(input, frontier), output| {
             input.for_each(|capability, changes| {
                 for (bar, time, diff) in changes.drain(..) {
                     operator.arrived.entry(time).or_default().push((bar, diff));
                 }
-                if let Some(next) = operator.next()
-                    && held.as_ref().is_none_or(|held| next < *held.time())
-                {
-                    held = Some(capability.delayed(&next, output.output_index()));
-                }
+                held.hold(&operator, &capability, output.output_index());
             });
-            let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
-            while let Some(next) = operator.next().filter(|next| *next as i64 <= passed)
-                && let Some(held) = &mut held
-            {
-                held.downgrade(&next);
-                operator.act(next);
-                output.session(held).give_iterator(operator.changes.drain(..));
-            }
-            match (operator.next(), &mut held) {
-                (Some(next), Some(held)) => held.downgrade(&next),
-                _ => held = None,
-            }
+            held.act(&mut operator, frontier.frontier().first().copied(), output);
         }
     });
     stream.as_collection()
@@ -143,24 +128,6 @@ impl Standings {
     fn new(context: &Context, boards: Boards, keep: Option<i64>) -> Self {
         let (symbols, arrived, dirty, changes) = Default::default();
         Standings { context: context.clone(), boards, keep, symbols, arrived, dirty, changes }
-    }
-
-    /// The next logical time at which something is to be done.
-    fn next(&self) -> Option<u64> {
-        let times = [self.arrived.first_key_value().map(|(t, _)| *t), self.dirty.first_key_value().map(|(t, _)| *t)];
-        times.into_iter().flatten().min()
-    }
-
-    fn act(&mut self, time: u64) {
-        let mut arrived = self.arrived.remove(&time).unwrap_or_default();
-        // What is taken back goes before what takes its place.
-        arrived.sort_by_key(|(_, diff)| *diff);
-        for (bar, diff) in arrived {
-            self.apply(bar, diff, time);
-        }
-        for (symbol, board) in self.dirty.remove(&time).unwrap_or_default() {
-            self.tell(symbol, board, time);
-        }
     }
 
     /// Takes a bar in or out, and notes which boards that touches: its own, and the next that looks back to it.
@@ -220,6 +187,32 @@ impl Standings {
         }
         let Standings { context, boards, keep, .. } = self;
         kept.forget(time, *keep, |bar| boards.of(bar, &context.lateness.sessions));
+    }
+}
+
+impl Agenda for Standings {
+    type Row = Standing;
+
+    /// The next logical time at which something is to be done.
+    fn next(&self) -> Option<u64> {
+        let times = [self.arrived.first_key_value().map(|(t, _)| *t), self.dirty.first_key_value().map(|(t, _)| *t)];
+        times.into_iter().flatten().min()
+    }
+
+    fn act(&mut self, time: u64) {
+        let mut arrived = self.arrived.remove(&time).unwrap_or_default();
+        // What is taken back goes before what takes its place.
+        arrived.sort_by_key(|(_, diff)| *diff);
+        for (bar, diff) in arrived {
+            self.apply(bar, diff, time);
+        }
+        for (symbol, board) in self.dirty.remove(&time).unwrap_or_default() {
+            self.tell(symbol, board, time);
+        }
+    }
+
+    fn changes(&mut self) -> &mut Vec<(Standing, u64, isize)> {
+        &mut self.changes
     }
 }
 

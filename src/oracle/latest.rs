@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::{Corrected, Expected, Trade};
-use crate::operators::{Boards, Every, Latest, Quote, Today};
+use crate::asof::Quote;
+use crate::operators::{Boards, Every, Latest, Today};
 use crate::tick::{Symbol, Tick};
 use crate::window::Window;
 
@@ -40,12 +41,7 @@ pub fn latest(tape: &Corrected, every: &Every) -> Expected<Latest> {
                     volume: today.iter().map(|trade| u64::from(trade.size)).sum(),
                     trades: today.len() as u64,
                 }),
-                quote: quote.map(|quote| Quote {
-                    ts_event: quote.ts_event,
-                    seq: quote.seq,
-                    prices: [quote.price, quote.ask()],
-                    sizes: [quote.size, quote.ask_size],
-                }),
+                quote: quote.map(Quote::from),
                 previous: before.map(|trade| trade.price),
             });
         }

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use super::Changes;
+use super::agenda::Held;
 use super::context::{Ticks, watermark_of};
 use crate::aggregate::{Aggregate, Value};
 use crate::row::{Field, Key, Row, Texts};
@@ -102,32 +102,18 @@ impl<'scope> Ticks<'scope> {
         let stream = self.stream.unary_frontier(Pipeline, "WindowAggregate", |capability, _| {
             drop(capability);
             let mut operator = WindowAggregate::<A, P>::new(context, windows);
-            let mut held: Option<Capability<u64>> = None;
+            let mut held = Held::default();
             move |(input, frontier), output| {
                 input.for_each(|capability, ticks| {
                     let Some(sent) = capability.least().copied() else { return };
                     operator.take(ticks, watermark_of(sent));
                     ticks.clear();
-                    if let Some(next) = operator.next_ms()
-                        && held.as_ref().is_none_or(|held| next < *held.time())
-                    {
-                        held = Some(capability.delayed(&next, output.output_index()));
-                    }
+                    held.hold(&operator, &capability, output.output_index());
                 });
-                let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));
-                while let Some(next) = operator.next_ms().filter(|next| *next as i64 <= passed)
-                    && let Some(held) = &mut held
-                {
-                    held.downgrade(&next);
-                    operator.act(next as i64);
-                    output.session(held).give_iterator(operator.changes.drain(..));
-                }
-                match (operator.next_ms(), &mut held) {
-                    (Some(next), Some(held)) => held.downgrade(&next),
-                    _ => held = None,
-                }
-                operator.passed = operator.passed.max(passed);
-                if passed == i64::MAX {
+                let passed = frontier.frontier().first().copied();
+                held.act(&mut operator, passed, output);
+                operator.passed = operator.passed.max(passed.map_or(i64::MAX, watermark_of));
+                if passed.is_none() {
                     operator.end();
                 }
             }

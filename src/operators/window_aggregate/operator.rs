@@ -9,6 +9,7 @@ use crate::aggregate::{Aggregate, Print};
 use crate::lateness::{Horizon, Lateness, Verdict};
 use crate::ledger::Ledger;
 use crate::operators::Context;
+use crate::operators::agenda::Agenda;
 use crate::prints::{Change, Story, Word};
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::MS;
@@ -47,13 +48,6 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
             ledger: Ledger::default(),
             spare: Vec::new(),
         }
-    }
-
-    /// The next watermark at which something is to happen.
-    pub fn next_ms(&self) -> Option<u64> {
-        let closes = self.closes.first_key_value().map(|(ms, _)| *ms);
-        let amends = self.amendments.first_key_value().map(|(ms, _)| *ms);
-        closes.into_iter().chain(amends).min().map(|ms| ms as u64)
     }
 
     /// Takes ticks that were sent when the worker's watermark stood at `sent_ms`.
@@ -200,25 +194,6 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
         self.changes.extend(self.out.rows.drain(..).map(summary));
     }
 
-    /// Does what is to happen at the watermark `ms`: the windows that end there, then the amendments.
-    pub fn act(&mut self, ms: i64) {
-        self.passed = ms;
-        self.close(ms);
-        let amendments = self.amendments.remove(&ms).unwrap_or_default();
-        for (tick, verdict) in &amendments {
-            let about = self.about(tick);
-            self.apply(tick, *verdict, about, false);
-            self.symbols[tick.symbol.0 as usize].end_wait(tick, &self.context.lateness);
-        }
-        if !amendments.is_empty() {
-            // Windows that were taken back are filled anew.
-            self.close(ms);
-            // Ticks that amend the same row at the same time are one change.
-            consolidate_updates(&mut self.changes);
-        }
-        self.context.counters.ledger.set(self.ledger);
-    }
-
     /// Looks at the symbols that want it at the watermark `ms`.
     fn close(&mut self, ms: i64) {
         let Some(mut symbols) = self.closes.remove(&ms) else { return };
@@ -240,6 +215,41 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
             state.end_stories(rules, |story| count_story(story, rules, ledger));
         }
         self.context.counters.ledger.set(self.ledger);
+    }
+}
+
+impl<A: Aggregate, P: Panes<A>> Agenda for WindowAggregate<A, P> {
+    type Row = Summary<A::Value>;
+
+    /// The next watermark at which something is to happen.
+    fn next(&self) -> Option<u64> {
+        let closes = self.closes.first_key_value().map(|(ms, _)| *ms);
+        let amends = self.amendments.first_key_value().map(|(ms, _)| *ms);
+        closes.into_iter().chain(amends).min().map(|ms| ms as u64)
+    }
+
+    /// Does what is to happen at the watermark `ms`: the windows that end there, then the amendments.
+    fn act(&mut self, time: u64) {
+        let ms = time as i64;
+        self.passed = ms;
+        self.close(ms);
+        let amendments = self.amendments.remove(&ms).unwrap_or_default();
+        for (tick, verdict) in &amendments {
+            let about = self.about(tick);
+            self.apply(tick, *verdict, about, false);
+            self.symbols[tick.symbol.0 as usize].end_wait(tick, &self.context.lateness);
+        }
+        if !amendments.is_empty() {
+            // Windows that were taken back are filled anew.
+            self.close(ms);
+            // Ticks that amend the same row at the same time are one change.
+            consolidate_updates(&mut self.changes);
+        }
+        self.context.counters.ledger.set(self.ledger);
+    }
+
+    fn changes(&mut self) -> &mut Vec<(Summary<A::Value>, u64, isize)> {
+        &mut self.changes
     }
 }
 

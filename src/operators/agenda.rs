@@ -1,0 +1,52 @@
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::operators::generic::OutputBuilderSession;
+use timely::dataflow::operators::{Capability, InputCapability};
+
+/// What an operator does at logical times, which it knows itself.
+pub(super) trait Agenda {
+    /// What its changes are about.
+    type Row: Clone + 'static;
+
+    /// The next logical time at which something is to be done.
+    fn next(&self) -> Option<u64>;
+
+    /// Does what is to be done at `time`, which was the next.
+    fn act(&mut self, time: u64);
+
+    /// The changes that this made.
+    fn changes(&mut self) -> &mut Vec<(Self::Row, u64, isize)>;
+}
+
+/// Where an operator's changes go.
+pub(super) type Output<'a, R> = OutputBuilderSession<'a, u64, CapacityContainerBuilder<Vec<(R, u64, isize)>>>;
+
+/// The one capability that an operator with an agenda holds, at the earliest time at which it has something to do. The
+/// capability of a message itself would hold the frontier back, and show latency that is not there.
+#[derive(Default)]
+pub(super) struct Held(Option<Capability<u64>>);
+
+impl Held {
+    /// A message was taken that may bring the next time forward.
+    pub fn hold(&mut self, agenda: &impl Agenda, message: &InputCapability<u64>, port: usize) {
+        if let Some(next) = agenda.next()
+            && self.0.as_ref().is_none_or(|held| next < *held.time())
+        {
+            self.0 = Some(message.delayed(&next, port));
+        }
+    }
+
+    /// Does all that is to be done before `frontier`, which is none at the end of input.
+    pub fn act<A: Agenda>(&mut self, agenda: &mut A, frontier: Option<u64>, output: &mut Output<'_, A::Row>) {
+        while let Some(next) = agenda.next().filter(|next| frontier.is_none_or(|frontier| *next < frontier))
+            && let Some(held) = &mut self.0
+        {
+            held.downgrade(&next);
+            agenda.act(next);
+            output.session(held).give_iterator(agenda.changes().drain(..));
+        }
+        match (agenda.next(), &mut self.0) {
+            (Some(next), Some(held)) => held.downgrade(&next),
+            _ => self.0 = None,
+        }
+    }
+}
