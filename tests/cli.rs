@@ -811,6 +811,16 @@ fn what_is_left_of_an_earlier_run_goes_when_a_run_begins() {
 
 #[cfg(unix)]
 #[test]
+fn a_length_of_windows_that_have_none_is_a_mistake() {
+    let count = ["--set", "window.kind=count", "--set", "window.every=100"];
+    run(&[&["check"], &count[..]].concat()).exits(0);
+    run(&[&["check", "--window", "5m"], &count[..]].concat()).exits(78).says(&["would not be used", "--window"]);
+    run(&["check", "--set", "window.kind=session", "--set", "window.gap=1s", "--set", "window.align=session"])
+        .exits(78)
+        .says(&["a window's `align` that would not be used"]);
+}
+
+#[test]
 fn an_amendment_is_shown_without_waiting_for_the_next_window() {
     let tape = format!(
         "ts_event,symbol,price,size,seq,action,ref_seq\n{START},A,1,1,1,,\n{},A,2,1,2,,\n{},A,2,1,3,cancel,2\n{},A,3,1,4,,\n",

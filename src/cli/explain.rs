@@ -41,7 +41,8 @@ impl ExplainFlags {
     pub fn settings(&self, layers: &mut Layers) -> Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let path = folder.join("summary.json");
-        let bytes = fs::read(&path).doing(|| format!("reading {}", path.display()))?;
+        let doing = || format!("reading {}, which a finished run leaves in its --out folder", path.display());
+        let bytes = fs::read(&path).doing(doing)?;
         let unreadable = |e: String| Error::Input(format!("reading {}: {e}", path.display()));
         let summary: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;
         let settings = summary.get("settings").ok_or_else(|| unreadable("it has no settings".into()))?;

@@ -21,7 +21,7 @@ pub struct Flags {
     /// Format of the input: csv, jsonl, bin, or auto, which goes by the extension or the first bytes
     #[arg(long, global = true)]
     pub format: Option<String>,
-    /// Length of windows: 1s, 5m
+    /// Length of windows that are laid out in time: 1s, 5m
     #[arg(long, global = true, value_name = "DUR")]
     pub window: Option<String>,
     /// Speed of the tape: 1x, 60x, max

@@ -57,9 +57,10 @@ where
         Ok((file, text))
     });
     let before = before.transpose()?;
-    let target = flags.target_p99.take().unwrap_or_default().parse::<Span>().map_err(|_| {
+    let target = flags.target_p99.take().ok_or_else(|| {
         Error::Usage("tune: say what is to be kept: --target-p99 2ms is the p99 of ticks, due until applied".into())
     })?;
+    let target = target.parse::<Span>().map_err(|e| Error::Usage(format!("tune: --target-p99 {target}: {e}")))?;
     let own_length = flags.play_for.is_some();
     let budget = asked.budget.0;
     flags.play_for.get_or_insert_with(|| Span(run_length(budget)).to_string());

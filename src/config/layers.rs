@@ -165,6 +165,14 @@ impl Layers {
         }
     }
 
+    /// Whether a setting is other than the defaults have it.
+    pub fn is_changed(&self, key: &str) -> bool {
+        let path = path(key);
+        let values = self.layers.iter().flat_map(|layer| &layer.leaves).filter(|leaf| leaf.path == path);
+        let values: Vec<&Value> = values.map(|leaf| &leaf.value).collect();
+        values.first() != values.last()
+    }
+
     /// Adds a problem that only reading the settings could show, at the place where `key` was given.
     pub fn problem(&mut self, key: &str, title: &str, help: &str) {
         let mut path = path(key);

@@ -182,8 +182,12 @@ fn unused(layers: &mut Layers, window: &WindowSection) {
             layers.problem(&format!("window.{key}"), &format!("a `{key}` that would not be used"), &help);
         }
     }
-    if matches!(window.kind, Kind::Session | Kind::Count) && !window.offset.0.is_zero() {
-        let help = "it is for windows that are laid out in time: tumbling and sliding ones";
-        layers.problem("window.offset", "an `offset` that would not be used", help);
+    if matches!(window.kind, Kind::Session | Kind::Count) {
+        for key in ["length", "offset", "align"] {
+            if layers.is_changed(&format!("window.{key}")) {
+                let help = "it is for windows that are laid out in time: tumbling and sliding ones";
+                layers.problem(&format!("window.{key}"), &format!("a window's `{key}` that would not be used"), help);
+            }
+        }
     }
 }
