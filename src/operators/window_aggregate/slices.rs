@@ -93,6 +93,19 @@ impl<A: Aggregate> Slices<A> {
         }
     }
 
+    /// Adds a print that lies in another slice than the newest; says when to look at the symbol if it opened one.
+    fn add_elsewhere(&mut self, print: &Print, windows: &Rules) -> Option<i64> {
+        let span = windows.slice_of(print.ts_event);
+        if let Some(slice) = self.slice_mut(span.start) {
+            slice.state.add(print);
+            return None;
+        }
+        let mut state = A::default();
+        state.add(print);
+        self.open(Slice { span, state });
+        Some(windows.ending_after(span.start).end_ms())
+    }
+
     /// Whether there is a print in a slice.
     fn has_print(&self, span: Window, around: &Around<'_, Rules>) -> bool {
         match self.slice(span.start) {
@@ -154,21 +167,14 @@ fn touched(changes: &[Change], around: &Around<'_, Rules>) -> Vec<Window> {
 impl<A: Aggregate> Panes<A> for Slices<A> {
     type Rules = Rules;
 
-    #[inline]
+    // Every tick comes through here, and this is all that happens to nearly all of them.
+    #[inline(always)]
     fn add(&mut self, print: &Print, windows: &Rules) -> Option<i64> {
         if self.newest.span.contains(print.ts_event) {
             self.newest.state.add(print);
             return None;
         }
-        let span = windows.slice_of(print.ts_event);
-        if let Some(slice) = self.slice_mut(span.start) {
-            slice.state.add(print);
-            return None;
-        }
-        let mut state = A::default();
-        state.add(print);
-        self.open(Slice { span, state });
-        Some(windows.ending_after(span.start).end_ms())
+        self.add_elsewhere(print, windows)
     }
 
     fn first_end_ms(windows: &Rules, ts: EventTime) -> i64 {
