@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         let symbols = Names::default();
         ticks = ticks.max(1);
         let market = Market { seed: 1, symbols: 500, per_second: 200_000.0, ticks };
-        let tape = market.tape(&symbols, bars::partition_rules());
+        let tape = bars::trades(market, &symbols);
         fs::write(&path, bars::csv_ticks(&tape, &symbols)).expect("the tape can be written");
     }
     println!("{}", bars::machine());

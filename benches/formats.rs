@@ -34,7 +34,7 @@ fn main() {
     let lines = if bars::is_quick() { 200_000 } else { 2_000_000 };
     let symbols = Names::default();
     let market = Market { seed: 1, symbols: 500, per_second: 200_000.0, ticks: lines };
-    let tape = market.tape(&symbols, bars::partition_rules());
+    let tape = bars::trades(market, &symbols);
     let texts = [
         Text { what: "ticks, csv", format: Format::Csv, records_a_line: 1, bytes: bars::csv_ticks(&tape, &symbols) },
         Text { what: "ticks, jsonl", format: Format::Jsonl, records_a_line: 1, bytes: jsonl_ticks(&tape, &symbols) },

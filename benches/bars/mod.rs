@@ -16,8 +16,8 @@ use tapeflow::row;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Feed, Surroundings};
-use tapeflow::tape::{PartitionRules, Rejects};
-use tapeflow::tick::{Names, Tick};
+use tapeflow::tape::{Market, PartitionRules, Rejects};
+use tapeflow::tick::{Kind, Names, Tick};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::Tumbling;
 
@@ -183,7 +183,14 @@ pub fn thousands(n: usize) -> String {
     groups.join(",")
 }
 
-/// A tape as CSV. Every tick becomes a trade.
+/// The trades of a market.
+pub fn trades(market: Market, symbols: &Names) -> Vec<Tick> {
+    let mut tape = market.tape(symbols, partition_rules());
+    tape.retain(|tick| tick.kind == Kind::Trade);
+    tape
+}
+
+/// Trades as CSV.
 pub fn csv_ticks(tape: &[Tick], symbols: &Names) -> Vec<u8> {
     let names = symbols.all();
     let mut out = b"ts_event,symbol,price,size,seq,venue\n".to_vec();
