@@ -181,6 +181,7 @@ impl Merge {
     }
 
     /// The next record after faults, if there are any.
+    #[inline]
     fn faultless_or_not(&mut self) -> Result<Option<Placed>> {
         if self.faulty.is_none() {
             return self.selected();
@@ -202,20 +203,14 @@ impl Merge {
     }
 
     /// The next record of the selected part, in this pass or the next.
+    #[inline]
     fn selected(&mut self) -> Result<Option<Placed>> {
         loop {
-            let next = self.numbered()?.filter(|placed| !self.selection.is_over(placed.clock));
-            let Some(mut placed) = next else {
-                // A pass of nothing is not played again.
-                let Some(again) = self.again.as_mut().filter(|again| again.span.is_some()) else { return Ok(None) };
-                let Some((first, last)) = again.span.take() else { return Ok(None) };
-                let (first, last) = (again.sessions.of(first).0, again.sessions.of(last).1);
-                // Days of 23 and 25 hours make no difference to how many there are.
-                again.shift += (last - first + DAY / 2) / DAY * DAY;
-                self.leaves = (again.open)()?;
-                self.heads = self.leaves.iter().map(|_| None).collect();
-                (self.primed, self.order) = (false, BinaryHeap::new());
-                continue;
+            let Some(mut placed) = self.numbered()?.filter(|placed| !self.selection.is_over(placed.clock)) else {
+                if self.begin_again()? {
+                    continue;
+                }
+                return Ok(None);
             };
             if !self.selection.has(&placed) {
                 continue;
@@ -230,7 +225,22 @@ impl Merge {
         }
     }
 
+    /// Opens the tape for its next pass, if it is played over and over. A pass of nothing is not played again.
+    #[cold]
+    fn begin_again(&mut self) -> Result<bool> {
+        let Some(again) = &mut self.again else { return Ok(false) };
+        let Some((first, last)) = again.span.take() else { return Ok(false) };
+        let (first, last) = (again.sessions.of(first).0, again.sessions.of(last).1);
+        // Days of 23 and 25 hours make no difference to how many there are.
+        again.shift += (last - first + DAY / 2) / DAY * DAY;
+        self.leaves = (again.open)()?;
+        self.heads = self.leaves.iter().map(|_| None).collect();
+        (self.primed, self.order) = (false, BinaryHeap::new());
+        Ok(true)
+    }
+
     /// The next record with its sequence number.
+    #[inline]
     fn numbered(&mut self) -> Result<Option<Placed>> {
         // A single partition needs no look ahead, which a live one could not give.
         let placed = if self.leaves.len() == 1 && !self.primed {
