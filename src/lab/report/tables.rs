@@ -22,6 +22,8 @@ pub fn table(saved: &Saved, chart: &str) -> Table {
         "slowest" => slowest(saved),
         "closes" => closes(saved),
         "cost" => cost(saved),
+        "theory" => theory(saved),
+        "machine" => machine(saved),
         _ => cells(saved),
     }
 }
@@ -152,6 +154,57 @@ fn cost(saved: &Saved) -> Table {
     };
     let rows = laws.flat_map(|(pipeline, law)| law.points.iter().map(|point| row(pipeline, point)).collect::<Vec<_>>());
     Table::new(&["pipeline", "ticks in a batch", "batches", "median cost", "off the law"], rows.collect())
+}
+
+fn theory(saved: &Saved) -> Table {
+    let rows = each(saved, |cell| {
+        let whole = |nanos: f64| span(nanos.round() as u64);
+        let (p50, p99) = (cell.summary.tick.p50, cell.summary.tick.p99);
+        let Some(it) = &cell.theory else {
+            let blank = [const { String::new() }; 3];
+            return blank.into_iter().chain(["none".into(), span(p50), "none".into(), span(p99)]).collect();
+        };
+        let by_law = [count(it.rate.round() as u64), whole(it.gathers), format!("{:.1}", it.ticks)];
+        by_law.into_iter().chain([whole(it.p50), span(p50), whole(it.p99), span(p99)]).collect()
+    });
+    let heads = [
+        "cell",
+        "ticks/s of a worker",
+        "gathers",
+        "ticks in a batch",
+        "p50 by the law",
+        "p50",
+        "p99 by the law",
+        "p99",
+    ];
+    Table::new(&heads, rows)
+}
+
+fn machine(saved: &Saved) -> Table {
+    let rows = each(saved, |cell| {
+        let taken = cell.taken.map(|share| share.map_or("not told".into(), |share| format!("{:.1}%", 100.0 * share)));
+        let littles = match cell.little() {
+            Some(it) => {
+                let failed = cell.littles.iter().filter(|it| !it.holds).count();
+                let holds =
+                    if failed == 0 { "holds".into() } else { format!("fails in {failed} of {}", cell.littles.len()) };
+                [format!("{:.2}", it.backlog), format!("{:.2}", it.expected), holds]
+            }
+            None => [String::new(), String::new(), "did not drain".into()],
+        };
+        [span(cell.summary.control_p99)].into_iter().chain(taken).chain(littles).collect()
+    });
+    let heads = [
+        "cell",
+        "noise p99",
+        "stolen",
+        "some task waited",
+        "kept from us",
+        "mean backlog",
+        "rate x mean wait",
+        "Little's law",
+    ];
+    Table::new(&heads, rows)
 }
 
 fn closes(saved: &Saved) -> Table {
