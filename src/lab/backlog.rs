@@ -115,17 +115,17 @@ mod tests {
 
     #[test]
     fn littles_law_holds_to_the_digits_of_a_histogram_and_finds_a_clock_that_is_wrong() {
-        // A million in a second, each of which waits for 3,141 ns: 3.141 of them at any time.
+        // A million in a second, each of which waits for 3,250 ns: 3.25 of them at any time.
         let (ticks, second) = (1_000_000, 1_000_000_000);
         let due: u128 = (0..ticks).map(|i| i * 1_000).sum();
         let little = |applied: u128, mean_wait| Little::check(applied, due, second, 1e6, mean_wait);
-        let right = little(due + ticks * 3_141, 3_141.0);
-        assert_eq!((right.backlog, right.expected, right.holds), (3.141, 3.141, true));
-        assert!(little(due + ticks * 3_141, 3_145.0).holds && !little(due + ticks * 3_141, 3_146.0).holds);
+        let right = little(due + ticks * 3_250, 3_250.0);
+        assert_eq!((right.backlog, right.expected, right.holds), (3.25, 3.25, true));
+        assert!(little(due + ticks * 3_250, 3_254.0).holds && !little(due + ticks * 3_250, 3_255.0).holds);
         // A clock that gains a millionth of a second in each, and one that stands still.
-        assert!(!little((due + ticks * 3_141) * 1_000_001 / 1_000_000, 3_141.0 * 1.000_001).holds);
-        assert!(!little(ticks, 3_141.0).holds);
+        assert!(!little((due + ticks * 3_250) * 1_000_001 / 1_000_000, 3_250.0 * 1.000_001).holds);
+        assert!(!little(ticks, 3_250.0).holds);
         // One tick too many, from the warm-up, is enough.
-        assert!(!little(due + (ticks + 1) * 3_141 + u128::from(second), 3_141.0).holds);
+        assert!(!little(due + (ticks + 1) * 3_250 + u128::from(second), 3_250.0).holds);
     }
 }

@@ -8,6 +8,7 @@ const colour = (cell) => css("--line" + (cell.at % 8));
 const dash = (cell) => [[], [7, 3], [2, 2], [9, 3, 2, 3]][Math.floor(cell.at / 8) % 4];
 const shown = () => data.cells.filter((cell) => document.getElementById("cell" + cell.at).checked);
 const seconds = (value) => value + " s";
+const percent = (value) => value + "%";
 
 function span(nanos) {
   const [value, unit] = nanos < 1e3 ? [nanos, "ns"] : nanos < 1e6 ? [nanos / 1e3, "us"]
@@ -242,8 +243,7 @@ function time() {
 
 // Rows of bars, one for each cell, and above them what their colours stand for.
 function bars(name, x, parts, cells, row) {
-  const y = { at: (value) => 1 - value / Math.max(cells.length, 1), label: "", ticks: [] };
-  const chart = frame(name, x, y);
+  const chart = frame(name, x, { at: (value) => 1 - value / Math.max(cells.length, 1), label: "", ticks: [] });
   const { g, py, text } = chart;
   let left = chart.left;
   parts.forEach((part, at) => {
@@ -259,8 +259,6 @@ function bars(name, x, parts, cells, row) {
     chart.drew(1);
   });
 }
-
-const percent = (value) => value + "%";
 
 function slowest() {
   const x = { at: (value) => value / 100, label: "share of their time", ticks: [0, 25, 50, 75, 100].map((it) => [it, percent(it)]) };
@@ -278,10 +276,9 @@ function slowest() {
 }
 
 function machine() {
-  const cells = shown();
-  const shares = cells.flatMap((cell) => cell.taken.map((share) => 100 * share));
+  const shares = shown().flatMap((cell) => cell.taken.map((share) => 100 * share));
   const x = linearScale(shares, percent, "of the time, in the worst run");
-  bars("machine", x, ["stolen", "some task waited", "kept from us"], cells, ({ g, px }, cell, top, tall) => {
+  bars("machine", x, ["stolen", "some task waited", "kept from us"], shown(), ({ g, px }, cell, top, tall) => {
     const high = tall / cell.taken.length;
     cell.taken.forEach((share, at) => {
       g.fillStyle = css("--stage" + at);
@@ -312,9 +309,8 @@ function cost() {
   const chart = frame("cost", x, y);
   data.costs.forEach((law, at) => {
     const stroke = css("--line" + (at % 8));
-    const least = law.points[0][0];
-    const steps = Math.log2(law.points[law.points.length - 1][0] / least);
-    const sizes = Array.from({ length: 41 }, (_, n) => least * 2 ** (steps * n / 40));
+    const [least, most] = [law.points[0][0], law.points[law.points.length - 1][0]];
+    const sizes = Array.from({ length: 41 }, (_, n) => least * (most / least) ** (n / 40));
     chart.line(sizes.map((n) => [n, law.batch + law.tick * n]), stroke, { wide: 1 });
     law.points.forEach(([n, nanos]) => chart.dot(n, nanos, stroke, 3.5));
   });
@@ -331,8 +327,8 @@ function theory() {
     const of = (column) => law.points.map((point) => [point[0], point[column]]);
     chart.line(of(1), css("--faint"), { wide: 1 });
     chart.line(of(2), css("--faint"), { wide: 1, pattern: [7, 3] });
-    const [at, , p99] = law.points[law.points.length - 1];
-    if (data.theory.length > 1) chart.mark(rate(law.rate), chart.px(at) - 24, chart.py(p99) - 8, css("--faint"));
+    const [at, , p99] = law.points[0];
+    if (data.theory.length > 1) chart.mark(rate(law.rate), chart.px(at) + 4, chart.py(p99) - 8, css("--faint"));
   }
   for (const cell of cells) {
     chart.dot(cell.gathers, cell.p50, colour(cell), 4);

@@ -1,4 +1,5 @@
 use super::saved::{Cell, Saved};
+use crate::lab::Theory;
 use crate::report::{count, span};
 
 /// A table: its heads and its rows, of text that is not escaped yet.
@@ -159,23 +160,22 @@ fn cost(saved: &Saved) -> Table {
 fn theory(saved: &Saved) -> Table {
     let rows = each(saved, |cell| {
         let whole = |nanos: f64| span(nanos.round() as u64);
-        let (p50, p99) = (cell.summary.tick.p50, cell.summary.tick.p99);
-        let Some(it) = &cell.theory else {
-            let blank = [const { String::new() }; 3];
-            return blank.into_iter().chain(["none".into(), span(p50), "none".into(), span(p99)]).collect();
-        };
-        let by_law = [count(it.rate.round() as u64), whole(it.gathers), format!("{:.1}", it.ticks)];
-        by_law.into_iter().chain([whole(it.p50), span(p50), whole(it.p99), span(p99)]).collect()
+        let by_law = |of: fn(&Theory) -> f64| cell.theory.map_or("none".into(), |it| whole(of(&it)));
+        let batch = cell.theory.map_or([const { String::new() }; 3], |it| {
+            [whole(it.gathers), format!("{:.1}", it.ticks), count(it.rate.round() as u64)]
+        });
+        let (p50, p99) = (span(cell.summary.tick.p50), span(cell.summary.tick.p99));
+        [by_law(|it| it.p50), p50, by_law(|it| it.p99), p99].into_iter().chain(batch).collect()
     });
     let heads = [
         "cell",
-        "ticks/s of a worker",
-        "gathers",
-        "ticks in a batch",
         "p50 by the law",
         "p50",
         "p99 by the law",
         "p99",
+        "a batch gathers",
+        "its ticks",
+        "ticks/s of a worker",
     ];
     Table::new(&heads, rows)
 }
