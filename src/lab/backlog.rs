@@ -13,7 +13,7 @@ const GROWS: f64 = 0.001;
 const RESOLUTION: f64 = 0.001;
 
 /// How many ticks were due and not applied, looked at about every millisecond of the measured span. Looks tell a trend;
-/// their mean is not the backlog's, since whoever looks gets a core rather when workers have nothing to do.
+/// their mean is not the backlog's, since a look may take its core from a worker, and finds what came meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Backlog {
     /// How often it was looked at.
