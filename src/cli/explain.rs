@@ -15,7 +15,7 @@ use crate::lateness::{Lateness, Verdict};
 use crate::oracle::{Corrected, Expected};
 use crate::play;
 use crate::report::span;
-use crate::row::{Encoding, Field, Row, Texts};
+use crate::row::{Columns, Encoding, Field, Row, Texts};
 use crate::source::Pacing;
 use crate::tape::Rejects;
 use crate::tick::{Kind, Symbol, Tick};
@@ -109,7 +109,8 @@ where
             let Some(id) = found else {
                 return Err(Error::Usage(format!("--why {symbol}: the input has no such symbol")));
             };
-            tell_why(rows, (symbol, Symbol(id as u32), time), &tape, &fates, &texts, &mut text);
+            let columns = Columns::of::<R>(config.is_numbered);
+            tell_why(rows, (symbol, Symbol(id as u32), time), &tape, &fates, (&texts, &columns), &mut text);
         }
     }
     if around.rejects.count() > 0 {
@@ -191,7 +192,7 @@ fn tell_why<R: Row>(
     (symbol, id, time): (&str, Symbol, EventTime),
     tape: &[Tick],
     fates: &[Fate],
-    texts: &Texts,
+    (texts, columns): (&Texts, &Columns),
     text: &mut String,
 ) {
     let speaks_of_it = |row: &R| {
@@ -206,8 +207,8 @@ fn tell_why<R: Row>(
         let _ = writeln!(text, "no {} about {symbol} hold {time}", R::NAME);
         return;
     };
-    let (mut lines, columns) = (Encoding::Csv.header(&R::columns()).into_bytes(), R::columns());
-    rows.iter().for_each(|row| Encoding::Csv.write(row, texts, &columns, &mut lines));
+    let mut lines = Encoding::Csv.header(&columns.names).into_bytes();
+    rows.iter().for_each(|row| Encoding::Csv.write(row, texts, columns, &mut lines));
     text.push_str(&String::from_utf8_lossy(&lines));
     let all = records::about(tape, &[id], Window { start, end });
     let fate = |tick: &Tick| &fates[tape.iter().position(|it| std::ptr::eq(it, tick)).unwrap_or(0)];
