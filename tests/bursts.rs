@@ -133,6 +133,17 @@ fn the_greatest_of_a_day_are_told_and_equal_ones_go_by_the_text() {
 }
 
 #[test]
+fn a_burst_over_midnight_is_of_the_day_of_its_last_trade() {
+    let folder = Folder::new();
+    let tape = "ts_event,symbol,price,size\n86399500000000,A,1,1\n86400200000000,A,1,2\n86399400000000,B,1,1\n";
+    let input = folder.write("tape.csv", tape);
+    let args = ["--input", &input, "--set", "source.zone=UTC", "--set", "output.mode=final"];
+    let rows = Running::start(&mut program(&args)).end().exits(0).stdout;
+    let starts: Vec<&str> = rows.lines().skip(1).map(|row| &row[..row.find(",1,").unwrap() + 4]).collect();
+    assert_eq!(starts, ["0,1,B", "86400000000000,1,A"]);
+}
+
+#[test]
 fn places_change_as_the_day_goes_on_and_where_a_burst_is_parted_and_joined() {
     let changes = rows(&["--set", "bursts.n=2", "--set", "output.mode=changes"]);
     let short: Vec<String> = changes

@@ -98,9 +98,10 @@ pub fn bursts<'scope>(
     let symbols = |run: &Summary<Turnover>| [run.symbol; 2];
     for round in ROUNDS {
         let of_round = first.map(move |(day, run)| ((day, run.window.end.div_euclid(round)), run));
-        let found = first_places(of_round, places.n, context, weight, symbols);
-        first = found.map(|((day, _), (_, run))| (day, run));
+        let found = first_places(of_round, places.n, context, weight, symbols, |_, run| run.clone());
+        first = found.map(|((day, _), run)| (day, run));
     }
-    let rows = first_places(first, places.n, context, weight, symbols);
-    places.for_good(rows.map(|(day, (place, run))| Burst { day, rank: place + 1, run }), |row| row.day)
+    let with_rank = |place, run: &Summary<Turnover>| (place + 1, run.clone());
+    let ranked = first_places(first, places.n, context, weight, symbols, with_rank);
+    places.for_good(ranked.map(|(day, (rank, run))| Burst { day, rank, run }), |row| row.day)
 }

@@ -69,7 +69,8 @@ pub fn correlate<'scope>(
     let Some(top) = rule.top else {
         return best.map(move |(end, told)| told.row(end, rule.span, 0));
     };
-    let ranked = first_places(best, top, context, |told| told.corr, |told| [told.a, told.b].map(Symbol));
+    let symbols = |told: &Told| [told.a, told.b].map(Symbol);
+    let ranked = first_places(best, top, context, |told| told.corr, symbols, |rank, told| (rank, *told));
     ranked.map(move |(end, (rank, told))| told.row(end, rule.span, rank))
 }
 

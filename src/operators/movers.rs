@@ -122,11 +122,12 @@ pub fn movers<'scope>(
         }
     };
     let symbols = |standing: &Standing| [Symbol(standing.symbol); 2];
-    let ranked = first_places(labelled, places.n, context, weight, symbols);
-    let rows = ranked.map(move |((_, sector), (place, standing))| Mover {
+    let with_rank = |place, standing: &Standing| (place + 1, standing.clone());
+    let ranked = first_places(labelled, places.n, context, weight, symbols, with_rank);
+    let rows = ranked.map(move |((_, sector), (rank, standing))| Mover {
         board: board_of(&standing),
         sector,
-        rank: place + 1,
+        rank,
         symbol: Symbol(standing.symbol),
         close: Price(standing.close),
         previous: standing.previous.map(Price),

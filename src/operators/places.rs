@@ -1,4 +1,4 @@
-use differential_dataflow::{AsCollection, ExchangeData, Hashable};
+use differential_dataflow::{AsCollection, Data, ExchangeData, Hashable};
 use timely::dataflow::operators::vec::{Filter as _, Map as _};
 
 use super::Changes;
@@ -77,28 +77,30 @@ impl Places {
     }
 }
 
-/// The first `n` of each group and their places, from 0 on: those of the greatest weight, equal ones by the texts of their
-/// symbols, and then in their own order. Who is pushed out is retracted, and who moves up is told anew.
-pub(super) fn first_places<'scope, G, M, W>(
+/// The first `n` of each group: those of the greatest weight, equal ones by the texts of their symbols, and then in their
+/// own order. What is told of each is made of its place, from 0 on, and itself. Who is pushed out is retracted, and who
+/// moves up is told anew, where that tells another place.
+pub(super) fn first_places<'scope, G, M, W, V>(
     members: Changes<'scope, (G, M)>,
     n: usize,
     context: &Context,
     weight: impl Fn(&M) -> W + 'static,
     symbols: impl Fn(&M) -> [Symbol; 2] + 'static,
-) -> Changes<'scope, (G, (u32, M))>
+    told: impl Fn(u32, &M) -> V + 'static,
+) -> Changes<'scope, (G, V)>
 where
     G: ExchangeData + Hashable,
     M: ExchangeData,
     W: Ord,
+    V: Data,
 {
     let mut texts = Texts::new(context.symbols.clone(), context.venues.clone());
     members.reduce_named("FirstPlaces", move |_group, members: &[(&M, isize)], places| {
         texts.refresh();
         let mut members: Vec<(W, &M)> = members.iter().map(|(member, _)| (weight(member), *member)).collect();
         let text = |member: &M| symbols(member).map(|symbol| texts.symbol(symbol));
-        members.sort_by(|(weight, one), (least, other)| {
-            least.cmp(weight).then_with(|| text(one).cmp(&text(other))).then_with(|| one.cmp(other))
-        });
-        places.extend(members.into_iter().zip(0..).take(n).map(|((_, member), place)| ((place, member.clone()), 1)));
+        // They come in their own order, which a stable sort keeps.
+        members.sort_by(|(weight, one), (least, other)| least.cmp(weight).then_with(|| text(one).cmp(&text(other))));
+        places.extend(members.into_iter().zip(0..).take(n).map(|((_, member), place)| (told(place, member), 1)));
     })
 }
