@@ -44,6 +44,9 @@ fn the_example_runs_and_is_verified() {
     let market = ["--set", "market.length=2s", "--set", "market.rate=20k/s", "--window", "100ms", "--speed", "max"];
     let verified = run(&[&["verify"], &market[..]].concat()).exits(0).stdout;
     assert!(verified.starts_with("equal: ") && verified.contains(" ranges, digest "), "{verified}");
+    let sliding = ["--set", "window.kind=sliding", "--set", "window.slide=50ms"];
+    let verified = run(&[&["verify"], &market[..], &sliding].concat()).exits(0).stdout;
+    assert!(verified.starts_with("equal: "), "{verified}");
     let folder = Folder::new();
     let tape = "ts_event,symbol,price,size\n1000000000,A,3,1\n1500000000,A,1.5,1\n2000000000,A,9,1\n";
     let input = folder.write("tape.csv", tape);

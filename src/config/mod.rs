@@ -4,6 +4,7 @@
 
 mod correlation;
 mod averages;
+mod bursts;
 mod edit;
 mod effective;
 mod feed;
@@ -16,6 +17,7 @@ mod matching;
 mod maybe;
 mod movers;
 mod pacing;
+mod places;
 mod problems;
 mod settings;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod units;
 mod windows;
 
 pub use averages::AveragedOver;
+pub use bursts::Bursts;
 pub use correlation::Correlations;
 pub use edit::with_settings;
 pub use effective::{Effective, Origin};

@@ -76,6 +76,8 @@ pub struct Config {
     pub encoding: Encoding,
     /// What they tell of changes.
     pub mode: Mode,
+    /// Whether rows are numbered: those of windows that are filled, of which two can share both their times.
+    pub is_numbered: bool,
     /// Memory for rows until the run ends, in bytes.
     pub buffer_bytes: usize,
 }
@@ -361,6 +363,7 @@ impl Config {
                 OutputFormat::Csv => Encoding::Csv,
                 OutputFormat::Jsonl => Encoding::Jsonl,
             },
+            is_numbered: layers.is_changed("window.kind") && layers.section::<String>("window.kind")? == "count",
             buffer_bytes: usize::try_from(output.buffer.0).unwrap_or(usize::MAX),
         })
     }
