@@ -22,6 +22,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// So many looks make five seconds, after which whoever stops us is heard though not all was acknowledged.
 const PATIENCE: u32 = 100;
 
+/// What to do about messages that are too large: those that are sent together count as one.
+const SMALLER: &str = "pack fewer records, lower librdkafka's batch.size, or raise the topic's max.message.bytes";
+
 /// Counts what the brokers acknowledge.
 struct Reports {
     name: String,
@@ -49,7 +52,10 @@ impl ProducerContext for Reports {
             Err((error, _)) => {
                 self.failed.fetch_add(1, Ordering::AcqRel);
                 let mut first = self.first.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                first.get_or_insert_with(|| error.to_string());
+                first.get_or_insert_with(|| match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::MessageSizeTooLarge) => format!("{error}: {SMALLER}"),
+                    _ => error.to_string(),
+                });
             }
         }
     }
