@@ -13,14 +13,14 @@ use jiff::tz::TimeZone;
 use tapeflow::cli::stop_on_signals;
 use tapeflow::config::{Arrive, Count, PaceAsked, Rate, Span, Speed};
 use tapeflow::error::{Error, Result};
-use tapeflow::report::{Percentiles, count, span};
+use tapeflow::report::{Percentiles, count, span, struck};
 use tapeflow::source::{Extent, Pacing};
 use tapeflow::tape::format::Record;
-use tapeflow::tape::{Burst, Due, Leaf, Merge, Rejects, Struck, Timetable};
+use tapeflow::tape::{Burst, Due, Merge, Rejects, Struck, Timetable};
 use tapeflow::time::{Clock, EventTime, RunTime};
 
 use crate::outgoing::{Form, Outgoing};
-use crate::part::{FaultFlags, Part};
+use crate::part::{FaultFlags, Part, refused};
 use crate::reading::{Reading, told};
 
 /// Shorter waits are spun through: the system's timers are not as fine.
@@ -113,19 +113,13 @@ impl Play {
     /// Plays the dataset to its end, or until Ctrl-C.
     pub fn run(self) -> Result<ExitCode> {
         let (pacing, limit) = (self.pacing()?, self.limit.map_or(u64::MAX, |limit| limit.0));
-        self.part.check(&pacing)?;
-        let faults = self.faults.faults(self.seed, &pacing)?;
+        let controls = self.part.controls(&self.faults, self.seed, &self.reading.zone, &pacing)?;
         let stop = stop_on_signals()?;
         let inputs = self.reading.inputs("give a file, a folder or a glob, and pipe a live feed straight on")?;
         let around = self.reading.surroundings(stop.clone(), self.play_for);
         let clock = around.clock.clone();
-        let pacing = pacing.fitted(|| Extent::of_files(&inputs, limit, &around))?;
-        let open = {
-            let (inputs, around) = (inputs.clone(), around.clone());
-            move || -> Result<Vec<Leaf>> { Ok(inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect()) }
-        };
-        let merge = Merge::new(open()?, limit, around.play_for.unwrap_or(u64::MAX));
-        let mut merge = self.part.of(merge, open, &around, &self.reading.zone)?.faults(faults);
+        let pacing = pacing.fitted(|| Extent::of_files(&inputs, &controls, limit, &around))?;
+        let mut merge = inputs.merge(&controls, limit, &around)?;
         let origin = if pacing == Pacing::Max { None } else { merge.first()? };
 
         let tables = [around.symbols.clone(), around.venues.clone()];
@@ -142,7 +136,7 @@ impl Play {
         player.progress.bar.finish_and_clear();
         played?;
         // A closed standard error leaves nobody to tell.
-        let _ = io::stderr().write_all((player.summary(&around.rejects) + &struck(merge.struck())).as_bytes());
+        let _ = io::stderr().write_all((player.summary(&around.rejects) + &faults(around.strikes.so_far())).as_bytes());
         Ok(if player.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
     }
 
@@ -162,7 +156,6 @@ impl Play {
         };
         let (speed, rate, burst, seed) = (self.speed.unwrap_or(Speed::Auto), self.rate, self.burst, self.seed);
         let asked = PaceAsked { speed, rate, arrive, burst, seed };
-        let refused = |(key, title, help)| Error::Usage(format!("--{key}: {title}; {help}"));
         asked.pacing((Pacing::Speed(1.0), None)).map_err(refused)
     }
 }
@@ -199,12 +192,8 @@ struct Overdue {
 }
 
 /// What a summary says of faults: nothing if there were none.
-fn struck(struck: Struck) -> String {
-    if struck == Struck::default() {
-        return String::new();
-    }
-    let (dropped, duplicated, late) = (count(struck.dropped), count(struck.duplicated), count(struck.late));
-    format!("faults: {dropped} records dropped, {duplicated} sent twice, {late} sent late\n")
+fn faults(found: Struck) -> String {
+    if found == Struck::default() { String::new() } else { format!("faults: {}\n", struck(&found)) }
 }
 
 impl Player {

@@ -1,12 +1,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::controls::{Faults, Faulty, Selection, Shortened, Silences, Struck};
+use super::controls::{Controls, Selection, Shortened, Silences};
+use super::faults::{Faults, Faulty, Strikes};
 use super::leaf::{Leaf, Placed};
 use super::pace::Timetable;
 use crate::error::Result;
 use crate::lateness::Sessions;
-use crate::tick::Tick;
+use crate::tick::{Names, Tick};
 use crate::time::{EventTime, SECOND};
 
 /// Of more partitions than this, those whose time has not come are closed again.
@@ -96,21 +97,13 @@ impl Merge {
         }
     }
 
-    /// The same of a part of the tape.
-    pub fn select(mut self, selection: Selection) -> Self {
-        self.selection = selection;
-        self
-    }
-
-    /// The same with the tape's silences shortened in the schedule.
-    pub fn silences(mut self, silences: Silences) -> Self {
-        self.silences = Some(Shortened::new(silences));
-        self
-    }
-
-    /// The same with faults.
-    pub fn faults(mut self, faults: Faults) -> Self {
-        self.faulty = (faults != Faults::default()).then(|| Faulty::new(faults));
+    /// The same of a part of the tape, with its silences shortened in the schedule and with faults, which are counted.
+    pub fn controlled(mut self, controls: &Controls, names: &Names, strikes: &Strikes) -> Self {
+        self.selection = controls.selection(names);
+        let shortens = !matches!(controls.silences, Silences::Preserve);
+        self.silences = shortens.then(|| Shortened::new(controls.silences.clone()));
+        let fails = controls.faults != Faults::default();
+        self.faulty = fails.then(|| Faulty::new(controls.faults, strikes.clone()));
         self
     }
 
@@ -119,11 +112,6 @@ impl Merge {
     pub fn again(mut self, sessions: Sessions, open: Open) -> Self {
         self.again = Some(Again { open, sessions, span: None, shift: 0 });
         self
-    }
-
-    /// How many records the faults have struck.
-    pub fn struck(&self) -> Struck {
-        self.faulty.as_ref().map(|faulty| faulty.struck).unwrap_or_default()
     }
 
     /// The event time that the merged tape, or its selected part, begins with, or `None` if it is empty.
@@ -294,7 +282,6 @@ mod tests {
     use super::super::format::{Columns, Decoder, Format};
     use super::super::{Pace, PartitionRules, Rejects};
     use super::*;
-    use crate::tick::{Names, Symbol};
 
     /// Partitions of these event times, in hours; a record's price tells its partition and its place in it.
     fn leaves(partitions: &[Vec<i64>], symbols: &Arc<Names>) -> Vec<Leaf> {
@@ -325,7 +312,6 @@ mod tests {
             most in prop::option::of(1i64..40),
         ) {
             let symbols = Arc::new(Names::default());
-            let first = Symbol(symbols.intern("S0"));
             // All records by the clocks of their partitions, ties by partition.
             let mut expected = Vec::new();
             for (p, hours) in partitions.iter().enumerate() {
@@ -356,14 +342,15 @@ mod tests {
                 })
                 .collect();
 
-            let selection = Selection {
+            let controls = Controls {
                 start: start.map(|hour| hour * HOUR),
                 end: end.map(|hour| hour * HOUR),
-                symbols: only_first.then(|| [first].into()),
+                symbols: only_first.then(|| "S0".to_owned()).into_iter().collect(),
+                silences: most.map_or(Silences::Preserve, |most| Silences::Compress(most * HOUR)),
+                ..Controls::default()
             };
             let mut merge = Merge::new(leaves(&partitions, &symbols), expected.len() as u64, u64::MAX)
-                .select(selection)
-                .silences(most.map_or(Silences::Preserve, |most| Silences::Compress(most * HOUR)))
+                .controlled(&controls, &symbols, &Strikes::default())
                 .again(Sessions::new(TimeZone::UTC), {
                     let (partitions, symbols) = (partitions.clone(), symbols.clone());
                     Box::new(move || Ok(leaves(&partitions, &symbols)))
