@@ -634,7 +634,7 @@ fn a_second_at_its_own_speed_has_the_digest_that_it_has_at_once() {
     };
     let tape = "ts_event,symbol,price,size,seq\n".to_owned() + &(1..1000).map(line).collect::<String>();
     let folder = Folder::new(&[("tape.csv", &tape)]);
-    let args = "--window 100ms --set late.disorder=10ms";
+    let args = "--window 100ms --set late.disorder=2ms";
     let expected = ohlcv(&folder, &format!("--input tape.csv --speed max {args}"), Stdio::null());
     assert!(expected.1["amended"].as_u64().unwrap() > 0, "{}", expected.1);
     assert_eq!(ohlcv(&folder, &format!("--input tape.csv --speed 1x {args}"), Stdio::null()), expected);
@@ -670,4 +670,56 @@ fn pipelines_take_the_controls_of_the_replayer() {
     // Silences and jitter are the schedule's matter alone.
     let late = "--input tape --speed 100000x --set source.gaps=compress=1s --set source.jitter=5ms";
     assert_eq!(ohlcv(&folder, late, Stdio::null()), expected);
+}
+
+/// Runs a program at a terminal of its own, presses some keys when a file has a line, more when it has another one, and
+/// ends as the program does; 99 if it has left the terminal other than it was.
+const AT_A_TERMINAL: &str = r"
+import fcntl, os, pty, sys, termios, threading, time
+path, keys, *command = sys.argv[1:]
+master, slave = pty.openpty()
+before = termios.tcgetattr(slave)
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    for fd in range(3):
+        os.dup2(slave, fd)
+    os.execv(command[0], command)
+def drain():
+    while os.read(master, 65536):
+        pass
+threading.Thread(target=drain, daemon=True).start()
+for lines, some in enumerate(keys.split('|'), 1):
+    while not os.path.exists(path) or open(path, 'rb').read().count(b'\n') < lines:
+        time.sleep(0.01)
+    os.write(master, some.encode())
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+os._exit(code if termios.tcgetattr(slave) == before else 99)
+";
+
+#[test]
+fn keys_at_a_terminal_pause_step_and_seek() {
+    // Half a minute from tick to tick, and hours until the second one is due.
+    let lines = (1..=40).map(|i| format!("{},A,1,1\n", i * 30_000_000_000u64));
+    let tape = "ts_event,symbol,price,size\n".to_owned() + &lines.collect::<String>();
+    for (keys, code, expected) in [
+        // A point pauses, the next one sends a record. A minute on, a minute back, and an hour is beyond the end.
+        ("..\x1b[C.\x1b[D.+ >", 0, vec![30, 60, 120, 60]),
+        // Without a pause, where a seek lands is sent at once. Ctrl-C ends it.
+        ("\x1b[C|\x03", 130, vec![30, 90]),
+    ] {
+        let folder = Folder::new(&[("tape.csv", &tape)]);
+        let mut command = Command::new("python3");
+        command.current_dir(folder.path()).args(["-c", AT_A_TERMINAL, "out.jsonl", keys, env!("CARGO_BIN_EXE_replay")]);
+        command.args("play tape.csv --speed 0.001x --to out.jsonl".split(' ')).stdin(Stdio::null());
+        let Ok(output) = command.output() else {
+            eprintln!("skipped: there is no python3 to make a terminal with");
+            return;
+        };
+        assert_eq!(output.status.code(), Some(code), "{keys:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let sent = fs::read_to_string(folder.path().join("out.jsonl")).unwrap();
+        assert_eq!(told(&sent), expected.iter().map(|at| format!("A{at}")).collect::<Vec<_>>().join(" "), "{keys:?}");
+        assert!(dues(&sent).is_sorted(), "{sent}");
+    }
 }

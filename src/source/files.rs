@@ -134,14 +134,15 @@ impl Inputs {
     ) -> Result<Merge> {
         let merge = Merge::new(leaves, limit, ends_at(around));
         let merge = merge.controlled(controls, &around.symbols, &around.strikes);
-        let Some(sessions) = &controls.again else { return Ok(merge) };
         if let Some(pipe) = find(&self.path)?.iter().find(|path| !path.is_file()) {
             let text = "it can be read only once, and a loop reads it again and again: save it to a file first";
-            return Err(Error::Usage(format!("reading {}: {text}", pipe.display())));
+            let refused = || Err(Error::Usage(format!("reading {}: {text}", pipe.display())));
+            return if controls.again.is_some() { refused() } else { Ok(merge) };
         }
         let (inputs, around) = (self.clone(), around.clone());
         let open = move || Ok(inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect());
-        Ok(merge.again(sessions.clone(), Box::new(open)))
+        let merge = merge.opened_by(Box::new(open));
+        Ok(controls.again.iter().fold(merge, |merge, sessions| merge.again(sessions.clone())))
     }
 
     /// Refuses to choose a part of what comes as it comes, or to strike it with faults.

@@ -49,10 +49,8 @@ pub(super) fn made(tape: &Arc<[Tick]>, controls: &Controls, limit: u64, around: 
     let (tape, rules) = (tape.clone(), around.rules);
     let open = move || vec![Leaf::made(tape.clone(), rules)];
     let merge = Merge::new(open(), limit, ends_at(around)).controlled(controls, &around.symbols, &around.strikes);
-    match &controls.again {
-        Some(sessions) => merge.again(sessions.clone(), Box::new(move || Ok(open()))),
-        None => merge,
-    }
+    let merge = merge.opened_by(Box::new(move || Ok(open())));
+    controls.again.iter().fold(merge, |merge, sessions| merge.again(sessions.clone()))
 }
 
 /// When each tick of a tape in memory is due, from the schedule's beginning.

@@ -97,6 +97,11 @@ impl Shortened {
         Shortened { silences, last: None, skipped: 0 }
     }
 
+    /// Time goes on from anywhere.
+    pub fn restart(&mut self) {
+        (self.last, self.skipped) = (None, 0);
+    }
+
     /// The place of `clock`, which does not go back, in the shortened time.
     pub fn place(&mut self, clock: EventTime) -> EventTime {
         if let Some(last) = self.last.replace(clock) {

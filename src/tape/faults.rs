@@ -92,6 +92,11 @@ impl Faulty {
         Faulty { faults, strikes, ..Faulty::default() }
     }
 
+    /// Time goes on from anywhere, and nothing is on the way.
+    pub fn restart(&mut self) {
+        (self.held, self.out, self.due) = (BTreeMap::new(), VecDeque::new(), 0);
+    }
+
     /// The next record that comes.
     pub fn pop(&mut self) -> Option<Placed> {
         self.out.pop_front()
