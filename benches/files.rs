@@ -23,7 +23,7 @@ use tapeflow::lateness::Horizon;
 use tapeflow::row::{Columns, Encoding};
 use tapeflow::sink::{Lines, Mode, Settling, Sink, settle};
 use tapeflow::source::{self, Inputs, Live, Pacing};
-use tapeflow::tape::Market;
+use tapeflow::tape::{Controls, Market};
 use tapeflow::tick::Names;
 
 /// What one core should do, in millions of ticks a second.
@@ -130,7 +130,8 @@ fn run(path: &Path, folder: &Path) -> Run {
         zone: TimeZone::UTC,
         live: Live::default(),
     };
-    let opened = source::open(&inputs, Pacing::Max, u64::MAX, 1, &around).expect("the tape can be opened");
+    let opened =
+        source::open(&inputs, Pacing::Max, &Controls::default(), u64::MAX, 1, &around).expect("the tape can be opened");
     let runs = Arc::new(Mutex::new(Vec::new()));
     let columns = Columns::of::<bars::Row>(false);
     let sink = Settling::new(

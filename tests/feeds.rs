@@ -358,7 +358,7 @@ fn what_cannot_be_is_refused() {
     for (args, words) in [
         (&["--input", "tcp://a:1", "--speed", "1x"][..], "pace its sender"),
         (&["--input", "tcp://a:1", "--set", "source.end=now"], "source.end is auto"),
-        (&["--input", &tape, "--set", "source.end=never"], "source.end is for live inputs"),
+        (&["--input", &tape, "--set", "source.end=never"], "are for live inputs"),
         (&["--input", "file:x", "--set", "source.start=latest"], "are for kafka://"),
         (&["--input", "tcp-listen://127.0.0.1:0", "verify"], "record it to a file"),
     ] {

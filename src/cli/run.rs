@@ -132,6 +132,7 @@ fn report<R: Row>(
         }
         _ => format!("keep the {}, the summary and the latencies: add --out DIR", R::NAME),
     };
+    let (asked, known) = (config.controls.symbols.len(), around.symbols.len());
     Report {
         pipeline: name.into(),
         version: env!("CARGO_PKG_VERSION"),
@@ -141,7 +142,8 @@ fn report<R: Row>(
         rows: outcome.written.rows.max(0) as u64,
         retracted: outcome.written.retracted,
         ledger: outcome.ledger,
-        symbols: around.symbols.len(),
+        struck: around.strikes.so_far(),
+        symbols: if asked == 0 { known } else { asked.min(known) },
         workers: config.workers,
         batches: outcome.batches,
         elapsed: outcome.elapsed,

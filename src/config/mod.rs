@@ -2,6 +2,7 @@
 //!
 //! A pipeline's own `.toml` names every key and its default, so it is manual, default and schema in one.
 
+mod controls;
 mod correlation;
 mod averages;
 mod bursts;
@@ -27,6 +28,7 @@ mod windows;
 
 pub use averages::AveragedOver;
 pub use bursts::Bursts;
+pub use controls::{At, ControlsAsked, GapRule};
 pub use correlation::Correlations;
 pub use edit::with_settings;
 pub use effective::{Effective, Origin};

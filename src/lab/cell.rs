@@ -64,6 +64,10 @@ impl Cell {
                 "--for is shorter than a burst's period, so bursts would not come as told: give a longer --for",
             );
         }
+        if !config.controls.is_by_record() {
+            let text = "cells play a part of a tape and its faults from memory, by a schedule of their own: leave out";
+            return wrong(&format!("{text} source.gaps, source.loop and source.jitter"));
+        }
         let mut config = config;
         config.knobs.warmup = warmup;
         let rows_by = rows_by(effective.to_json());
@@ -150,8 +154,10 @@ impl Cell {
     /// What its tape is made or read by.
     pub fn tape_key(&self) -> String {
         match &self.source {
-            Source::Market(market) => format!("{market:?} {:?}", self.config.rules),
-            Source::Recorded(inputs) => format!("{inputs:?} {} {:?}", self.config.limit, self.config.rules),
+            Source::Market(market) => format!("{market:?} {:?} {:?}", self.config.rules, self.config.controls),
+            Source::Recorded(inputs) => {
+                format!("{inputs:?} {} {:?} {:?}", self.config.limit, self.config.rules, self.config.controls)
+            }
         }
     }
 
