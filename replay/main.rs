@@ -1,8 +1,10 @@
 //! replay: makes a tape, and plays one as a live feed.
 
 mod convert;
+mod deck;
 mod generate;
 mod inspect;
+mod keyboard;
 mod outgoing;
 mod part;
 mod play;

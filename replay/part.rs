@@ -1,18 +1,12 @@
 //! Which part of a tape `replay play` plays, and what goes wrong on the way.
 
-use std::str::FromStr;
-
 use clap::Args;
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use tapeflow::config::Span;
+use tapeflow::config::{At, Clash, ControlsAsked, GapRule, Span};
 use tapeflow::error::{Error, Result};
-use tapeflow::lateness::Sessions;
-use tapeflow::source::{Pacing, Surroundings};
-use tapeflow::tape::{self, Faults, Leaf, Merge, Selection, Silences};
-use tapeflow::tick::Symbol;
-use tapeflow::time::EventTime;
+use tapeflow::source::Pacing;
+use tapeflow::tape::{self, Controls};
+use tapeflow::time::SECOND;
 
 /// Which part is played.
 #[derive(Args)]
@@ -54,114 +48,32 @@ pub struct FaultFlags {
     jitter: Option<Span>,
 }
 
-/// A time of the tape.
-#[derive(Clone, Copy)]
-enum At {
-    Instant(Timestamp),
-    Local(DateTime),
-}
-
-impl FromStr for At {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let local = || text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(|day| day.at(0, 0, 0, 0)));
-        let at = text.parse().map(At::Instant).or_else(|_| local().map(At::Local));
-        at.map_err(|_| "is no time; write for example 2026-01-05T09:45 or 2026-01-05T14:45:00Z".into())
-    }
-}
-
-impl At {
-    fn event_time(self, zone: &TimeZone) -> Result<EventTime> {
-        let instant = match self {
-            At::Instant(instant) => Ok(instant),
-            At::Local(local) => local.to_zoned(zone.clone()).map(|there| there.timestamp()),
-        };
-        let nanos = instant.ok().and_then(|instant| EventTime::try_from(instant.as_nanosecond()).ok());
-        nanos.ok_or_else(|| Error::Usage("--start or --end: the time is too far away".into()))
-    }
-}
-
-/// What becomes of silences.
-#[derive(Clone, Copy, PartialEq)]
-enum GapRule {
-    Preserve,
-    Compress(Span),
-    SkipOvernight,
-}
-
-impl FromStr for GapRule {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match (text, text.strip_prefix("compress=")) {
-            ("preserve", _) => Ok(GapRule::Preserve),
-            ("skip-overnight", _) => Ok(GapRule::SkipOvernight),
-            (_, Some(most)) => most.parse().map(GapRule::Compress).map_err(|why| format!("`{most}` {why}")),
-            _ => Err("write preserve, compress=5s or skip-overnight".into()),
-        }
-    }
-}
-
-fn nanos(span: Span) -> i64 {
-    i64::try_from(span.0.as_nanos()).unwrap_or(i64::MAX)
-}
-
 impl Part {
-    /// Refuses what would have no effect with this pacing, or another one than it seems to have.
-    pub fn check(&self, pacing: &Pacing) -> Result<()> {
-        let usage = |text: &str| Err(Error::Usage(text.into()));
-        if self.gaps != GapRule::Preserve && !matches!(pacing, Pacing::Speed(_)) {
-            return usage("--gaps shortens the silences of a schedule by event time: give --speed, such as 1x");
-        }
-        let is_whole = self.start.is_none() && self.end.is_none() && self.symbols.is_empty() && !self.again;
-        if matches!(pacing, Pacing::Scaled(_)) && !is_whole {
-            return usage(
-                "--arrivals tape scales the whole tape to --rate: to play a part of it, give --speed instead",
-            );
-        }
-        Ok(())
-    }
-
-    /// The same merge, of this part.
-    pub fn of(
-        &self,
-        merge: Merge,
-        open: impl FnMut() -> Result<Vec<Leaf>> + Send + 'static,
-        around: &Surroundings,
-        zone: &TimeZone,
-    ) -> Result<Merge> {
-        let at = |at: Option<At>| at.map(|at| at.event_time(zone)).transpose();
-        let symbols = (!self.symbols.is_empty())
-            .then(|| self.symbols.iter().map(|symbol| Symbol(around.symbols.intern(symbol))).collect());
-        let sessions = Sessions::new(zone.clone());
-        let merge = merge.select(Selection { start: at(self.start)?, end: at(self.end)?, symbols });
-        let merge = match self.gaps {
-            GapRule::Preserve => merge,
-            GapRule::Compress(most) => merge.silences(Silences::Compress(nanos(most))),
-            GapRule::SkipOvernight => merge.silences(Silences::SkipOvernight(sessions.clone())),
+    /// The controls, of a tape that is played at this pace.
+    pub fn controls(&self, faults: &FaultFlags, seed: u64, zone: &TimeZone, pacing: &Pacing) -> Result<Controls> {
+        let time = |at: Option<At>| match at.map(|at| at.event_time(zone)) {
+            Some(None) => Err(Error::Usage("--start or --end: the time is too far away".into())),
+            Some(Some(time)) => Ok(Some(time)),
+            None => Ok(None),
         };
-        Ok(if self.again { merge.again(sessions, Box::new(open)) } else { merge })
+        let asked = ControlsAsked {
+            start: time(self.start)?,
+            end: time(self.end)?,
+            symbols: self.symbols.clone(),
+            gaps: self.gaps,
+            again: self.again,
+            drop: faults.drop.unwrap_or_default(),
+            duplicate: faults.duplicate.unwrap_or_default(),
+            late: faults.late.unwrap_or_default(),
+            late_by: faults.late_by.unwrap_or(Span(std::time::Duration::from_nanos(SECOND as u64))),
+            jitter: faults.jitter.unwrap_or_default(),
+            seed,
+        };
+        asked.controls(zone, pacing).map_err(refused)
     }
 }
 
-impl FaultFlags {
-    /// The faults; `pacing` is how the tape is played.
-    pub fn faults(&self, seed: u64, pacing: &Pacing) -> Result<Faults> {
-        if self.jitter.is_some() && *pacing == Pacing::Max {
-            return Err(Error::Usage("--jitter needs a schedule: give --speed 1x or --rate 200k/s".into()));
-        }
-        let is_any = self.drop.is_some() || self.duplicate.is_some() || self.late.is_some() || self.jitter.is_some();
-        if !is_any {
-            return Ok(Faults::default());
-        }
-        Ok(Faults {
-            drop: self.drop.unwrap_or_default(),
-            duplicate: self.duplicate.unwrap_or_default(),
-            late: self.late.unwrap_or_default(),
-            late_by: self.late_by.map_or(tapeflow::time::SECOND, nanos),
-            jitter: self.jitter.map_or(0, |jitter| nanos(jitter) as u64),
-            seed,
-        })
-    }
+/// The error of flags that do not go together.
+pub fn refused((key, title, help): Clash) -> Error {
+    Error::Usage(format!("--{key}: {title}; {help}"))
 }

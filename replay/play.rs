@@ -13,14 +13,16 @@ use jiff::tz::TimeZone;
 use tapeflow::cli::stop_on_signals;
 use tapeflow::config::{Arrive, Count, PaceAsked, Rate, Span, Speed};
 use tapeflow::error::{Error, Result};
-use tapeflow::report::{Percentiles, count, span};
+use tapeflow::report::{Percentiles, count, span, struck};
 use tapeflow::source::{Extent, Pacing};
 use tapeflow::tape::format::Record;
-use tapeflow::tape::{Burst, Due, Leaf, Merge, Rejects, Struck, Timetable};
+use tapeflow::tape::{Burst, Due, Merge, Rejects, Struck, Timetable};
 use tapeflow::time::{Clock, EventTime, RunTime};
 
+use crate::deck::{Deck, Key, Turn};
+use crate::keyboard::Keyboard;
 use crate::outgoing::{Form, Outgoing};
-use crate::part::{FaultFlags, Part};
+use crate::part::{FaultFlags, Part, refused};
 use crate::reading::{Reading, told};
 
 /// Shorter waits are spun through: the system's timers are not as fine.
@@ -32,7 +34,15 @@ const LONGEST_SLEEP: RunTime = 10_000_000;
 /// Between two redrawings of the progress line.
 const SHOW_EVERY: RunTime = 200_000_000;
 
+/// What is told when there is a keyboard.
+const KEYS: &str = "keys: space pauses and goes on, . sends the next record, left and right go a minute, < and > an hour, \
+                    - and + change the speed\n";
+
 /// Play a dataset as a live feed: each line is sent when it is due, and carries that time in `due`
+///
+/// In the foreground of a terminal, keys move the schedule, which nothing else can: space pauses and goes on, a point
+/// sends the next record and pauses, left and right go a minute of the tape, < and > an hour, - and + (or down and up)
+/// halve and double the speed. What is due after that is due so much later or earlier, in `due` as well.
 #[derive(Args)]
 pub struct Play {
     #[command(flatten)]
@@ -113,19 +123,13 @@ impl Play {
     /// Plays the dataset to its end, or until Ctrl-C.
     pub fn run(self) -> Result<ExitCode> {
         let (pacing, limit) = (self.pacing()?, self.limit.map_or(u64::MAX, |limit| limit.0));
-        self.part.check(&pacing)?;
-        let faults = self.faults.faults(self.seed, &pacing)?;
+        let controls = self.part.controls(&self.faults, self.seed, &self.reading.zone, &pacing)?;
         let stop = stop_on_signals()?;
         let inputs = self.reading.inputs("give a file, a folder or a glob, and pipe a live feed straight on")?;
         let around = self.reading.surroundings(stop.clone(), self.play_for);
         let clock = around.clock.clone();
-        let pacing = pacing.fitted(|| Extent::of_files(&inputs, limit, &around))?;
-        let open = {
-            let (inputs, around) = (inputs.clone(), around.clone());
-            move || -> Result<Vec<Leaf>> { Ok(inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect()) }
-        };
-        let merge = Merge::new(open()?, limit, around.play_for.unwrap_or(u64::MAX));
-        let mut merge = self.part.of(merge, open, &around, &self.reading.zone)?.faults(faults);
+        let pacing = pacing.fitted(|| Extent::of_files(&inputs, &controls, limit, &around))?;
+        let mut merge = inputs.merge(&controls, limit, &around)?;
         let origin = if pacing == Pacing::Max { None } else { merge.first()? };
 
         let tables = [around.symbols.clone(), around.venues.clone()];
@@ -135,14 +139,22 @@ impl Play {
         let (start, start_unix) = (clock.now(), unix_now());
         let pace = pacing.schedule(origin.unwrap_or(0));
         let timetable = pace.timetable();
+        let keyboard = Keyboard::open(stop.clone());
+        if keyboard.is_some() {
+            // A closed standard error leaves nobody to tell.
+            let _ = io::stderr().write_all(KEYS.as_bytes());
+        }
         let patience = u64::try_from(self.patience.0.as_nanos()).unwrap_or(u64::MAX);
         let overdue = Overdue { slow_reader: self.slow_reader, patience, is_told: false, skipped: 0 };
-        let mut player = Player { clock, stop, timetable, start, start_unix, outgoing, progress, overdue };
+        let deck = Deck::new(start);
+        let mut player =
+            Player { clock, stop, timetable, start, start_unix, deck, keyboard, outgoing, progress, overdue };
         let played = player.play(&mut merge);
+        player.keyboard = None;
         player.progress.bar.finish_and_clear();
         played?;
         // A closed standard error leaves nobody to tell.
-        let _ = io::stderr().write_all((player.summary(&around.rejects) + &struck(merge.struck())).as_bytes());
+        let _ = io::stderr().write_all((player.summary(&around.rejects) + &faults(around.strikes.so_far())).as_bytes());
         Ok(if player.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
     }
 
@@ -162,7 +174,6 @@ impl Play {
         };
         let (speed, rate, burst, seed) = (self.speed.unwrap_or(Speed::Auto), self.rate, self.burst, self.seed);
         let asked = PaceAsked { speed, rate, arrive, burst, seed };
-        let refused = |(key, title, help)| Error::Usage(format!("--{key}: {title}; {help}"));
         asked.pacing((Pacing::Speed(1.0), None)).map_err(refused)
     }
 }
@@ -185,9 +196,21 @@ struct Player {
     /// The schedule's beginning, on our clock and since the epoch.
     start: RunTime,
     start_unix: i64,
+    deck: Deck,
+    keyboard: Option<Keyboard>,
     outgoing: Outgoing,
     progress: Progress,
     overdue: Overdue,
+}
+
+/// What came of waiting for a record's turn.
+enum Waited {
+    /// It has come, at this instant.
+    Come(RunTime),
+    /// Another record's turn is next: the first one from there, and whether that is back.
+    Elsewhere(EventTime, bool),
+    /// There is a reason to stop.
+    Stopped,
 }
 
 /// What becomes of records that are overdue, and what became of them.
@@ -199,12 +222,8 @@ struct Overdue {
 }
 
 /// What a summary says of faults: nothing if there were none.
-fn struck(struck: Struck) -> String {
-    if struck == Struck::default() {
-        return String::new();
-    }
-    let (dropped, duplicated, late) = (count(struck.dropped), count(struck.duplicated), count(struck.late));
-    format!("faults: {dropped} records dropped, {duplicated} sent twice, {late} sent late\n")
+fn faults(found: Struck) -> String {
+    if found == Struck::default() { String::new() } else { format!("faults: {}\n", struck(&found)) }
 }
 
 impl Player {
@@ -217,17 +236,29 @@ impl Player {
 
     fn send_all(&mut self, merge: &mut Merge) -> Result<()> {
         let mut now = self.start;
+        // Whoever sits at the keys is heard while a record waits, and now and then if none does.
+        let (mut listens, mut is_found) = (true, true);
         while !self.is_stopped() {
             let Some(Due { placed, due }) = merge.next(&mut self.timetable)? else { break };
-            let at = due.map_or(0, |due| self.start.saturating_add(due));
-            if at > now {
+            if std::mem::take(&mut is_found) {
+                self.progress.position = placed.clock;
+            }
+            if listens || due.is_some_and(|due| self.deck.at(due) > now) {
                 // All that was due by now is sent before anything is waited for.
                 self.outgoing.send(&self.clock)?;
-                now = self.wait(at);
-                if now < at {
-                    break;
+                match self.wait(due, placed.clock) {
+                    Waited::Come(at) => now = at,
+                    Waited::Elsewhere(to, is_back) => {
+                        merge.seek(to, is_back)?;
+                        (listens, is_found) = (true, true);
+                        continue;
+                    }
+                    Waited::Stopped => break,
                 }
+                // After a step or a seek, the next record may have to wait for a key.
+                listens = self.deck.is_paused();
             }
+            let at = due.map_or(0, |due| self.deck.at(due));
             if due.is_some() && now.saturating_sub(at) > self.overdue.patience {
                 now = self.clock.now();
                 if self.is_skipped(now - at) {
@@ -236,7 +267,7 @@ impl Player {
             } else {
                 self.overdue.is_told = false;
             }
-            let due_unix = due.map(|due| self.start_unix.saturating_add_unsigned(due));
+            let due_unix = due.map(|_| self.start_unix.saturating_add_unsigned(at.saturating_sub(self.start)));
             // By now the merge has given a sequence number to those without.
             let record = Record { has_seq: true, due: due_unix, ..placed.record };
             self.outgoing.add(&record, due.map(|_| at));
@@ -244,7 +275,8 @@ impl Player {
             if self.outgoing.is_full() {
                 self.outgoing.send(&self.clock)?;
                 now = self.clock.now();
-                self.progress.show(now, &self.outgoing);
+                self.progress.show(now, &self.outgoing, &self.deck);
+                listens = self.keyboard.is_some();
             }
         }
         Ok(())
@@ -266,15 +298,32 @@ impl Player {
         self.overdue.slow_reader == SlowReader::Skip
     }
 
-    /// Waits for an instant and returns what the clock shows then: less, if there is a reason to stop.
-    fn wait(&mut self, at: RunTime) -> RunTime {
+    /// Waits for the turn of a record that is due at this place of the schedule, and hears keys meanwhile.
+    fn wait(&mut self, due: Option<u64>, clock: EventTime) -> Waited {
         loop {
             let now = self.clock.now();
-            if now >= at || self.is_stopped() {
-                return now;
+            if self.is_stopped() {
+                return Waited::Stopped;
             }
-            self.progress.show(now, &self.outgoing);
-            match at - now {
+            // One key at a time: a record that is sent by a step goes before what the next key asks for.
+            if let Some(key) = self.keyboard.as_ref().and_then(Keyboard::key) {
+                self.deck.press(key, now);
+                (self.progress.show_at, self.progress.shown) = (0, None);
+                if let Key::Seek(by) = key {
+                    let to = self.progress.position.saturating_add(by);
+                    // In a silence, the record that waits is the first one from there.
+                    if by < 0 || to > clock {
+                        return Waited::Elsewhere(to, by < 0);
+                    }
+                }
+            }
+            let left = match self.deck.turn(due, now) {
+                Turn::Now => return Waited::Come(now),
+                Turn::At(at) => at - now,
+                Turn::Held => LONGEST_SLEEP,
+            };
+            self.progress.show(now, &self.outgoing, &self.deck);
+            match left {
                 ..=SPIN => std::hint::spin_loop(),
                 left => self.clock.wait(Duration::from_nanos((left - SPIN).min(LONGEST_SLEEP))),
             }
@@ -329,7 +378,7 @@ impl Progress {
         Progress { bar, zone, show_at: 0, position: 0, shown: None }
     }
 
-    fn show(&mut self, now: RunTime, outgoing: &Outgoing) {
+    fn show(&mut self, now: RunTime, outgoing: &Outgoing, deck: &Deck) {
         if now < self.show_at || self.bar.is_hidden() {
             return;
         }
@@ -339,6 +388,12 @@ impl Progress {
         });
         let time = Timestamp::from_nanosecond(self.position.into()).unwrap_or_default().to_zoned(self.zone.clone());
         let behind = outgoing.behind.map(|late| format!(", {} behind the schedule", span(late))).unwrap_or_default();
-        self.bar.set_message(format!("{} sent, at {}{speed}{behind}", count(outgoing.sent), time.strftime("%F %T")));
+        let (sent, time) = (count(outgoing.sent), time.strftime("%F %T"));
+        let turned = if deck.times() == 1.0 { String::new() } else { format!(" ({}x the schedule)", deck.times()) };
+        self.bar.set_message(if deck.is_paused() {
+            format!("{sent} sent, paused at {time}{turned}")
+        } else {
+            format!("{sent} sent, at {time}{speed}{turned}{behind}")
+        });
     }
 }

@@ -10,7 +10,7 @@ use tapeflow::error::{Error, Result};
 use tapeflow::report::count;
 use tapeflow::source::{Inputs, Live, Surroundings};
 use tapeflow::tape::format::{COLUMNS, Format};
-use tapeflow::tape::{PartitionRules, Rejects};
+use tapeflow::tape::{PartitionRules, Rejects, Strikes};
 use tapeflow::time::Clock;
 
 use crate::outgoing::Form;
@@ -60,6 +60,7 @@ impl Reading {
             symbols: Arc::default(),
             venues: Arc::default(),
             rejects: Rejects::default(),
+            strikes: Strikes::default(),
             stop,
             play_for: play_for.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX)),
             idle: 0,

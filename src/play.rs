@@ -10,8 +10,8 @@ use crate::operators::{Changes, Ticks};
 use crate::row::Row;
 use crate::runtime::{self, Outcome, Plan, Watch};
 use crate::sink::Sink;
-use crate::source::{self, Opened, Surroundings, in_memory};
-use crate::tape::Rejects;
+use crate::source::{self, Opened, Surroundings, in_memory, played};
+use crate::tape::{Rejects, Strikes};
 use crate::tick::Names;
 use crate::time::Clock;
 
@@ -23,6 +23,7 @@ pub fn surroundings(config: &Config, symbols: Arc<Names>, rejects: Rejects, stop
         symbols,
         venues: Arc::default(),
         rejects,
+        strikes: Strikes::default(),
         stop,
         play_for: config.play_for,
         idle: config.idle,
@@ -38,10 +39,15 @@ pub fn open(config: &Config, around: &Surroundings) -> Result<Opened> {
         Input::Market(market) => {
             config.pacing.check_for(config.play_for)?;
             let mut tape = market.tape(&around.symbols, config.rules);
+            if !config.controls.is_plain() {
+                return played(&tape.into(), config.pacing, &config.controls, config.limit, config.workers, around);
+            }
             tape.truncate(usize::try_from(config.limit).unwrap_or(usize::MAX));
             Ok(in_memory(&tape, config.pacing, config.workers, around))
         }
-        Input::Files(inputs) => source::open(inputs, config.pacing, config.limit, config.workers, around),
+        Input::Files(inputs) => {
+            source::open(inputs, config.pacing, &config.controls, config.limit, config.workers, around)
+        }
     }
 }
 
@@ -92,7 +98,6 @@ where
         stop: around.stop.clone(),
     };
     let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, pipeline)?;
-    opened.finish.map_or(Ok(()), |finish| finish())?;
     outcome.ledger.rejected = around.rejects.count();
     outcome.ledger.read += outcome.ledger.rejected;
     Ok(outcome)

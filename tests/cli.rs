@@ -133,6 +133,17 @@ fn all_mistakes_are_shown_at_once_in_their_places() {
     run(&["check", "--arrivals", "tape", "--burst", "2x/1ms/5ms"]).exits(78).says(&["burst"]);
     run(&["check", "--input", "a.csv", "--arrivals", "constant"]).exits(78).says(&["arrivals", "give a rate"]);
     run(&["check", "--arrivals", "poisson", "--burst", "2x/1ms/5ms"]).exits(0);
+    for (set, told) in [
+        ("source.gaps=compress=5s", "source.gaps"),
+        ("source.jitter=5ms", "source.jitter"),
+        ("source.drop=0.5", "is not a part of all records"),
+        ("source.start=noon", "\"2026-11-24T14:30:00Z\""),
+        ("source.end=9999-01-01", "too far away"),
+        ("source.symbols=A,,B", "a symbol is missing"),
+    ] {
+        run(&["check", "--input", "a.csv", "--set", set]).exits(78).says(&[told]);
+    }
+    run_on(b"", &["--input", "-", "--set", "source.drop=1%"]).exits(2).says(&["at its sender"]);
 }
 
 #[test]

@@ -244,6 +244,18 @@ fn a_growing_file_is_followed_until_it_is_told_to_end() {
 }
 
 #[test]
+fn a_sender_that_comes_first_waits_for_its_reader() {
+    let folder = Folder::new();
+    let (tape, expected) = file_run(&folder, &tape(1_000, &ALL));
+    let (socket, out) = (folder.arg("feed.sock"), folder.arg("out"));
+    let to = format!("unix://{socket}");
+    let sender = Server::says("waiting for ", &mut replay(&[&tape, "--speed", "max", "--to", &to])).running;
+    run(&["--input", &format!("unix-listen://{socket}"), "--out", &out]).exits(0);
+    sender.end().exits(0);
+    assert_same("first", &folder, "out", &expected);
+}
+
+#[test]
 fn rows_are_sent_as_they_are_printed() {
     let folder = Folder::new();
     let (tape, _) = file_run(&folder, &tape(2_000, &ALL));
@@ -346,7 +358,7 @@ fn what_cannot_be_is_refused() {
     for (args, words) in [
         (&["--input", "tcp://a:1", "--speed", "1x"][..], "pace its sender"),
         (&["--input", "tcp://a:1", "--set", "source.end=now"], "source.end is auto"),
-        (&["--input", &tape, "--set", "source.end=never"], "source.end is for live inputs"),
+        (&["--input", &tape, "--set", "source.end=never"], "are for live inputs"),
         (&["--input", "file:x", "--set", "source.start=latest"], "are for kafka://"),
         (&["--input", "tcp-listen://127.0.0.1:0", "verify"], "record it to a file"),
     ] {

@@ -17,7 +17,7 @@ use tapeflow::operators::Summary;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Pacing, Surroundings, in_memory};
-use tapeflow::tape::{PartitionRules, Rejects};
+use tapeflow::tape::{PartitionRules, Rejects, Strikes};
 use tapeflow::tick::{Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS};
 use tapeflow::window::Tumbling;
@@ -83,6 +83,7 @@ fn play_after<A: Aggregate<Value = Bar>>(
         symbols: symbols.clone(),
         venues: Arc::default(),
         rejects: Rejects::default(),
+        strikes: Strikes::default(),
         stop: Arc::default(),
         play_for: None,
         idle: 0,

@@ -257,12 +257,12 @@ fn words_that_do_not_go_together_are_usage_errors() {
         ("play tape.csv --column size", "write ours=theirs"),
         ("play tape.csv --column sice=qty", "`sice` is not one of our columns"),
         ("play tape.csv --gaps squeeze", "write preserve, compress=5s or skip-overnight"),
-        ("play tape.csv --gaps skip-overnight --rate 1k/s", "--gaps shortens the silences of a schedule by event time"),
+        ("play tape.csv --gaps skip-overnight --rate 1k/s", "--gaps: shorter gaps where event time has no schedule"),
         ("play tape.csv --start noon", "is no time"),
         ("play tape.csv --drop 0.5", "is not a part of all records"),
         ("play tape.csv --late-by 5s", "--late"),
-        ("play tape.csv --jitter 5ms --speed max", "--jitter needs a schedule"),
-        ("play tape.csv --arrivals tape --rate 1k/s --loop", "scales the whole tape"),
+        ("play tape.csv --jitter 5ms --speed max", "--jitter: jitter without a schedule; give a speed"),
+        ("play tape.csv --arrivals tape --rate 1k/s --loop", "--loop: a loop that is scaled to a rate"),
         ("play tape.csv --as xml", "possible values: csv, jsonl"),
         ("play tape.csv --to tape.txt", "tape.txt exists"),
         ("play tape.txt", "give --format csv or --format jsonl"),
@@ -588,28 +588,138 @@ fn a_slow_reader_is_waited_for_or_left_behind() {
     }
 }
 
+/// The digest and the ledger of five-minute bars of an input.
+fn ohlcv(folder: &Folder, args: &str, input: Stdio) -> (String, Value) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ohlcv"));
+    command.current_dir(folder.path()).env("TAPEFLOW__WINDOW__LENGTH", "5m").stdin(input);
+    command.args(["--out", "out"]).args(args.split_whitespace());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
+    let summary = fs::read_to_string(folder.path().join("out/summary.json")).unwrap();
+    fs::remove_dir_all(folder.path().join("out")).unwrap();
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    (summary["digest"].as_str().unwrap().to_owned(), summary["ledger"].clone())
+}
+
+/// The same through a pipe from `replay play`.
+fn piped(folder: &Folder, play: &str, args: &str) -> (String, Value) {
+    let mut child = folder.command(play).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let came = ohlcv(folder, &format!("--input - {args}"), child.stdout.take().unwrap().into());
+    assert!(child.wait().unwrap().success(), "{play}");
+    came
+}
+
 #[test]
 fn a_day_gives_the_same_digest_at_any_speed_and_through_a_pipe() {
     let folder = generated("--symbols 3 --cancels 200 --corrections 200");
-    let digest = |args: &str, input: Stdio| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ohlcv"));
-        command.current_dir(folder.path()).args(args.split(' ')).stdin(input);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let summary = fs::read_to_string(folder.path().join("out/summary.json")).unwrap();
-        fs::remove_dir_all(folder.path().join("out")).unwrap();
-        let summary: Value = serde_json::from_str(&summary).unwrap();
-        assert_eq!(summary["ledger"]["late"], 0, "{args}");
-        assert_eq!(summary["ledger"]["unmatched"], 0, "{args}");
-        summary["digest"].as_str().unwrap().to_owned()
-    };
-    let ohlcv = "--window 5m --out out --input";
-    let expected = digest(&format!("{ohlcv} tape --speed max"), Stdio::null());
-    assert_eq!(digest(&format!("{ohlcv} tape --speed 30000x --workers 1"), Stdio::null()), expected);
+    let expected = ohlcv(&folder, "--input tape --speed max", Stdio::null());
+    assert_eq!((&expected.1["late"], &expected.1["unmatched"]), (&0.into(), &0.into()));
+    assert_eq!(ohlcv(&folder, "--input tape --speed 30000x --workers 1", Stdio::null()), expected);
     for speed in ["max", "30000x"] {
-        let mut command = folder.command(&format!("play tape --speed {speed}"));
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        assert_eq!(digest(&format!("{ohlcv} -"), child.stdout.take().unwrap().into()), expected, "{speed}");
-        assert!(child.wait().unwrap().success());
+        assert_eq!(piped(&folder, &format!("play tape --speed {speed}"), ""), expected, "{speed}");
+    }
+}
+
+#[test]
+fn a_second_at_its_own_speed_has_the_digest_that_it_has_at_once() {
+    // A thousand prints of three symbols in a second, some of them out of order.
+    let line = |i: u64| {
+        format!(
+            "{},{},1.{},{},{i}\n",
+            i * 1_000_000 + i % 7 * 3_000_000,
+            ["A", "B", "C"][i as usize % 3],
+            i % 100,
+            1 + i % 9
+        )
+    };
+    let tape = "ts_event,symbol,price,size,seq\n".to_owned() + &(1..1000).map(line).collect::<String>();
+    let folder = Folder::new(&[("tape.csv", &tape)]);
+    let args = "--window 100ms --set late.disorder=2ms";
+    let expected = ohlcv(&folder, &format!("--input tape.csv --speed max {args}"), Stdio::null());
+    assert!(expected.1["amended"].as_u64().unwrap() > 0, "{}", expected.1);
+    assert_eq!(ohlcv(&folder, &format!("--input tape.csv --speed 1x {args}"), Stdio::null()), expected);
+    assert_eq!(piped(&folder, "play tape.csv --speed 1x", args), expected);
+}
+
+#[test]
+fn pipelines_take_the_controls_of_the_replayer() {
+    let folder = generated("--symbols 3 --days 2 --cancels 200 --corrections 200");
+    let expected = ohlcv(&folder, "--input tape", Stdio::null());
+    for (play, set) in [
+        ("--start 2026-01-05T12:30 --end 2026-01-06", "--start 2026-01-05T12:30 --end 2026-01-06"),
+        ("--symbols S000,S002", "--symbols S000,S002"),
+        ("--drop 2% --seed 7", "--set source.drop=2% --set source.seed=7"),
+        ("--duplicate 5%", "--set source.duplicate=5%"),
+        ("--late 5% --late-by 20m", "--set source.late=5% --set source.late_by=20m"),
+        ("--loop --limit 9000", "--set source.loop=true --limit 9000"),
+        (
+            "--symbols S001 --drop 1% --late 9% --late-by 2h --start 2026-01-05T10:00",
+            "--symbols S001 --set source.drop=1% --set source.late=9% --set source.late_by=2h --start 2026-01-05T10:00",
+        ),
+    ] {
+        let mut came = vec![piped(&folder, &format!("play tape --speed max {play}"), "")];
+        // On one worker, on two that read their own files, and on two that share a reader.
+        for how in ["--workers 1", "--workers 2", "--limit 1M", "--speed 100000x --set source.gaps=skip-overnight"] {
+            if !(set.contains("--limit") && how.contains("--limit")) {
+                came.push(ohlcv(&folder, &format!("--input tape {how} {set}"), Stdio::null()));
+            }
+        }
+        assert!(came.iter().all(|it| *it == came[0]), "{set}: {came:?}");
+        assert_ne!(came[0], expected, "{set}");
+    }
+    // Silences and jitter are the schedule's matter alone.
+    let late = "--input tape --speed 100000x --set source.gaps=compress=1s --set source.jitter=5ms";
+    assert_eq!(ohlcv(&folder, late, Stdio::null()), expected);
+}
+
+/// Runs a program at a terminal of its own, presses some keys when a file has a line, more when it has another one, and
+/// ends as the program does; 99 if it has left the terminal other than it was.
+const AT_A_TERMINAL: &str = r"
+import fcntl, os, pty, sys, termios, threading, time
+path, keys, *command = sys.argv[1:]
+master, slave = pty.openpty()
+before = termios.tcgetattr(slave)
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    for fd in range(3):
+        os.dup2(slave, fd)
+    os.execv(command[0], command)
+def drain():
+    while os.read(master, 65536):
+        pass
+threading.Thread(target=drain, daemon=True).start()
+for lines, some in enumerate(keys.split('|'), 1):
+    while not os.path.exists(path) or open(path, 'rb').read().count(b'\n') < lines:
+        time.sleep(0.01)
+    os.write(master, some.encode())
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+os._exit(code if termios.tcgetattr(slave) == before else 99)
+";
+
+#[test]
+fn keys_at_a_terminal_pause_step_and_seek() {
+    // Half a minute from tick to tick, and hours until the second one is due.
+    let lines = (1..=40).map(|i| format!("{},A,1,1\n", i * 30_000_000_000u64));
+    let tape = "ts_event,symbol,price,size\n".to_owned() + &lines.collect::<String>();
+    for (keys, code, expected) in [
+        // A point pauses, the next one sends a record. A minute on, a minute back, and an hour is beyond the end.
+        ("..\x1b[C.\x1b[D.+ >", 0, vec![30, 60, 120, 60]),
+        // Without a pause, where a seek lands is sent at once. Ctrl-C ends it.
+        ("\x1b[C|\x03", 130, vec![30, 90]),
+    ] {
+        let folder = Folder::new(&[("tape.csv", &tape)]);
+        let mut command = Command::new("python3");
+        command.current_dir(folder.path()).args(["-c", AT_A_TERMINAL, "out.jsonl", keys, env!("CARGO_BIN_EXE_replay")]);
+        command.args("play tape.csv --speed 0.001x --to out.jsonl".split(' ')).stdin(Stdio::null());
+        let Ok(output) = command.output() else {
+            eprintln!("skipped: there is no python3 to make a terminal with");
+            return;
+        };
+        assert_eq!(output.status.code(), Some(code), "{keys:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let sent = fs::read_to_string(folder.path().join("out.jsonl")).unwrap();
+        assert_eq!(told(&sent), expected.iter().map(|at| format!("A{at}")).collect::<Vec<_>>().join(" "), "{keys:?}");
+        assert!(dues(&sent).is_sorted(), "{sent}");
     }
 }

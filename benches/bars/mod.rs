@@ -16,7 +16,7 @@ use tapeflow::row;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Feed, Surroundings};
-use tapeflow::tape::{Market, PartitionRules, Rejects};
+use tapeflow::tape::{Market, PartitionRules, Rejects, Strikes};
 use tapeflow::tick::{Kind, Names, Tick};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::Tumbling;
@@ -58,6 +58,7 @@ pub fn surroundings(symbols: &Arc<Names>) -> Surroundings {
         symbols: symbols.clone(),
         venues: Arc::default(),
         rejects: Rejects::default(),
+        strikes: Strikes::default(),
         stop: Arc::default(),
         play_for: None,
         idle: 0,

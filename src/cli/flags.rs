@@ -7,6 +7,9 @@ use crate::config::Layers;
 use crate::error::{Error, Result};
 use crate::lab::Axis;
 
+/// Settings whose values are texts, whatever they look like.
+const TEXTS: [&str; 3] = ["source.input", "source.symbols", "output.to"];
+
 /// The flags that all commands share.
 #[derive(Args)]
 pub struct Flags {
@@ -36,6 +39,15 @@ pub struct Flags {
     /// A rate that swings about its average: 10x/100ms/5s is ten times as high for 100 ms of every 5 s
     #[arg(long, global = true)]
     pub burst: Option<String>,
+    /// Begin at this time of the tape: 2026-01-05T14:45:00Z, or in the tape's zone 2026-01-05T09:45 or 2026-01-05
+    #[arg(long, global = true, value_name = "TIME")]
+    pub start: Option<String>,
+    /// End before this time of the tape
+    #[arg(long, global = true, value_name = "TIME")]
+    pub end: Option<String>,
+    /// Play these symbols only: A,B
+    #[arg(long, global = true, value_name = "LIST")]
+    pub symbols: Option<String>,
     /// Most ticks in a batch; 1 is tick at a time; auto is batch.policy = "auto"
     #[arg(long, global = true, value_name = "N")]
     pub batch: Option<String>,
@@ -103,7 +115,7 @@ impl Flags {
             if let Some(text) = value {
                 // Counts are numbers in TOML; everything else is a text.
                 match text.parse::<i64>() {
-                    Ok(number) if key != "source.input" && key != "output.to" => layers.flag(flag, key, number),
+                    Ok(number) if !TEXTS.contains(&key) => layers.flag(flag, key, number),
                     _ => layers.flag(flag, key, text.as_str()),
                 }
             }
@@ -115,6 +127,9 @@ impl Flags {
         flag("--rate", "source.rate", &self.rate);
         flag("--arrivals", "source.arrivals", &self.arrivals);
         flag("--burst", "source.burst", &self.burst);
+        flag("--start", "source.start", &self.start);
+        flag("--end", "source.end", &self.end);
+        flag("--symbols", "source.symbols", &self.symbols);
         let is_auto = self.batch.as_deref() == Some("auto");
         flag("--batch", "batch.max_ticks", if is_auto { &None } else { &self.batch });
         flag("--linger", "batch.max_delay", &self.linger);

@@ -15,7 +15,7 @@ use crate::play;
 use crate::report::{Decisions, Progress};
 use crate::row::{Row, Texts};
 use crate::sink::Sink;
-use crate::source::{Opened, Pacing, Surroundings, due_times, in_memory, whole};
+use crate::source::{Opened, Pacing, Surroundings, in_memory, whole, whole_made};
 use crate::tape::Rejects;
 use crate::tick::Tick;
 
@@ -93,16 +93,10 @@ pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
                 let text = format!("{ticks} made-up ticks do not fit into the memory that is free");
                 return Err(Error::Input(format!("{text}, {room} do: lower market.length, or give --limit")));
             }
-            let mut tape = market.tape(&around.symbols, config.rules);
-            tape.truncate(ticks);
-            if let Some(cut) = config.play_for {
-                let dues = due_times(&tape, config.pacing.on(&tape));
-                let played = dues.take_while(|due| due.is_none_or(|due| due < cut)).count();
-                tape.truncate(played);
-            }
-            Ok(tape)
+            let tape = market.tape(&around.symbols, config.rules);
+            whole_made(tape, config.pacing, &config.controls, config.limit, room, around)
         }
-        Input::Files(inputs) => whole(inputs, config.pacing, config.limit, room, around),
+        Input::Files(inputs) => whole(inputs, config.pacing, &config.controls, config.limit, room, around),
     }
 }
 

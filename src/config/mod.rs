@@ -2,8 +2,10 @@
 //!
 //! A pipeline's own `.toml` names every key and its default, so it is manual, default and schema in one.
 
+mod controls;
 mod correlation;
 mod averages;
+mod bursts;
 mod edit;
 mod effective;
 mod feed;
@@ -16,6 +18,7 @@ mod matching;
 mod maybe;
 mod movers;
 mod pacing;
+mod places;
 mod problems;
 mod settings;
 #[cfg(test)]
@@ -24,6 +27,8 @@ mod units;
 mod windows;
 
 pub use averages::AveragedOver;
+pub use bursts::Bursts;
+pub use controls::{At, ControlsAsked, GapRule};
 pub use correlation::Correlations;
 pub use edit::with_settings;
 pub use effective::{Effective, Origin};

@@ -131,10 +131,11 @@ fn plain(expected: &str) -> String {
     .to_owned()
 }
 
-/// The candidate that `word` most likely was meant to be.
+/// The candidate that `word` most likely was meant to be. A letter is left out sooner than it is taken for another.
 pub fn closest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let distance = |candidate: &&str| strsim::damerau_levenshtein(word, candidate);
-    candidates.iter().copied().min_by_key(distance).filter(|best| distance(best) <= 1 + word.chars().count() / 4)
+    let nearest = candidates.iter().copied().min_by_key(|it| (distance(it), std::cmp::Reverse(it.len())));
+    nearest.filter(|best| distance(best) <= 1 + word.chars().count() / 4)
 }
 
 fn listed(words: &[&str]) -> String {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 
-use super::{Arrive, Bytes, Count, Layers, Maybe, PaceAsked, Rate, Span, Speed};
+use super::{Arrive, At, Bytes, ControlsAsked, Count, GapRule, Layers, Maybe, PaceAsked, Rate, Span, Speed};
 use crate::batch::BatchLimits;
 use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use crate::row::Encoding;
@@ -14,7 +14,7 @@ use crate::runtime::Knobs;
 use crate::sink::Mode;
 use crate::source::{Address, End, Inputs, Live, Pacing, Start};
 use crate::tape::format::{COLUMNS, Format};
-use crate::tape::{Burst, Market, PartitionRules};
+use crate::tape::{Burst, Controls, Market, Part, PartitionRules};
 use crate::time::{EventTime, MS, SECOND};
 
 /// Settings of a pipeline's own, beside those that all share.
@@ -54,12 +54,16 @@ pub struct Config {
     pub input: Input,
     /// How fast they are played.
     pub pacing: Pacing,
+    /// Which part of the tape is played, and what becomes of it on its way.
+    pub controls: Controls,
     /// Most records.
     pub limit: u64,
     /// What is due within this span is played, in nanoseconds.
     pub play_for: Option<u64>,
     /// The silence after which standard input is idle, in nanoseconds.
     pub idle: u64,
+    /// The topic to which rejected lines go, and the properties of its producer.
+    pub rejected: Option<(Address, Vec<(String, String)>)>,
     /// How partitions are judged.
     pub rules: PartitionRules,
     /// Which ticks are late.
@@ -76,6 +80,8 @@ pub struct Config {
     pub encoding: Encoding,
     /// What they tell of changes.
     pub mode: Mode,
+    /// Whether rows are numbered: those of windows that are filled, of which two can share both their times.
+    pub is_numbered: bool,
     /// Memory for rows until the run ends, in bytes.
     pub buffer_bytes: usize,
 }
@@ -88,14 +94,25 @@ struct SourceSection {
     rate: Maybe<Rate>,
     arrivals: Arrive,
     burst: Maybe<Burst>,
+    seed: Count,
+    start: Where,
+    end: Until,
+    symbols: Listed,
     #[serde(rename = "for")]
     play_for: Maybe<Span>,
     limit: Maybe<Count>,
+    gaps: GapRule,
+    #[serde(rename = "loop")]
+    again: bool,
+    drop: Part,
+    duplicate: Part,
+    late: Part,
+    late_by: Span,
+    jitter: Span,
     zone: String,
     max_jump: Span,
     idle: Span,
-    start: Where,
-    end: Until,
+    rejected: Maybe<String>,
     columns: toml::Table,
     librdkafka: toml::Table,
 }
@@ -209,19 +226,22 @@ impl<'de> Deserialize<'de> for Reach {
     }
 }
 
-/// Where a topic begins: `earliest`, `latest`, `stored`, `offset:N`, or a time.
-struct Where(Start);
+/// Where the input begins: `earliest`, of topics `latest`, `stored` and `offset:N`, or a time.
+enum Where {
+    Start(Start),
+    At(At),
+}
 
 impl<'de> Deserialize<'de> for Where {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let offset = text.strip_prefix("offset:").and_then(|offset| offset.parse::<i64>().ok()).filter(|at| *at >= 0);
         match (text.as_str(), offset) {
-            ("earliest", _) => Ok(Where(Start::Earliest)),
-            ("latest", _) => Ok(Where(Start::Latest)),
-            ("stored", _) => Ok(Where(Start::Stored)),
-            (_, Some(offset)) => Ok(Where(Start::Offset(offset))),
-            (time, _) => event_time(time).map(|time| Where(Start::Time(time))).ok_or_else(|| {
+            ("earliest", _) => Ok(Where::Start(Start::Earliest)),
+            ("latest", _) => Ok(Where::Start(Start::Latest)),
+            ("stored", _) => Ok(Where::Start(Start::Stored)),
+            (_, Some(offset)) => Ok(Where::Start(Start::Offset(offset))),
+            (time, _) => time.parse().map(Where::At).map_err(|_| {
                 let words = "\"earliest\", \"latest\", \"stored\", \"offset:100\" or \"2026-11-24T14:30:00Z\"";
                 serde::de::Error::custom(format!("write {words}"))
             }),
@@ -229,25 +249,43 @@ impl<'de> Deserialize<'de> for Where {
     }
 }
 
-/// What ends a live input: `auto`, `never`, `now`, or a time.
-struct Until(End);
+/// What ends the input: `auto`, of live ones `never` and `now`, or a time.
+enum Until {
+    End(End),
+    At(At),
+}
 
 impl<'de> Deserialize<'de> for Until {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         match text.as_str() {
-            "auto" => Ok(Until(End::Auto)),
-            "never" => Ok(Until(End::Never)),
-            "now" => Ok(Until(End::Now)),
-            time => event_time(time).map(|time| Until(End::Time(time))).ok_or_else(|| {
+            "auto" => Ok(Until::End(End::Auto)),
+            "never" => Ok(Until::End(End::Never)),
+            "now" => Ok(Until::End(End::Now)),
+            time => time.parse().map(Until::At).map_err(|_| {
                 serde::de::Error::custom("write \"auto\", \"never\", \"now\" or \"2026-11-24T14:30:00Z\"")
             }),
         }
     }
 }
 
-fn event_time(text: &str) -> Option<EventTime> {
-    text.parse::<jiff::Timestamp>().ok().and_then(|time| EventTime::try_from(time.as_nanosecond()).ok())
+/// Symbols: a list, or a text with commas between them. A symbol may look like a number.
+struct Listed(Vec<String>);
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let listed = match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(text) => text.split(',').map(|symbol| symbol.trim().to_owned()).collect(),
+            toml::Value::Array(values) => {
+                values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect()
+            }
+            other => vec![other.to_string()],
+        };
+        if listed.iter().any(String::is_empty) {
+            return Err(serde::de::Error::custom("a symbol is missing; write for example \"IBM,AIG\", or [] for all"));
+        }
+        Ok(Listed(listed))
+    }
 }
 
 /// The nanoseconds of a span, at most 292 years.
@@ -283,10 +321,29 @@ impl Config {
         let is_market = source.input == "market";
         let natural = if is_market { (Pacing::Speed(1.0), Some(market.rate.0)) } else { (Pacing::Max, None) };
         let SourceSection { speed, rate: Maybe(rate), arrivals: arrive, burst: Maybe(burst), .. } = source;
-        let asked = PaceAsked { speed, rate, arrive, burst, seed: market.seed.0 };
+        let asked = PaceAsked { speed, rate, arrive, burst, seed: source.seed.0 };
         let pacing = asked.pacing(natural).unwrap_or_else(|(key, title, help)| {
             layers.problem(&format!("source.{key}"), title, help);
             Pacing::Max
+        });
+        let is_live = Address::parse(&source.input).is_some();
+        let (start, end) = check_part(layers, &source, &zone);
+        let asked = ControlsAsked {
+            start: start.filter(|_| !is_live),
+            end: end.filter(|_| !is_live),
+            symbols: source.symbols.0,
+            gaps: source.gaps,
+            again: source.again,
+            drop: source.drop,
+            duplicate: source.duplicate,
+            late: source.late,
+            late_by: source.late_by,
+            jitter: source.jitter,
+            seed: source.seed.0,
+        };
+        let controls = asked.controls(&zone, &pacing).unwrap_or_else(|(key, title, help)| {
+            layers.problem(&format!("source.{key}"), title, help);
+            Controls::default()
         });
         let format = match source.format {
             InputFormat::Auto => None,
@@ -296,20 +353,28 @@ impl Config {
         };
         let columns = check_columns(layers, &source.columns);
         let live = Live {
-            start: source.start.0,
-            end: source.end.0,
+            start: match source.start {
+                Where::Start(start) => start,
+                Where::At(_) => start.filter(|_| is_live).map_or(Start::Earliest, Start::Time),
+            },
+            end: match source.end {
+                Until::End(end) => end,
+                Until::At(_) => end.filter(|_| is_live).map_or(End::Auto, End::Time),
+            },
             max_lead: nanos(run.max_lead),
             properties: check_properties(layers, "source.librdkafka", &source.librdkafka),
         };
         if let Some(Err(wrong)) = Address::parse(&source.input) {
             layers.problem("source.input", "no address of a feed", &wrong);
         }
+        let properties = check_properties(layers, "output.librdkafka", &output.librdkafka);
+        let rejected = source.rejected.0.and_then(|text| check_rejected(layers, &text, &source.input));
+        let rejected = rejected.map(|address| (address, properties.clone()));
         let input = if is_market {
             Input::Market(check_market(layers, &market))
         } else {
             Input::Files(Inputs { path: source.input, format, columns, zone: zone.clone(), live })
         };
-        let properties = check_properties(layers, "output.librdkafka", &output.librdkafka);
         let to = match output.to.as_str() {
             "auto" if is_market => Output::Nowhere,
             "auto" | "stdout" => Output::Stdout,
@@ -335,9 +400,11 @@ impl Config {
             workers,
             input,
             pacing,
+            controls,
             limit,
             play_for: source.play_for.0.map(|span| nanos(span) as u64),
             idle: nanos(source.idle) as u64,
+            rejected,
             rules: PartitionRules { disorder, max_jump: nanos(source.max_jump) },
             lateness: Lateness {
                 disorder,
@@ -361,6 +428,7 @@ impl Config {
                 OutputFormat::Csv => Encoding::Csv,
                 OutputFormat::Jsonl => Encoding::Jsonl,
             },
+            is_numbered: layers.is_changed("window.kind") && layers.section::<String>("window.kind")? == "count",
             buffer_bytes: usize::try_from(output.buffer.0).unwrap_or(usize::MAX),
         })
     }
@@ -398,6 +466,20 @@ fn check_batch(layers: &mut Layers, batch: &BatchSection) -> BatchLimits {
     }
 }
 
+/// The times between which the input is played, where they are told.
+fn check_part(layers: &mut Layers, source: &SourceSection, zone: &TimeZone) -> (Option<EventTime>, Option<EventTime>) {
+    let mut time = |key: &str, at: &At| {
+        let time = at.event_time(zone);
+        if time.is_none() {
+            layers.problem(key, "a time that is too far away", "write one between the years 1678 and 2262");
+        }
+        time
+    };
+    let start = if let Where::At(at) = &source.start { time("source.start", at) } else { None };
+    let end = if let Until::At(at) = &source.end { time("source.end", at) } else { None };
+    (start, end)
+}
+
 fn check_columns(layers: &mut Layers, columns: &toml::Table) -> Vec<(String, String)> {
     let mut renamed = Vec::new();
     for (ours, theirs) in columns {
@@ -411,6 +493,19 @@ fn check_columns(layers: &mut Layers, columns: &toml::Table) -> Vec<(String, Str
         }
     }
     renamed
+}
+
+/// The topic to which rejected lines go.
+fn check_rejected(layers: &mut Layers, text: &str, input: &str) -> Option<Address> {
+    let (key, title) = ("source.rejected", "no topic to send to");
+    match Address::parse(text) {
+        Some(Ok(address @ Address::Kafka { .. })) if text != input => return Some(address),
+        Some(Ok(Address::Kafka { .. })) => {
+            layers.problem(key, title, "it is the topic that is read: what was rejected would come again");
+        }
+        _ => layers.problem(key, title, "write kafka://HOST:PORT/TOPIC, or \"off\""),
+    }
+    None
 }
 
 /// Properties that are passed on as they are, to whoever knows them.

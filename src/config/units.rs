@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use crate::tape::Burst;
+use super::GapRule;
+use crate::tape::{Burst, Part};
 
 /// A span of time, written `"500us"`, `"5ms"`, `"2s"`, `"6h30m"` or `"0"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,6 +165,18 @@ impl Display for Burst {
     }
 }
 
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let percent = text.trim().strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
+        match percent.filter(|percent| (0.0..=100.0).contains(percent)) {
+            Some(percent) => Ok(Part(percent / 100.0)),
+            None => Err(format!("`{text}` is not a part of all records; write e.g. \"0.5%\"")),
+        }
+    }
+}
+
 impl FromStr for Count {
     type Err = String;
 
@@ -232,6 +245,8 @@ read_as_text! {
     Speed: "a speed like \"60x\"",
     Burst: "a burst like \"10x/100ms/5s\"",
     Count: "a whole number like 4096 or \"200k\"",
+    Part: "a part like \"0.5%\"",
+    GapRule: "preserve, compress=5s or skip-overnight",
 }
 
 #[cfg(test)]
@@ -289,6 +304,9 @@ mod tests {
         }
         for text in ["", "10x", "10x/5s", "10/1ms/5s", "10x/0s/5s", "10x/5s/5s", "0x/1ms/5s", "10x/1ms/5s/1m"] {
             assert!(text.parse::<Burst>().is_err(), "{text}");
+        }
+        for text in ["", "0.5", "101%", "-1%", "x%", "NaN%"] {
+            assert!(text.parse::<Part>().is_err(), "{text}");
         }
         for text in ["", "k", ".5k", "1.0", "1.2345k", "-1", "+1", "1e3", "99999999999G", "é"] {
             assert!(text.parse::<Count>().is_err(), "{text}");

@@ -1,11 +1,11 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Traces;
 use super::backlog::{Backlog, Little};
 use super::judge::{achieved, per_second};
 use super::kernel::Pressure;
 use super::tape::Plan;
+use super::{CostLaw, Theory, Traces};
 use crate::config::{Config, Effective, Input};
 use crate::error::{Error, Result};
 use crate::report::{Latency, Percentiles, Report};
@@ -63,6 +63,10 @@ impl Cell {
             return wrong(
                 "--for is shorter than a burst's period, so bursts would not come as told: give a longer --for",
             );
+        }
+        if !config.controls.is_by_record() {
+            let text = "cells play a part of a tape and its faults from memory, by a schedule of their own: leave out";
+            return wrong(&format!("{text} source.gaps, source.loop and source.jitter"));
         }
         let mut config = config;
         config.knobs.warmup = warmup;
@@ -127,6 +131,15 @@ impl Cell {
         }
     }
 
+    /// What the theory says of it, where batches cost what this law says. It knows nothing of a load that swings or has no
+    /// rate, nor of batches whose waits a controller chooses.
+    pub fn theory(&self, law: &CostLaw) -> Option<Theory> {
+        let limits = &self.config.knobs.batch;
+        let swings = matches!(self.config.pacing, Pacing::Rate { burst: Some(_), .. });
+        let rate = self.rate().filter(|_| !swings && limits.target_p99.is_none())? / self.config.workers as f64;
+        Theory::of(law, rate, limits.max_delay.as_nanos() as f64, limits.max_ticks as f64)
+    }
+
     /// When the schedule is to end, in nanoseconds from its beginning; at the end of the warm-up for a tape that is
     /// played to its own end.
     pub fn ends(&self) -> u64 {
@@ -141,8 +154,10 @@ impl Cell {
     /// What its tape is made or read by.
     pub fn tape_key(&self) -> String {
         match &self.source {
-            Source::Market(market) => format!("{market:?} {:?}", self.config.rules),
-            Source::Recorded(inputs) => format!("{inputs:?} {} {:?}", self.config.limit, self.config.rules),
+            Source::Market(market) => format!("{market:?} {:?} {:?}", self.config.rules, self.config.controls),
+            Source::Recorded(inputs) => {
+                format!("{inputs:?} {} {:?} {:?}", self.config.limit, self.config.rules, self.config.controls)
+            }
         }
     }
 

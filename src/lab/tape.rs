@@ -6,7 +6,7 @@ use super::cell::Source;
 use crate::error::{Error, Result};
 use crate::play;
 use crate::report::{count, span};
-use crate::source::{Pacing, due_times, whole};
+use crate::source::{Pacing, due_times, whole, whole_made};
 use crate::tape::Rejects;
 use crate::tick::{Names, Tick};
 
@@ -35,15 +35,23 @@ impl Tape {
         let mut around = play::surroundings(&cell.config, Arc::default(), rejects.clone(), Arc::default());
         // All of it is read; the cell's schedule says how much of it is played.
         around.play_for = None;
+        let controls = &cell.config.controls;
         let ticks = match &cell.source {
-            Source::Market(market) => market.tape(&around.symbols, cell.config.rules),
+            Source::Market(market) => {
+                let tape = market.tape(&around.symbols, cell.config.rules);
+                if controls.is_plain() {
+                    tape
+                } else {
+                    whole_made(tape, Pacing::Max, controls, u64::MAX, MOST_TICKS as usize, &around)?
+                }
+            }
             Source::Recorded(inputs) => {
                 if inputs.is_stream() {
                     let text =
                         "standard input comes once, and several runs play the same ticks: save it to a file first";
                     return Err(Error::Usage(text.into()));
                 }
-                let ticks = whole(inputs, Pacing::Max, cell.config.limit, MOST_TICKS as usize, &around)?;
+                let ticks = whole(inputs, Pacing::Max, controls, cell.config.limit, MOST_TICKS as usize, &around)?;
                 if rejects.count() > 0 {
                     eprintln!("{}: {} lines were rejected and are in no run", inputs.path, count(rejects.count()));
                 }
@@ -131,6 +139,11 @@ impl Plan {
     pub fn measured(&self) -> u64 {
         (self.dues.len() - self.warmup) as u64
     }
+
+    /// When each measured tick is due, in nanoseconds from the end of a warm-up of so many, summed up.
+    pub fn due_at(&self, warmup: u64) -> u128 {
+        self.dues[self.warmup..].iter().map(|due| u128::from(due - warmup)).sum()
+    }
 }
 
 #[cfg(test)]
@@ -145,5 +158,6 @@ mod tests {
         assert_eq!(outstanding(3, 100), [70, 60]);
         // What is due in the warm-up is not measured, and what is not yet due does not wait.
         assert_eq!(outstanding(0, 35), [15, 5]);
+        assert_eq!((plan.measured(), plan.due_at(15)), (3, 5 + 15 + 25));
     }
 }

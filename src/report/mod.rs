@@ -15,11 +15,12 @@ pub use decisions::Decisions;
 pub use hgrm::hgrm;
 pub use hlog::{LatencyLog, read_log};
 pub use progress::Progress;
-pub use text::{count, span};
+pub use text::{count, span, struck};
 
 use crate::latency::Stage;
 use crate::ledger::Ledger;
 use crate::runtime::Outcome;
+use crate::tape::Struck;
 
 /// Percentiles of a latency, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -96,6 +97,8 @@ pub struct Report {
     pub retracted: u64,
     /// What became of every record.
     pub ledger: Ledger,
+    /// Records that were struck by faults on their way, where faults were asked for.
+    pub struck: Struck,
     /// Symbols seen.
     pub symbols: usize,
     /// Workers.

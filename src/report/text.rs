@@ -1,6 +1,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{Batching, Percentiles, Report};
+use crate::tape::Struck;
 
 /// A whole number with its thousands set apart.
 pub fn count(n: u64) -> String {
@@ -25,6 +26,12 @@ pub fn span(nanos: u64) -> String {
     };
     let places = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
     format!("{value:.places$} {unit}")
+}
+
+/// Faults in words: `12 records dropped, 3 sent twice, 5 sent late`.
+pub fn struck(struck: &Struck) -> String {
+    let (dropped, duplicated, late) = (count(struck.dropped), count(struck.duplicated), count(struck.late));
+    format!("{dropped} records dropped, {duplicated} sent twice, {late} sent late")
 }
 
 impl Display for Report {
@@ -61,6 +68,9 @@ impl Display for Report {
         writeln!(f, "  ledger   read {} = {}", count(ledger.read), columns.join(" + "))?;
         if !ledger.balances() {
             writeln!(f, "           IT DOES NOT BALANCE: {} are accounted for", count(ledger.accounted()))?;
+        }
+        if self.struck != Struck::default() {
+            writeln!(f, "  faults   {}", struck(&self.struck))?;
         }
         for example in &self.rejected {
             writeln!(f, "           rejected {example}")?;

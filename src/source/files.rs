@@ -11,7 +11,7 @@ use super::memory::owners;
 use super::{Address, Live, Opened, Pacing, Surroundings};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Columns, Decoder, Format, Line, Naming};
-use crate::tape::{Leaf, Merge, Pace, Timetable};
+use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
 use crate::tick::{Names, Symbol};
 
 /// Ticks in a block that is read from a file.
@@ -115,6 +115,47 @@ impl Inputs {
         Ok(leaves.collect())
     }
 
+    /// The records of all partitions as they are played: by time, of the part that was chosen, and with faults.
+    ///
+    /// # Errors
+    /// When there are no files, one cannot be read, or they are to be read again and again and cannot be.
+    pub fn merge(&self, controls: &Controls, limit: u64, around: &Surroundings) -> Result<Merge> {
+        let leaves = self.leaves(around)?.into_iter().map(|(_, leaf)| leaf).collect();
+        self.merge_of(leaves, controls, limit, around)
+    }
+
+    /// The same of partitions that were opened already.
+    pub(super) fn merge_of(
+        &self,
+        leaves: Vec<Leaf>,
+        controls: &Controls,
+        limit: u64,
+        around: &Surroundings,
+    ) -> Result<Merge> {
+        let merge = Merge::new(leaves, limit, ends_at(around));
+        let merge = merge.controlled(controls, &around.symbols, &around.strikes);
+        if let Some(pipe) = find(&self.path)?.iter().find(|path| !path.is_file()) {
+            let text = "it can be read only once, and a loop reads it again and again: save it to a file first";
+            let refused = || Err(Error::Usage(format!("reading {}: {text}", pipe.display())));
+            return if controls.again.is_some() { refused() } else { Ok(merge) };
+        }
+        let (inputs, around) = (self.clone(), around.clone());
+        let open = move || Ok(inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect());
+        let merge = merge.opened_by(Box::new(open));
+        Ok(controls.again.iter().fold(merge, |merge, sessions| merge.again(sessions.clone())))
+    }
+
+    /// Refuses to choose a part of what comes as it comes, or to strike it with faults.
+    pub(super) fn check_plain(&self, controls: &Controls) -> Result<()> {
+        if controls.is_plain() {
+            return Ok(());
+        }
+        let name = if self.is_stdin() { "standard input" } else { &self.path };
+        let text = "is played as it arrives: choose a part of it, and what goes wrong on its way, at its sender \
+                    (`replay play` takes the same as --start, --symbols, --drop ...)";
+        Err(Error::Usage(format!("{name} {text}")))
+    }
+
     fn decoder(&self, format: Option<Format>, around: &Surroundings) -> Decoder {
         let (symbols, venues) = (around.symbols.clone(), around.venues.clone());
         Decoder::new(format, Columns::new(&self.columns, self.zone.clone(), symbols, venues))
@@ -212,6 +253,7 @@ fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>
 pub(super) fn sharded(
     leaves: Vec<(Option<Symbol>, Leaf)>,
     pacing: Pacing,
+    controls: &Controls,
     workers: usize,
     around: &Surroundings,
 ) -> Result<Opened> {
@@ -220,7 +262,11 @@ pub(super) fn sharded(
     for (symbol, leaf) in leaves {
         shares[symbol.map_or(0, |symbol| owners[symbol.0 as usize])].push(leaf);
     }
-    let mut merges: Vec<Merge> = shares.into_iter().map(|share| Merge::new(share, u64::MAX, ends_at(around))).collect();
+    let merge = |share| {
+        let merge = Merge::new(share, u64::MAX, ends_at(around));
+        merge.controlled(controls, &around.symbols, &around.strikes)
+    };
+    let mut merges: Vec<Merge> = shares.into_iter().map(merge).collect();
     let mut pace = Pace::AsRead;
     if pacing != Pacing::Max {
         let firsts = merges.iter_mut().map(Merge::first).collect::<Result<Vec<_>>>()?;

@@ -50,14 +50,16 @@ impl Live {
     /// Refuses what an input that is not live has no use for.
     pub(super) fn check_unused(&self, path: &str) -> Result<()> {
         if self.end != End::Auto {
-            return Err(Error::Usage(format!("source.end is for live inputs, and {path} ends where it ends")));
+            let text = "source.end = \"never\" and \"now\" are for live inputs, and the input is";
+            return Err(Error::Usage(format!("{text} {path}: give a time before which it is to end, or leave it out")));
         }
         self.check_not_kafka(path)
     }
 
     fn check_not_kafka(&self, path: &str) -> Result<()> {
         if self.start != Start::Earliest || !self.properties.is_empty() {
-            let text = "source.start and [source.librdkafka] are for kafka://HOST:PORT/TOPIC";
+            let text =
+                "[source.librdkafka], and a source.start that is no time of a tape, are for kafka://HOST:PORT/TOPIC";
             return Err(Error::Usage(format!("{text}, and the input is {path}")));
         }
         Ok(())

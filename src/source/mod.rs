@@ -23,17 +23,17 @@ pub use files::{Inputs, find};
 #[cfg(not(feature = "kafka"))]
 pub(crate) use live::without_kafka;
 pub use live::{End, Live, Start};
-pub use memory::{due_times, in_memory};
+pub use memory::{due_times, in_memory, played};
 pub use pacing::{Extent, Pacing};
 pub(crate) use socket::{Backoff, Connection, Listener, connect, runtime};
-pub use whole::whole;
+pub use whole::{whole, whole_made};
 
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
-use crate::tape::{PartitionRules, Rejects};
+use crate::tape::{Controls, PartitionRules, Rejects, Strikes};
 use crate::tick::Names;
 use crate::time::Clock;
 
@@ -50,12 +50,23 @@ pub struct Surroundings {
     pub venues: Arc<Names>,
     /// Where rejected lines go.
     pub rejects: Rejects,
+    /// Where faults are counted.
+    pub strikes: Strikes,
     /// Set when the run is to end early.
     pub stop: Arc<AtomicBool>,
     /// The tick that is due so many nanoseconds after the first, and all after it, are not played.
     pub play_for: Option<u64>,
     /// A live input that is silent for so many nanoseconds no longer holds the watermark back.
     pub idle: u64,
+}
+
+impl Surroundings {
+    /// The same for reading a tape beforehand: what is rejected and struck is for the run itself to count, and when the
+    /// schedule ends is not known yet.
+    fn to_measure(&self) -> Surroundings {
+        let (rejects, strikes, play_for) = (Rejects::default(), Strikes::default(), None);
+        Surroundings { rejects, strikes, play_for, ..self.clone() }
+    }
 }
 
 /// An opened input: a feed for each worker.
@@ -81,7 +92,14 @@ pub(crate) fn say(text: &str) {
 ///
 /// # Errors
 /// When an input cannot be read or cannot be played so.
-pub fn open(inputs: &Inputs, pacing: Pacing, limit: u64, workers: usize, around: &Surroundings) -> Result<Opened> {
+pub fn open(
+    inputs: &Inputs,
+    pacing: Pacing,
+    controls: &Controls,
+    limit: u64,
+    workers: usize,
+    around: &Surroundings,
+) -> Result<Opened> {
     let address = inputs.address()?;
     if address.is_some() || inputs.is_stdin() {
         let name = if address.is_some() { &inputs.path } else { "standard input" };
@@ -93,6 +111,7 @@ pub fn open(inputs: &Inputs, pacing: Pacing, limit: u64, workers: usize, around:
             let text = "has none: use --limit, or --for at the sender";
             return Err(Error::Usage(format!("--for selects by a schedule, and {name} {text}")));
         }
+        inputs.check_plain(controls)?;
     }
     if let Some(address) = &address {
         return live::open(inputs, address, limit, workers, around);
@@ -103,12 +122,12 @@ pub fn open(inputs: &Inputs, pacing: Pacing, limit: u64, workers: usize, around:
         return Ok(reader::live(merge, workers, around));
     }
     pacing.check_for(around.play_for)?;
-    let pacing = pacing.fitted(|| Extent::of_files(inputs, limit, around))?;
+    let pacing = pacing.fitted(|| Extent::of_files(inputs, controls, limit, around))?;
     let leaves = inputs.leaves(around)?;
     let by_symbol = leaves.iter().all(|(symbol, _)| symbol.is_some());
-    if by_symbol && limit == u64::MAX && !matches!(pacing, Pacing::Rate { .. }) {
-        return files::sharded(leaves, pacing, workers, around);
+    if by_symbol && limit == u64::MAX && !matches!(pacing, Pacing::Rate { .. }) && controls.is_by_record() {
+        return files::sharded(leaves, pacing, controls, workers, around);
     }
     let leaves = leaves.into_iter().map(|(_, leaf)| leaf).collect();
-    reader::scheduled(leaves, pacing, limit, workers, around)
+    reader::scheduled(inputs.merge_of(leaves, controls, limit, around)?, pacing, workers, around)
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{Inputs, Surroundings, find};
 use crate::error::{Error, Result};
-use crate::tape::{Burst, Gaps, Merge, Pace, Rejects};
+use crate::tape::{Burst, Controls, Gaps, Merge, Pace};
 use crate::tick::Tick;
 use crate::time::{EventTime, SECOND};
 
@@ -107,24 +107,26 @@ impl Extent {
         Extent { first, last, ticks: tape.len() as u64 }
     }
 
-    /// That of the first `limit` records of files, which are read through for it.
+    /// That of the first `limit` records that are played of files, which are read through for it.
     ///
     /// # Errors
     /// When they cannot be read, or not twice.
-    pub fn of_files(inputs: &Inputs, limit: u64, around: &Surroundings) -> Result<Self> {
+    pub fn of_files(inputs: &Inputs, controls: &Controls, limit: u64, around: &Surroundings) -> Result<Self> {
         if let Some(pipe) = find(&inputs.path)?.iter().find(|path| !path.is_file()) {
             let text = "the tape's gaps can be scaled to a rate only where it can be read twice: give --speed instead";
             return Err(Error::Usage(format!("reading {}: {text}", pipe.display())));
         }
-        // What is rejected, and which symbols there are, is for the run itself to count.
-        let around = Surroundings {
-            rejects: Rejects::default(),
-            symbols: Arc::default(),
-            venues: Arc::default(),
-            ..around.clone()
-        };
-        let leaves = inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect();
-        let (mut merge, mut as_read) = (Merge::new(leaves, limit, u64::MAX), Pace::AsRead.timetable());
+        // Which symbols there are is for the run itself to count.
+        let around = Surroundings { symbols: Arc::default(), venues: Arc::default(), ..around.to_measure() };
+        Extent::of_merge(inputs.merge(controls, limit, &around)?)
+    }
+
+    /// That of what a merge plays, to its end.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_merge(mut merge: Merge) -> Result<Self> {
+        let mut as_read = Pace::AsRead.timetable();
         let mut extent = Extent::default();
         while let Some(next) = merge.next(&mut as_read)? {
             let clock = next.placed.clock;

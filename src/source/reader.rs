@@ -1,24 +1,17 @@
 use std::sync::atomic::Ordering;
 
 use super::feed::Feed;
-use super::files::{BLOCK, ends_at, from_words};
+use super::files::{BLOCK, from_words};
 use super::hands::{Epoch, Hands};
 use super::{Opened, Pacing, Surroundings};
 use crate::error::Result;
-use crate::tape::{Leaf, Merge, Pace, Timetable};
+use crate::tape::{Merge, Pace, Timetable};
 
 /// Where latency is counted from in a live input.
 pub(super) const LIVE_FROM: &str = "the due time that each line carries, or its arrival where it carries none";
 
 /// Plays several partitions of many symbols: a thread reads and merges them, and hands each worker its symbols.
-pub(super) fn scheduled(
-    leaves: Vec<Leaf>,
-    pacing: Pacing,
-    limit: u64,
-    workers: usize,
-    around: &Surroundings,
-) -> Result<Opened> {
-    let mut merge = Merge::new(leaves, limit, ends_at(around));
+pub(super) fn scheduled(mut merge: Merge, pacing: Pacing, workers: usize, around: &Surroundings) -> Result<Opened> {
     let origin = if pacing == Pacing::Max { None } else { merge.first()? };
     let pace = pacing.schedule(origin.unwrap_or(0));
     let (hands, queues) = Hands::new(workers, around.symbols.clone());

@@ -1,10 +1,14 @@
 use std::collections::VecDeque;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::format::{self, Decoder, Line, Lines, Position, Record};
+use jiff::tz::TimeZone;
+
+use super::format::{self, Columns, Decoder, Line, Lines, Position, Record};
 use super::rejects::Rejects;
 use crate::error::{Doing as _, Result};
+use crate::tick::Tick;
 use crate::time::EventTime;
 
 /// How a partition's own order is judged.
@@ -37,6 +41,8 @@ pub struct Leaf {
     decoder: Decoder,
     rules: PartitionRules,
     rejects: Rejects,
+    /// Ticks that need no decoding, and where they go on.
+    made: (Arc<[Tick]>, usize),
     /// Records of the line that was decoded last, and before them those of a line that it confirmed.
     decoded: VecDeque<Record>,
     spare: Vec<Record>,
@@ -76,6 +82,7 @@ impl Leaf {
             decoder,
             rules,
             rejects,
+            made: (Arc::default(), 0),
             decoded: VecDeque::new(),
             spare: Vec::new(),
             clock: None,
@@ -103,6 +110,15 @@ impl Leaf {
     pub fn given(name: &str, decoder: Decoder, rules: PartitionRules, rejects: Rejects) -> Self {
         let mut leaf = Leaf::files(Vec::new(), decoder, rules, rejects);
         (leaf.path, leaf.lines, leaf.is_given) = (name.into(), Some(Lines::pushed()), true);
+        leaf
+    }
+
+    /// A tape in memory. None of its ticks jumps too far ahead.
+    pub fn made(tape: Arc<[Tick]>, rules: PartitionRules) -> Self {
+        let rules = PartitionRules { max_jump: EventTime::MAX, ..rules };
+        let decoder = Decoder::new(None, Columns::new(&[], TimeZone::UTC, Arc::default(), Arc::default()));
+        let mut leaf = Leaf::files(Vec::new(), decoder, rules, Rejects::default());
+        leaf.made = (tape, 0);
         leaf
     }
 
@@ -238,6 +254,11 @@ impl Leaf {
                 if let Some(position) = self.set_aside.take() {
                     self.lines = Some(format::open(&self.path, position)?);
                     continue;
+                }
+                if let Some(tick) = self.made.0.get(self.made.1) {
+                    self.made.1 += 1;
+                    self.decoded.push_back(Record::from(*tick));
+                    return Ok(true);
                 }
                 let Some(path) = self.paths.next() else { return Ok(false) };
                 self.lines = Some(format::open(&path, Position::default())?);

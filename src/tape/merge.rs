@@ -1,12 +1,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::controls::{Faults, Faulty, Selection, Shortened, Silences, Struck};
+use super::controls::{Controls, Selection, Shortened, Silences};
+use super::faults::{Faults, Faulty, Strikes};
 use super::leaf::{Leaf, Placed};
 use super::pace::Timetable;
 use crate::error::Result;
 use crate::lateness::Sessions;
-use crate::tick::Tick;
+use crate::tick::{Names, Tick};
 use crate::time::{EventTime, SECOND};
 
 /// Of more partitions than this, those whose time has not come are closed again.
@@ -53,7 +54,12 @@ pub struct Merge {
     selection: Selection,
     silences: Option<Shortened>,
     faulty: Option<Faulty>,
+    open: Option<Open>,
     again: Option<Again>,
+    /// Records of this pass that are earlier are passed over.
+    from: EventTime,
+    /// How far each symbol was numbered when the pass began.
+    numbered_before: Positions,
     /// The next record, where it was looked for already.
     ready: Option<Placed>,
 }
@@ -63,7 +69,6 @@ type Open = Box<dyn FnMut() -> Result<Vec<Leaf>> + Send>;
 
 /// A tape that is played over and over.
 struct Again {
-    open: Open,
     sessions: Sessions,
     /// The clocks of the first and the last record of a pass.
     span: Option<(EventTime, EventTime)>,
@@ -91,39 +96,51 @@ impl Merge {
             selection: Selection::default(),
             silences: None,
             faulty: None,
+            open: None,
             again: None,
+            from: EventTime::MIN,
+            numbered_before: Positions::default(),
             ready: None,
         }
     }
 
-    /// The same of a part of the tape.
-    pub fn select(mut self, selection: Selection) -> Self {
-        self.selection = selection;
+    /// The same of a part of the tape, with its silences shortened in the schedule and with faults, which are counted.
+    pub fn controlled(mut self, controls: &Controls, names: &Names, strikes: &Strikes) -> Self {
+        self.selection = controls.selection(names);
+        let shortens = !matches!(controls.silences, Silences::Preserve);
+        self.silences = shortens.then(|| Shortened::new(controls.silences.clone()));
+        let fails = controls.faults != Faults::default();
+        self.faulty = fails.then(|| Faulty::new(controls.faults, strikes.clone()));
         self
     }
 
-    /// The same with the tape's silences shortened in the schedule.
-    pub fn silences(mut self, silences: Silences) -> Self {
-        self.silences = Some(Shortened::new(silences));
+    /// The same of partitions that `open` opens anew, for another pass or to go back.
+    pub fn opened_by(mut self, open: Open) -> Self {
+        self.open = Some(open);
         self
     }
 
-    /// The same with faults.
-    pub fn faults(mut self, faults: Faults) -> Self {
-        self.faulty = (faults != Faults::default()).then(|| Faulty::new(faults));
+    /// The same over and over, if it can be opened anew: each pass is later by as many days as the first one has from
+    /// its first session to its last.
+    pub fn again(mut self, sessions: Sessions) -> Self {
+        self.again = Some(Again { sessions, span: None, shift: 0 });
         self
     }
 
-    /// The same over and over: each pass is later by as many days as the first one has from its first session to its
-    /// last; `open` opens the partitions for the next pass.
-    pub fn again(mut self, sessions: Sessions, open: Open) -> Self {
-        self.again = Some(Again { open, sessions, span: None, shift: 0 });
-        self
-    }
-
-    /// How many records the faults have struck.
-    pub fn struck(&self) -> Struck {
-        self.faulty.as_ref().map(|faulty| faulty.struck).unwrap_or_default()
+    /// Goes on with the next record whose clock is `to` or later; to go back, this pass is begun anew, where the tape
+    /// can be opened anew. The record that came last was not played, and what was to come late is forgotten.
+    ///
+    /// # Errors
+    /// When an input cannot be opened.
+    pub fn seek(&mut self, to: EventTime, is_back: bool) -> Result<()> {
+        self.index = self.index.saturating_sub(1);
+        (self.from, self.ready) = (to, None);
+        self.silences.iter_mut().for_each(Shortened::restart);
+        self.faulty.iter_mut().for_each(Faulty::restart);
+        if is_back && self.reopen()? {
+            self.positions = self.numbered_before.clone();
+        }
+        Ok(())
     }
 
     /// The event time that the merged tape, or its selected part, begins with, or `None` if it is empty.
@@ -221,6 +238,9 @@ impl Merge {
                 placed.record.tick.ts_event += again.shift;
                 placed.record.ts_recv = placed.record.ts_recv.map(|ts_recv| ts_recv + again.shift);
             }
+            if placed.clock < self.from {
+                continue;
+            }
             return Ok(Some(placed));
         }
     }
@@ -233,7 +253,14 @@ impl Merge {
         let (first, last) = (again.sessions.of(first).0, again.sessions.of(last).1);
         // Days of 23 and 25 hours make no difference to how many there are.
         again.shift += (last - first + DAY / 2) / DAY * DAY;
-        self.leaves = (again.open)()?;
+        self.numbered_before = self.positions.clone();
+        self.reopen()
+    }
+
+    /// Opens the tape anew; false if it cannot be.
+    fn reopen(&mut self) -> Result<bool> {
+        let Some(open) = &mut self.open else { return Ok(false) };
+        self.leaves = open()?;
         self.heads = self.leaves.iter().map(|_| None).collect();
         (self.primed, self.order) = (false, BinaryHeap::new());
         Ok(true)
@@ -294,7 +321,6 @@ mod tests {
     use super::super::format::{Columns, Decoder, Format};
     use super::super::{Pace, PartitionRules, Rejects};
     use super::*;
-    use crate::tick::{Names, Symbol};
 
     /// Partitions of these event times, in hours; a record's price tells its partition and its place in it.
     fn leaves(partitions: &[Vec<i64>], symbols: &Arc<Names>) -> Vec<Leaf> {
@@ -325,7 +351,6 @@ mod tests {
             most in prop::option::of(1i64..40),
         ) {
             let symbols = Arc::new(Names::default());
-            let first = Symbol(symbols.intern("S0"));
             // All records by the clocks of their partitions, ties by partition.
             let mut expected = Vec::new();
             for (p, hours) in partitions.iter().enumerate() {
@@ -356,18 +381,20 @@ mod tests {
                 })
                 .collect();
 
-            let selection = Selection {
+            let controls = Controls {
                 start: start.map(|hour| hour * HOUR),
                 end: end.map(|hour| hour * HOUR),
-                symbols: only_first.then(|| [first].into()),
+                symbols: only_first.then(|| "S0".to_owned()).into_iter().collect(),
+                silences: most.map_or(Silences::Preserve, |most| Silences::Compress(most * HOUR)),
+                ..Controls::default()
             };
             let mut merge = Merge::new(leaves(&partitions, &symbols), expected.len() as u64, u64::MAX)
-                .select(selection)
-                .silences(most.map_or(Silences::Preserve, |most| Silences::Compress(most * HOUR)))
-                .again(Sessions::new(TimeZone::UTC), {
+                .controlled(&controls, &symbols, &Strikes::default())
+                .opened_by({
                     let (partitions, symbols) = (partitions.clone(), symbols.clone());
                     Box::new(move || Ok(leaves(&partitions, &symbols)))
-                });
+                })
+                .again(Sessions::new(TimeZone::UTC));
             let origin = merge.first().unwrap().unwrap_or(0);
             let mut timetable = Pace::Speed { origin, speed: 1.0 }.timetable();
             let mut played = Vec::new();
@@ -376,6 +403,43 @@ mod tests {
                 played.push((placed.clock, tick.ts_event, tick.price.0 / 1_000_000_000, due.unwrap()));
             }
             prop_assert_eq!(played, expected);
+        }
+
+        #[test]
+        fn a_seek_plays_what_would_have_come_from_there(
+            partitions in prop::collection::vec(prop::collection::vec(0i64..100, 1..30), 1..4),
+            seeks in prop::collection::vec((1usize..40, 0i64..250, any::<bool>()), 1..4),
+        ) {
+            let symbols = Arc::new(Names::default());
+            let merge = || {
+                let (partitions, symbols) = (partitions.clone(), symbols.clone());
+                Merge::new(leaves(&partitions, &symbols), 400, u64::MAX)
+                    .opened_by(Box::new(move || Ok(leaves(&partitions, &symbols))))
+                    .again(Sessions::new(TimeZone::UTC))
+            };
+            let next = |merge: &mut Merge| {
+                let placed = merge.next(&mut Pace::AsRead.timetable()).unwrap().unwrap().placed;
+                let tick = placed.record.tick;
+                (placed.clock, tick.ts_event, tick.symbol, tick.seq, tick.price)
+            };
+            let mut undisturbed = merge();
+            let all: Vec<_> = (0..400).map(|_| next(&mut undisturbed)).collect();
+            let records: usize = partitions.iter().map(Vec::len).sum();
+            let mut sought = merge();
+            let mut at = 0;
+            for (count, to, is_back) in seeks {
+                for _ in 0..count {
+                    if at < 300 {
+                        prop_assert_eq!(next(&mut sought), all[at]);
+                        at += 1;
+                    }
+                }
+                // Forwards from the one that comes next; back, from the first one of this pass.
+                let from = if is_back { (at - 1) / records * records } else { at };
+                let Some(found) = all[from..350].iter().position(|(clock, ..)| *clock >= to * HOUR) else { break };
+                at = from + found;
+                sought.seek(to * HOUR, is_back).unwrap();
+            }
         }
     }
 }

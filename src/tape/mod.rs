@@ -3,6 +3,7 @@
 mod controls;
 pub mod convert;
 pub mod course;
+mod faults;
 mod folder;
 pub mod format;
 pub mod generate;
@@ -15,10 +16,11 @@ mod random;
 mod rejects;
 mod sequence;
 
-pub use controls::{Faults, Part, Selection, Silences, Struck};
+pub use controls::{Controls, Silences};
+pub use faults::{Faults, Part, Strikes, Struck};
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
 pub use merge::{Due, Merge, Positions};
 pub use pace::{Burst, Gaps, Pace, Timetable};
-pub use rejects::Rejects;
+pub use rejects::{DeadLetters, Rejects};
 pub use sequence::Sequence;

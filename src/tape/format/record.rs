@@ -42,3 +42,11 @@ pub struct Record {
     /// Trade conditions, as given.
     pub conditions: Short,
 }
+
+impl From<Tick> for Record {
+    /// The record of a tick that has a number, and of which no more is known.
+    fn from(tick: Tick) -> Self {
+        let (side, conditions) = Default::default();
+        Record { tick, has_seq: true, due: None, ts_recv: None, side, conditions }
+    }
+}
