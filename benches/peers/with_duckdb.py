@@ -1,0 +1,22 @@
+# /// script
+# dependencies = ["duckdb==2.0.1"]
+# ///
+"""DuckDB: one statement from file to file, columns in batches, threads of C++."""
+
+import sys
+
+import duckdb
+
+ticks, bars, cores = sys.argv[1:4]
+with duckdb.connect(config={"threads": cores, "preserve_insertion_order": False}) as database:
+    database.execute(f"""
+        COPY (
+            SELECT symbol, ts_event // 1000000000 * 1000000000 AS ts_open, ts_open + 1000000000 AS ts_close,
+                arg_min(price, ts_event) AS open, max(price) AS high, min(price) AS low,
+                arg_max(price, ts_event) AS close, sum(size) AS volume, count(*) AS trades,
+                sum(price * size) / sum(size) AS vwap
+            FROM read_csv('{ticks}', header = true, auto_detect = false, delim = ',',
+                columns = {{'ts_event': 'BIGINT', 'symbol': 'VARCHAR', 'price': 'DOUBLE', 'size': 'BIGINT'}})
+            GROUP BY symbol, ts_open
+        ) TO '{bars}' (FORMAT csv, HEADER true)
+    """)

@@ -1,0 +1,36 @@
+# /// script
+# dependencies = ["apache-flink==2.3.0"]
+# ///
+"""Flink: a batch of Flink SQL from file to files. Needs Java 11 or 17.
+
+It has no arg_min, and FIRST_VALUE goes by arrival: the tick's place in its second is put before its price in one number.
+"""
+
+import sys
+
+from pyflink.table import EnvironmentSettings, TableEnvironment
+
+ticks, bars, cores = sys.argv[1:4]
+flink = TableEnvironment.create(EnvironmentSettings.in_batch_mode())
+flink.get_config().set("parallelism.default", cores)
+flink.get_config().set("taskmanager.memory.process.size", "4g")
+flink.execute_sql(f"""
+    CREATE TABLE ticks (ts_event BIGINT, symbol STRING, price DOUBLE, size BIGINT) WITH (
+        'connector' = 'filesystem', 'path' = '{ticks}', 'format' = 'csv', 'csv.ignore-parse-errors' = 'true')
+""")
+flink.execute_sql(f"""
+    CREATE TABLE bars (symbol STRING, ts_open BIGINT, ts_close BIGINT, `open` DOUBLE, high DOUBLE, low DOUBLE,
+        `close` DOUBLE, volume BIGINT, trades BIGINT, vwap DOUBLE) WITH (
+        'connector' = 'filesystem', 'path' = '{bars}', 'format' = 'csv')
+""")
+flink.execute_sql("""
+    INSERT INTO bars
+    SELECT symbol, second_ * 1000000000, second_ * 1000000000 + 1000000000, MOD(MIN(placed), 1000000000) / 10000e0,
+        MAX(price), MIN(price), MOD(MAX(placed), 1000000000) / 10000e0, SUM(size), COUNT(*), SUM(price * size) / SUM(size)
+    FROM (
+        SELECT symbol, ts_event / 1000000000 AS second_, price, size,
+            CAST(MOD(ts_event, 1000000000) AS BIGINT) * 1000000000 + CAST(ROUND(price * 10000) AS BIGINT) AS placed
+        FROM ticks WHERE ts_event IS NOT NULL
+    )
+    GROUP BY symbol, second_
+""").wait()
