@@ -17,8 +17,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tapeflow::compare::Condition;
 use tapeflow::config::{
-    AveragedOver, Bytes, Config, Correlations, Count, Layers, Matching, Maybe, Movers, Rate, Settings, Span, Speed,
-    with_settings,
+    AveragedOver, Bars, Bytes, Config, Correlations, Count, Layers, Matching, Maybe, Movers, Rate, Settings, Span,
+    Speed, with_settings,
 };
 use tapeflow::lab::Goal;
 use tapeflow::operators::Every;
@@ -27,7 +27,6 @@ use tapeflow::source::Address;
 use tapeflow::tape::format::{BlockEncoder, Columns, Decoder, Encoder, Format, Line, Lines, Record};
 use tapeflow::tape::{Burst, Leaf, PartitionRules, Rejects};
 use tapeflow::tick::Names;
-use tapeflow::window::Windows;
 
 const CSV: &str = "\
 ts_event,symbol,price,size,seq,ts_recv,venue,side,conditions,action,ref_seq,due,bid,bid_size,ask,ask_size
@@ -336,7 +335,7 @@ proptest! {
             "movers.toml" => Movers::read(&mut layers).map(drop),
             "corr.toml" => Correlations::read(&mut layers).map(drop),
             "tq.toml" => Matching::read(&mut layers).map(drop),
-            _ => Windows::read(&mut layers).map(drop),
+            _ => Bars::read(&mut layers).map(drop),
         };
         let config = Config::read(&mut layers);
         match layers.finish() {

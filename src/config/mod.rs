@@ -4,6 +4,7 @@
 
 mod correlation;
 mod averages;
+mod bars;
 mod edit;
 mod effective;
 mod feed;
@@ -24,6 +25,7 @@ mod units;
 mod windows;
 
 pub use averages::AveragedOver;
+pub use bars::Bars;
 pub use correlation::Correlations;
 pub use edit::with_settings;
 pub use effective::{Effective, Origin};

@@ -15,7 +15,7 @@ mod movers;
 mod windows;
 
 pub use averages::averages;
-pub use bars::bars;
+pub use bars::{bars, filled};
 pub use corr::corr;
 pub use corrected::{Corrected, Rules, Trade};
 pub use feedqc::feedqc;
