@@ -1,5 +1,5 @@
 //! Does a run that chooses its own waits come near the best that can be chosen by hand? `cargo bench --bench auto`,
-//! about eight minutes; with `-- --quick` one minute, which shows that it works and no more.
+//! about eleven minutes; with `-- --quick` one minute, which shows that it works and no more.
 //!
 //! Measured: cores in use and the p99 of ticks, after a warm-up, of three loads under `batch.policy = "auto"` and under
 //! fixed settings, at a target of 2 ms: a constant 500,000 ticks a second; 100,000 that become a million halfway; and

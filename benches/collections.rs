@@ -7,6 +7,9 @@
 //! `corr` at 500 symbols has 124,750 pairs, whose moments move on with each bar of a second, and from which it reports
 //! the ten that move together most over the last half minute, each second. It is to keep up with 100 times real time.
 //!
+//! `movers` ranks the symbols of each second by change, and `bursts` the runs of trades between pauses of a tenth of a
+//! second by volume, all day long: some hundred of them end each second.
+//!
 //! Every run's digest is compared with the others' of its pipeline; the bench fails where they differ.
 
 mod bars;
@@ -15,10 +18,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bars::Rates;
-use tapeflow::aggregate::Ohlcv;
+use tapeflow::aggregate::{Ohlcv, Traded, Vwap};
 use tapeflow::asof::AsOf;
 use tapeflow::lateness::Horizon;
-use tapeflow::operators::{Changes, Ticks, correlate};
+use tapeflow::operators::{Boards, By, Changes, Every, Places, Ranking, Ticks, bursts, correlate, movers};
 use tapeflow::pairs::{Correlation, Measure};
 use tapeflow::quality::Standard;
 use tapeflow::row::Row;
@@ -26,9 +29,13 @@ use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Pacing, in_memory};
 use tapeflow::tape::Market;
 use tapeflow::tick::{Kind, Names, Price, Tick};
-use tapeflow::time::SECOND;
+use tapeflow::time::{MS, SECOND};
+use tapeflow::window::{Gap, Last};
 
 const REPETITIONS: usize = 3;
+
+/// How long days and windows are kept.
+const DAY: i64 = 86_400 * SECOND;
 
 /// A tape and how long it is in its own time.
 struct Tape {
@@ -64,6 +71,21 @@ fn main() -> ExitCode {
     println!("{:<26}{:>8}{:>12}{:>13}{:>12}{:>9}", "what", "workers", "M ticks/s", "changes/s", "real time", "spread");
     let seconds = bars::windows();
     measure("bars alone", &market, move |ticks| ticks.window_aggregate::<Ohlcv>(seconds));
+    let last = Last::new(100, seconds).expect("a hundred is more than none");
+    measure("vwap, last 100", &market, move |ticks| ticks.window_aggregate::<Vwap>(last));
+    let every = Every { windows: seconds, boards: Boards::Windows, keep: Some(DAY) };
+    measure("latest", &quoted, move |ticks| ticks.latest(every));
+    let places = |by| Places { by, least: false, n: 10, keep: Some(DAY) };
+    let ranking = Ranking { boards: Boards::Windows, places: places(By::Change), sectors: None };
+    measure("movers, by change", &market, move |ticks| {
+        let context = ticks.context.clone();
+        movers(ticks.window_aggregate::<Traded>(seconds), ranking.clone(), &context)
+    });
+    let (gap, by_volume) = (Gap::new(100 * MS).expect("longer than nothing"), places(By::Volume));
+    measure("bursts, by volume", &market, move |ticks| {
+        let context = ticks.context.clone();
+        bursts(ticks.window_aggregate::<Traded>(gap), gap, by_volume, &context)
+    });
     let corr = |on, span, top| Correlation { on, span, every: bars::windows(), min: 10, top };
     let half_minute = Some(30 * SECOND);
     for (what, rule) in [

@@ -1,73 +1,143 @@
 //! What it costs to bring ticks from one process to another: `cargo bench --bench communication`, with `-- --quick` in
-//! less time, and with `-- --kafka HOST:PORT` through a broker too (`scripts/kafka start` prints the address).
+//! less time. It takes one to three minutes, and prints a table in Markdown, as it stands in docs/communication.md.
 //!
 //! The same tape goes through every transport in every codec, from `replay play` to `ohlcv`, twice: as fast as it goes,
 //! for ticks a second and the processor time of both programs per tick, and at a steady rate, for the latency from when
 //! each tick was due until it was applied. All runs must have the same digest. Other programs on the machine only ever
 //! make a run slower; the first row, ticks that are in the pipeline's memory already, is what there is to reach.
+//!
+//! The broker is that of `scripts/kafka`, which is started for it and stopped, or KAFKA_BOOTSTRAP names one.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
 const OHLCV: &str = env!("CARGO_BIN_EXE_ohlcv");
 const REPLAY: &str = env!("CARGO_BIN_EXE_replay");
-const CODECS: [&str; 3] = ["csv", "jsonl", "bin"];
+
+/// Ticks a second at which latency is measured, for two seconds.
+const RATE: u64 = 100_000;
 
 /// What one run came to.
 struct Run {
     digest: String,
     seconds: f64,
     cpu_seconds: f64,
+    /// Of the broker, where one is ours.
+    broker_seconds: Option<f64>,
     p50_us: f64,
     p99_us: f64,
 }
 
+/// A broker, and its process where that is known.
+struct Broker {
+    at: String,
+    pid: Option<String>,
+}
+
+/// Where `scripts/kafka` keeps the broker.
+const KEPT: &str = "target/kafka";
+
+impl Broker {
+    fn start() -> Option<Broker> {
+        let output = kafka(&["start", "--port", "19092", "--data", KEPT]).output().ok()?;
+        if !output.status.success() {
+            let why = String::from_utf8_lossy(&output.stderr);
+            eprintln!("there is no broker, so Kafka is left out: {}", why.trim());
+            return None;
+        }
+        let at = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let pid = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(KEPT).join("pid")).ok();
+        let name = kafka(&["status", "--data", KEPT]).output().ok()?.stdout;
+        eprintln!("through {}", String::from_utf8_lossy(&name).trim());
+        Some(Broker { at, pid: pid.map(|pid| pid.trim().to_owned()) })
+    }
+
+    fn cpu(&self) -> Option<f64> {
+        cpu(self.pid.as_ref()?, [11, 12])
+    }
+
+    /// The bytes of a topic's messages as the broker keeps them, which is as they were sent.
+    fn bytes(&self, topic: &str) -> Option<u64> {
+        self.pid.as_ref()?;
+        let log = Path::new(env!("CARGO_MANIFEST_DIR")).join(KEPT).join("log");
+        let segments = glob::glob(&format!("{}/{topic}-*/*.log", log.display())).ok()?;
+        Some(segments.flatten().filter_map(|path| path.metadata().ok()).map(|segment| segment.len()).sum())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // One that does not end is told by the next start.
+        let _ = kafka(&["stop", "--data", KEPT]).status();
+    }
+}
+
+fn kafka(args: &[&str]) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(root.join("scripts/kafka"));
+    command.args(args).current_dir(root);
+    command
+}
+
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let kafka = args.iter().position(|arg| arg == "--kafka").and_then(|at| args.get(at + 1));
-    let ticks = if args.iter().any(|arg| arg == "--quick") { 200_000 } else { 2_000_000 };
-    let rate = ticks / 20;
+    let ticks = if std::env::args().any(|arg| arg == "--quick") { 200_000 } else { 1_000_000 };
+    let broker = Broker::start();
     let folder = tempfile::tempdir().expect("a folder to work in");
     let tape = folder.path().join("tape.csv");
     std::fs::write(&tape, made_up(ticks)).expect("writing the tape");
-    println!("{ticks} ticks; latency at {rate} ticks/s\n");
-    println!("transport   codec     ticks/s   CPU ns/tick   bytes/tick       p50       p99");
+    eprintln!("{ticks} ticks as fast as it goes; latency at {RATE} ticks/s\n");
+    println!("| transport | codec | ticks/s | CPU ns/tick | broker ns/tick | bytes/tick | p50 us | p99 us |");
+    println!("|---|---|--:|--:|--:|--:|--:|--:|");
 
     let market = folder.path().join("market");
-    let args = ["--rate".into(), format!("{rate}/s"), "--for".into(), "2s".into()];
-    let (fast, paced) = (in_process(&market, &["--speed".into(), "max".into()]), in_process(&market, &args));
-    show("in-process", "-", &fast, &paced, 2_000_000, 0);
+    let rate = format!("{RATE}/s");
+    let paced = ["--rate", &rate, "--for", "2s"];
+    let (fast, steady) = (in_process(&market, &["--speed", "max"]), in_process(&market, &paced));
+    show("in-process", "-", &fast, &steady, 2_000_000, None);
     let mut digests: Vec<[String; 2]> = Vec::new();
-    for codec in CODECS {
+    for (codec, pack) in [("jsonl", "1"), ("csv", "1"), ("bin", "1"), ("bin", "100")] {
         let file = folder.path().join(format!("sent.{codec}"));
-        let sent = spawn(REPLAY, &["play", text(&tape), "--speed", "max", "--as", codec, "--to", text(&file)], None);
-        ended(sent);
+        if !file.exists() {
+            let sent = ["play", text(&tape), "--speed", "max", "--as", codec, "--to", text(&file)];
+            ended(spawn(REPLAY, &sent, None));
+        }
         let bytes = std::fs::metadata(&file).expect("the sent tape").len();
-        let mut transports = vec!["file", "pipe", "unix", "tcp"];
-        transports.extend(kafka.map(|_| "kafka"));
+        // A stream is packed as it is: what waits goes together.
+        let transports = if pack == "1" { &["file", "pipe", "unix", "tcp", "kafka"][..] } else { &["kafka"] };
         for transport in transports {
+            if *transport == "kafka" && broker.is_none() {
+                continue;
+            }
+            let topic = format!("bench-{}", stamp());
             let run = |pace: &[&str], which: &str, count: u64| {
-                let at = match transport {
-                    "unix" => format!("unix-listen://{}", text(&folder.path().join("feed.sock"))),
-                    "tcp" => "tcp-listen://127.0.0.1:17771".into(),
-                    "kafka" => format!("kafka://{}/tapeflow-{}-{codec}-{which}", kafka.expect("a broker"), stamp()),
+                let at = match (*transport, &broker) {
+                    ("unix", _) => format!("unix-listen://{}", text(&folder.path().join("feed.sock"))),
+                    ("tcp", _) => "tcp-listen://127.0.0.1:17771".into(),
+                    ("kafka", Some(broker)) => format!("kafka://{}/{topic}-{which}", broker.at),
                     _ => "-".into(),
                 };
-                through(transport, &at, [&tape, &file, &folder.path().join("out")], codec, pace, count)
+                let before = broker.as_ref().and_then(Broker::cpu);
+                let out = folder.path().join("out");
+                let run = through(transport, &at, [&tape, &file, &out], (codec, pack), pace, count);
+                let after = broker.as_ref().filter(|_| *transport == "kafka").and_then(Broker::cpu);
+                Run { broker_seconds: before.zip(after).map(|(before, after)| after - before), ..run }
             };
-            let fast = run(&["--speed", "max"], "fast", ticks);
-            let pace = format!("{rate}/s");
             // What has no sender has no schedule but the pipeline's own.
-            let paced = run(&["--rate", &pace, "--for", "2s"], "paced", rate * 2);
-            show(transport, codec, &fast, &paced, ticks, bytes);
-            digests.push([fast.digest, paced.digest]);
+            let (fast, steady) = (run(&["--speed", "max"], "fast", ticks), run(&paced, "paced", RATE * 2));
+            let name = if pack == "1" { codec.to_owned() } else { format!("{codec}, {pack} a message") };
+            let bytes = match &broker {
+                Some(broker) if *transport == "kafka" => broker.bytes(&format!("{topic}-fast")),
+                _ => Some(bytes),
+            };
+            show(transport, &name, &fast, &steady, ticks, bytes);
+            digests.push([fast.digest, steady.digest]);
         }
     }
     assert!(digests.iter().all(|found| *found == digests[0]), "the digests differ: {digests:?}");
-    println!("\nall digests are the same: {}", digests[0][0]);
+    eprintln!("\nall digests are the same: {}", digests[0][0]);
 }
 
 fn text(path: &Path) -> &str {
@@ -105,9 +175,18 @@ fn ended(mut child: Child) {
 }
 
 /// Plays the tape through a transport.
-fn through(transport: &str, at: &str, [tape, file, out]: [&Path; 3], codec: &str, pace: &[&str], count: u64) -> Run {
+fn through(
+    transport: &str,
+    at: &str,
+    [tape, file, out]: [&Path; 3],
+    (codec, pack): (&str, &str),
+    pace: &[&str],
+    count: u64,
+) -> Run {
     let (began, cpu) = (Instant::now(), children_cpu());
-    let send = |to: &str| spawn(REPLAY, &[&["play", text(tape), "--as", codec, "--to", to], pace].concat(), None);
+    let packed = if pack == "1" { &[][..] } else { &["--pack", pack] };
+    let send =
+        |to: &str| spawn(REPLAY, &[&["play", text(tape), "--as", codec, "--to", to], pace, packed].concat(), None);
     let connect = at.replace("-listen", "");
     let rows = ["--out", text(out)];
     match transport {
@@ -127,7 +206,6 @@ fn through(transport: &str, at: &str, [tape, file, out]: [&Path; 3], codec: &str
         }
         _ => {
             let reader = spawn(OHLCV, &[&["--input", at], &rows[..]].concat(), None);
-            std::thread::sleep(Duration::from_millis(50));
             ended(send(&connect));
             ended(reader);
         }
@@ -135,10 +213,9 @@ fn through(transport: &str, at: &str, [tape, file, out]: [&Path; 3], codec: &str
     read(out, began, cpu)
 }
 
-fn in_process(out: &Path, pace: &[String]) -> Run {
+fn in_process(out: &Path, pace: &[&str]) -> Run {
     let (began, cpu) = (Instant::now(), children_cpu());
-    let pace: Vec<&str> = pace.iter().map(String::as_str).collect();
-    ended(spawn(OHLCV, &[&["--out", text(out)], &pace[..]].concat(), None));
+    ended(spawn(OHLCV, &[&["--out", text(out)], pace].concat(), None));
     read(out, began, cpu)
 }
 
@@ -149,24 +226,32 @@ fn read(out: &Path, began: Instant, cpu: f64) -> Run {
     let tick = &summary["latency"]["tick"];
     let micros = |name: &str| tick[name].as_f64().unwrap_or(f64::NAN) / 1e3;
     let digest = summary["digest"].as_str().unwrap_or_default().to_owned();
-    Run { digest, seconds, cpu_seconds, p50_us: micros("p50"), p99_us: micros("p99") }
+    Run { digest, seconds, cpu_seconds, broker_seconds: None, p50_us: micros("p50"), p99_us: micros("p99") }
 }
 
-fn show(transport: &str, codec: &str, fast: &Run, paced: &Run, ticks: u64, bytes: u64) {
+fn show(transport: &str, codec: &str, fast: &Run, steady: &Run, ticks: u64, bytes: Option<u64>) {
+    let or_none = |figure: Option<String>| figure.unwrap_or_else(|| "-".into());
+    let per_tick = |seconds: f64| format!("{:.0}", seconds * 1e9 / ticks as f64);
     println!(
-        "{transport:<10}  {codec:<5}  {:>10.0}  {:>12.0}  {:>11.1}  {:>8.0} us {:>8.0} us",
+        "| {transport} | {codec} | {:.0} | {} | {} | {} | {:.0} | {:.0} |",
         ticks as f64 / fast.seconds,
-        fast.cpu_seconds * 1e9 / ticks as f64,
-        bytes as f64 / ticks as f64,
-        paced.p50_us,
-        paced.p99_us
+        per_tick(fast.cpu_seconds),
+        or_none(fast.broker_seconds.map(per_tick)),
+        or_none(bytes.map(|bytes| format!("{:.1}", bytes as f64 / ticks as f64))),
+        steady.p50_us,
+        steady.p99_us
     );
 }
 
-/// The processor time of all programs that have ended here, in seconds; the kernel counts it in hundredths.
+/// The processor time of all programs that have ended here, in seconds.
 fn children_cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let hundredths = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
-    (hundredths(13) + hundredths(14)) / 100.0
+    cpu("self", [13, 14]).unwrap_or(f64::NAN)
+}
+
+/// Two fields of a process's account added up, in seconds; the kernel counts in hundredths.
+fn cpu(process: &str, fields: [usize; 2]) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let all: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let hundredths = fields.map(|at| all.get(at).and_then(|field| field.parse::<f64>().ok()));
+    Some((hundredths[0]? + hundredths[1]?) / 100.0)
 }

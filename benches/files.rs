@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use tapeflow::lateness::Horizon;
-use tapeflow::row::{Encoding, Row as _};
+use tapeflow::row::{Columns, Encoding};
 use tapeflow::sink::{Lines, Mode, Settling, Sink, settle};
 use tapeflow::source::{self, Inputs, Live, Pacing};
 use tapeflow::tape::Market;
@@ -132,8 +132,9 @@ fn run(path: &Path, folder: &Path) -> Run {
     };
     let opened = source::open(&inputs, Pacing::Max, u64::MAX, 1, &around).expect("the tape can be opened");
     let runs = Arc::new(Mutex::new(Vec::new()));
+    let columns = Columns::of::<bars::Row>(false);
     let sink = Settling::new(
-        Lines::new::<bars::Row>(Mode::Final, Encoding::Csv),
+        Lines::new(Mode::Final, Encoding::Csv, columns.clone()),
         folder,
         symbols.clone(),
         0,
@@ -145,7 +146,7 @@ fn run(path: &Path, folder: &Path) -> Run {
     assert!(outcome.ledger.balances() && around.rejects.count() == 0, "a tick was lost");
     let settled = Instant::now();
     let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-    let header = Encoding::Csv.header(&bars::Row::columns());
+    let header = Encoding::Csv.header(&columns.names);
     let rows = settle(runs, &folder.join("bars.csv"), &header, &symbols).expect("the rows can be settled");
     assert_eq!(rows, outcome.written.rows as u64, "a row was lost");
     Run {

@@ -1,16 +1,15 @@
 //! ranges: how far each symbol's price ranged in each window.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use serde::Deserialize;
 use tapeflow::aggregate::{Aggregate, Print, Value};
 use tapeflow::config::{Count, Layers, Settings};
 use tapeflow::operators::Summary;
-use tapeflow::oracle::Corrected;
+use tapeflow::oracle::{Corrected, windows};
 use tapeflow::row::Field;
 use tapeflow::tick::Price;
-use tapeflow::window::Tumbling;
+use tapeflow::window::Windows;
 
 /// The highest and the lowest price of some prints, and how many they are.
 #[derive(Clone, Default)]
@@ -71,7 +70,7 @@ impl Value for Range {
 
 /// The settings: the windows, and how many trades one must have.
 struct Ranges {
-    windows: Tumbling,
+    windows: Windows,
     min_trades: u64,
 }
 
@@ -82,7 +81,7 @@ struct RangesSection {
 
 impl Settings for Ranges {
     fn read(layers: &mut Layers) -> Option<Self> {
-        let windows = Tumbling::read(layers)?;
+        let windows = Windows::read(layers)?;
         let ranges: RangesSection = layers.section("ranges")?;
         Some(Ranges { windows, min_trades: ranges.min_trades.0 })
     }
@@ -91,17 +90,12 @@ impl Settings for Ranges {
 /// The rows, by plain code over the whole tape.
 fn oracle(tape: &Corrected, settings: &Ranges) -> Vec<Summary<Range>> {
     let mut rows = Vec::new();
-    for (symbol, trades) in &tape.trades {
-        let mut windows: BTreeMap<_, Vec<Price>> = BTreeMap::new();
-        for trade in trades {
-            windows.entry(settings.windows.window_of(trade.ts_event)).or_default().push(trade.price);
-        }
-        for (window, mut prices) in windows {
-            prices.sort();
-            let value = Range { low: prices[0], high: prices[prices.len() - 1], trades: prices.len() as u64 };
-            if value.trades >= settings.min_trades {
-                rows.push(Summary { window, symbol: *symbol, place: 0, value });
-            }
+    for ((window, place, symbol), trades) in windows(tape, &settings.windows) {
+        let mut prices: Vec<Price> = trades.iter().map(|trade| trade.price).collect();
+        prices.sort();
+        let value = Range { low: prices[0], high: prices[prices.len() - 1], trades: prices.len() as u64 };
+        if value.trades >= settings.min_trades {
+            rows.push(Summary { window, place, symbol, value });
         }
     }
     rows
@@ -114,8 +108,8 @@ fn main() -> ExitCode {
         "ranges",
         SETTINGS,
         |ticks, settings: &Ranges| {
-            let min_trades = settings.min_trades;
-            ticks.window_aggregate::<HighLow>(settings.windows).filter(move |row| row.value.trades >= min_trades)
+            let (windows, min_trades) = (settings.windows.clone(), settings.min_trades);
+            ticks.window_aggregate::<HighLow>(windows).filter(move |row| row.value.trades >= min_trades)
         },
         oracle,
     )

@@ -92,7 +92,6 @@ where
         stop: around.stop.clone(),
     };
     let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, pipeline)?;
-    opened.finish.map_or(Ok(()), |finish| finish())?;
     outcome.ledger.rejected = around.rejects.count();
     outcome.ledger.read += outcome.ledger.rejected;
     Ok(outcome)

@@ -84,7 +84,8 @@ pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
     /// What such rows are called, in the plural: the name of their file.
     const NAME: &'static str;
 
-    /// So many leading columns say what a row is about: in the end no two rows agree in them. Of the other columns one
+    /// So many leading columns say what a row is about: in the end no two rows agree in them, unless they are numbered as
+    /// well ([`Columns::of`]). Of the other columns one
     /// is never empty, so that a row can be told from the mark that there is none.
     const KEY_COLUMNS: usize;
 
@@ -120,6 +121,42 @@ pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
     }
 }
 
+/// The columns of an output: those of its rows, and `nth` after their key where the key alone does not tell rows apart.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// Their names.
+    pub names: Vec<&'static str>,
+    /// So many leading ones are the key.
+    of_key: usize,
+    numbers: Option<usize>,
+}
+
+impl Columns {
+    /// What stands before the row where changes are told.
+    pub const OF_CHANGES: [&'static str; 2] = ["time", "diff"];
+
+    /// The columns of rows of this kind; `is_numbered` says whether their place, as [`Key::place`] has it, is among them.
+    pub fn of<R: Row>(is_numbered: bool) -> Self {
+        let (mut names, of_key) = (R::columns(), R::KEY_COLUMNS + usize::from(is_numbered));
+        let numbers = is_numbered.then_some(R::KEY_COLUMNS);
+        numbers.into_iter().for_each(|at| names.insert(at, "nth"));
+        Columns { names, of_key, numbers }
+    }
+
+    /// Hands over each column's number and value.
+    fn each<R: Row>(&self, row: &R, texts: &Texts, give: &mut dyn FnMut(usize, Field<'_>)) {
+        let mut at = 0;
+        row.fields(texts, &mut |field| {
+            if self.numbers == Some(at) {
+                give(at, Field::Count(row.key().place.into()));
+                at += 1;
+            }
+            give(at, field);
+            at += 1;
+        });
+    }
+}
+
 /// The text form of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -149,60 +186,52 @@ impl Encoding {
         }
     }
 
-    /// Appends the row's line to `out`; `columns` are [`Row::columns`].
-    pub fn write<R: Row>(self, row: &R, texts: &Texts, columns: &[&str], out: &mut Vec<u8>) {
-        let mut at = 0;
-        row.fields(texts, &mut |field| {
-            self.column(at, columns[at], out);
+    /// Appends the row's line to `out`.
+    pub fn write<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, out: &mut Vec<u8>) {
+        columns.each(row, texts, &mut |at, field| {
+            self.column(at, columns.names[at], out);
             self.value(field, out);
-            at += 1;
         });
         self.end_line(out);
     }
 
-    /// Appends the line of a row that is inserted (`diff` 1) or retracted (-1) at a logical time; `columns` are
-    /// `time`, `diff` and then [`Row::columns`].
+    /// Appends the line of a row that is inserted (`diff` 1) or retracted (-1) at a logical time: `time`, `diff` and
+    /// then the row's columns.
     pub fn write_change<R: Row>(
         self,
         (time, diff): (EventTime, isize),
         row: &R,
         texts: &Texts,
-        columns: &[&str],
+        columns: &Columns,
         out: &mut Vec<u8>,
     ) {
-        self.column(0, columns[0], out);
+        self.column(0, Columns::OF_CHANGES[0], out);
         self.value(Field::Time(time), out);
-        self.column(1, columns[1], out);
+        self.column(1, Columns::OF_CHANGES[1], out);
         out.extend_from_slice(itoa::Buffer::new().format(diff).as_bytes());
-        let mut at = 2;
-        row.fields(texts, &mut |field| {
-            self.column(at, columns[at], out);
+        columns.each(row, texts, &mut |at, field| {
+            self.column(at + 2, columns.names[at], out);
             self.value(field, out);
-            at += 1;
         });
         self.end_line(out);
     }
 
     /// Appends the line that says that there is no row about this any more: its key, and no value for the rest.
-    pub fn write_tombstone<R: Row>(self, row: &R, texts: &Texts, columns: &[&str], out: &mut Vec<u8>) {
-        let mut at = 0;
-        row.fields(texts, &mut |field| {
-            self.column(at, columns[at], out);
-            self.value(if at < R::KEY_COLUMNS { field } else { Field::Null }, out);
-            at += 1;
+    pub fn write_tombstone<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, out: &mut Vec<u8>) {
+        columns.each(row, texts, &mut |at, field| {
+            self.column(at, columns.names[at], out);
+            self.value(if at < columns.of_key { field } else { Field::Null }, out);
         });
         self.end_line(out);
     }
 
     /// Appends the columns that say what the row is about.
-    pub fn write_key<R: Row>(self, row: &R, texts: &Texts, out: &mut Vec<u8>) {
-        let mut at = 0;
-        row.fields(texts, &mut |field| {
-            if at < R::KEY_COLUMNS {
+    pub fn write_key<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, out: &mut Vec<u8>) {
+        columns.each(row, texts, &mut |at, field| {
+            if at < columns.of_key {
                 self.value(field, out);
                 out.push(b',');
             }
-            at += 1;
         });
     }
 

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{EventTime, MS};
 
 /// What a record says.
@@ -21,7 +23,7 @@ pub enum Kind {
 }
 
 /// A price in units of 1e-9 of the currency, exact. The scale is DBN's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Price(pub i64);
 
 impl Price {
@@ -69,7 +71,7 @@ impl fmt::Display for Price {
 }
 
 /// A symbol's dense id within this process. Route by its text's hash, sort by its text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Symbol(pub u32);
 
 /// A venue's dense id within this process; 0 is "no venue given".

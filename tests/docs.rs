@@ -1,5 +1,6 @@
 //! The pages for people are true: the code of `docs/write-a-pipeline.md` is that of the example, which runs and is
-//! verified; and the manuals of all pipelines say the same about what all pipelines share.
+//! verified; the commands of `docs/course.md` print what it says; and the manuals of all pipelines say the same about what
+//! all pipelines share.
 
 mod program;
 
@@ -44,6 +45,9 @@ fn the_example_runs_and_is_verified() {
     let market = ["--set", "market.length=2s", "--set", "market.rate=20k/s", "--window", "100ms", "--speed", "max"];
     let verified = run(&[&["verify"], &market[..]].concat()).exits(0).stdout;
     assert!(verified.starts_with("equal: ") && verified.contains(" ranges, digest "), "{verified}");
+    let sliding = ["--set", "window.kind=sliding", "--set", "window.slide=50ms"];
+    let verified = run(&[&["verify"], &market[..], &sliding].concat()).exits(0).stdout;
+    assert!(verified.starts_with("equal: "), "{verified}");
     let folder = Folder::new();
     let tape = "ts_event,symbol,price,size\n1000000000,A,3,1\n1500000000,A,1.5,1\n2000000000,A,9,1\n";
     let input = folder.write("tape.csv", tape);
@@ -51,6 +55,46 @@ fn the_example_runs_and_is_verified() {
     assert_eq!(rows, "symbol,ts_open,ts_close,low,high,range,trades\nA,1000000000,2000000000,1.5,3,1.5,2\n");
     let all = run(&["--input", &input, "--set", "ranges.min_trades=1"]).exits(0).stdout;
     assert_eq!(all.lines().count(), 3);
+}
+
+/// A text with a `#` for each word that begins with a digit, and without the units that stand alone.
+fn without_figures(text: &str) -> String {
+    let line = |line: &str| {
+        let words = line.split_whitespace().filter(|word| !["ns", "us", "ms", "s", "min"].contains(word));
+        let masked = words.map(|word| if word.starts_with(|c: char| c.is_ascii_digit()) { "#" } else { word });
+        masked.collect::<Vec<_>>().join(" ")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Blocks that begin with "```console" are run, line by line in one folder: what they print is what stands there; of
+/// "console timed" all but the figures; those of "console apart" take too long, or say much about the machine.
+#[test]
+fn the_commands_of_the_course_print_what_it_says() {
+    let (page, folder) = (read("docs/course.md"), Folder::new());
+    let programs = Path::new(env!("CARGO_BIN_EXE_ohlcv")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let mut run = 0;
+    for block in page.split("```console").skip(1) {
+        let (kind, rest) = block.split_once('\n').unwrap();
+        let shown = rest.split("```").next().unwrap();
+        if kind == " apart" {
+            continue;
+        }
+        let mut printed = String::new();
+        for command in shown.lines().filter_map(|line| line.strip_prefix("$ ")) {
+            let mut bash = at("bash", &["-c", &format!("exec 2>&1; {command}")]);
+            bash.current_dir(folder.path()).env("PATH", &path).env_remove("CARGO");
+            printed += &format!("$ {command}\n{}", Running::start(&mut bash).end().stdout);
+            run += 1;
+        }
+        match kind {
+            "" => assert_eq!(printed, shown),
+            " timed" => assert_eq!(without_figures(&printed), without_figures(shown)),
+            other => panic!("{other}: no kind of block"),
+        }
+    }
+    assert!(run > 15, "{run}");
 }
 
 #[test]

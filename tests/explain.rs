@@ -63,6 +63,30 @@ A,1000000000,2000000000,8,20,8,20,2,2,14
 }
 
 #[test]
+fn why_shows_all_windows_that_hold_the_time_and_the_records_of_all_of_them() {
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", TAPE);
+    let sliding = ["--set", "window.kind=sliding", "--set", "window.slide=400ms"];
+    let why = ["explain", "--input", &input, "--why", "A", "1550000000"];
+    let said = run(&[&why[..], &sliding].concat()).exits(0).stdout;
+    let rows: Vec<&str> = said.lines().filter(|line| line.starts_with("A,")).collect();
+    assert!(rows.len() == 2 && rows[0].starts_with("A,800000000,") && rows[1].starts_with("A,1200000000,"), "{said}");
+    assert!(said.contains("5 records lie in [800000000, 2200000000) or speak of one that does"), "{said}");
+}
+
+#[test]
+fn a_print_that_was_not_taken_cannot_be_found() {
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", format!("{TAPE}9600000000,A,,,9,cancel,4\n"));
+    let amend = run(&["explain", "--input", &input]).exits(0).stdout;
+    assert!(amend.contains("4 cancels and corrections, of which 1 found no print"), "{amend}");
+    let args = ["--input", &input, "--set", "late.policy=drop"];
+    let drop = run(&[&["explain"], &args[..]].concat()).exits(0).stdout;
+    assert!(drop.contains("4 cancels and corrections, of which 2 found no print"), "{drop}");
+    assert_eq!(folder.play(&input, &args[2..]).ledger("unmatched"), 2);
+}
+
+#[test]
 fn what_cannot_be_read_again_is_said() {
     let folder = Folder::new();
     let out = folder.arg("out");

@@ -244,6 +244,18 @@ fn a_growing_file_is_followed_until_it_is_told_to_end() {
 }
 
 #[test]
+fn a_sender_that_comes_first_waits_for_its_reader() {
+    let folder = Folder::new();
+    let (tape, expected) = file_run(&folder, &tape(1_000, &ALL));
+    let (socket, out) = (folder.arg("feed.sock"), folder.arg("out"));
+    let to = format!("unix://{socket}");
+    let sender = Server::says("waiting for ", &mut replay(&[&tape, "--speed", "max", "--to", &to])).running;
+    run(&["--input", &format!("unix-listen://{socket}"), "--out", &out]).exits(0);
+    sender.end().exits(0);
+    assert_same("first", &folder, "out", &expected);
+}
+
+#[test]
 fn rows_are_sent_as_they_are_printed() {
     let folder = Folder::new();
     let (tape, _) = file_run(&folder, &tape(2_000, &ALL));

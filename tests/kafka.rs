@@ -5,19 +5,15 @@
 #![cfg(feature = "kafka")]
 
 mod program;
+mod topics;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use program::{Done, Folder, Played, Running, ohlcv, run};
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
-use rdkafka::message::Message as _;
+use program::{Folder, Played, Running, ohlcv, run};
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::producer::DefaultProducerContext;
+use topics::{NOW, Topics, assert_same, play, replay, tape};
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -27,85 +23,8 @@ fn cluster(topics: &[(&str, i32)]) -> Cluster {
     cluster
 }
 
-fn url(cluster: &Cluster, topic: &str) -> String {
-    format!("kafka://{}/{topic}", cluster.bootstrap_servers())
-}
-
-fn replay(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
-    command.arg("play").args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-#[track_caller]
-fn play(args: &[&str]) -> Done {
-    Running::start(&mut replay(args)).end().exits(0)
-}
-
-/// Ticks of eleven symbols with late ones and cancels among them.
-fn tape(ticks: u64) -> String {
-    let mut text = "ts_event,symbol,price,size,seq,action,ref_seq\n".to_owned();
-    for i in 0..ticks {
-        let (symbol, late) = (i * 7 % 11, if i % 53 == 0 { 400 } else { 0 });
-        let ts = (1_000_000 + i.saturating_sub(late)) * 1_000_000;
-        text += &format!("{ts},S{symbol},{}.{:02},{},{i},,\n", 10 + symbol, i % 100, 1 + i % 9);
-        if i % 97 == 0 {
-            text += &format!("{ts},S{symbol},,,{i}0000,cancel,{i}\n");
-        }
-    }
-    text
-}
-
-#[track_caller]
-fn assert_same(what: &str, out: &str, expected: &Played) -> Played {
-    let played = Played::read(Path::new(out), String::new());
-    assert_eq!(played.digest(), expected.digest(), "{what}");
-    assert_eq!(played.bars, expected.bars, "{what}");
-    for column in ["on_time", "amended", "late", "unmatched", "ignored"] {
-        assert_eq!(played.ledger(column), expected.ledger(column), "{what}: {column}");
-    }
-    played
-}
-
-const NOW: [&str; 2] = ["--set", "source.end=now"];
-
-/// Puts a value into a topic's partition.
-fn put(cluster: &Cluster, topic: &str, partition: i32, values: &[&[u8]]) {
-    let producer: BaseProducer =
-        ClientConfig::new().set("bootstrap.servers", cluster.bootstrap_servers()).create().unwrap();
-    for value in values {
-        producer.send(BaseRecord::<(), _>::to(topic).partition(partition).payload(*value)).unwrap();
-    }
-    producer.flush(Duration::from_secs(60)).unwrap();
-}
-
-/// All that is in a topic, as keys and values, a partition after the other.
-fn all(cluster: &Cluster, topic: &str, partitions: i32) -> Vec<(String, String)> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", cluster.bootstrap_servers())
-        .set("group.id", "test")
-        .set("enable.partition.eof", "true")
-        .set("fetch.wait.max.ms", "10")
-        .create()
-        .unwrap();
-    let mut found = Vec::new();
-    for partition in 0..partitions {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
-        consumer.assign(&list).unwrap();
-        loop {
-            let message = match consumer.poll(Duration::from_secs(60)) {
-                Some(Ok(message)) => message,
-                Some(Err(KafkaError::PartitionEOF(ended))) if ended == partition => break,
-                // The end of the one before may be told once more, and an event of the client is nothing.
-                Some(Err(KafkaError::PartitionEOF(_))) | None => continue,
-                other => panic!("{other:?}"),
-            };
-            let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-            found.push((text(message.key()), text(message.payload())));
-        }
-    }
-    found
+fn topics(cluster: &Cluster) -> Topics {
+    Topics(cluster.bootstrap_servers())
 }
 
 #[test]
@@ -124,7 +43,7 @@ fn neither_partitions_nor_codecs_nor_packs_show_in_the_rows() {
         let what = format!("{topic}, {codec}, {pack}, {workers}");
         let topic = if pack == "1" { topic.to_owned() } else { format!("{topic}-packed") };
         cluster.create_topic(&topic, 3, 1).or_else(|e| if pack == "1" { Ok(()) } else { Err(e) }).unwrap();
-        let (topic, out) = (url(&cluster, &topic), folder.arg("out"));
+        let (topic, out) = (topics(&cluster).url(&topic), folder.arg("out"));
         play(&[&path, "--speed", "max", "--to", &topic, "--as", codec, "--pack", pack]).says(&["sent 3,031 records"]);
         run(&[&["--input", &topic, "--out", &out, "-w", workers], &NOW[..]].concat()).exits(0);
         assert_same(&what, &out, &expected);
@@ -140,14 +59,14 @@ fn a_live_topic_is_read_as_it_is_written_until_it_is_told_to_end() {
     let path = folder.write("tape.csv", tape(1_000));
     let expected = folder.play(&path, &[]);
     let cluster = cluster(&[("live", 3), ("bars", 2)]);
-    let (topic, bars) = (url(&cluster, "live"), url(&cluster, "bars"));
+    let (topic, bars) = (topics(&cluster).url("live"), topics(&cluster).url("bars"));
     let args = ["--input", &topic, "--out", &bars, "--set", "output.format=jsonl", "--set", "source.idle=200ms"];
     let reader = Running::start(&mut ohlcv(&args));
     play(&[&path, "--rate", "2k/s", "--to", &topic]).says(&["later than the schedule by"]);
     let rows = expected.rows().len();
     program::wait_until("the bars", || {
         let mut last = std::collections::BTreeMap::new();
-        for (key, value) in all(&cluster, "bars", 2) {
+        for (key, value) in topics(&cluster).all("bars", 2) {
             let bar: serde_json::Value = serde_json::from_str(&value).unwrap();
             assert_eq!(bar["symbol"], key);
             last.insert((bar["ts_open"].to_string(), key), bar["volume"].to_string());
@@ -164,11 +83,12 @@ fn malformed_messages_are_rejects_with_partition_and_offset() {
     let folder = Folder::new();
     let path = folder.write("tape.csv", tape(500));
     let expected = folder.play(&path, &[]);
-    let cluster = cluster(&[("bad", 1)]);
-    let (topic, out) = (url(&cluster, "bad"), folder.arg("out"));
-    put(&cluster, "bad", 0, &[b"no json", b"", b"\x89TF1\x00", b"{\"ts_event\":1}\n{\"x\""]);
+    let cluster = cluster(&[("bad", 1), ("dead", 1)]);
+    let dead = format!("source.rejected={}", topics(&cluster).url("dead"));
+    let (topic, out) = (topics(&cluster).url("bad"), folder.arg("out"));
+    topics(&cluster).put("bad", 0, &[b"no json", b"", b"\x89TF1\x00", b"{\"ts_event\":1}\n{\"x\""]);
     play(&[&path, "--speed", "max", "--to", &topic]);
-    let args = ["--input", &topic, "--out", &out, "--format", "jsonl"];
+    let args = ["--input", &topic, "--out", &out, "--format", "jsonl", "--set", &dead];
     run(&[&args, &NOW[..]].concat()).exits(0);
     let played = assert_same("bad", &out, &expected);
     let rejects: Vec<(u64, String)> = played
@@ -180,13 +100,38 @@ fn malformed_messages_are_rejects_with_partition_and_offset() {
     assert_eq!(lines, [0, 1, 2, 3, 3], "{rejects:?}");
     assert_eq!(played.rejected[0]["file"].as_str().unwrap(), format!("{topic}[0]"));
     assert!(rejects[2].1.contains("the message ends in the middle of a block"), "{rejects:?}");
+    // Each went to the topic for them, too, as it came and with where it came from.
+    let letters = topics(&cluster).letters("dead");
+    let values: Vec<&str> = letters.iter().map(|(value, _)| value.as_str()).collect();
+    assert_eq!(values, ["no json", "", "\u{fffd}TF1\0", "{\"ts_event\":1}", "{\"x\""]);
+    for ((_, headers), (offset, reason)) in letters.iter().zip(&rejects) {
+        let expected =
+            [("partition", format!("{topic}[0]")), ("offset", offset.to_string()), ("reason", reason.clone())];
+        assert_eq!(*headers, expected.map(|(key, value)| (key.to_owned(), value)));
+    }
+}
+
+#[test]
+fn a_run_whose_rejects_are_not_acknowledged_is_no_success() {
+    let cluster = cluster(&[("bad", 1), ("dead", 1)]);
+    topics(&cluster).put("bad", 0, &[b"no json"]);
+    let [topic, dead] = ["bad", "dead"].map(|topic| topics(&cluster).url(topic));
+    // A message with its headers is larger than the producer may send.
+    let args = ["--input", &topic, "--set", &format!("source.rejected={dead}"), "--format", "jsonl"];
+    let small = ["--set", "output.librdkafka.'message.max.bytes'=1000", "--set", "source.end=now"];
+    topics(&cluster).put("bad", 0, &[&[b'x'; 2_000]]);
+    run(&[&args[..], &small].concat()).exits(1).says(&["sending to kafka://", "/dead"]);
+    run(&[&args[..], &["--set", &format!("source.rejected={topic}"), "check"]].concat())
+        .exits(78)
+        .says(&["what was rejected would come again"]);
+    run(&["--set", "source.rejected=dead", "check"]).exits(78).says(&["write kafka://HOST:PORT/TOPIC"]);
 }
 
 #[test]
 fn a_group_goes_on_where_its_last_run_ended() {
     let folder = Folder::new();
     let cluster = cluster(&[("group", 2)]);
-    let (topic, out) = (url(&cluster, "group"), folder.arg("out"));
+    let (topic, out) = (topics(&cluster).url("group"), folder.arg("out"));
     let whole = folder.write("whole.csv", tape(900));
     let group = ["--set", "source.librdkafka.'group.id'=bars", "--set", "source.start=stored"];
     let args = [&["--input", &topic, "--out", &out], &group[..], &NOW[..]].concat();
@@ -209,9 +154,9 @@ fn a_topic_that_is_not_keyed_by_symbol_is_noticed() {
     let folder = Folder::new();
     let cluster = cluster(&[("mixed", 2)]);
     let tick = |ts: u64| format!("{{\"ts_event\":{ts},\"symbol\":\"A\",\"price\":1,\"size\":1}}");
-    put(&cluster, "mixed", 0, &[tick(1).as_bytes()]);
-    put(&cluster, "mixed", 1, &[tick(2).as_bytes()]);
-    let (topic, out) = (url(&cluster, "mixed"), folder.arg("out"));
+    topics(&cluster).put("mixed", 0, &[tick(1).as_bytes()]);
+    topics(&cluster).put("mixed", 1, &[tick(2).as_bytes()]);
+    let (topic, out) = (topics(&cluster).url("mixed"), folder.arg("out"));
     let done = run(&[&["--input", &topic, "--out", &out], &NOW[..]].concat()).exits(0);
     assert!(done.stderr.contains("A comes through kafka://"), "{}", done.stderr);
 }
@@ -222,19 +167,19 @@ fn what_is_not_acknowledged_is_no_success() {
     let path = folder.write("tape.csv", tape(2_000));
     let expected = folder.play(&path, &[]);
     let cluster = cluster(&[("lost", 1)]);
-    let topic = url(&cluster, "lost");
+    let topic = topics(&cluster).url("lost");
     // The broker goes away in the middle of the feed, and does not come back in time.
     let args = [&path, "--rate", "400/s", "--to", &topic, "--property", "message.timeout.ms=1500"];
     let sender = Running::start(&mut replay(&args));
-    program::wait_until("the first messages", || !all(&cluster, "lost", 1).is_empty());
+    program::wait_until("the first messages", || !topics(&cluster).all("lost", 1).is_empty());
     cluster.broker_down(1).unwrap();
     sender.end().exits(1).says(&["were not acknowledged"]);
 
     // One that does come back costs nothing.
     let cluster = self::cluster(&[("back", 1)]);
-    let topic = url(&cluster, "back");
+    let topic = topics(&cluster).url("back");
     let sender = Running::start(&mut replay(&[&path, "--rate", "400/s", "--to", &topic]));
-    program::wait_until("the first messages", || !all(&cluster, "back", 1).is_empty());
+    program::wait_until("the first messages", || !topics(&cluster).all("back", 1).is_empty());
     cluster.broker_down(1).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     cluster.broker_up(1).unwrap();
@@ -247,7 +192,7 @@ fn what_is_not_acknowledged_is_no_success() {
 #[test]
 fn what_is_not_there_is_told() {
     let cluster = cluster(&[("t", 1)]);
-    let topic = url(&cluster, "t");
+    let topic = topics(&cluster).url("t");
     run(&[&["--input", &topic, "--set", "source.librdkafka.nonsense=1"], &NOW[..]].concat())
         .exits(2)
         .says(&["nonsense"]);

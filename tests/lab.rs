@@ -252,14 +252,14 @@ fn run(sweep: &Sweep, digest: [Option<u64>; 2]) -> Results {
     sweep.run(&AtomicBool::new(false), play).unwrap()
 }
 
-/// Plays nothing, and says that all ticks were applied after `latency(cell)` nanoseconds, or too late where `capacity`
-/// ticks a second are exceeded.
-fn made_up(capacity: f64, latency: impl Fn(&Cell) -> u64) -> impl FnMut(&Cell) -> Outcome {
+/// Plays nothing, and says that all ticks were applied after `latency(cell)` nanoseconds by the run's clock, or too late
+/// where `capacity` ticks a second are exceeded. `clock` is what that clock shows instead of the time.
+fn made_up(capacity: f64, clock: fn(u64) -> u64, latency: impl Fn(&Cell) -> u64) -> impl FnMut(&Cell) -> Outcome {
     move |cell| {
         let (read, rate) = (cell.ticks().unwrap(), cell.rate().unwrap());
         let (mut recorder, ends) = (Recorder::since(0), cell.ends());
         let dues: Vec<u64> = (0..read).map(|i| (i as f64 * 1e9 / rate) as u64).collect();
-        for due in dues {
+        for due in dues.into_iter().map(clock) {
             recorder.arrived(&[due], due, 0);
             recorder.sealed(due);
             recorder.applied(1, due + latency(cell));
@@ -279,6 +279,26 @@ fn made_up(capacity: f64, latency: impl Fn(&Cell) -> u64) -> impl FnMut(&Cell) -
 }
 
 #[test]
+fn littles_law_holds_of_any_wait_and_finds_a_clock_that_is_wrong() {
+    let sweep = two_cells();
+    // The smaller batches take 3 us, the larger ones a millisecond.
+    let latency = |cell: &Cell| if cell.config.knobs.batch.max_ticks == 1 { 3_000 } else { 1_000_000 };
+    let littles = |clock: fn(u64) -> u64| {
+        let play = &mut |_: usize, cell: &Cell, _: &_, _, _: &mut dyn Watch| Ok(made_up(1e9, clock, latency)(cell));
+        let results = sweep.run(&AtomicBool::new(false), play).unwrap();
+        results.runs.iter().map(|runs| runs[0].little.unwrap()).collect::<Vec<_>>()
+    };
+    let [short, long] = littles(|now| now)[..] else { panic!("two cells") };
+    // 1,000 a second wait for 3 us, or for a millisecond.
+    assert!(short.holds && (short.backlog - 0.003).abs() < 1e-9, "{short:?}");
+    assert!(long.holds && (long.backlog - 1.0).abs() < 1e-9, "{long:?}");
+    // A clock that is a thousandth fast, one that is late, and one that stops.
+    for clock in [|now| now + now / 1_000, |now| now + 10_000, |now: u64| now.min(25_000_000)] {
+        assert!(littles(clock).iter().all(|little| !little.holds));
+    }
+}
+
+#[test]
 fn a_made_up_machines_capacity_is_found() {
     let two = two_cells();
     let of = |goal: Option<&str>| {
@@ -294,7 +314,7 @@ fn a_made_up_machines_capacity_is_found() {
         // The smaller batch takes 5,000 a second and the larger 50,000, where latency is a thousandth of the rate.
         let capacities = [5_000.0, 50_000.0];
         let play = &mut |at: usize, cell: &Cell, _: &_, _, _: &mut dyn Watch| {
-            Ok(made_up(capacities[at], |cell| cell.rate().unwrap() as u64 * 1_000)(cell))
+            Ok(made_up(capacities[at], |now| now, |cell| cell.rate().unwrap() as u64 * 1_000)(cell))
         };
         let found = capacity.run(&AtomicBool::new(false), play).unwrap();
         (capacity.table(&found), found)
@@ -329,7 +349,8 @@ fn a_made_up_machine_is_tuned_within_its_target() {
         let tune = Tune { target, rate: 1_000.0, workers: 1, budget: Duration::from_secs(600) };
         // A batch takes 100 us beside what it waits.
         let latency = |cell: &Cell| 100_000 + cell.config.knobs.batch.max_delay.as_nanos() as u64;
-        let play = &mut |_: usize, cell: &Cell, _: &_, _, _: &mut dyn Watch| Ok(made_up(capacity, latency)(cell));
+        let play =
+            &mut |_: usize, cell: &Cell, _: &_, _, _: &mut dyn Watch| Ok(made_up(capacity, |now| now, latency)(cell));
         let tuned = tune.run(&AtomicBool::new(false), &with, play).unwrap();
         (tuned.best(), tuned.why(&tune))
     };

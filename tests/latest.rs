@@ -99,6 +99,17 @@ const TAPE: &str = "ts_event,symbol,price,size,seq,action,ref_seq,bid,bid_size,a
 ";
 
 #[test]
+fn the_side_that_a_quote_has_not_is_empty() {
+    let folder = Folder::new();
+    let tape = "ts_event,symbol,action,bid,bid_size,ask,ask_size\n1000000000,A,quote,,,11,4\n";
+    let input = folder.write("tape.csv", tape);
+    let args = ["--input", &input, "--window", "1s", "--set", "output.mode=final"];
+    let rows = Running::start(&mut program(&args)).end().exits(0).stdout;
+    let row = rows.lines().nth(1).unwrap();
+    assert_eq!(row, "A,1000000000,2000000000,,,,1000000000,,0,11,4,,,,0,0,,,");
+}
+
+#[test]
 fn a_late_tick_replaces_nothing_newer_and_a_new_day_begins_with_the_previous_close() {
     let folder = Folder::new();
     let input = folder.write("tape.csv", TAPE);

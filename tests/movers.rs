@@ -18,7 +18,7 @@ use program::{Folder, Running, movers as program, wait_until};
 use proptest::prelude::*;
 use tapeflow::aggregate::Traded;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
-use tapeflow::operators::{Boards, By, Mover, Ranking, Reference, movers};
+use tapeflow::operators::{Boards, By, Mover, Places, Ranking, Reference, movers};
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::row::Row as _;
 use tapeflow::tick::Tick;
@@ -31,12 +31,13 @@ fn rankings() -> impl Strategy<Value = Ranking> {
     let by = prop::sample::select(vec![By::Change, By::Volume, By::Notional]);
     (boards, by, any::<bool>(), 1..=4_usize).prop_map(|(boards, by, least, n)| Ranking {
         boards,
-        by,
-        least,
-        n,
-        keep: None,
+        places: Places { by, least, n, keep: None },
         sectors: None,
     })
+}
+
+fn keeping(ranking: &Ranking, keep: Option<i64>) -> Ranking {
+    Ranking { places: Places { keep, ..ranking.places }, ..ranking.clone() }
 }
 
 fn windows(spec: &Spec) -> Tumbling {
@@ -102,9 +103,9 @@ proptest! {
         let tape = tape(&spec);
         let (sessions, horizon) = (Sessions::new(TimeZone::UTC), Horizon::Span(5 * SECOND));
         let rules = Lateness { disorder: spec.disorder, policy: LatePolicy::Amend, horizon, sessions };
-        let ranking = Ranking { keep: Some(5 * SECOND + spec.disorder + spec.window), ..ranking };
+        let ranking = keeping(&ranking, Some(5 * SECOND + spec.disorder + spec.window));
         let forgetting = check(&tape, &rules, windows(&spec), &ranking, &knobs);
-        let ranking = Ranking { keep: None, ..ranking };
+        let ranking = keeping(&ranking, None);
         prop_assert_eq!(forgetting.changes, check(&tape, &rules, windows(&spec), &ranking, &knobs).changes);
     }
 }
@@ -227,7 +228,7 @@ fn what_changes_after_it_was_forgotten_fails_the_run_and_says_how_to_keep_it() {
     let input = folder.write("tape.csv", TAPE);
     let args = ["--input", &input, "--window", "1s", "--set", "movers.keep=2s"];
     let done = Running::start(&mut program(&args)).end().exits(1);
-    done.says(&["a bar of A, [2000000000, 3000000000)", "movers.keep"]);
+    done.says(&["A changed in [2000000000, 3000000000)", "movers.keep"]);
     let sectors = ["--input", &input, "--set", "movers.sectors=nowhere.csv"];
     Running::start(&mut program(&sectors)).end().exits(1).says(&["nowhere.csv"]);
     Running::start(&mut program(&["check", "--set", "movers.n=0"])).end().exits(78).says(&["movers.n"]);

@@ -24,7 +24,9 @@ fn python() -> Option<String> {
 }
 
 fn run(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program).args(args).env_remove("CARGO").output().unwrap();
+    // Python leaves no compiled files beside the scripts.
+    let mut command = Command::new(program);
+    let output = command.args(args).env_remove("CARGO").env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{program} {args:?}: {out}{err}");
     out.into_owned()
@@ -89,6 +91,29 @@ fn bars_equal_pandas() {
     let (input, out) = (path("ticks.csv"), path("out"));
     run(env!("CARGO_BIN_EXE_ohlcv"), &["--input", &input, "--window", "1s", "--out", &out]);
     run(&python, &[&script("ohlcv.py"), &input, &format!("{out}/bars.csv")]);
+}
+
+#[test]
+fn averages_equal_pandas() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    ticks(&folder.path().join("ticks.csv"), 20_000);
+    let input = path("ticks.csv");
+    // The session opens 20 s after the tape and closes 23 s before its end, within a step.
+    let session = ["vwap.over=session", "vwap.every=10s", "session.open=09:30:20", "session.close=09:31:37"];
+    let hours = ["10000000000", "1767623420000000000", "1767623497000000000"];
+    for (over, set, theirs) in [
+        ("window", &["vwap.over=window", "window.length=2s"][..], &["2000000000"][..]),
+        ("session", &session, &hours),
+        ("trades", &["vwap.over=trades", "vwap.every=5s", "vwap.trades=25"], &["5000000000", "25"]),
+    ] {
+        let (out, script) = (path(over), script("vwap.py"));
+        let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+        run(env!("CARGO_BIN_EXE_vwap"), &[&["--input", &input, "--out", &out], &set[..]].concat());
+        let averages = format!("{out}/averages.csv");
+        run(&python, &[&[&script, &input, &averages, over][..], theirs].concat());
+    }
 }
 
 #[test]

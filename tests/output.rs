@@ -33,13 +33,18 @@ fn csv(tape: &[Tick]) -> String {
     text
 }
 
-/// The rules that fit a spec, as arguments.
-fn rules(spec: &Spec) -> Vec<String> {
+/// The rules that fit a spec, as arguments; windows are filled by a trade each, if they are not laid out in time.
+fn rules(spec: &Spec, filled: bool) -> Vec<String> {
     let ns = |key: &str, span: i64| format!("{key}={}ms", span / (SECOND / 1_000));
     let disorder = ns("late.disorder", spec.disorder);
-    let window = ns("window.length", spec.window);
-    [disorder, window, "source.zone=UTC".into(), "source.max_jump=100000h".into()]
+    let windows = if filled {
+        vec!["window.kind=count".into(), "window.every=1".into()]
+    } else {
+        vec![ns("window.length", spec.window)]
+    };
+    [disorder, "source.zone=UTC".into(), "source.max_jump=100000h".into()]
         .into_iter()
+        .chain(windows)
         .flat_map(|set| ["--set".into(), set])
         .collect()
 }
@@ -62,12 +67,12 @@ fn fold_changes(changes: &str) -> BTreeSet<String> {
     rows
 }
 
-/// The rows that stand when all upserts are applied.
-fn fold_upserts(upserts: &str) -> BTreeSet<String> {
+/// The rows that stand when all upserts are applied, whose first so many columns are their key.
+fn fold_upserts(upserts: &str, of_key: usize) -> BTreeSet<String> {
     let mut rows = BTreeMap::new();
     for line in upserts.lines().skip(1) {
-        let key: Vec<&str> = line.split(',').take(3).collect();
-        let is_tombstone = line.split(',').skip(3).all(str::is_empty);
+        let key: Vec<&str> = line.split(',').take(of_key).collect();
+        let is_tombstone = line.split(',').skip(of_key).all(str::is_empty);
         if is_tombstone {
             assert!(rows.remove(&key).is_some(), "there was nothing to take back: {line}");
         } else {
@@ -85,10 +90,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_mode_folds_to_the_final_rows_whatever_the_knobs(spec in specs(), workers in 1..=3_u8) {
+    fn every_mode_folds_to_the_final_rows_whatever_the_knobs(spec in specs(), filled: bool, workers in 1..=3_u8) {
         let (folder, tape) = (Folder::new(), csv(&tape(&spec)));
         let input = folder.write("tape.csv", &tape);
-        let rules = rules(&spec);
+        let rules = rules(&spec, filled);
         let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
         let print = |mode: &str, knobs: &[&str]| {
             let mode = format!("output.mode={mode}");
@@ -105,7 +110,7 @@ proptest! {
         let upserts = print("upsert", &["-w", "1"]);
         prop_assert_eq!(&print("upsert", &knobs), &upserts);
         prop_assert_eq!(&print("auto", &knobs), &upserts, "standard output tells upserts");
-        prop_assert_eq!(fold_upserts(&upserts), rows_of(&last));
+        prop_assert_eq!(fold_upserts(&upserts, if filled { 4 } else { 3 }), rows_of(&last));
         // Files hold the same lines, also where they do not fit into memory.
         for (mode, name, expected) in
             [("final", "bars.csv", &last), ("changes", "bars.changes.csv", &changes), ("upsert", "bars.upsert.csv", &upserts)]
@@ -148,6 +153,32 @@ fn a_row_that_goes_is_told_in_every_mode() {
     assert_eq!(print("upsert", "jsonl"), format!("{{{key}{values}\n{{{key}{nulls}\n"));
     let change = |time: &str, diff: &str| format!("{{\"time\":{time},\"diff\":{diff},{key}{values}\n");
     assert_eq!(print("changes", "jsonl"), change("2000000000", "1") + &change("9000000000", "-1"));
+}
+
+#[test]
+fn windows_that_share_both_their_times_are_told_apart_by_their_number() {
+    let folder = Folder::new();
+    let tape = "ts_event,symbol,price,size,seq,action,ref_seq
+1000000000,A,10,9,1,,
+1000000005,A,10,2,2,,
+9000000000,A,,,3,cancel,1
+";
+    let input = folder.write("tape.csv", tape);
+    let print = |mode: &str| {
+        let count = ["window.kind=count", "window.of=volume", "window.every=4", "window.overshoot=split"];
+        let mode = format!("output.mode={mode}");
+        let sets = [&count[..], &[&mode]].concat();
+        let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
+        run(&[&["--input", &input][..], &sets].concat()).exits(0).stdout
+    };
+    let header = "symbol,ts_open,ts_close,nth,open,high,low,close,volume,trades,vwap\n";
+    let row = |nth: u8| format!("A,1000000000,1000000001,{nth},10,10,10,10,4,1,10\n");
+    let gone = |nth: u8| format!("A,1000000000,1000000001,{nth},,,,,,,\n");
+    assert_eq!(print("upsert"), [header.into(), row(0), row(1), gone(0), gone(1)].concat());
+    let change = |time: &str, row: String| format!("{time},{row}");
+    let told = [row(0), row(1)].map(|row| change("1001000000,1", row)).concat();
+    let taken_back = [row(0), row(1)].map(|row| change("9000000000,-1", row)).concat();
+    assert_eq!(print("changes"), format!("time,diff,{header}{told}{taken_back}"));
 }
 
 #[test]

@@ -66,6 +66,11 @@ pub trait Value: Clone + Ord + std::fmt::Debug + 'static {
     fn fields(&self, give: &mut dyn FnMut(Field<'_>));
 }
 
+/// A rise in percent of what it began at, in units of 1e-9, half to even; `None` unless that is above zero.
+pub fn percent(rise: i128, from: Price) -> Option<i128> {
+    (from.0 > 0).then(|| div_half_even(rise * 100 * i128::from(Price::SCALE), from.0.into()))
+}
+
 /// `n / d` for a positive `d`, rounded half to even.
 pub fn div_half_even(n: i128, d: i128) -> i128 {
     let (quotient, rest) = (n.div_euclid(d), n.rem_euclid(d));

@@ -1,5 +1,5 @@
 use super::AsOf;
-use crate::aggregate::Trade;
+use crate::aggregate::{Trade, Value};
 use crate::row::{Field, Key, Real, Row, Texts};
 use crate::tick::{Price, Symbol, Tick};
 use crate::time::EventTime;
@@ -33,6 +33,19 @@ impl Quote {
     /// Bid and ask together, twice the mid, where both are above zero.
     fn both(&self) -> Option<i128> {
         (self.bid.0 > 0 && self.ask.0 > 0).then(|| i128::from(self.bid.0) + i128::from(self.ask.0))
+    }
+}
+
+impl Value for Quote {
+    const NAME: &'static str = "quotes";
+    const COLUMNS: &'static [&'static str] = &["ts_quote", "bid", "bid_size", "ask", "ask_size"];
+
+    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+        give(Field::Time(self.ts_event));
+        for (price, size) in [(self.bid, self.bid_size), (self.ask, self.ask_size)] {
+            give(Field::Price(Some(price).filter(|price| *price != Price(0))));
+            give(Field::Count(size.into()));
+        }
     }
 }
 
@@ -115,8 +128,7 @@ impl Row for Matched {
 
     fn columns() -> Vec<&'static str> {
         let trade = ["ts_event", "symbol", "nth", "seq", "price", "size"];
-        let quote = ["ts_quote", "bid", "bid_size", "ask", "ask_size"];
-        [&trade[..], &quote, &["mid", "side", "spread_bp", "markout_bp"]].concat()
+        [&trade[..], Quote::COLUMNS, &["mid", "side", "spread_bp", "markout_bp"]].concat()
     }
 
     fn key(&self) -> Key {
@@ -135,15 +147,8 @@ impl Row for Matched {
         give(Field::Price(Some(self.trade.price)));
         give(Field::Count(u64::from(self.trade.size)));
         match &self.quote {
-            None => (0..5).for_each(|_| give(Field::Null)),
-            Some(quote) => {
-                let there = |price: Price| (price != Price(0)).then_some(price);
-                give(Field::Time(quote.ts_event));
-                give(Field::Price(there(quote.bid)));
-                give(Field::Count(u64::from(quote.bid_size)));
-                give(Field::Price(there(quote.ask)));
-                give(Field::Count(u64::from(quote.ask_size)));
-            }
+            None => Quote::COLUMNS.iter().for_each(|_| give(Field::Null)),
+            Some(quote) => quote.fields(give),
         }
         give(Field::Price(self.mid));
         give(match self.side {

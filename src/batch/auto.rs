@@ -1,8 +1,7 @@
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
 use super::decision::{Account, Decision, Inputs, State, Why};
+use super::held_up::HeldUp;
 use super::kept::{INTERVAL, Tally};
 use super::{BatchLimits, CostFit};
 use crate::time::RunTime;
@@ -68,11 +67,13 @@ pub struct Round {
 /// A wait costs latency and saves rounds, and how much is known beforehand: a batch of `n` ticks costs `a + b n`, so
 /// ticks that arrive at a rate of `r` take `T + a + b r T` where batches wait for `T`. That is solved for the target:
 /// `T = (headroom target - a - noise) / (1 + load)`, with `load = b r`. What the model leaves out shows in the p99 of
-/// each interval, and moves the headroom. One controller serves one worker; if every worker keeps to the target, so do
-/// all together.
+/// each interval, and moves the headroom. A batch that fills faster than that goes before its ticks cost more than the
+/// target leaves, so that the first batches of a burst keep to it, too. One controller serves one worker; if every worker
+/// keeps to the target, so do all together.
 pub struct Auto {
     target: f64,
     most: f64,
+    max_ticks: usize,
     state: State,
     frozen: bool,
     delay: u64,
@@ -83,11 +84,13 @@ pub struct Auto {
     headroom: f64,
     over: f64,
     looked: RunTime,
+    /// From when on ticks were due that the next look at the rate counts, if it is known, and how many there are.
+    due: Option<RunTime>,
     ticks: usize,
     judged: RunTime,
     interval: Tally,
     moved: bool,
-    unexplained: Histogram<u64>,
+    unexplained: HeldUp,
     easy: u32,
     quiet: u32,
     restless: u32,
@@ -101,6 +104,7 @@ impl Auto {
         Some(Auto {
             target,
             most: target.min(limits.max_delay.as_nanos() as f64),
+            max_ticks: limits.max_ticks,
             state: State::Learning,
             frozen: false,
             delay: 0,
@@ -110,12 +114,12 @@ impl Auto {
             headroom: HEADROOM.0,
             over: 0.0,
             looked: now,
+            due: None,
             ticks: 0,
             judged: now,
             interval: Tally::default(),
             moved: false,
-            unexplained: Histogram::new_with_bounds(1, 3_600_000_000_000, 2)
-                .expect("constants that HdrHistogram takes"),
+            unexplained: HeldUp::default(),
             easy: 0,
             quiet: 0,
             restless: 0,
@@ -128,6 +132,17 @@ impl Auto {
         Duration::from_nanos(self.delay)
     }
 
+    /// The most ticks of a batch: as many as can be served within the target when the oldest has waited in full, and
+    /// never fewer than come meanwhile.
+    pub fn max_ticks(&self) -> usize {
+        let (Some(noise), 1..) = (self.noise, self.delay) else { return self.max_ticks };
+        let delay = self.delay as f64;
+        let room = self.target - self.fit.a() - noise - delay;
+        // Ticks that cost nothing fill no room.
+        let most = (room / self.fit.b()).max(self.rate * delay).max(1.0);
+        self.max_ticks.min(most as usize)
+    }
+
     /// What it did so far.
     pub fn account(&self) -> Account {
         Account { inputs: self.inputs(), ..self.account }
@@ -138,19 +153,14 @@ impl Auto {
     pub fn applied(&mut self, round: &Round, latencies: Tally) -> Option<Decision> {
         self.learn(round);
         self.interval.add(latencies);
-        self.ticks += round.ticks;
+        self.count_arrivals(round);
         let now = round.applied;
         let since = now.saturating_sub(self.looked);
         if since < LOOK {
             return None;
         }
         self.count_time(since);
-        let seen = self.ticks as f64 / since as f64;
-        // It falls as time goes by, however few batches come meanwhile.
-        let fall = || 1.0 - (1.0 - FALL).powf(since as f64 / LOOK as f64);
-        let pull = if seen > self.rate { RISE } else { fall() };
-        self.rate += if self.rate == 0.0 { seen } else { pull * (seen - self.rate) };
-        (self.looked, self.ticks) = (now, 0);
+        self.looked = now;
 
         // A change of the load is answered at once, so what it did to this interval's latencies calls for nothing more.
         self.moved |= self.moves(self.wanted());
@@ -167,6 +177,20 @@ impl Auto {
         self.choose(why)
     }
 
+    /// Follows the arrival rate: by when ticks were due, since what waited out a pause is served all at once.
+    fn count_arrivals(&mut self, round: &Round) {
+        let span = round.oldest.saturating_sub(*self.due.get_or_insert(round.oldest));
+        if span >= LOOK {
+            let seen = self.ticks as f64 / span as f64;
+            // It falls as time goes by, however few batches come meanwhile.
+            let fall = || 1.0 - (1.0 - FALL).powf(span as f64 / LOOK as f64);
+            let pull = if seen > self.rate { RISE } else { fall() };
+            self.rate += if self.rate == 0.0 { seen } else { pull * (seen - self.rate) };
+            (self.due, self.ticks) = (Some(round.oldest), 0);
+        }
+        self.ticks += round.ticks;
+    }
+
     /// Learns from a batch what batches cost, and what else made its oldest tick wait.
     fn learn(&mut self, round: &Round) {
         let Round { ticks, oldest, began, sealed, applied } = *round;
@@ -178,7 +202,7 @@ impl Auto {
         let waited = sealed.saturating_sub(oldest).min(self.delay);
         let explained = waited.saturating_add(expected as u64);
         let unexplained = applied.saturating_sub(oldest).saturating_sub(explained);
-        self.unexplained.saturating_record_n(unexplained, round.ticks as u64);
+        self.unexplained.record(unexplained, round.ticks);
         self.fit.observe(ticks, cost.min(ACCIDENT * expected));
     }
 
@@ -201,7 +225,7 @@ impl Auto {
 
     /// Draws conclusions from an interval.
     fn judge(&mut self) -> Option<Why> {
-        let (interval, ticks) = (self.interval, self.unexplained.len());
+        let (interval, ticks) = (self.interval, self.unexplained.ticks());
         if ticks == 0 || interval.ticks == 0 {
             return None;
         }
@@ -209,8 +233,7 @@ impl Auto {
         if self.state == State::Greedy {
             return None;
         }
-        let held_up = self.unexplained.len() - self.unexplained.count_between(0, (self.target / 2.0) as u64);
-        if held_up * 100 > ticks {
+        if self.unexplained.longer_than((self.target / 2.0) as u64) * 100 > ticks {
             self.quiet = 0;
             if self.state == State::Learning {
                 self.restless += 1;
@@ -225,8 +248,9 @@ impl Auto {
             return None;
         }
         let thawed = std::mem::take(&mut self.frozen);
-        let p99 = self.unexplained.value_at_quantile(0.99) as f64;
-        self.noise = Some(self.noise.map_or(p99, |noise| noise + SETTLE * (p99 - noise)));
+        // What does not wait yet soon will, for about as long as the target.
+        let seen = self.unexplained.room(if self.delay > 0 { self.delay as f64 } else { self.target });
+        self.noise = Some(self.noise.map_or(seen, |noise| noise + SETTLE * (seen - noise)));
         if self.state == State::Learning {
             self.state = State::Keeping;
             return Some(Why::Learned);

@@ -46,7 +46,8 @@ pub struct Inputs {
     pub a: f64,
     /// The cost of a tick, in nanoseconds.
     pub b: f64,
-    /// The p99 of the latency that the model does not explain, in nanoseconds.
+    /// The room that is left to what the model does not explain, which one tick in a hundred does not keep to, in
+    /// nanoseconds.
     pub noise: f64,
     /// The share of the target that is aimed at.
     pub headroom: f64,

@@ -6,6 +6,7 @@ mod auto;
 mod decision;
 mod dial;
 mod fit;
+mod held_up;
 mod kept;
 mod limits;
 

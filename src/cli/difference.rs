@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::records;
-use crate::row::{Encoding, Row, Texts};
+use crate::row::{Columns, Encoding, Row, Texts};
 use crate::tick::{Symbol, Tick};
 use crate::window::Window;
 
@@ -29,7 +29,7 @@ pub fn first_difference<R: Row>(dataflow: BTreeMap<R, isize>, oracle: Vec<R>, te
         (key.ts, key.place, key.symbols.map(|symbol| texts.symbol(symbol).to_owned()))
     };
     let first = both.keys().min_by_key(|row| place(row))?;
-    let columns = R::columns();
+    let columns = Columns::of::<R>(false);
     let side = |side: usize| {
         let mut lines = Vec::new();
         for (row, times) in both.iter().filter(|(row, times)| place(row) == place(first) && times[side] != 0) {
@@ -41,7 +41,7 @@ pub fn first_difference<R: Row>(dataflow: BTreeMap<R, isize>, oracle: Vec<R>, te
         if lines.is_empty() { "no such row".to_owned() } else { String::from_utf8_lossy(&lines).trim_end().to_owned() }
     };
     let (window, symbols) = (first.window(), first.key().symbols);
-    Some(Difference { window, symbols, columns: columns.join(","), dataflow: side(0), oracle: side(1) })
+    Some(Difference { window, symbols, columns: columns.names.join(","), dataflow: side(0), oracle: side(1) })
 }
 
 impl Difference {

@@ -15,11 +15,12 @@ use crate::lateness::{Lateness, Verdict};
 use crate::oracle::{Corrected, Expected};
 use crate::play;
 use crate::report::span;
-use crate::row::{Encoding, Field, Row, Texts};
+use crate::row::{Columns, Encoding, Field, Row, Texts};
 use crate::source::Pacing;
 use crate::tape::Rejects;
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::EventTime;
+use crate::window::Window;
 
 /// So many records of each kind are shown.
 const SHOWN: usize = 20;
@@ -108,7 +109,8 @@ where
             let Some(id) = found else {
                 return Err(Error::Usage(format!("--why {symbol}: the input has no such symbol")));
             };
-            tell_why(rows, (symbol, Symbol(id as u32), time), &tape, &fates, &texts, &mut text);
+            let columns = Columns::of::<R>(config.is_numbered);
+            tell_why(rows, (symbol, Symbol(id as u32), time), &tape, &fates, (&texts, &columns), &mut text);
         }
     }
     if around.rejects.count() > 0 {
@@ -124,15 +126,20 @@ where
 
 /// What became of every record, by its symbol's own order.
 fn fates(tape: &[Tick], lateness: &Lateness) -> Vec<Fate> {
-    let mut trades: BTreeMap<_, Vec<EventTime>> = BTreeMap::new();
-    for tick in tape.iter().filter(|tick| tick.kind == Kind::Trade) {
-        trades.entry((tick.venue, tick.symbol, tick.seq)).or_default().push(tick.ts_event);
-    }
     let mut clocks: BTreeMap<(Symbol, bool), EventTime> = BTreeMap::new();
-    let fate = |tick: &Tick| {
+    let mut trades: BTreeMap<_, Vec<EventTime>> = BTreeMap::new();
+    let judge = |tick: &Tick| {
         let clock = clocks.entry((tick.symbol, tick.kind == Kind::Quote)).or_insert(EventTime::MIN);
         let by = clock.saturating_sub(tick.ts_event);
         let verdict = lateness.judge(clock, tick.ts_event);
+        // Nobody can speak of a print that was not taken.
+        if tick.kind == Kind::Trade && verdict != Verdict::Late {
+            trades.entry((tick.venue, tick.symbol, tick.seq)).or_default().push(tick.ts_event);
+        }
+        (verdict, by)
+    };
+    let verdicts: Vec<(Verdict, i64)> = tape.iter().map(judge).collect();
+    let fate = |(tick, (verdict, by)): (&Tick, (Verdict, i64))| {
         let prints = trades.get(&(tick.venue, tick.symbol, tick.ref_seq));
         let finds = || prints.is_some_and(|prints| prints.iter().any(|print| lateness.reaches(tick.ts_event, *print)));
         match verdict {
@@ -142,7 +149,7 @@ fn fates(tape: &[Tick], lateness: &Lateness) -> Vec<Fate> {
             Verdict::OnTime => Fate::OnTime,
         }
     };
-    tape.iter().map(fate).collect()
+    tape.iter().zip(verdicts).map(fate).collect()
 }
 
 fn words(fate: &Fate) -> String {
@@ -185,7 +192,7 @@ fn tell_why<R: Row>(
     (symbol, id, time): (&str, Symbol, EventTime),
     tape: &[Tick],
     fates: &[Fate],
-    texts: &Texts,
+    (texts, columns): (&Texts, &Columns),
     text: &mut String,
 ) {
     let speaks_of_it = |row: &R| {
@@ -194,16 +201,18 @@ fn tell_why<R: Row>(
         speaks && row.window().contains(time)
     };
     let rows: Vec<R> = rows.into_iter().filter(speaks_of_it).collect();
-    let Some(window) = rows.iter().map(Row::window).min() else {
+    // Windows that overlap all hold the time, so they have no hole between them.
+    let (starts, ends) = (rows.iter().map(|row| row.window().start), rows.iter().map(|row| row.window().end));
+    let (Some(start), Some(end)) = (starts.min(), ends.max()) else {
         let _ = writeln!(text, "no {} about {symbol} hold {time}", R::NAME);
         return;
     };
-    let (mut lines, columns) = (Encoding::Csv.header(&R::columns()).into_bytes(), R::columns());
-    rows.iter().for_each(|row| Encoding::Csv.write(row, texts, &columns, &mut lines));
+    let mut lines = Encoding::Csv.header(&columns.names).into_bytes();
+    rows.iter().for_each(|row| Encoding::Csv.write(row, texts, columns, &mut lines));
     text.push_str(&String::from_utf8_lossy(&lines));
-    let all = records::about(tape, &[id], window);
+    let all = records::about(tape, &[id], Window { start, end });
     let fate = |tick: &Tick| &fates[tape.iter().position(|it| std::ptr::eq(it, tick)).unwrap_or(0)];
-    let _ = writeln!(text, "{} records lie in [{}, {}) or speak of one that does", all.len(), window.start, window.end);
+    let _ = writeln!(text, "{} records lie in [{}, {}) or speak of one that does", all.len(), start, end);
     list(all.iter().map(|tick| (*tick, fate(tick))), all.len(), texts, text);
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::config::{Config, Output};
 use crate::error::{Doing as _, Error, Result};
-use crate::row::{Row, Texts};
+use crate::row::{Columns, Row, Texts};
 use crate::sink::{
     self, Discard, Lines, Mode, Remote, Run, Settling, Shared, Sink, Stdout, Together, settle, settle_to,
 };
@@ -44,7 +44,7 @@ type Sinks<R> = Vec<Box<dyn Sink<R> + Send>>;
 impl Outlet {
     /// Opens the output that is configured, with an end for each worker.
     pub fn open<R: Row>(config: &Config, around: &Surroundings) -> Result<(Outlet, Sinks<R>)> {
-        let lines = || Lines::new::<R>(config.mode, config.encoding);
+        let lines = || lines_of::<R>(config);
         let target = match (&config.output, config.mode) {
             (Output::Nowhere, _) => return Ok((Outlet::Passing, boxed(config.workers, |_| Ok(Discard))?)),
             (Output::Stdout, Mode::Changes | Mode::Upsert) => {
@@ -93,7 +93,7 @@ impl Outlet {
             Outlet::Settling(runs, target) => (runs, target),
         };
         let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        let (names, header) = (&around.symbols, Lines::new::<R>(config.mode, config.encoding).header());
+        let (names, header) = (&around.symbols, lines_of::<R>(config).header());
         match &target {
             Target::File(path) => settle(runs, path, &header, names).map(drop),
             Target::Stdout(_) => {
@@ -106,6 +106,10 @@ impl Outlet {
             }
         }
     }
+}
+
+fn lines_of<R: Row>(config: &Config) -> Lines {
+    Lines::new(config.mode, config.encoding, Columns::of::<R>(config.is_numbered))
 }
 
 fn boxed<R, S>(workers: usize, sink: impl Fn(usize) -> Result<S>) -> Result<Sinks<R>>

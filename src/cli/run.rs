@@ -15,7 +15,7 @@ use crate::play;
 use crate::report::{Batching, Decisions, LatencyLog, Progress, Report};
 use crate::row::{Encoding, Row};
 use crate::runtime::Outcome;
-use crate::sink::Mode;
+use crate::sink::{self, Mode};
 use crate::source::Surroundings;
 use crate::tape::Rejects;
 
@@ -39,9 +39,14 @@ where
         }
         _ => None,
     };
-    let rejects = Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?;
+    let mut rejects = Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?;
+    if let Some((address, properties)) = &config.rejected {
+        let stop = stop.clone();
+        rejects = rejects.also_to(sink::open_for_rejects(address, properties, move || stop.load(Ordering::Relaxed))?);
+    }
     let around = play::surroundings(config, Arc::default(), rejects, stop.clone());
-    let opened = play::open(config, &around)?;
+    let mut opened = play::open(config, &around)?;
+    let finish = opened.finish.take();
     let latency_from = opened.latency_from;
     if let Some(folder) = folder {
         remove_earlier::<R>(folder)?;
@@ -61,6 +66,8 @@ where
     let report = report::<R>(name, config, effective, &around, &outcome, latency_from, &stop);
     let report = Report { cpu_seconds, ..report };
     outlet.settle::<R>(config, &around)?;
+    // What was read is noted as read when all that came of it is safe.
+    finish.map_or(Ok(()), |finish| finish())?;
     if let Output::Folder(folder) = &config.output {
         if let Some(mut log) = log {
             let (close, sink) = outcome.closes.histograms();

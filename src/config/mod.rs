@@ -5,6 +5,7 @@
 mod correlation;
 mod averages;
 mod bars;
+mod bursts;
 mod edit;
 mod effective;
 mod feed;
@@ -17,6 +18,7 @@ mod matching;
 mod maybe;
 mod movers;
 mod pacing;
+mod places;
 mod problems;
 mod settings;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod windows;
 
 pub use averages::AveragedOver;
 pub use bars::Bars;
+pub use bursts::Bursts;
 pub use correlation::Correlations;
 pub use edit::with_settings;
 pub use effective::{Effective, Origin};

@@ -60,6 +60,8 @@ pub struct Config {
     pub play_for: Option<u64>,
     /// The silence after which standard input is idle, in nanoseconds.
     pub idle: u64,
+    /// The topic to which rejected lines go, and the properties of its producer.
+    pub rejected: Option<(Address, Vec<(String, String)>)>,
     /// How partitions are judged.
     pub rules: PartitionRules,
     /// Which ticks are late.
@@ -76,6 +78,8 @@ pub struct Config {
     pub encoding: Encoding,
     /// What they tell of changes.
     pub mode: Mode,
+    /// Whether rows are numbered: those of windows that are filled, of which two can share both their times.
+    pub is_numbered: bool,
     /// Memory for rows until the run ends, in bytes.
     pub buffer_bytes: usize,
 }
@@ -96,6 +100,7 @@ struct SourceSection {
     idle: Span,
     start: Where,
     end: Until,
+    rejected: Maybe<String>,
     columns: toml::Table,
     librdkafka: toml::Table,
 }
@@ -304,12 +309,14 @@ impl Config {
         if let Some(Err(wrong)) = Address::parse(&source.input) {
             layers.problem("source.input", "no address of a feed", &wrong);
         }
+        let properties = check_properties(layers, "output.librdkafka", &output.librdkafka);
+        let rejected = source.rejected.0.and_then(|text| check_rejected(layers, &text, &source.input));
+        let rejected = rejected.map(|address| (address, properties.clone()));
         let input = if is_market {
             Input::Market(check_market(layers, &market))
         } else {
             Input::Files(Inputs { path: source.input, format, columns, zone: zone.clone(), live })
         };
-        let properties = check_properties(layers, "output.librdkafka", &output.librdkafka);
         let to = match output.to.as_str() {
             "auto" if is_market => Output::Nowhere,
             "auto" | "stdout" => Output::Stdout,
@@ -338,6 +345,7 @@ impl Config {
             limit,
             play_for: source.play_for.0.map(|span| nanos(span) as u64),
             idle: nanos(source.idle) as u64,
+            rejected,
             rules: PartitionRules { disorder, max_jump: nanos(source.max_jump) },
             lateness: Lateness {
                 disorder,
@@ -361,6 +369,7 @@ impl Config {
                 OutputFormat::Csv => Encoding::Csv,
                 OutputFormat::Jsonl => Encoding::Jsonl,
             },
+            is_numbered: layers.is_changed("window.kind") && layers.section::<String>("window.kind")? == "count",
             buffer_bytes: usize::try_from(output.buffer.0).unwrap_or(usize::MAX),
         })
     }
@@ -411,6 +420,19 @@ fn check_columns(layers: &mut Layers, columns: &toml::Table) -> Vec<(String, Str
         }
     }
     renamed
+}
+
+/// The topic to which rejected lines go.
+fn check_rejected(layers: &mut Layers, text: &str, input: &str) -> Option<Address> {
+    let (key, title) = ("source.rejected", "no topic to send to");
+    match Address::parse(text) {
+        Some(Ok(address @ Address::Kafka { .. })) if text != input => return Some(address),
+        Some(Ok(Address::Kafka { .. })) => {
+            layers.problem(key, title, "it is the topic that is read: what was rejected would come again");
+        }
+        _ => layers.problem(key, title, "write kafka://HOST:PORT/TOPIC, or \"off\""),
+    }
+    None
 }
 
 /// Properties that are passed on as they are, to whoever knows them.

@@ -78,6 +78,22 @@ impl Settings for Tumbling {
     }
 }
 
+impl Settings for Gap {
+    fn read(layers: &mut Layers) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct WindowSection {
+            gap: Maybe<Span>,
+        }
+        let window: WindowSection = layers.section("window")?;
+        let gap = window.gap.0.and_then(|gap| Gap::new(nanos(gap)));
+        if gap.is_none() {
+            let help = "say how long a pause ends one: gap = \"30s\"";
+            layers.problem("window.gap", "session windows without a gap", help);
+        }
+        gap.or_else(|| Gap::new(SECOND))
+    }
+}
+
 fn no_length(layers: &mut Layers) {
     layers.problem("window.length", "a window of no length", "write for example \"1s\" or \"5m\"");
 }
@@ -119,14 +135,7 @@ impl Settings for Windows {
             }
             Kind::Tumbling => Tumbling::new(length).map(|windows| windows.offset(offset).into()),
             Kind::Sliding => return Some(sliding(layers, &window).unwrap_or(fallback.into())),
-            Kind::Session => {
-                let gap = window.gap.0.and_then(|gap| Gap::new(nanos(gap)));
-                if gap.is_none() {
-                    let help = "say how long a pause ends one: gap = \"30s\"";
-                    layers.problem("window.gap", "session windows without a gap", help);
-                }
-                return Some(gap.map_or(fallback.into(), Windows::from));
-            }
+            Kind::Session => return Gap::read(layers).map(Windows::from),
             Kind::Count => {
                 let of = match window.of {
                     Of::Trades => Measure::Trades,

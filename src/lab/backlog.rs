@@ -1,4 +1,4 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::line::Line;
 
@@ -9,19 +9,15 @@ const PIECES: u64 = 10;
 /// A backlog that grows by more than this share of the rate, beyond doubt, is not sustained.
 const GROWS: f64 = 0.001;
 
-/// The mean backlog and the mean wait may disagree by this share, and by as many standard errors of the former.
-const LITTLE: f64 = 0.05;
-const ERRORS: f64 = 4.0;
+/// A histogram of three digits is off by less than this share of what it holds, or by less than a nanosecond.
+const RESOLUTION: f64 = 0.001;
 
-/// How many ticks were due and not applied, looked at about every millisecond of the measured span.
+/// How many ticks were due and not applied, looked at about every millisecond of the measured span. Looks tell a trend;
+/// their mean is not the backlog's, since a look may take its core from a worker, and finds what came meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Backlog {
     /// How often it was looked at.
     pub samples: u64,
-    /// Its mean over time.
-    pub mean: f64,
-    /// The standard error of the mean.
-    pub error: f64,
     /// Ticks by which it grew, a second.
     pub growth: f64,
     /// The standard error of the growth.
@@ -34,25 +30,19 @@ impl Backlog {
     pub fn of(samples: &[(u64, u64)], from: u64, to: u64) -> Option<Self> {
         let piece = (to.saturating_sub(from) / PIECES).max(1);
         let mut pieces = [(0.0, 0.0); PIECES as usize];
-        let (mut count, mut last) = (0, 0);
+        let mut count = 0;
         for pair in samples.windows(2).filter(|pair| pair[0].0 >= from && pair[1].0 <= to) {
             let (at, held) = (((pair[0].0 - from) / piece).min(PIECES - 1) as usize, (pair[1].0 - pair[0].0) as f64);
             pieces[at].0 += pair[0].1 as f64 * held;
             pieces[at].1 += held;
-            (count, last) = (count + 1, pair[1].0);
+            count += 1;
         }
-        if last == 0 || pieces.iter().any(|(_, held)| *held == 0.0) {
+        if pieces.iter().any(|(_, held)| *held == 0.0) {
             return None;
         }
-        let time: f64 = pieces.iter().map(|(_, held)| held).sum();
-        let mean = pieces.iter().map(|(area, _)| area).sum::<f64>() / time;
-        let means = pieces.map(|(area, held)| area / held);
-        let n = PIECES as f64;
-        let middle = means.iter().sum::<f64>() / n;
-        let spread = means.iter().map(|it| (it - middle).powi(2)).sum::<f64>() / (n - 1.0);
-        let at = |(i, mean): (usize, &f64)| ((i as f64 + 0.5) * piece as f64 / 1e9, *mean, 1.0);
-        let line = Line::through(&means.iter().enumerate().map(at).collect::<Vec<_>>())?;
-        Some(Backlog { samples: count, mean, error: (spread / n).sqrt(), growth: line.slope, growth_error: line.error })
+        let mean = |(i, (area, held)): (usize, &(f64, f64))| ((i as f64 + 0.5) * piece as f64 / 1e9, area / held, 1.0);
+        let line = Line::through(&pieces.iter().enumerate().map(mean).collect::<Vec<_>>())?;
+        Some(Backlog { samples: count, growth: line.slope, growth_error: line.error })
     }
 
     /// Whether it grows, beyond doubt, by more than a thousandth of the rate.
@@ -61,25 +51,30 @@ impl Backlog {
     }
 }
 
-/// Little's law: what waits on average is the rate times the mean wait, whatever the order and the distribution. Both
-/// sides are measured apart, the one by counting and the other by the clock, so a clock or a count that is wrong shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+/// Little's law: what waits on average is the rate times the mean wait, whatever the order and the distribution.
+///
+/// The backlog is that of the schedule: its integral over time is when ticks were applied, summed up, less when the
+/// schedule has them due. It is exact, and shares with the latencies nothing but the instants at which batches were
+/// applied. So it shows when latencies count from anything else than the schedule, by any other clock, or not of all
+/// ticks and of no others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Little {
-    /// The mean backlog, by counting.
+    /// The mean backlog of ticks that are measured.
     pub backlog: f64,
     /// The rate times the mean wait.
     pub expected: f64,
-    /// Whether they agree, as far as samples can tell.
+    /// Whether they are the same, but for the digits of a histogram.
     pub holds: bool,
 }
 
 impl Little {
-    /// Compares the backlog with waits of so many nanoseconds on average at so many ticks a second.
-    pub fn check(backlog: &Backlog, rate: f64, mean_wait: f64) -> Self {
+    /// Compares the backlog of ticks with their waits, `mean_wait` nanoseconds by the histogram, at so many ticks a
+    /// second in a span of so many nanoseconds. `applied` and `due` are when they were applied and due, summed up.
+    pub fn check(applied: u128, due: u128, span: u64, rate: f64, mean_wait: f64) -> Self {
+        let backlog = (applied as i128 - due as i128) as f64 / span as f64;
         let expected = rate * mean_wait / 1e9;
-        // A look takes its time too, in which a tick or two may come or go.
-        let allowed = LITTLE * expected.max(backlog.mean) + ERRORS * backlog.error + 1.0;
-        Little { backlog: backlog.mean, expected, holds: (backlog.mean - expected).abs() <= allowed }
+        let allowed = RESOLUTION * backlog.abs() + rate / 1e9;
+        Little { backlog, expected, holds: (backlog - expected).abs() <= allowed }
     }
 }
 
@@ -98,7 +93,7 @@ mod tests {
     #[test]
     fn a_backlog_that_stands_does_not_grow_and_one_that_rises_does() {
         let stands = backlog(|ms| if ms < 100 { 7_000 } else { 40 });
-        assert_eq!((stands.samples, stands.mean, stands.error, stands.growth), (100, 40.0, 0.0, 0.0));
+        assert_eq!(stands, Backlog { samples: 100, growth: 0.0, growth_error: 0.0 });
         assert!(!stands.grows(1_000.0));
         // Two ticks a millisecond are 2,000 a second: 1% of 200,000, which is ten times what is let pass.
         let rises = backlog(|ms| 2 * ms);
@@ -110,22 +105,27 @@ mod tests {
 
     #[test]
     fn looks_that_come_late_count_for_as_long_as_they_stand() {
-        let samples = [(0, 10), (MS, 100), (9 * MS, 10), (10 * MS, 0)];
-        let tenths: Vec<(u64, u64)> =
-            (0..10).flat_map(|i| samples.map(|(at, ticks)| (i * 10 * MS + at, ticks))).collect();
-        let it = Backlog::of(&tenths, 0, 100 * MS).unwrap();
-        assert!((it.mean - 82.0).abs() < 0.5, "{it:?}");
-        assert_eq!(Backlog::of(&samples, 0, 100 * MS), None);
+        // A tick more waits in each piece, for nine of its ten milliseconds.
+        let samples = |i: u64| [(0, 10), (MS, 100 + i), (9 * MS, 10)].map(|(at, ticks)| (i * 10 * MS + at, ticks));
+        let pieces: Vec<(u64, u64)> = (0..10).flat_map(samples).chain([(100 * MS, 0)]).collect();
+        let it = Backlog::of(&pieces, 0, 100 * MS).unwrap();
+        assert!((it.growth - 80.0).abs() < 1e-6 && it.growth_error < 1e-6, "{it:?}");
+        assert_eq!(Backlog::of(&pieces[..4], 0, 100 * MS), None);
     }
 
     #[test]
-    fn littles_law_finds_a_clock_that_is_wrong() {
-        let quiet = Backlog { mean: 500.0, error: 1.0, ..Backlog::default() };
-        // 1M a second that wait for 500 us.
-        let right = Little::check(&quiet, 1e6, 500_000.0);
-        assert_eq!((right.expected, right.holds), (500.0, true));
-        assert!(!Little::check(&quiet, 1e6, 250_000.0).holds);
-        assert!(!Little::check(&quiet, 1e6, 550_000.0).holds);
-        assert!(Little::check(&Backlog { error: 30.0, ..quiet }, 1e6, 550_000.0).holds);
+    fn littles_law_holds_to_the_digits_of_a_histogram_and_finds_a_clock_that_is_wrong() {
+        // A million in a second, each of which waits for 3,250 ns: 3.25 of them at any time.
+        let (ticks, second) = (1_000_000, 1_000_000_000);
+        let due: u128 = (0..ticks).map(|i| i * 1_000).sum();
+        let little = |applied: u128, mean_wait| Little::check(applied, due, second, 1e6, mean_wait);
+        let right = little(due + ticks * 3_250, 3_250.0);
+        assert_eq!((right.backlog, right.expected, right.holds), (3.25, 3.25, true));
+        assert!(little(due + ticks * 3_250, 3_254.0).holds && !little(due + ticks * 3_250, 3_255.0).holds);
+        // A clock that gains a millionth of a second in each, and one that stands still.
+        assert!(!little((due + ticks * 3_250) * 1_000_001 / 1_000_000, 3_250.0 * 1.000_001).holds);
+        assert!(!little(ticks, 3_250.0).holds);
+        // One tick too many, from the warm-up, is enough.
+        assert!(!little(due + (ticks + 1) * 3_250 + u128::from(second), 3_250.0).holds);
     }
 }

@@ -80,16 +80,19 @@ impl<'a, 'p> Bench<'a, 'p> {
         }
         let (mut outcome, pressure) = (outcome?, guard.accounts.close());
         let applied = outcome.stages.get(Stage::Tick).len();
-        let mean_wait = outcome.stages.get(Stage::Tick).mean();
+        let (mean_wait, applied_at) = (outcome.stages.get(Stage::Tick).mean(), outcome.stages.applied_at());
         for waited in plan.outstanding(outcome.ledger.read, outcome.elapsed) {
             outcome.stages.given_up(waited);
         }
         let traces = Traces { decisions: guard.decisions, ..Traces::new(&outcome, guard.timeline, &control) };
         let measured = Measured::new(cell, &plan, repeat, &outcome, cpu, Percentiles::of(&control), applied);
-        let backlog = Backlog::of(&guard.looks, cell.config.knobs.warmup, plan.ends);
-        let little = backlog.map(|backlog| Little::check(&backlog, measured.offered, mean_wait));
+        let warmup = cell.config.knobs.warmup;
+        let backlog = Backlog::of(&guard.looks, warmup, plan.ends);
         // Of a run that was given up, the mean wait is that of what was applied.
-        let little = little.filter(|_| !measured.censored);
+        let little = (!measured.censored).then(|| {
+            let (due_at, span) = (plan.due_at(warmup), plan.ends.saturating_sub(warmup));
+            Little::check(applied_at, due_at, span, measured.offered, mean_wait)
+        });
         Ok(Some(Measured { traces, backlog, little, pressure, ..measured }))
     }
 }

@@ -228,8 +228,8 @@ impl Capacity {
             for Tried { rate, fails, run } in &of.tried {
                 let (holds, why) = (fails.is_none(), fails.as_deref().unwrap_or_default());
                 let cores = run.cores.map(|cores| format!("{cores:.3}")).unwrap_or_default();
-                let (backlog, growth) =
-                    run.backlog.map(|it| (format!("{:.1}", it.mean), format!("{:.1}", it.growth))).unwrap_or_default();
+                let backlog = run.little.map(|it| format!("{:.2}", it.backlog)).unwrap_or_default();
+                let growth = run.backlog.map(|it| format!("{:.1}", it.growth)).unwrap_or_default();
                 let (p, offered, achieved) = (&run.latency.tick, run.offered, run.achieved);
                 csv += &format!(
                     "{values}{rate},{holds},{},{offered:.1},{achieved:.1},{cores},{},{},{},{},{},{},{backlog},{growth}\n",

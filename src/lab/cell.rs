@@ -1,11 +1,11 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Traces;
 use super::backlog::{Backlog, Little};
 use super::judge::{achieved, per_second};
 use super::kernel::Pressure;
 use super::tape::Plan;
+use super::{CostLaw, Theory, Traces};
 use crate::config::{Config, Effective, Input};
 use crate::error::{Error, Result};
 use crate::report::{Latency, Percentiles, Report};
@@ -125,6 +125,15 @@ impl Cell {
             Source::Market(market) => Some(market.ticks),
             Source::Recorded(_) => None,
         }
+    }
+
+    /// What the theory says of it, where batches cost what this law says. It knows nothing of a load that swings or has no
+    /// rate, nor of batches whose waits a controller chooses.
+    pub fn theory(&self, law: &CostLaw) -> Option<Theory> {
+        let limits = &self.config.knobs.batch;
+        let swings = matches!(self.config.pacing, Pacing::Rate { burst: Some(_), .. });
+        let rate = self.rate().filter(|_| !swings && limits.target_p99.is_none())? / self.config.workers as f64;
+        Theory::of(law, rate, limits.max_delay.as_nanos() as f64, limits.max_ticks as f64)
     }
 
     /// When the schedule is to end, in nanoseconds from its beginning; at the end of the warm-up for a tape that is

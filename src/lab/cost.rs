@@ -50,6 +50,11 @@ impl CostLaw {
         Some(CostLaw { batch, tick, points: sizes.iter().map(point).collect() })
     }
 
+    /// What a batch of so many ticks costs, in nanoseconds.
+    pub fn cost(&self, ticks: f64) -> f64 {
+        self.batch + self.tick * ticks
+    }
+
     /// The largest share by which a size is off.
     fn worst(&self) -> f64 {
         self.points.iter().map(|point| point.residual.abs()).fold(0.0, f64::max)

@@ -85,18 +85,22 @@ fn table(sweep: &Sweep, results: &Results, heads: &str, mut rows: impl FnMut(&mu
 /// A row for each cell, repeat and stage.
 fn sweep_csv(sweep: &Sweep, results: &Results) -> String {
     let heads = "stage,count,p50,p90,p99,p99.9,p99.99,max,share_of_slowest,\
-                 offered,achieved,cpu_seconds,digest,censored,noisy";
+                 offered,achieved,cpu_seconds,digest,censored,noisy,\
+                 steal,stalled,run_delay,mean_backlog,rate_x_mean_wait";
     table(sweep, results, heads, |out, which, run| {
         let cpu = run.cpu_seconds.map(|cpu| format!("{cpu:.2}")).unwrap_or_default();
         let Measured { offered, achieved, censored, noisy, .. } = run;
         let digest = run.digest.as_deref().unwrap_or_default();
+        let shares =
+            run.pressure.shares().map(|share| share.map(|it| format!("{it:.5}")).unwrap_or_default()).join(",");
+        let little = run.little.map_or(",".into(), |it| format!("{:.3},{:.3}", it.backlog, it.expected));
         for (stage, histogram) in &run.traces.histograms {
             let Percentiles { count, p50, p90, p99, p99_9, p99_99, max } = Percentiles::of(histogram);
             let share = run.traces.slowest.share(stage).map(|share| format!("{share:.4}")).unwrap_or_default();
             let _ = writeln!(
                 out,
                 "{which}{stage},{count},{p50},{p90},{p99},{p99_9},{p99_99},{max},{share},\
-                 {offered},{achieved},{cpu},{digest},{censored},{noisy}",
+                 {offered},{achieved},{cpu},{digest},{censored},{noisy},{shares},{little}",
             );
         }
     })
@@ -142,6 +146,7 @@ pub fn quoted(value: &str) -> String {
 /// All of a sweep: how it was done, and each cell with its runs. Cells and repeats are counted from one, as in the CSV.
 fn report(sweep: &Sweep, results: &Results) -> Value {
     let summaries: Vec<Option<Summary>> = results.runs.iter().map(|runs| summary(runs)).collect();
+    let law = results.cost_law();
     let (front, starred) = (pareto(&summaries), sweep.goal.and_then(|goal| star(&summaries, &goal)));
     let numbered = |runs: &[Measured]| -> Vec<Value> {
         let one = |run: &Measured| {
@@ -164,6 +169,7 @@ fn report(sweep: &Sweep, results: &Results) -> Value {
             "summary": summaries[at],
             "pareto": front[at],
             "star": starred == Some(at),
+            "theory": law.as_ref().and_then(|law| cell.theory(law)),
             "median_run": middle(&results.runs[at]).map(|run| run + 1),
             "runs": numbered(&results.runs[at]),
             "discarded_as_noisy": numbered(&results.discarded[at]),
@@ -185,7 +191,7 @@ fn report(sweep: &Sweep, results: &Results) -> Value {
             "keys": sweep.keys,
             "order": results.order.iter().map(|(cell, repeat)| [cell + 1, repeat + 1]).collect::<Vec<_>>(),
             "complete": results.complete,
-            "cost_law": results.cost_law(),
+            "cost_law": law,
             "disagreement": sweep.disagreement(results),
             "settings": sweep.settings,
         },

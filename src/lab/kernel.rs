@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What the kernel says others did to us, where it says so: in seconds, of a span.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pressure {
     /// The hypervisor gave our cores to others, on all cores together.
     pub steal: Option<f64>,
@@ -14,6 +14,27 @@ pub struct Pressure {
     pub run_delay: Option<f64>,
     /// How long the span was.
     pub of: f64,
+}
+
+impl Pressure {
+    /// What they are of.
+    pub const NAMES: [&str; 3] = [
+        "of a core was stolen by the hypervisor",
+        "of the time some task waited for a core",
+        "of a core was kept from our threads",
+    ];
+
+    /// Stolen time, pressure and run delay, as shares of the span.
+    pub fn shares(&self) -> [Option<f64>; 3] {
+        [self.steal, self.stalled, self.run_delay].map(|it| Some(it? / self.of.max(1e-9)))
+    }
+
+    /// The largest shares of several spans, each by itself.
+    pub fn worst<'a>(spans: impl Iterator<Item = &'a Pressure>) -> [Option<f64>; 3] {
+        spans.map(Pressure::shares).fold([None; 3], |worst, it| {
+            std::array::from_fn(|at| worst[at].into_iter().chain(it[at]).max_by(f64::total_cmp))
+        })
+    }
 }
 
 /// Follows the kernel's accounts through a span.
@@ -115,6 +136,13 @@ mod tests {
         let pressure = "some avg10=1.00 avg60=2.00 avg300=3.00 total=1500000\nfull avg10=0.00 total=7\n";
         assert_eq!((parse_stalled(pressure), parse_stalled("full total=7\n")), (Some(1.5), None));
         assert_eq!((parse_delay("12 34 56\n"), parse_delay("12\n")), (Some(34), None));
+    }
+
+    #[test]
+    fn the_worst_of_several_spans_is_each_figures_own() {
+        let one = Pressure { steal: Some(1.0), stalled: Some(1.0), run_delay: None, of: 4.0 };
+        let other = Pressure { steal: Some(1.0), stalled: None, run_delay: None, of: 2.0 };
+        assert_eq!(Pressure::worst([one, other].iter()), [Some(0.5), Some(0.25), None]);
     }
 
     #[test]

@@ -84,16 +84,12 @@ fn checks(out: &mut String, sweep: &Sweep, results: &Results) {
     if let Some(law) = results.cost_law() {
         line(law.to_string());
     }
-    let worst = |of: fn(&Pressure) -> Option<f64>| {
-        let share = |run: &Measured| Some(100.0 * of(&run.pressure)? / run.pressure.of.max(1e-9));
-        runs().filter_map(share).max_by(f64::total_cmp)
-    };
-    let said = [
-        (worst(|it| it.steal), "of a core was stolen by the hypervisor"),
-        (worst(|it| it.stalled), "of the time some task waited for a core"),
-        (worst(|it| it.run_delay), "of a core was kept from our threads"),
-    ];
-    let said: Vec<String> = said.iter().filter_map(|(share, of)| Some(format!("{:.1}% {of}", (*share)?))).collect();
+    let worst = Pressure::worst(runs().map(|run| &run.pressure));
+    let said: Vec<String> = worst
+        .iter()
+        .zip(Pressure::NAMES)
+        .filter_map(|(share, of)| Some(format!("{:.1}% {of}", 100.0 * (*share)?)))
+        .collect();
     if !said.is_empty() {
         line(format!("at worst, in a run, by the kernel: {}", said.join(", ")));
     }

@@ -131,6 +131,11 @@ impl Plan {
     pub fn measured(&self) -> u64 {
         (self.dues.len() - self.warmup) as u64
     }
+
+    /// When each measured tick is due, in nanoseconds from the end of a warm-up of so many, summed up.
+    pub fn due_at(&self, warmup: u64) -> u128 {
+        self.dues[self.warmup..].iter().map(|due| u128::from(due - warmup)).sum()
+    }
 }
 
 #[cfg(test)]
@@ -145,5 +150,6 @@ mod tests {
         assert_eq!(outstanding(3, 100), [70, 60]);
         // What is due in the warm-up is not measured, and what is not yet due does not wait.
         assert_eq!(outstanding(0, 35), [15, 5]);
+        assert_eq!((plan.measured(), plan.due_at(15)), (3, 5 + 15 + 25));
     }
 }

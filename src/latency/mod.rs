@@ -53,11 +53,13 @@ pub struct Stages {
     histograms: [Histogram<u64>; 4],
     splits: Splits,
     costs: Costs,
+    applied_at: u128,
 }
 
 impl Default for Stages {
     fn default() -> Self {
-        Stages { histograms: std::array::from_fn(|_| histogram()), splits: Splits::default(), costs: Costs::default() }
+        let histograms = std::array::from_fn(|_| histogram());
+        Stages { histograms, splits: Splits::default(), costs: Costs::default(), applied_at: 0 }
     }
 }
 
@@ -77,6 +79,11 @@ impl Stages {
         &self.costs
     }
 
+    /// When each tick was applied, in nanoseconds from when measuring began, summed up.
+    pub fn applied_at(&self) -> u128 {
+        self.applied_at
+    }
+
     /// Adds what another worker, or another interval, recorded.
     pub fn add(&mut self, other: &Stages) {
         for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
@@ -84,6 +91,7 @@ impl Stages {
         }
         self.splits.add(&other.splits);
         self.costs.add(&other.costs);
+        self.applied_at += other.applied_at;
     }
 
     /// Forgets everything recorded.
@@ -91,6 +99,7 @@ impl Stages {
         self.histograms.iter_mut().for_each(Histogram::reset);
         self.splits.reset();
         self.costs.reset();
+        self.applied_at = 0;
     }
 
     /// A tick that was never applied had waited so long when its run was given up: its latency is at least that.
@@ -202,6 +211,7 @@ impl Recorder {
             if measured > 0 {
                 self.stages.record(Stage::Batch, batch, measured - gathered);
                 self.stages.record(Stage::Operators, operators, measured);
+                self.stages.applied_at += u128::from(measured) * u128::from(now.saturating_sub(self.from));
             }
             arrival.count -= n;
             count -= n;
@@ -282,6 +292,7 @@ mod tests {
         recorder.applied(3, 60);
         let stages = recorder.swap(Box::default());
         assert_eq!(values(stages.get(Stage::Tick)), [35, 40]);
+        assert_eq!(stages.applied_at(), 2 * 40);
         assert_eq!(values(stages.get(Stage::Source)), [5, 10]);
         assert_eq!(values(stages.get(Stage::Batch)), [20, 20]);
         assert_eq!(values(stages.get(Stage::Operators)), [10, 10]);

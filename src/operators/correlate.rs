@@ -9,11 +9,11 @@ use timely::dataflow::operators::vec::{Broadcast, Map};
 
 use super::agenda::{Agenda, Held};
 use super::context::Context;
+use super::places::first_places;
 use super::settling::Settling;
 use super::{Changes, Summary};
 use crate::aggregate::Bar;
 use crate::pairs::{Correlation, Pair, Reports, Told};
-use crate::row::Texts;
 use crate::tick::{Price, Symbol};
 use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
@@ -70,17 +70,8 @@ pub fn correlate<'scope>(
     let Some(top) = rule.top else {
         return best.map(move |(end, told)| told.row(end, rule.span, 0));
     };
-    let mut texts = Texts::new(context.symbols.clone(), context.venues.clone());
-    let ranked = best.reduce_named("TopPairs", move |_end, told: &[(&Told, isize)], ranked| {
-        texts.refresh();
-        let mut told: Vec<&Told> = told.iter().map(|(told, _)| *told).collect();
-        let text = |symbol: u32| texts.symbol(Symbol(symbol));
-        told.sort_by(|one, other| {
-            let by_text = || (text(one.a), text(one.b)).cmp(&(text(other.a), text(other.b)));
-            other.corr.cmp(&one.corr).then_with(by_text)
-        });
-        ranked.extend(told.iter().zip(0..).take(top).map(|(told, rank)| ((rank, **told), 1)));
-    });
+    let symbols = |told: &Told| [told.a, told.b].map(Symbol);
+    let ranked = first_places(best, top, context, |told| told.corr, symbols, |rank, told| (rank, *told));
     ranked.map(move |(end, (rank, told))| told.row(end, rule.span, rank))
 }
 

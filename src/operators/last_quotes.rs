@@ -7,27 +7,12 @@ use timely::dataflow::operators::generic::operator::Operator;
 use super::agenda::{Agenda, Held};
 use super::context::{Context, Ticks, watermark_of};
 use super::{Changes, Summary};
-use crate::aggregate::Value;
 use crate::asof::Quote;
 use crate::lateness::Verdict;
 use crate::ledger::Ledger;
-use crate::row::Field;
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
-
-impl Value for Quote {
-    const NAME: &'static str = "quotes";
-    const COLUMNS: &'static [&'static str] = &["ts_quote", "bid", "bid_size", "ask", "ask_size"];
-
-    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
-        give(Field::Time(self.ts_event));
-        for (price, size) in [(self.bid, self.bid_size), (self.ask, self.ask_size)] {
-            give(Field::Price(Some(price)));
-            give(Field::Count(size.into()));
-        }
-    }
-}
 
 impl<'scope> Ticks<'scope> {
     /// The last quote of each symbol in each window of event time.

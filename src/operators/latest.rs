@@ -9,10 +9,9 @@ use timely::dataflow::operators::vec::{Filter as _, Map as _};
 use super::Changes;
 use super::agenda::{Agenda, Held};
 use super::context::{Context, Ticks};
-use super::standings::{Boards, expires};
-use crate::aggregate::{DayPart, Part, Value as _, div_half_even};
+use super::standings::{Boards, expires, forgotten};
+use crate::aggregate::{DayPart, Part, Value as _, percent};
 use crate::asof::Quote;
-use crate::error::Error;
 use crate::row::{Field, Key, Row, Texts};
 use crate::tick::{Kind, Price, Symbol, Tick};
 use crate::time::EventTime;
@@ -64,8 +63,7 @@ impl Latest {
     fn change(&self) -> (Option<i128>, Option<i128>) {
         let (Some(today), Some(previous)) = (&self.today, self.previous) else { return (None, None) };
         let change = i128::from(today.prices[3].0) - i128::from(previous.0);
-        let percent = || div_half_even(change * 100 * i128::from(Price::SCALE), previous.0.into());
-        (Some(change), (previous.0 > 0).then(percent))
+        (Some(change), percent(change, previous))
     }
 }
 
@@ -264,15 +262,6 @@ impl LatestRows {
         kept.stood = kept.stood.split_off(&last);
         kept.told = kept.told.split_off(&board.start);
     }
-
-    fn fail(&self, symbol: Symbol, window: Window) {
-        let text = self.context.symbols.text(symbol.0);
-        let Window { start, end } = window;
-        self.context.failure.set(Error::Input(format!(
-            "{text} changed in [{start}, {end}) when that was forgotten: the symbol is far behind the others in its \
-             input. Keep rows longer (latest.keep = \"all\" for ever), or sort the tape by time"
-        )));
-    }
 }
 
 impl Agenda for LatestRows {
@@ -290,7 +279,7 @@ impl Agenda for LatestRows {
         let mut touched: BTreeMap<Symbol, BTreeSet<EventTime>> = BTreeMap::new();
         for (symbol, window, piece, diff) in arrived {
             if expires(self.board_of(window.start), self.every.keep).is_some_and(|expires| time >= expires) {
-                self.fail(symbol, window);
+                forgotten(&self.context, symbol, window, "latest.keep");
                 continue;
             }
             let kept = self.symbols.entry(symbol).or_default();

@@ -1,6 +1,7 @@
 //! The dataflow: timely operators over ticks, whose results are differential collections. One operator, one file.
 
 mod agenda;
+mod bursts;
 mod check_feed;
 mod context;
 mod correlate;
@@ -9,17 +10,20 @@ mod match_quotes;
 mod last_quotes;
 mod latest;
 mod movers;
+mod places;
 mod reference;
 mod settling;
 mod standings;
 mod window_aggregate;
 mod write_to;
 
+pub use bursts::{Burst, bursts};
 pub use context::{Context, Counters, Failure, Ticks, stamp_of, watermark_of};
 pub use correlate::correlate;
 pub use fill::filled;
 pub use latest::{Every, Latest, Today};
-pub use movers::{By, Mover, Ranking, movers};
+pub use movers::{Mover, Ranking, movers};
+pub use places::{By, Places};
 pub use reference::{Reference, labels};
 pub use standings::{Boards, Standing, standings};
 pub use window_aggregate::Summary;

@@ -1,51 +1,22 @@
 use std::sync::Arc;
 
-use differential_dataflow::AsCollection;
-use timely::dataflow::operators::vec::{Filter as _, Map as _};
-
 use super::context::Context;
+use super::places::{Places, first_places};
 use super::reference::{Reference, labels};
-use super::standings::{Boards, Standing, expires, standings};
+use super::standings::{Boards, Standing, standings};
 use super::{Changes, Summary};
 use crate::aggregate::Turnover;
 use crate::row::{Field, Key, Row, Texts};
 use crate::tick::{Price, Symbol};
 use crate::window::Window;
 
-/// What symbols are ranked by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// The change against the previous close in percent; a symbol without one is not ranked.
-    Change,
-    /// Shares.
-    Volume,
-    /// Money.
-    Notional,
-}
-
-impl By {
-    fn of(self, standing: &Standing) -> Option<i128> {
-        match self {
-            By::Change => standing.change_percent(),
-            By::Volume => Some(standing.volume.into()),
-            By::Notional => Some(standing.notional),
-        }
-    }
-}
-
 /// Who is ranked, and how.
 #[derive(Clone, Debug)]
 pub struct Ranking {
     /// Over which stretches of time.
     pub boards: Boards,
-    /// By what.
-    pub by: By,
-    /// From the least on, instead of from the most.
-    pub least: bool,
-    /// So many of each board, or of each sector of it.
-    pub n: usize,
-    /// For how many nanoseconds after its end a board can change; for ever if there is none.
-    pub keep: Option<i64>,
+    /// The places of each board, or of each sector of it. The change is against the previous close.
+    pub places: Places,
     /// The symbols' sectors, where each has a ranking of its own.
     pub sectors: Option<Arc<Reference>>,
 }
@@ -113,18 +84,18 @@ impl Row for Mover {
 /// out is retracted, and whoever moves up is told anew. Equal values go by the symbols' texts.
 ///
 /// A board is inserted when it is over. Differential's arrangements hold the boards that can still change: what is
-/// older than [`Ranking::keep`] is taken out of them, and stays in the result.
+/// older than [`Places::keep`] is taken out of them, and stays in the result.
 ///
 /// ```
 /// use tapeflow::aggregate::Traded;
-/// use tapeflow::operators::{Boards, By, Changes, Mover, Ranking, Ticks, movers};
+/// use tapeflow::operators::{Boards, By, Changes, Mover, Places, Ranking, Ticks, movers};
 /// use tapeflow::window::Tumbling;
 ///
 /// /// The ten symbols with the most volume, minute by minute.
 /// fn most_traded(ticks: Ticks<'_>) -> Changes<'_, Mover> {
 ///     let minute = Tumbling::new(60_000_000_000).expect("a minute is longer than nothing");
-///     let (boards, by, keep, sectors) = (Boards::Windows, By::Volume, Some(86_400_000_000_000), None);
-///     let ranking = Ranking { boards, by, least: false, n: 10, keep, sectors };
+///     let places = Places { by: By::Volume, least: false, n: 10, keep: Some(86_400_000_000_000) };
+///     let ranking = Ranking { boards: Boards::Windows, places, sectors: None };
 ///     let context = ticks.context.clone();
 ///     movers(ticks.window_aggregate::<Traded>(minute), ranking, &context)
 /// }
@@ -134,15 +105,14 @@ pub fn movers<'scope>(
     ranking: Ranking,
     context: &Context,
 ) -> Changes<'scope, Mover> {
-    let Ranking { boards, by, least, n, keep, sectors } = ranking;
-    let standings = standings(bars, boards, keep, context);
+    let Ranking { boards, places, sectors } = ranking;
+    let standings = standings(bars, boards, places.keep, context);
     let board_of = |standing: &Standing| Window { start: standing.board.0, end: standing.board.1 };
-    // What is inserted now is taken out at once, too, at the time at which its board is settled for good.
-    let standings = standings.inner.flat_map(move |(standing, time, diff)| {
-        let expires = expires(board_of(&standing), keep).map(|at| (standing.clone(), at, -diff));
-        std::iter::once((standing, time, diff)).chain(expires)
-    });
-    let standings = standings.as_collection();
+    let place = move |standing: &Standing| (board_of(standing), Symbol(standing.symbol), board_of(standing));
+    let standings = places.until_settled(standings, context, "movers.keep", place);
+    let weight =
+        move |standing: &Standing| places.weight(standing.change_percent(), standing.volume, standing.notional);
+    let standings = standings.filter(move |standing| weight(standing).is_some());
     let labelled = match sectors {
         None => standings.map(|standing| ((standing.board, String::new()), standing)),
         Some(sectors) => {
@@ -151,19 +121,9 @@ pub fn movers<'scope>(
             by_symbol.join_map(labels, |_, standing, sector| ((standing.board, sector.clone()), standing.clone()))
         }
     };
-    let mut texts = Texts::new(context.symbols.clone(), context.venues.clone());
-    let ranked = labelled.reduce_named("Movers", move |_board, standings: &[(&Standing, isize)], places| {
-        texts.refresh();
-        let valued = standings.iter().filter_map(|(standing, _)| Some((by.of(standing)?, *standing)));
-        let mut valued: Vec<(i128, &Standing)> = valued.collect();
-        let text = |standing: &Standing| texts.symbol(Symbol(standing.symbol));
-        valued.sort_by(|(a, one), (b, other)| {
-            let by_value = if least { a.cmp(b) } else { b.cmp(a) };
-            by_value.then_with(|| text(one).cmp(text(other)))
-        });
-        let first = valued.into_iter().zip(1..).take(n);
-        places.extend(first.map(|((_, standing), rank)| ((rank, standing.clone()), 1)));
-    });
+    let symbols = |standing: &Standing| [Symbol(standing.symbol); 2];
+    let with_rank = |place, standing: &Standing| (place + 1, standing.clone());
+    let ranked = first_places(labelled, places.n, context, weight, symbols, with_rank);
     let rows = ranked.map(move |((_, sector), (rank, standing))| Mover {
         board: board_of(&standing),
         sector,
@@ -176,6 +136,5 @@ pub fn movers<'scope>(
         notional: standing.notional,
         trades: standing.trades,
     });
-    // That a board was forgotten is no change to its result.
-    rows.inner.filter(move |(row, time, _)| expires(row.board, keep).is_none_or(|at| *time < at)).as_collection()
+    places.for_good(rows, |row| row.board)
 }

@@ -8,10 +8,10 @@ use timely::dataflow::operators::generic::operator::Operator;
 use super::agenda::{Agenda, Held};
 use super::context::Context;
 use super::{Changes, Summary};
-use crate::aggregate::Turnover;
+use crate::aggregate::{Turnover, percent};
 use crate::error::Error;
 use crate::lateness::Sessions;
-use crate::tick::Price;
+use crate::tick::{self, Price};
 use crate::time::{EventTime, MS};
 use crate::window::Window;
 
@@ -59,9 +59,8 @@ pub struct Standing {
 impl Standing {
     /// By how much it rose, in percent and units of 1e-9, half to even; none without a previous price above zero.
     pub fn change_percent(&self) -> Option<i128> {
-        let previous = i128::from(self.previous.filter(|previous| *previous > 0)?);
-        let rise = i128::from(self.close) - previous;
-        Some(crate::aggregate::div_half_even(rise * 100 * i128::from(Price::SCALE), previous))
+        let previous = self.previous?;
+        percent(i128::from(self.close) - i128::from(previous), Price(previous))
     }
 }
 
@@ -136,13 +135,7 @@ impl Standings {
         let sessions = &self.context.lateness.sessions;
         let board = self.boards.of(window, sessions);
         if expires(board, self.keep).is_some_and(|expires| time >= expires) {
-            let text = self.context.symbols.text(symbol.0);
-            let (start, end) = (window.start, window.end);
-            self.context.failure.set(Error::Input(format!(
-                "a bar of {text}, [{start}, {end}), changed when its board was forgotten: the symbol is far behind the \
-                 others in its input. Keep boards longer (movers.keep = \"all\" for ever), or sort the tape by time"
-            )));
-            return;
+            return forgotten(&self.context, symbol, window, "movers.keep");
         }
         let kept = self.symbols.entry(symbol.0).or_default();
         match diff {
@@ -235,4 +228,14 @@ impl Symbol {
 /// The logical time at which a board is settled for good.
 pub(super) fn expires(board: Window, keep: Option<i64>) -> Option<u64> {
     Some((board.end_ms() as u64).saturating_add((keep? / MS) as u64 + 1))
+}
+
+/// Fails the run because something about a symbol changed that was forgotten; `key` is the setting to keep it longer.
+pub(super) fn forgotten(context: &Context, symbol: tick::Symbol, window: Window, key: &str) {
+    let text = context.symbols.text(symbol.0);
+    let Window { start, end } = window;
+    context.failure.set(Error::Input(format!(
+        "{text} changed in [{start}, {end}) when that was forgotten: the symbol is far behind the others in its input. \
+         Keep rows longer ({key} = \"all\" for ever), or sort the tape by time"
+    )));
 }

@@ -48,7 +48,7 @@ pub fn filled(tape: &Corrected, rule: &Windows, fill: &Fill) -> Vec<Summary<Bar>
 }
 
 /// The bar of some trades of one symbol, in their order.
-fn bar(trades: &[Trade]) -> Bar {
+pub(super) fn bar(trades: &[Trade]) -> Bar {
     let prices = || trades.iter().map(|trade| trade.price);
     let volume: u64 = trades.iter().map(|trade| u64::from(trade.size)).sum();
     let value: i128 = trades.iter().map(|trade| i128::from(trade.price.0) * i128::from(trade.size)).sum();

@@ -6,6 +6,7 @@
 
 mod averages;
 mod bars;
+mod bursts;
 mod corr;
 mod corrected;
 mod feedqc;
@@ -16,6 +17,7 @@ mod windows;
 
 pub use averages::averages;
 pub use bars::{bars, filled};
+pub use bursts::bursts;
 pub use corr::corr;
 pub use corrected::{Corrected, Rules, Trade};
 pub use feedqc::feedqc;
@@ -25,6 +27,7 @@ pub use tq::tq;
 pub use windows::{Held, windows};
 
 use crate::ledger::Ledger;
+use crate::tick::Price;
 
 /// What a run must come to.
 #[derive(Clone, Debug)]
@@ -40,6 +43,12 @@ impl<R> From<Vec<R>> for Expected<R> {
     fn from(rows: Vec<R>) -> Self {
         Expected { rows, ledger: None }
     }
+}
+
+/// By how much a price rose, in percent and units of 1e-9; none from a price that is not above zero.
+fn rise_percent(from: Price, to: Price) -> Option<i128> {
+    let (from, to) = (i128::from(from.0), i128::from(to.0));
+    (from > 0).then(|| divide_half_even((to - from) * 100_000_000_000, from))
 }
 
 /// The quotient nearest to `value / by`, the even one of two equally near. `by` is above zero.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Corrected, Trade, divide_half_even};
+use super::{Corrected, Trade, rise_percent};
 use crate::operators::{Boards, By, Mover, Ranking};
 use crate::tick::{Price, Symbol};
 use crate::window::{Tumbling, Window};
@@ -26,8 +26,7 @@ impl Told<'_> {
     }
 
     fn change_percent(&self) -> Option<i128> {
-        let previous = i128::from(self.previous?.0);
-        (previous > 0).then(|| divide_half_even((i128::from(self.close().0) - previous) * 100_000_000_000, previous))
+        rise_percent(self.previous?, self.close())
     }
 }
 
@@ -36,6 +35,7 @@ impl Told<'_> {
 /// # Panics
 /// When the sectors cannot be read, which the dataflow has told before.
 pub fn movers(tape: &Corrected, windows: Tumbling, ranking: &Ranking) -> Vec<Mover> {
+    let places = ranking.places;
     let sectors = ranking.sectors.as_ref().map(|table| table.read().expect("the dataflow has read the sectors"));
     let mut boards: BTreeMap<(Window, String), Vec<Told>> = BTreeMap::new();
     for (symbol, trades) in &tape.trades {
@@ -61,15 +61,15 @@ pub fn movers(tape: &Corrected, windows: Tumbling, ranking: &Ranking) -> Vec<Mov
     }
     let mut rows = Vec::new();
     for ((board, sector), told) in boards {
-        let value = |told: &Told| match ranking.by {
+        let value = |told: &Told| match places.by {
             By::Change => told.change_percent(),
             By::Volume => Some(i128::from(told.volume())),
             By::Notional => Some(told.notional()),
         };
         let mut ranked: Vec<(i128, &str, &Told)> =
             told.iter().filter_map(|told| Some((value(told)?, tape.texts.symbol(told.symbol), told))).collect();
-        ranked.sort_by_key(|(value, text, _)| (if ranking.least { *value } else { -*value }, *text));
-        for (rank, (_, _, told)) in (1..).zip(ranked.into_iter().take(ranking.n)) {
+        ranked.sort_by_key(|(value, text, _)| (if places.least { *value } else { -*value }, *text));
+        for (rank, (_, _, told)) in (1..).zip(ranked.into_iter().take(places.n)) {
             rows.push(Mover {
                 board,
                 sector: sector.clone(),

@@ -111,11 +111,12 @@ impl<'a> Drive<'a> {
             let slowest_ms =
                 probe.with_frontier(|frontier| frontier.first().map_or(i64::MAX, |stamp| watermark_of(*stamp)));
             let leads = sent_ms > slowest_ms.saturating_add(self.knobs.max_lead_ms);
-            let waiting = batch.ticks.len();
+            // A controller may have thought better of a batch that was begun.
+            let (waiting, room) = (batch.ticks.len(), limits.max_ticks.saturating_sub(batch.ticks.len()));
             let next = if leads {
                 Next::Later
             } else {
-                match self.feed.poll(now, limits.max_ticks - waiting, edge_ms, &mut batch) {
+                match self.feed.poll(now, room, edge_ms, &mut batch) {
                     Ok(next) => next,
                     Err(error) => {
                         self.context.failure.set(error);
@@ -159,7 +160,8 @@ impl<'a> Drive<'a> {
                 Next::Now => continue,
                 // Nothing is done about ticks that come while a batch waits, until they fill it.
                 Next::At(due) if gathers => {
-                    self.feed.gathers_until(limits.max_ticks - batch.ticks.len(), edge_ms).unwrap_or(due)
+                    let room = limits.max_ticks.saturating_sub(batch.ticks.len());
+                    self.feed.gathers_until(room, edge_ms).unwrap_or(due)
                 }
                 Next::At(due) => due,
                 Next::Later | Next::End => RunTime::MAX,

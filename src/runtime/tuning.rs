@@ -33,8 +33,13 @@ impl Tuning {
     fn set(&mut self, limits: BatchLimits, now: RunTime) {
         (self.limits, self.from, self.round) = (limits, now, None);
         self.auto = Auto::new(&limits, now);
+        self.follow();
+    }
+
+    /// Takes over what the controller has chosen.
+    fn follow(&mut self) {
         if let Some(auto) = &self.auto {
-            self.limits.max_delay = auto.delay();
+            (self.limits.max_delay, self.limits.max_ticks) = (auto.delay(), auto.max_ticks());
         }
     }
 
@@ -75,7 +80,7 @@ impl Tuning {
     pub fn applied(&mut self, now: RunTime, recorder: &mut Recorder) -> Option<Decision> {
         let (auto, round) = (self.auto.as_mut()?, self.round.take()?);
         let decision = auto.applied(&Round { applied: now, ..round }, recorder.take_recent());
-        self.limits.max_delay = auto.delay();
+        self.follow();
         decision
     }
 }

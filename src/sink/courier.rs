@@ -7,6 +7,7 @@ use super::socket::Wire;
 use crate::error::{Doing as _, Error, Result};
 use crate::row::{Row, Texts};
 use crate::source::Address;
+use crate::tape::DeadLetters;
 use crate::tick::Symbol;
 use crate::time::EventTime;
 
@@ -91,6 +92,27 @@ pub fn open(
         }
         #[cfg(not(feature = "kafka"))]
         Address::Kafka { .. } => Err(crate::source::without_kafka(address)),
+    }
+}
+
+/// Opens the topic to which rejected lines go.
+///
+/// # Errors
+/// When it cannot be opened.
+#[cfg_attr(not(feature = "kafka"), expect(unused_variables, reason = "there is nothing to open"))]
+pub fn open_for_rejects(
+    address: &Address,
+    properties: &[(String, String)],
+    is_stopped: impl Fn() -> bool + Send + 'static,
+) -> Result<Box<dyn DeadLetters>> {
+    match address {
+        #[cfg(feature = "kafka")]
+        Address::Kafka { brokers, topic } => {
+            Ok(Box::new(super::kafka::Topic::open(brokers, topic, properties, Box::new(is_stopped))?))
+        }
+        #[cfg(not(feature = "kafka"))]
+        Address::Kafka { .. } => Err(crate::source::without_kafka(address)),
+        _ => Err(Error::Usage(format!("{address} is no topic, to which rejected lines could go"))),
     }
 }
 

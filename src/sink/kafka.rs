@@ -5,13 +5,14 @@ use std::time::Duration;
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
 use super::courier::{Courier, Parcel};
 use crate::error::{Error, Result};
 use crate::row::Texts;
 use crate::source::{Address, say};
+use crate::tape::DeadLetters;
 use crate::tape::format::bin::MARK;
 use crate::time::MS;
 
@@ -20,6 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// So many looks make five seconds, after which whoever stops us is heard though not all was acknowledged.
 const PATIENCE: u32 = 100;
+
+/// What to do about messages that are too large: those that are sent together count as one.
+const SMALLER: &str = "pack fewer records, lower librdkafka's batch.size, or raise the topic's max.message.bytes";
 
 /// Counts what the brokers acknowledge.
 struct Reports {
@@ -48,7 +52,10 @@ impl ProducerContext for Reports {
             Err((error, _)) => {
                 self.failed.fetch_add(1, Ordering::AcqRel);
                 let mut first = self.first.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                first.get_or_insert_with(|| error.to_string());
+                first.get_or_insert_with(|| match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::MessageSizeTooLarge) => format!("{error}: {SMALLER}"),
+                    _ => error.to_string(),
+                });
             }
         }
     }
@@ -122,33 +129,36 @@ impl Topic {
         let name = &reports.name;
         Err(Error::Input(format!("sending to {name}: {failed} messages were not acknowledged, the first for: {first}")))
     }
+
+    /// Takes a message, and waits while there are too many that are not acknowledged.
+    fn put(&mut self, mut record: BaseRecord<'_, str, [u8]>) -> Result<()> {
+        let mut waited = 0;
+        while let Err((error, same)) = self.producer.send(record) {
+            let KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) = error else {
+                return Err(Error::Input(format!("sending to {}: {error}", self.reports().name)));
+            };
+            record = same;
+            waited += 1;
+            if waited > PATIENCE && (self.is_stopped)() {
+                return Err(Error::Input(format!("sending to {}: nothing is acknowledged", self.reports().name)));
+            }
+            self.producer.poll(LOOK_EVERY / 10);
+            self.check()?;
+        }
+        self.sent += 1;
+        Ok(())
+    }
 }
 
 impl Courier for Topic {
     fn send(&mut self, parcel: &Parcel, texts: &Texts) -> Result<()> {
-        let mut from = 0;
+        let (mut from, topic) = (0, self.topic.clone());
         for cut in &parcel.cuts {
             let bytes = &parcel.bytes[from..cut.end];
             from = cut.end;
             let value = if bytes.starts_with(&MARK) { bytes } else { bytes.strip_suffix(b"\n").unwrap_or(bytes) };
-            let mut record = BaseRecord::to(&self.topic)
-                .key(texts.symbol(cut.symbol))
-                .payload(value)
-                .timestamp(cut.ts_event.div_euclid(MS));
-            let mut waited = 0;
-            while let Err((error, same)) = self.producer.send(record) {
-                let KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) = error else {
-                    return Err(Error::Input(format!("sending to {}: {error}", self.reports().name)));
-                };
-                record = same;
-                waited += 1;
-                if waited > PATIENCE && (self.is_stopped)() {
-                    return Err(Error::Input(format!("sending to {}: nothing is acknowledged", self.reports().name)));
-                }
-                self.producer.poll(LOOK_EVERY / 10);
-                self.check()?;
-            }
-            self.sent += 1;
+            let key = texts.symbol(cut.symbol);
+            self.put(BaseRecord::to(&topic).key(key).payload(value).timestamp(cut.ts_event.div_euclid(MS)))?;
         }
         self.producer.poll(Duration::ZERO);
         self.check()
@@ -174,5 +184,22 @@ impl Courier for Topic {
             )));
         }
         Ok(())
+    }
+}
+
+impl DeadLetters for Topic {
+    fn send(&mut self, partition: &str, number: u64, reason: &str, raw: &[u8]) -> Result<()> {
+        let (topic, number) = (self.topic.clone(), number.to_string());
+        let headers = [("partition", partition), ("offset", &number), ("reason", reason)];
+        let headers = headers
+            .into_iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+        self.put(BaseRecord::to(&topic).payload(raw).headers(headers))?;
+        self.producer.poll(Duration::ZERO);
+        self.check()
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        Courier::finish(self)
     }
 }

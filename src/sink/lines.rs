@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::runs::Place;
-use crate::row::{Encoding, Key, Row, Texts};
+use crate::row::{Columns, Encoding, Key, Row, Texts};
 use crate::time::MS;
 
 /// What an output tells of rows that change.
@@ -34,7 +34,7 @@ impl Mode {
 pub struct Lines {
     mode: Mode,
     encoding: Encoding,
-    columns: Vec<&'static str>,
+    columns: Columns,
     time_ms: i64,
     line: Vec<u8>,
     /// What changed at this time, by the text of its key: the line about it, and whether it is a row.
@@ -42,16 +42,15 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Lines about rows of this kind.
-    pub fn new<R: Row>(mode: Mode, encoding: Encoding) -> Self {
-        let time_and_diff: &[&str] = if mode == Mode::Changes { &["time", "diff"] } else { &[] };
-        let columns = time_and_diff.iter().copied().chain(R::columns()).collect();
+    /// Lines about rows that have these columns.
+    pub fn new(mode: Mode, encoding: Encoding, columns: Columns) -> Self {
         Lines { mode, encoding, columns, time_ms: 0, line: Vec::new(), upserts: BTreeMap::new() }
     }
 
     /// The line before all others, empty where the encoding has none.
     pub fn header(&self) -> String {
-        self.encoding.header(&self.columns)
+        let leading: &[&str] = if self.mode == Mode::Changes { &Columns::OF_CHANGES } else { &[] };
+        self.encoding.header(&[leading, &self.columns.names].concat())
     }
 
     /// What comes next is of this time: gives the lines that have waited for their moment to be whole.
@@ -77,7 +76,7 @@ impl Lines {
                 give(Place { time_ms: self.time_ms, key }, 1, line);
             }
             Mode::Upsert => {
-                Encoding::Csv.write_key(row, texts, line);
+                Encoding::Csv.write_key(row, texts, columns, line);
                 let (_, upsert, is_row) = self.upserts.entry(line.clone()).or_insert((key, Vec::new(), false));
                 if diff > 0 {
                     upsert.clear();

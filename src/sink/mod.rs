@@ -10,7 +10,7 @@ mod settle;
 mod socket;
 mod stdout;
 
-pub use courier::{Courier, Cut, Parcel, Remote, Shared, Stream, open};
+pub use courier::{Courier, Cut, Parcel, Remote, Shared, Stream, open, open_for_rejects};
 pub use discard::Discard;
 pub use lines::{Lines, Mode};
 pub use runs::{Change, Place, Run, Temporary};

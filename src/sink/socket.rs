@@ -73,7 +73,7 @@ impl Wire {
                     if !std::mem::replace(&mut is_told, true) {
                         say(&format!("waiting for {address}: {error} (trying again; Ctrl-C ends this)"));
                     }
-                    self.runtime.block_on(tokio::time::sleep(backoff.next()));
+                    self.runtime.block_on(async { tokio::time::sleep(backoff.next()).await });
                 }
             }
         }

@@ -78,7 +78,15 @@ pub(super) fn open(
     }
     let client = client(&name, brokers, &inputs.live.properties)?;
     let partitions = partitions(&client, &name, topic, inputs.live.end, around)?;
-    let ranges = ranges(&client, topic, &partitions, inputs).map_err(|error| failed(&name, &error))?;
+    let ranges = loop {
+        match ranges(&client, topic, &partitions, inputs) {
+            // A broker that has just come up knows its partitions before it leads them.
+            Err(error) if is_passing(&error) && !around.stop.load(Ordering::Acquire) => {
+                std::thread::sleep(LOOK_EVERY * 5);
+            }
+            found => break found.map_err(|error| failed(&name, &error))?,
+        }
+    };
 
     let mut list = TopicPartitionList::new();
     for range in &ranges {
@@ -333,7 +341,7 @@ impl Partition<'_> {
                     batch.is_last = true;
                 }
                 // A connection that broke is opened again; what else is wrong will not be right by itself.
-                Some(Err(KafkaError::MessageConsumption(code))) if is_passing(code) => {
+                Some(Err(error)) if is_passing(&error) => {
                     let since = *troubled.get_or_insert_with(Instant::now);
                     std::thread::sleep(LOOK_EVERY.min(since.elapsed()));
                 }
@@ -350,19 +358,23 @@ impl Partition<'_> {
     }
 }
 
-fn is_passing(code: RDKafkaErrorCode) -> bool {
+fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
-        code,
-        Code::BrokerTransportFailure
-            | Code::AllBrokersDown
-            | Code::OperationTimedOut
-            | Code::RequestTimedOut
-            | Code::LeaderNotAvailable
-            | Code::NotLeaderForPartition
-            | Code::ReplicaNotAvailable
-            | Code::BrokerNotAvailable
-            | Code::NetworkException
-            | Code::UnknownTopicOrPartition
+        error.rdkafka_error_code(),
+        Some(
+            Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::OperationTimedOut
+                | Code::RequestTimedOut
+                | Code::LeaderNotAvailable
+                | Code::NotLeaderForPartition
+                | Code::FencedLeaderEpoch
+                | Code::UnknownLeaderEpoch
+                | Code::ReplicaNotAvailable
+                | Code::BrokerNotAvailable
+                | Code::NetworkException
+                | Code::UnknownTopicOrPartition
+        )
     )
 }

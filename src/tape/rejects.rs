@@ -15,16 +15,33 @@ const EXAMPLES: usize = 3;
 const LONGEST_RAW: usize = 4096;
 
 /// Lines that could not be read: counted, and kept with their reasons in `rejected.jsonl` where there is an
-/// output folder. Shared by all readers of a run.
-#[derive(Clone, Debug, Default)]
+/// output folder, and by whoever else wants them. Shared by all readers of a run.
+#[derive(Clone, Default)]
 pub struct Rejects(Arc<Mutex<Inner>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     path: Option<PathBuf>,
     file: Option<BufWriter<File>>,
+    letters: Option<Box<dyn DeadLetters>>,
     count: u64,
     examples: Vec<String>,
+}
+
+/// Where rejected lines are sent, so that somebody can look at them and send them again.
+pub trait DeadLetters: Send {
+    /// Sends a line, or a message, as it came: of this partition (a file's path, a connection, `kafka://.../TOPIC[2]`),
+    /// of this line or offset, for this reason.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    fn send(&mut self, partition: &str, number: u64, reason: &str, raw: &[u8]) -> Result<()>;
+
+    /// Waits until all that was sent has been taken.
+    ///
+    /// # Errors
+    /// When it is not known that all of it was.
+    fn finish(&mut self) -> Result<()>;
 }
 
 #[derive(Serialize)]
@@ -50,16 +67,25 @@ impl Rejects {
         Ok(Rejects(Arc::new(Mutex::new(Inner { path, ..Inner::default() }))))
     }
 
+    /// The same rejects, which go to this one as well.
+    pub fn also_to(self, letters: Box<dyn DeadLetters>) -> Self {
+        self.lock().letters = Some(letters);
+        self
+    }
+
     /// Counts and keeps one rejected line.
     ///
     /// # Errors
-    /// When the line cannot be kept.
+    /// When the line cannot be kept, or sent on.
     pub fn reject(&self, file: &Path, line: u64, reason: &str, raw: &[u8]) -> Result<()> {
         let mut inner = self.lock();
         inner.count += 1;
         let (file, reason) = (file.to_string_lossy(), quotable(reason));
         if inner.examples.len() < EXAMPLES {
             inner.examples.push(format!("{}:{line}: {reason}", quotable(&file)));
+        }
+        if let Some(letters) = &mut inner.letters {
+            letters.send(&file, line, &reason, raw)?;
         }
         let Some(path) = inner.path.clone() else { return Ok(()) };
         if inner.file.is_none() {
@@ -73,12 +99,13 @@ impl Rejects {
         kept.doing(|| format!("writing {}", path.display()))
     }
 
-    /// Writes out what is buffered.
+    /// Writes out what is buffered, and waits until what was sent on has been taken.
     ///
     /// # Errors
-    /// When the system cannot write it.
+    /// When the system cannot write it, or it is not known that all was taken.
     pub fn flush(&self) -> Result<()> {
         let mut inner = self.lock();
+        inner.letters.as_mut().map_or(Ok(()), |letters| letters.finish())?;
         let path = inner.path.clone().unwrap_or_default();
         inner.file.as_mut().map_or(Ok(()), |file| file.flush()).doing(|| format!("writing {}", path.display()))
     }

@@ -4,36 +4,20 @@ Usage: tq.py TICKS.csv OUT/tq.csv strict|not-strict TOLERANCE_NS MARKOUT_NS
 """
 
 import sys
-from decimal import Decimal
 
 import pandas
+from corrected import nano, records, trades
 
 ticks_file, out_file, strict, tolerance, markout = sys.argv[1:]
 tolerance, markout = int(tolerance), int(markout)
 asof = {"by": "symbol", "direction": "backward", "tolerance": tolerance, "allow_exact_matches": strict != "strict"}
-NANO = Decimal(10) ** 9
 
-ticks = pandas.read_csv(ticks_file, dtype=str, keep_default_na=False)
-for column in ("ts_event", "seq", "size", "bid_size", "ask_size"):
-    ticks[column] = [int(value or 0) for value in ticks[column]]
-for column in ("price", "bid", "ask"):
-    ticks[column] = [int(Decimal(value or 0) * NANO) for value in ticks[column]]
-
-# The last message about a print, by time and sequence number, has the word.
-said = ticks[ticks.action.isin(["cancel", "correct"])].sort_values(["ts_event", "seq"])
-said = {(row.symbol, int(row.ref_seq)): row for row in said.itertuples()}
-trades = []
-for row in ticks[ticks.action == "trade"].itertuples():
-    last = said.get((row.symbol, row.seq), row)
-    if last.action != "cancel":
-        trades.append((row.ts_event, row.symbol, row.seq, last.price, last.size))
-trades = pandas.DataFrame(trades, columns=["ts_event", "symbol", "seq", "price", "size"])
-trades = trades.sort_values(["ts_event", "seq"])
+ticks = records(ticks_file)
 quotes = ticks[ticks.action == "quote"].sort_values(["ts_event", "seq"])
 quotes = quotes[["ts_event", "symbol", "bid", "bid_size", "ask", "ask_size"]]
 
 now = quotes.assign(ts_quote=quotes.ts_event.astype("Int64"))
-joined = pandas.merge_asof(trades, now, on="ts_event", **asof)
+joined = pandas.merge_asof(trades(ticks), now, on="ts_event", **asof)
 joined["ts_later"] = joined.ts_event + markout
 later = quotes[["ts_event", "symbol", "bid", "ask"]]
 later = later.rename(columns={"ts_event": "ts_later", "bid": "bid_later", "ask": "ask_later"})
@@ -62,7 +46,6 @@ for row in joined.sort_values(["ts_event", "seq"]).itertuples():
 
 found = {}
 for row in pandas.read_csv(out_file, dtype=str, keep_default_na=False).itertuples():
-    nano = lambda text: int(Decimal(text or 0) * NANO)
     quote = (int(row.ts_quote), nano(row.bid), int(row.bid_size), nano(row.ask), int(row.ask_size)) if row.ts_quote else ()
     real = lambda text: float(text) if text else ""
     figures = (row.side, real(row.spread_bp), real(row.markout_bp))

@@ -51,6 +51,11 @@ pub fn latest(args: &[&str]) -> Command {
     at(env!("CARGO_BIN_EXE_latest"), args)
 }
 
+/// `bursts`, likewise.
+pub fn bursts(args: &[&str]) -> Command {
+    at(env!("CARGO_BIN_EXE_bursts"), args)
+}
+
 /// `movers`, likewise.
 pub fn movers(args: &[&str]) -> Command {
     at(env!("CARGO_BIN_EXE_movers"), args)

@@ -63,9 +63,11 @@ fn play(dues: &[RunTime], a: u64, mut held_up: impl FnMut(RunTime) -> u64) -> Se
     while done < dues.len() {
         let due = dues[done];
         let awake = if free > due { free } else { due + held_up(due) };
-        let deadline = due + auto.delay().as_nanos() as u64;
+        let most = auto.max_ticks();
+        let full = most.checked_sub(1).and_then(|more| dues.get(done + more)).copied().unwrap_or(RunTime::MAX);
+        let deadline = full.min(due + auto.delay().as_nanos() as u64);
         let sealed = if awake >= deadline { awake } else { deadline + held_up(deadline) };
-        let ticks = dues[done..].partition_point(|due| *due <= sealed);
+        let ticks = dues[done..].partition_point(|due| *due <= sealed).min(most);
         let applied = sealed + a + B * ticks as u64;
         dues[done..done + ticks].iter().for_each(|due| kept.count(*due, applied - due, 1));
         let round = Round { ticks, oldest: due, began: sealed, sealed, applied };
@@ -142,6 +144,29 @@ fn bursts_beyond_the_load_are_served_greedily_and_left_again() {
 }
 
 #[test]
+fn the_first_batches_of_a_burst_go_before_they_miss_the_target() {
+    // Twenty times as many within a microsecond: a batch that waited in full would take 3 ms, and the next one 2.3 ms.
+    let burst = |t: f64| if t % 1.0 >= 0.9 { 1_600_000.0 } else { 80_000.0 };
+    let seen = play(&arrivals(10.0, burst), A, |_| 0);
+    assert!(seen.is_met(0.0, 10.0));
+    let late: u64 = seen.intervals.iter().map(|it| it.over).sum();
+    assert_eq!(late, 0, "{:?}", seen.intervals);
+    assert!(seen.why(1.0, 10.0).iter().all(|why| *why == Why::Model), "{:?}", seen.why(1.0, 10.0));
+    // Between bursts batches wait as they do where there are none.
+    assert!(is_about(seen.delay_at(9.85), model(0.9, 0.0, 0.04)), "{}", seen.delay_at(9.85));
+}
+
+#[test]
+fn a_pause_is_no_load() {
+    // 30 ms long; what waited meanwhile is served at five times the rate at which it came.
+    let mut pauses = vec![30_000_000];
+    let pause = |now: RunTime| if now >= 5 * SECOND { pauses.pop().unwrap_or(0) } else { 0 };
+    let seen = play(&arrivals(8.0, |_| 400_000.0), A, pause);
+    assert_eq!(seen.why(1.0, 8.0), [Why::Noise, Why::Quiet], "{:?}", seen.between(1.0, 8.0));
+    assert!(seen.between(5.0, 8.0).iter().all(|it| it.delay == seen.delay_at(5.0)), "{:?}", seen.between(5.0, 8.0));
+}
+
+#[test]
 fn an_overload_is_told_and_recovered_from() {
     // For half a second, more arrives than can be served; the backlog then drains at the highest rate there is.
     let seen = play(&arrivals(6.0, |t| if (2.0..2.5).contains(&t) { 2_400_000.0 } else { 10_000.0 }), A, |_| 0);
@@ -174,9 +199,11 @@ fn noise_is_left_room_for_and_moves_nothing_by_itself() {
     assert!(seen.is_met(1.0, 20.0));
     let delays: Vec<u64> = seen.between(2.0, 20.0).iter().map(|decision| decision.delay).collect();
     assert!(delays.len() <= 6, "{delays:?}");
-    // The second of two wake-ups is in the way of a batch's oldest tick; the first one is over before.
+    // The second of two wake-ups is in the way of a batch's oldest tick; the first one is over before. Batches gather for
+    // about 1.7 ms, and one that is held up for longer than 200 us by `x` has a share of `x / 1.7 ms` late ticks. That is
+    // one in a hundred of all where batches are held up for anything up to 300 us: `100 us^2 / (2 x 300 us) / 1.7 ms`.
     let inputs = seen.auto.account().inputs;
-    assert!((280_000.0..310_000.0).contains(&inputs.noise), "{inputs:?}");
+    assert!((185_000.0..215_000.0).contains(&inputs.noise), "{inputs:?}");
     assert!(is_about(seen.delay_at(20.0), model(inputs.headroom, inputs.noise, 0.01)), "{inputs:?}");
 }
 

@@ -8,6 +8,7 @@ const colour = (cell) => css("--line" + (cell.at % 8));
 const dash = (cell) => [[], [7, 3], [2, 2], [9, 3, 2, 3]][Math.floor(cell.at / 8) % 4];
 const shown = () => data.cells.filter((cell) => document.getElementById("cell" + cell.at).checked);
 const seconds = (value) => value + " s";
+const percent = (value) => value + "%";
 
 function span(nanos) {
   const [value, unit] = nanos < 1e3 ? [nanos, "ns"] : nanos < 1e6 ? [nanos / 1e3, "us"]
@@ -240,23 +241,28 @@ function time() {
   }
 }
 
-function slowest() {
-  const cells = shown();
-  const stages = ["source", "batch", "operators"];
-  const percent = (value) => value + "%";
-  const x = { at: (value) => value / 100, label: "share of their time", ticks: [0, 25, 50, 75, 100].map((it) => [it, percent(it)]) };
-  const y = { at: (value) => 1 - value / Math.max(cells.length, 1), label: "", ticks: [] };
-  const chart = frame("slowest", x, y);
-  const { g, px, py, text } = chart;
-  stages.forEach((stage, at) => {
+// Rows of bars, one for each cell, and above them what their colours stand for.
+function bars(name, x, parts, cells, row) {
+  const chart = frame(name, x, { at: (value) => 1 - value / Math.max(cells.length, 1), label: "", ticks: [] });
+  const { g, py, text } = chart;
+  let left = chart.left;
+  parts.forEach((part, at) => {
     g.fillStyle = css("--stage" + at);
-    g.fillRect(chart.left + at * 90, 2, 10, 10);
-    text(stage, chart.left + at * 90 + 14, 11, "left");
+    g.fillRect(left, 2, 10, 10);
+    text(part, left + 14, 11, "left");
+    left += g.measureText(part).width + 32;
   });
-  cells.forEach((cell, row) => {
-    const high = Math.min(py(row) - py(row + 1), py(row + 1) - py(row)) || 0;
-    const [top, tall] = [py(row) + 2, Math.abs(high) - 4];
+  cells.forEach((cell, at) => {
+    const [top, tall] = [py(at) + 2, py(at + 1) - py(at) - 4];
     text(number(cell), chart.left - 8, top + tall / 2 + 4, "right", colour(cell));
+    row(chart, cell, top, tall);
+    chart.drew(1);
+  });
+}
+
+function slowest() {
+  const x = { at: (value) => value / 100, label: "share of their time", ticks: [0, 25, 50, 75, 100].map((it) => [it, percent(it)]) };
+  bars("slowest", x, ["source", "batch", "operators"], shown(), ({ g, px, text }, cell, top, tall) => {
     let before = 0;
     cell.slowest.forEach((share, at) => {
       const wide = px(100 * share) - px(0);
@@ -265,7 +271,18 @@ function slowest() {
       const label = Math.round(100 * share) + "%";
       if (wide > 36 && tall > 9) text(label, px(0) + before + wide / 2, top + tall / 2 + 4, "center", css("--paper"));
       before += wide;
-      chart.drew(1);
+    });
+  });
+}
+
+function machine() {
+  const shares = shown().flatMap((cell) => cell.taken.map((share) => 100 * share));
+  const x = linearScale(shares, percent, "of the time, in the worst run");
+  bars("machine", x, ["stolen", "some task waited", "kept from us"], shown(), ({ g, px }, cell, top, tall) => {
+    const high = tall / cell.taken.length;
+    cell.taken.forEach((share, at) => {
+      g.fillStyle = css("--stage" + at);
+      g.fillRect(px(0), top + at * high, px(100 * share) - px(0), high);
     });
   });
 }
@@ -292,16 +309,37 @@ function cost() {
   const chart = frame("cost", x, y);
   data.costs.forEach((law, at) => {
     const stroke = css("--line" + (at % 8));
-    const least = law.points[0][0];
-    const steps = Math.log2(law.points[law.points.length - 1][0] / least);
-    const sizes = Array.from({ length: 41 }, (_, n) => least * 2 ** (steps * n / 40));
+    const [least, most] = [law.points[0][0], law.points[law.points.length - 1][0]];
+    const sizes = Array.from({ length: 41 }, (_, n) => least * (most / least) ** (n / 40));
     chart.line(sizes.map((n) => [n, law.batch + law.tick * n]), stroke, { wide: 1 });
     law.points.forEach(([n, nanos]) => chart.dot(n, nanos, stroke, 3.5));
   });
 }
 
+function theory() {
+  const cells = shown().filter((cell) => cell.gathers !== null);
+  const lines = data.theory.flatMap((law) => law.points);
+  const x = logScale([...lines.map((point) => point[0]), 1000], span, "how long a batch gathers, by its limits and the law");
+  const values = [...cells.flatMap((cell) => [cell.p50, cell.p99]), ...lines.flatMap((point) => [point[1], point[2]])];
+  const y = logScale(values.length ? values : [1000], span, "p50 (full) and p99 (hollow); lines: by the law");
+  const chart = frame("theory", x, y);
+  for (const law of data.theory) {
+    const of = (column) => law.points.map((point) => [point[0], point[column]]);
+    chart.line(of(1), css("--faint"), { wide: 1 });
+    chart.line(of(2), css("--faint"), { wide: 1, pattern: [7, 3] });
+    const [at, , p99] = law.points[0];
+    if (data.theory.length > 1) chart.mark(rate(law.rate), chart.px(at) + 4, chart.py(p99) - 8, css("--faint"));
+  }
+  for (const cell of cells) {
+    chart.dot(cell.gathers, cell.p50, colour(cell), 4);
+    chart.dot(cell.gathers, cell.p99, colour(cell), 4, true);
+    chart.mark(number(cell), chart.px(cell.gathers) + 8, chart.py(cell.p50) + 4, css("--ink"));
+    chart.drew(2);
+  }
+}
+
 function draw() {
-  [percentiles, ccdf, heat, price, time, slowest, closes, cost].forEach((chart) => chart());
+  [percentiles, ccdf, heat, price, time, slowest, closes, cost, theory, machine].forEach((chart) => chart());
   document.documentElement.dataset.requests = performance.getEntriesByType("resource").length;
   document.documentElement.dataset.drawn = "true";
 }

@@ -6,11 +6,11 @@ use super::saved::{Cell, Saved, Sweep, letter};
 use super::tables::{Table, table};
 use super::words::{arrivals, caption, contract, repeats, verdict};
 use crate::error::{Error, Result};
-use crate::lab::CostLaw;
+use crate::lab::{CostLaw, Theory};
 use crate::report::span;
 
 /// The charts, each with what stands above it.
-const CHARTS: [(&str, &str); 8] = [
+const CHARTS: [(&str, &str); 10] = [
     ("price", "What p99 costs"),
     ("percentiles", "Latency by percentile"),
     ("ccdf", "How many ticks take longer"),
@@ -19,7 +19,12 @@ const CHARTS: [(&str, &str); 8] = [
     ("slowest", "Where p99 goes: the slowest hundredth of the ticks"),
     ("closes", "Window close: first and last rows"),
     ("cost", "What a batch costs, and the law a + b n"),
+    ("theory", "What follows from that law, and what was measured"),
+    ("machine", "What the machine took"),
 ];
+
+/// Batches that gather for less stand there on the axis, which has no zero: a microsecond.
+const SHORTEST: f64 = 1_000.0;
 
 /// So many cells are shown at first.
 const MOST_SHOWN: usize = 8;
@@ -36,6 +41,7 @@ struct Data {
     heat: Vec<Panel>,
     /// Of each sweep whose batches differ in size.
     costs: Vec<Cost>,
+    theory: Vec<Forecast>,
     has_cores: bool,
 }
 
@@ -47,6 +53,7 @@ struct Line {
     star: bool,
     /// Cores in use, or ticks a second where that is not known.
     price: f64,
+    p50: u64,
     p99: u64,
     low: u64,
     high: u64,
@@ -56,6 +63,10 @@ struct Line {
     /// Seconds from the schedule's beginning, and the wait that a controller chose then.
     decisions: Vec<(f64, u64)>,
     slowest: Vec<f64>,
+    /// How long its batches gather by the theory, in nanoseconds.
+    gathers: Option<f64>,
+    /// Stolen time, pressure and run delay, as shares of the time.
+    taken: [Option<f64>; 3],
     /// Seconds of event time from the first window end, latency of the first and of the last rows.
     closes: Vec<(f64, u64, u64)>,
 }
@@ -67,6 +78,13 @@ struct Cost {
     batch: f64,
     tick: f64,
     points: Vec<(f64, f64)>,
+}
+
+/// What a sweep's law of costs comes to at a rate, in ticks a second of a worker: how long batches gather, p50, p99.
+#[derive(Serialize)]
+struct Forecast {
+    rate: f64,
+    points: Vec<(f64, f64, f64)>,
 }
 
 /// A heat map of p99 by two of the settings that vary.
@@ -220,6 +238,7 @@ fn data(saved: &Saved) -> Data {
         fronts: saved.fronts().iter().map(numbers).collect(),
         heat: (0..saved.sweeps.len()).flat_map(|at| panels(saved, at)).collect(),
         costs: saved.sweeps.iter().filter_map(|sweep| sweep.manifest.cost_law.as_ref()).map(cost).collect(),
+        theory: (0..saved.sweeps.len()).flat_map(|at| forecasts(saved, at)).collect(),
         has_cores,
     }
 }
@@ -227,6 +246,23 @@ fn data(saved: &Saved) -> Data {
 fn cost(law: &CostLaw) -> Cost {
     let points = law.points.iter().map(|point| (point.ticks, point.nanos)).collect();
     Cost { batch: law.batch, tick: law.tick, points }
+}
+
+/// What a sweep's law says at each rate of a worker, from the shortest time that batches gather there to the longest.
+fn forecasts(saved: &Saved, sweep: usize) -> Vec<Forecast> {
+    const STEPS: i32 = 40;
+    let Some(law) = &saved.sweeps[sweep].manifest.cost_law else { return Vec::new() };
+    let mut theories: Vec<Theory> =
+        saved.cells.iter().filter(|cell| cell.sweep == sweep).filter_map(|cell| cell.theory).collect();
+    theories.sort_by(|a, b| a.rate.total_cmp(&b.rate).then(a.gathers.total_cmp(&b.gathers)));
+    let of_a_rate = |theories: &[Theory]| {
+        let (rate, first) = (theories[0].rate, theories[0].gathers.max(SHORTEST));
+        let longer = theories[theories.len() - 1].gathers.max(SHORTEST) / first;
+        let at = |step| Theory::when(law, rate, first * longer.powf(f64::from(step) / f64::from(STEPS)));
+        let points = (0..=STEPS).map(at).map(|it| (it.gathers, it.p50, it.p99));
+        Forecast { rate, points: points.collect() }
+    };
+    theories.chunk_by(|a, b| a.rate == b.rate).map(of_a_rate).collect()
 }
 
 fn line(cell: &Cell, has_cores: bool) -> Line {
@@ -239,6 +275,7 @@ fn line(cell: &Cell, has_cores: bool) -> Line {
         front: cell.pareto,
         star: cell.star,
         price: cell.price(has_cores),
+        p50: it.tick.p50,
         p99: it.tick.p99,
         low: it.p99_range.0,
         high: it.p99_range.1,
@@ -246,6 +283,8 @@ fn line(cell: &Cell, has_cores: bool) -> Line {
         time: measured.map(|at| (at.second as f64 + at.nanos as f64 / 2e9, at.p50, at.p99)).collect(),
         decisions: cell.decisions.iter().map(|it| (it.at as f64 / 1e9, it.delay.max(1))).collect(),
         slowest: slowest.into_iter().flatten().collect(),
+        gathers: cell.theory.map(|theory| theory.gathers.max(SHORTEST)),
+        taken: cell.taken,
         closes: cell.closes.iter().map(|it| ((it.end_ms - first_end) as f64 / 1e3, it.first, it.last)).collect(),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::{Doing as _, Error, Result};
 use crate::lab::files::cell_file;
 use crate::lab::machine::Machine;
-use crate::lab::{Chosen, CostLaw, Second, Summary};
+use crate::lab::{Chosen, CostLaw, Little, Pressure, Second, Summary, Theory};
 use crate::latency::{Boundary, Slowest, histogram};
 use crate::report::read_log;
 
@@ -48,6 +48,8 @@ struct SavedCell {
     summary: Option<Summary>,
     pareto: bool,
     star: bool,
+    #[serde(default)]
+    theory: Option<Theory>,
     median_run: Option<usize>,
     runs: Vec<SavedRun>,
 }
@@ -59,6 +61,10 @@ struct SavedRun {
     decisions: Vec<Chosen>,
     slowest: Slowest,
     closes: Vec<Boundary>,
+    #[serde(default)]
+    pressure: Pressure,
+    #[serde(default)]
+    little: Option<Little>,
 }
 
 /// A cell that was run, as its files tell.
@@ -74,6 +80,12 @@ pub struct Cell {
     pub summary: Summary,
     pub pareto: bool,
     pub star: bool,
+    /// What was to be expected of it, where there is a theory.
+    pub theory: Option<Theory>,
+    /// What the kernel says others took, as in [`Pressure::shares`]: the worst of its runs.
+    pub taken: [Option<f64>; 3],
+    /// Little's law in each of its runs that drained.
+    pub littles: Vec<Little>,
     /// Of the run that stands for the cell: the one in the middle by p99.
     pub timeline: Vec<Second>,
     pub decisions: Vec<Chosen>,
@@ -94,6 +106,12 @@ impl Cell {
     pub fn chosen(&self, from: u64, to: u64) -> Option<(u64, u64)> {
         let chosen = || self.decisions.iter().filter(|it| (from..to).contains(&it.at)).map(|it| it.delay);
         chosen().min().zip(chosen().max())
+    }
+
+    /// The run in which Little's law is furthest off, of those that drained.
+    pub fn little(&self) -> Option<&Little> {
+        let off = |it: &Little| (it.backlog - it.expected).abs() / it.backlog.abs().max(f64::MIN_POSITIVE);
+        self.littles.iter().max_by(|a, b| b.holds.cmp(&a.holds).then(off(a).total_cmp(&off(b))))
     }
 
     /// What it costs: cores in use, or where the system does not tell, ticks a second applied.
@@ -144,6 +162,8 @@ impl Saved {
         for cell in sweep.cells {
             let (Some(summary), Some(run)) = (cell.summary, cell.median_run) else { continue };
             let run = run.saturating_sub(1);
+            let taken = Pressure::worst(cell.runs.iter().map(|run| &run.pressure));
+            let littles = cell.runs.iter().filter_map(|run| run.little).collect();
             let traces = cell.runs.get(run).cloned().unwrap_or_default();
             let log = read_log(&folder.join(format!("{}.hlog", cell_file(cell.cell))))?;
             let of =
@@ -160,6 +180,9 @@ impl Saved {
                 summary,
                 pareto: cell.pareto,
                 star: cell.star,
+                theory: cell.theory,
+                taken,
+                littles,
                 timeline: traces.timeline,
                 decisions: traces.decisions,
                 slowest: traces.slowest,

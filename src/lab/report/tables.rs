@@ -1,4 +1,5 @@
 use super::saved::{Cell, Saved};
+use crate::lab::Theory;
 use crate::report::{count, span};
 
 /// A table: its heads and its rows, of text that is not escaped yet.
@@ -22,6 +23,8 @@ pub fn table(saved: &Saved, chart: &str) -> Table {
         "slowest" => slowest(saved),
         "closes" => closes(saved),
         "cost" => cost(saved),
+        "theory" => theory(saved),
+        "machine" => machine(saved),
         _ => cells(saved),
     }
 }
@@ -152,6 +155,56 @@ fn cost(saved: &Saved) -> Table {
     };
     let rows = laws.flat_map(|(pipeline, law)| law.points.iter().map(|point| row(pipeline, point)).collect::<Vec<_>>());
     Table::new(&["pipeline", "ticks in a batch", "batches", "median cost", "off the law"], rows.collect())
+}
+
+fn theory(saved: &Saved) -> Table {
+    let rows = each(saved, |cell| {
+        let whole = |nanos: f64| span(nanos.round() as u64);
+        let by_law = |of: fn(&Theory) -> f64| cell.theory.map_or("none".into(), |it| whole(of(&it)));
+        let batch = cell.theory.map_or([const { String::new() }; 3], |it| {
+            [whole(it.gathers), format!("{:.1}", it.ticks), count(it.rate.round() as u64)]
+        });
+        let (p50, p99) = (span(cell.summary.tick.p50), span(cell.summary.tick.p99));
+        [by_law(|it| it.p50), p50, by_law(|it| it.p99), p99].into_iter().chain(batch).collect()
+    });
+    let heads = [
+        "cell",
+        "p50 by the law",
+        "p50",
+        "p99 by the law",
+        "p99",
+        "a batch gathers",
+        "its ticks",
+        "ticks/s of a worker",
+    ];
+    Table::new(&heads, rows)
+}
+
+fn machine(saved: &Saved) -> Table {
+    let rows = each(saved, |cell| {
+        let taken = cell.taken.map(|share| share.map_or("not told".into(), |share| format!("{:.1}%", 100.0 * share)));
+        let littles = match cell.little() {
+            Some(it) => {
+                let failed = cell.littles.iter().filter(|it| !it.holds).count();
+                let holds =
+                    if failed == 0 { "holds".into() } else { format!("fails in {failed} of {}", cell.littles.len()) };
+                [format!("{:.2}", it.backlog), format!("{:.2}", it.expected), holds]
+            }
+            None => [String::new(), String::new(), "did not drain".into()],
+        };
+        [span(cell.summary.control_p99)].into_iter().chain(taken).chain(littles).collect()
+    });
+    let heads = [
+        "cell",
+        "noise p99",
+        "stolen",
+        "some task waited",
+        "kept from us",
+        "mean backlog",
+        "rate x mean wait",
+        "Little's law",
+    ];
+    Table::new(&heads, rows)
 }
 
 fn closes(saved: &Saved) -> Table {

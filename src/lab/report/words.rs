@@ -1,4 +1,5 @@
 use super::saved::{Cell, Saved, Sweep};
+use crate::lab::Pressure;
 use crate::report::{Percentiles, count, span};
 
 /// What a sweep says, in a sentence, and what must be known before it is believed.
@@ -67,6 +68,10 @@ fn warnings(sweep: &Sweep, cells: &[&Cell]) -> Vec<String> {
         "Censored, since they did not drain in time, so their latencies are at least these",
     );
     some(|cell| !cell.summary.sustainable && !cell.summary.censored, "Not sustained: less was applied than offered");
+    some(
+        |cell| cell.littles.iter().any(|it| !it.holds),
+        "Little's law fails, so latencies are not those of the ticks that the schedule has, or a clock is wrong",
+    );
     some(|cell| cell.summary.noisy, "Noisy, since the machine's own pauses passed 1 ms");
     warnings
 }
@@ -181,6 +186,36 @@ pub fn caption(saved: &Saved, chart: &str) -> String {
                 laws.join(" ")
             }
         }
+        "theory" => match &chosen.theory {
+            Some(it) => {
+                let [p50, p99] = [it.p50, it.p99].map(|nanos| span(nanos.round() as u64));
+                format!(
+                    "By the law, a tick of {name} takes {p50} in the median and {p99} at p99; {} and {} were measured. What \
+                     lies above the lines is what the law does not know: waking up, uneven arrivals, and the machine.",
+                    span(chosen.summary.tick.p50),
+                    span(chosen.summary.tick.p99)
+                )
+            }
+            None => format!("The theory says nothing of {name}: {}.", unsaid(&saved.sweeps[chosen.sweep])),
+        },
+        "machine" => {
+            let worst = |at: usize| {
+                let shares = || saved.cells.iter().filter_map(|cell| Some((cell.taken[at]?, &cell.name)));
+                let (share, name) = shares().max_by(|a, b| a.0.total_cmp(&b.0))?;
+                Some(format!("{:.1}% {} ({name})", 100.0 * share, Pressure::NAMES[at]))
+            };
+            let worst: Vec<String> = (0..3).filter_map(worst).collect();
+            let failed = saved.cells.iter().filter(|cell| cell.littles.iter().any(|it| !it.holds)).count();
+            let little = match failed {
+                0 => "Little's law holds in all runs that drained".into(),
+                some => format!("Little's law fails in {some} of {} cells", saved.cells.len()),
+            };
+            if worst.is_empty() {
+                format!("This system does not tell what others took. {little}.")
+            } else {
+                format!("By the kernel, at worst {}. {little}.", worst.join(", "))
+            }
+        }
         _ => format!(
             "Half of the windows of {name} had their first rows out {} after they were due, and their last {}.",
             span(chosen.first_rows.value_at_quantile(0.5)),
@@ -189,11 +224,20 @@ pub fn caption(saved: &Saved, chart: &str) -> String {
     }
 }
 
+/// Why there is no theory of a cell.
+fn unsaid(sweep: &Sweep) -> &'static str {
+    if sweep.manifest.cost_law.is_none() {
+        "batches are all of a size, so there is no law of their cost"
+    } else {
+        "its load is beyond what the law can serve, or has no steady rate, or its waits were chosen under way"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::lab::machine::Machine;
-    use crate::lab::{Chosen, Summary};
+    use crate::lab::{Chosen, Little, Summary, Theory};
     use crate::latency::{Slowest, histogram};
     use serde_json::json;
 
@@ -210,6 +254,9 @@ mod tests {
             summary,
             pareto: true,
             star: false,
+            theory: None,
+            taken: [Some(0.01 * at as f64), None, Some(0.5)],
+            littles: vec![Little { backlog: 5.0, expected: 5.0, holds: true }],
             timeline: Vec::new(),
             decisions: Vec::new(),
             slowest: Slowest { ticks: 1, at_least: 100, source: 3, batch: 0, operators: 1 },
@@ -256,6 +303,7 @@ mod tests {
         saved.sweeps[0].manifest.complete = false;
         saved.sweeps[0].manifest.disagreement = Some("  batch=1: digest b, but a in batch=0".into());
         saved.cells[0].summary.noisy = true;
+        saved.cells[0].littles[0].holds = false;
         saved.cells[1].summary = Summary { censored: true, sustainable: false, ..saved.cells[1].summary.clone() };
         let warnings = verdict(&saved, 0).1.join("\n");
         for words in [
@@ -266,6 +314,10 @@ mod tests {
         ] {
             assert!(warnings.contains(words), "{warnings}");
         }
+        assert!(
+            warnings.contains("or a clock is wrong: batch=0.")
+                && caption(&saved, "machine").contains("fails in 1 of 2")
+        );
         assert!(warnings.contains("passed 1 ms: batch=0.") && !warnings.contains("Not sustained"), "{warnings}");
     }
 
@@ -274,6 +326,16 @@ mod tests {
         let mut saved = saved(None);
         assert!(caption(&saved, "percentiles").contains("takes from 1.00 us (batch=0) to 4.00 us (batch=1);"));
         assert!(caption(&saved, "slowest").contains("of batch=0, from 100 ns up, spent 75% of that time due and not"));
+        assert!(caption(&saved, "theory").contains("says nothing of batch=0: batches are all of a size"));
+        saved.cells[0].theory = Some(Theory { rate: 1e5, gathers: 0.0, ticks: 1.0, p50: 800.0, p99: 900.4 });
+        assert!(
+            caption(&saved, "theory").contains("takes 800 ns in the median and 900 ns at p99; 0 ns and 1.00 us were")
+        );
+        let machine = caption(&saved, "machine");
+        assert!(
+            machine.starts_with("By the kernel, at worst 1.0% of a core was stolen by the hypervisor (batch=1), 50.0%")
+        );
+        assert!(machine.ends_with("Little's law holds in all runs that drained."), "{machine}");
         assert!(!caption(&saved, "time").contains("controllers"));
         saved.cells[0].decisions = [7_000, 3_000].map(|delay| Chosen { at: 1, worker: 0, delay }).to_vec();
         assert!(caption(&saved, "time").contains("chose 2 times how long batches wait, from 3.00 us to 7.00 us"));

@@ -11,6 +11,7 @@ mod symbol_state;
 use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
+use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
@@ -29,7 +30,7 @@ use runs::Runs;
 use slices::Slices;
 
 /// What one window of one symbol comes to: a row `symbol, ts_open, ts_close` and the value's columns.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Summary<V> {
     /// The window.
     pub window: Window,

@@ -1,0 +1,44 @@
+//! The places of a ranking, as all pipelines that rank have them.
+
+use serde::Deserialize;
+
+use super::{Count, Keep, Layers};
+use crate::operators::{By, Places};
+
+#[derive(Deserialize)]
+struct PlacesSection {
+    by: ByWord,
+    order: Order,
+    n: Count,
+    keep: Keep,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ByWord {
+    Change,
+    Volume,
+    Notional,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    Most,
+    Least,
+}
+
+/// Reads the places in a pipeline's own section.
+pub(super) fn places(layers: &mut Layers, section: &str) -> Option<Places> {
+    let PlacesSection { by, order, n, keep } = layers.section(section)?;
+    if n.0 == 0 {
+        let help = "write how many places are told, for example 10";
+        layers.problem(&format!("{section}.n"), "a ranking of nobody", help);
+    }
+    let by = match by {
+        ByWord::Change => By::Change,
+        ByWord::Volume => By::Volume,
+        ByWord::Notional => By::Notional,
+    };
+    Some(Places { by, least: matches!(order, Order::Least), n: n.0 as usize, keep: keep.0 })
+}

@@ -1,0 +1,35 @@
+"""The records of a tape and the trades that are left of it, for the scripts beside this one."""
+
+from decimal import Decimal
+
+import pandas
+
+NANO = Decimal(10) ** 9
+
+
+def nano(text):
+    """A decimal in units of 1e-9; nothing is zero."""
+    return int(Decimal(text or 0) * NANO)
+
+
+def records(path):
+    """All records, as integers."""
+    ticks = pandas.read_csv(path, dtype=str, keep_default_na=False)
+    for column in ("ts_event", "seq", "size", "bid_size", "ask_size"):
+        ticks[column] = [int(value or 0) for value in ticks[column]]
+    for column in ("price", "bid", "ask"):
+        ticks[column] = [nano(value) for value in ticks[column]]
+    return ticks
+
+
+def trades(ticks):
+    """The trades in their order, as corrected: the last message about a print, by time and number, has the word."""
+    said = ticks[ticks.action.isin(["cancel", "correct"])].sort_values(["ts_event", "seq"])
+    said = said.drop_duplicates(["symbol", "ref_seq"], keep="last").assign(seq=lambda it: it.ref_seq.astype(int))
+    said = said[["symbol", "seq", "action", "price", "size"]]
+    left = ticks[ticks.action == "trade"][["ts_event", "symbol", "seq", "price", "size"]]
+    left = left.merge(said, on=["symbol", "seq"], how="left", suffixes=("", "_then"))
+    left = left[left.action != "cancel"]
+    for column in ("price", "size"):
+        left[column] = left[column].where(left.action != "correct", left[f"{column}_then"]).astype("int64")
+    return left[["ts_event", "symbol", "seq", "price", "size"]].sort_values(["ts_event", "seq"])
