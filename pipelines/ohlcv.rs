@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use tapeflow::aggregate::Ohlcv;
+use tapeflow::config::Bars;
+use tapeflow::operators::filled;
 use tapeflow::oracle;
-use tapeflow::window::Windows;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -13,7 +14,17 @@ fn main() -> ExitCode {
     tapeflow::cli::main(
         "ohlcv",
         include_str!("ohlcv.toml"),
-        |ticks, windows: &Windows| ticks.window_aggregate::<Ohlcv>(windows.clone()),
-        |tape, windows: &Windows| oracle::bars(tape, windows),
+        |ticks, Bars { windows, fill }: &Bars| {
+            let context = ticks.context.clone();
+            let bars = ticks.window_aggregate::<Ohlcv>(windows.clone());
+            match fill {
+                Some(fill) => filled(bars, fill.clone(), &context),
+                None => bars,
+            }
+        },
+        |tape, Bars { windows, fill }: &Bars| match fill {
+            Some(fill) => oracle::filled(tape, windows, fill),
+            None => oracle::bars(tape, windows),
+        },
     )
 }

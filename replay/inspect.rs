@@ -163,7 +163,7 @@ fn tell(seen: &Inspection, files: &[std::path::PathBuf], around: &Surroundings) 
 }
 
 fn first_line(path: &Path) -> Result<String> {
-    let mut lines = format::open(path, format::Position::default())?;
+    let mut lines = format::open(path, None, format::Position::default())?;
     Ok(match lines.next_line().doing(|| format!("reading {}", path.display()))? {
         Some(Line::Text(line)) if line.starts_with(&format::bin::MARK) => "a block of the binary form".into(),
         Some(Line::Text(line) | Line::TooLong(line) | Line::Broken(_, line)) => {

@@ -829,6 +829,17 @@ fn a_length_of_windows_that_have_none_is_a_mistake() {
     run(&["check", "--set", "window.kind=session", "--set", "window.gap=1s", "--set", "window.align=session"])
         .exits(78)
         .says(&["a window's `align` that would not be used"]);
+    for (length, settings, says) in [
+        ("1s", &["window.early=1s"][..], "not shown early"),
+        ("1d", &["window.early=1ms"], "too many looks"),
+        ("1s", &["window.early=1ms", "window.kind=sliding", "window.slide=1s"], "would not be used"),
+        ("1ms", &["window.fill=prev"], "too many windows to fill"),
+        ("1s", &["window.fill=prev", "window.kind=sliding", "window.slide=1s"], "never empty"),
+    ] {
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        let args: Vec<&str> = ["check", "--window", length].into_iter().chain(settings).collect();
+        run(&args).exits(78).says(&[says]);
+    }
 }
 
 #[test]

@@ -43,6 +43,22 @@ fn what_is_equal_has_the_digest_and_the_ledger_of_a_run() {
 }
 
 #[test]
+fn filled_windows_and_early_looks_are_verified() {
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", TAPE);
+    let early = ["--set", "window.early=200ms"];
+    let said = run(&[&["verify", "--input", &input], &early[..]].concat()).exits(0).stdout;
+    assert_eq!(digest_of(&said), folder.play(&input, &[]).digest());
+    // The tape begins at 17:14: A has bars of its second and its tenth second, B of its first alone.
+    let fill = ["--set", "window.fill=prev", "--set", "session.close=17:14:12"];
+    let said = run(&[&["verify", "--input", &input], &fill[..], &early[..]].concat()).exits(0).stdout;
+    assert!(said.starts_with("equal: 23 bars, "), "{said}");
+    let played = folder.play(&input, &fill);
+    assert!(said.contains(played.digest()), "{said}");
+    assert_eq!(played.rows().iter().filter(|row| row.ends_with(",0,0,")).count(), 20);
+}
+
+#[test]
 fn the_made_up_market_and_a_part_of_a_tape_can_be_verified() {
     let market = ["--set", "market.length=1s", "--set", "market.rate=20k/s", "--window", "100ms"];
     let said = run(&[&["verify"], &market[..]].concat()).exits(0).stdout;

@@ -12,12 +12,14 @@ use play::{Knobs, Played, knobs, lateness, play_through};
 use proptest::prelude::*;
 use tapeflow::aggregate::{Bar, Ohlcv, Vwap};
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
-use tapeflow::operators::Summary;
+use tapeflow::operators::{Summary, filled};
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::row::Row as _;
 use tapeflow::tick::{Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::{MS, SECOND};
-use tapeflow::window::{Anchored, Count, Gap, Hours, Last, Measure, Sliding, Tumbling, TumblingDaily, Windows};
+use tapeflow::window::{
+    Anchored, Count, Early, Fill, Gap, Hours, Last, Measure, Sliding, Tumbling, TumblingDaily, Window, Windows,
+};
 use tapes::{Spec, shuffled_within, specs, tape};
 
 /// The tapes begin at 01:00 UTC, or 20 s before a midnight of UTC or New York: so sessions open and close around them.
@@ -37,6 +39,13 @@ fn windows() -> impl Strategy<Value = Windows> {
         (span(), 0..SECOND).prop_map(|(length, offset)| Tumbling::new(length).unwrap().offset(offset).into());
     let daily = (span(), 0..SECOND, hours())
         .prop_map(|(length, offset, hours)| TumblingDaily::new(length, offset, hours).unwrap().into());
+    let step = || prop::sample::select(vec![50 * MS, 300 * MS, SECOND, 4 * SECOND]);
+    let early = (span(), 0..SECOND, step()).prop_map(|(length, offset, every)| {
+        Early::new(Tumbling::new(length).unwrap().offset(offset), every).unwrap().into()
+    });
+    let early_daily = (span(), hours(), step()).prop_map(|(length, hours, every)| {
+        Early::new(TumblingDaily::new(length, 0, hours).unwrap(), every).unwrap().into()
+    });
     let slide = prop::sample::select(vec![50 * MS, 300 * MS, SECOND]);
     let sliding = (slide, prop::sample::select(vec![SECOND, 5 * SECOND, 10 * SECOND]), 0..SECOND)
         .prop_map(|(slide, length, offset)| Sliding::new(length, slide).unwrap().offset(offset).into());
@@ -52,7 +61,7 @@ fn windows() -> impl Strategy<Value = Windows> {
     let count = (count, any::<bool>()).prop_map(|((of, every), splits)| Count::new(of, every, splits).unwrap().into());
     let last = (1..6_usize, every)
         .prop_map(|(prints, every)| Last::new(prints, Tumbling::new(every).unwrap()).unwrap().into());
-    prop_oneof![tumbling, daily, sliding, anchored, gap, count.boxed(), last]
+    prop_oneof![tumbling, daily, early, early_daily, sliding, anchored, gap, count.boxed(), last]
 }
 
 /// A tape on which no print is so large that it alone fills millions of windows.
@@ -135,6 +144,21 @@ proptest! {
     }
 
     #[test]
+    fn empty_windows_are_filled_as_the_oracle_fills_them_whatever_the_knobs(
+        spec in specs(), (windows, fill) in filled_windows(), knobs in knobs(), (policy, horizon, zone) in lateness(),
+    ) {
+        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
+        let spec = Spec { moves, ..spec };
+        let (tape, rules) = (tape_of(&spec), rules(&spec, policy, horizon, zone));
+        let one = play_filled(&tape, &rules, &windows, &fill, &Knobs::default());
+        let other = play_filled(&tape, &rules, &windows, &fill, &knobs);
+        let corrected = Corrected::new(&tape, &rules, play::texts());
+        let expected: BTreeSet<_> = oracle::filled(&corrected, &windows, &fill).into_iter().collect();
+        prop_assert_eq!(one.rows.into_iter().collect::<BTreeSet<_>>(), expected);
+        prop_assert_eq!(one.changes, other.changes);
+    }
+
+    #[test]
     fn every_share_is_in_a_filled_window_or_left_over(spec in specs(), every in 50..500_u64, splits: bool) {
         let (tape, rules) = (tape_of(&spec), rules(&spec, LatePolicy::Amend, Horizon::Session, "UTC"));
         let volume = Count::new(Measure::Volume, every, splits).unwrap();
@@ -151,6 +175,38 @@ proptest! {
             prop_assert!(left < every * days.len() as u64, "{left} left of {total}");
         }
     }
+}
+
+/// Windows that may be filled, in sessions that last for a minute or two.
+fn filled_windows() -> impl Strategy<Value = (Windows, Fill)> {
+    let times = prop::sample::select(vec![
+        (time(1, 0, 5, 0), time(1, 1, 0, 0)),
+        (time(0, 0, 7, 0), time(0, 1, 0, 0)),
+        (time(1, 0, 0, 0), time(1, 2, 3, 0)),
+        (time(23, 59, 45, 0), time(23, 59, 59, 0)),
+    ]);
+    let zone = prop::sample::select(vec!["UTC", "America/New_York"]);
+    let length = prop::sample::select(vec![SECOND, 5 * SECOND, 7 * SECOND, 60 * SECOND, 90_000 * SECOND]);
+    (zone, times, length, 0..SECOND, any::<(bool, bool)>()).prop_map(
+        |(zone, (open, close), length, offset, (daily, early))| {
+            let hours = Hours::new(TimeZone::get(zone).unwrap(), open, close).unwrap();
+            let windows: Windows = match daily {
+                true => TumblingDaily::new(length, offset, hours.clone()).unwrap().into(),
+                false => Tumbling::new(length).unwrap().offset(offset).into(),
+            };
+            let windows = if early { Early::new(windows, SECOND).unwrap().into() } else { windows };
+            let fill = Fill::new(&windows, hours).unwrap();
+            (windows, fill)
+        },
+    )
+}
+
+fn play_filled(tape: &[Tick], rules: &Lateness, windows: &Windows, fill: &Fill, knobs: &Knobs) -> Played<Summary<Bar>> {
+    let (windows, fill) = (windows.clone(), fill.clone());
+    play_through(tape, rules, knobs, move |ticks| {
+        let context = ticks.context.clone();
+        filled(ticks.window_aggregate::<Ohlcv>(windows.clone()), fill.clone(), &context)
+    })
 }
 
 fn trade(ts_event: i64, seq: u64, price: i64, size: u32) -> Tick {
@@ -219,4 +275,65 @@ fn a_sliding_window_holds_the_prints_of_all_its_slices() {
     let seconds: Vec<(i64, i64, u64)> =
         spans(&tape, &windows).into_iter().map(|(from, to, volume)| (from / SECOND, to / SECOND, volume)).collect();
     assert_eq!(seconds, [(-2, 1, 1), (0, 3, 7), (2, 5, 12)]);
+}
+
+#[test]
+fn an_empty_window_repeats_the_last_close_until_the_session_ends() {
+    let hours = Hours::new(TimeZone::UTC, time(1, 0, 2, 0), time(1, 0, 7, 0)).unwrap();
+    let windows: Windows = Tumbling::new(SECOND).unwrap().into();
+    let fill = Fill::new(&windows, hours).unwrap();
+    let sessions = Sessions::new(TimeZone::UTC);
+    let rules = Lateness { disorder: 0, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions };
+    let closes = |tape: &[Tick]| -> Vec<(i64, i64, u64)> {
+        let played = play_filled(tape, &rules, &windows, &fill, &Knobs::default());
+        let corrected = Corrected::new(tape, &rules, play::texts());
+        let expected: BTreeSet<_> = oracle::filled(&corrected, &windows, &fill).into_iter().collect();
+        assert_eq!(played.rows.iter().cloned().collect::<BTreeSet<_>>(), expected);
+        let second = |bar: &Summary<Bar>| (bar.window.start - 3_600 * SECOND) / SECOND;
+        played.rows.iter().map(|bar| (second(bar), bar.value.close.0, bar.value.trades)).collect()
+    };
+    // The first is before the open, the last after the close, and a day later nobody trades in the session.
+    let day = 86_400 * SECOND;
+    let tape = [
+        trade(0, 1, 5, 1),
+        trade(4 * SECOND, 2, 7, 1),
+        trade(9 * SECOND, 3, 8, 1),
+        trade(day + 3_600 * SECOND, 4, 9, 1),
+    ];
+    let rest = [(9, 8, 1), (day / SECOND + 3_600, 9, 1)];
+    let with_rest = |bars: &[(i64, i64, u64)]| [bars, &rest].concat();
+    assert_eq!(closes(&tape), with_rest(&[(0, 5, 1), (2, 5, 0), (3, 5, 0), (4, 7, 1), (5, 7, 0), (6, 7, 0)]));
+    // The window of a cancelled print is filled, and so are those behind it, by the close before.
+    let cancel = Tick { kind: Kind::Cancel, ref_seq: 2, ..trade(9 * SECOND + 1, 5, 0, 0) };
+    let cancelled = [&tape[..3], &[cancel], &tape[3..]].concat();
+    assert_eq!(closes(&cancelled), with_rest(&[(0, 5, 1), (2, 5, 0), (3, 5, 0), (4, 5, 0), (5, 5, 0), (6, 5, 0)]));
+    // A late print is a bar of its own, and changes those behind it up to the next one.
+    let late = [&tape[..3], &[trade(3 * SECOND, 6, 6, 1)], &tape[3..]].concat();
+    assert_eq!(closes(&late), with_rest(&[(0, 5, 1), (2, 5, 0), (3, 6, 1), (4, 7, 1), (5, 7, 0), (6, 7, 0)]));
+}
+
+#[test]
+fn a_window_that_is_shown_early_is_amended_until_it_is_over() {
+    let tumbling = Tumbling::new(10 * SECOND).unwrap();
+    let windows: Windows = Early::new(tumbling, 2 * SECOND).unwrap().into();
+    let sessions = Sessions::new(TimeZone::UTC);
+    let rules = Lateness { disorder: 0, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions };
+    let begin = 3_600 * SECOND;
+    let changes = |tape: &[Tick]| -> Vec<(i64, u64, isize)> {
+        check(tape, &rules, &windows, &Knobs::default());
+        let played = play(tape, &rules, &windows, &Knobs::default());
+        assert!(played.changes.keys().all(|(_, bar)| bar.window == Window { start: begin, end: begin + 10 * SECOND }));
+        let changes = played.changes.iter();
+        changes.map(|((ms, bar), diff)| (*ms as i64 - begin / MS, bar.value.volume, *diff)).collect()
+    };
+    // Nothing is shown where nothing came, and the last row stands when the window is over.
+    let tape =
+        [trade(SECOND, 1, 5, 1), trade(SECOND + 1, 2, 5, 2), trade(5 * SECOND, 3, 5, 4), trade(6 * SECOND, 4, 5, 8)];
+    let shown = [(2_000, 3, 1), (6_000, 3, -1), (6_000, 7, 1), (8_000, 7, -1), (8_000, 15, 1)];
+    assert_eq!(changes(&tape), shown);
+    // A late print counts at the next time for amendments, a cancel gives back what stood before.
+    let cancel = Tick { kind: Kind::Cancel, ref_seq: 4, ..trade(9 * SECOND, 5, 0, 0) };
+    let late = [&tape[..], &[trade(0, 6, 5, 16), cancel]].concat();
+    let amended = [(7_000, 7, -1), (7_000, 23, 1), (8_000, 23, -1), (8_000, 31, 1), (10_000, 23, 1), (10_000, 31, -1)];
+    assert_eq!(changes(&late), [&shown[..3], &amended].concat());
 }

@@ -34,9 +34,12 @@ impl Settings for AveragedOver {
         if every.is_none() {
             layers.problem("vwap.every", "averages at no interval", "write for example \"1m\"");
         }
-        if !matches!(section.over, Over::Window) && layers.is_changed("window.length") {
-            let help = "averages are over the windows with vwap.over = \"window\"; `vwap.every` says how often others are told";
-            layers.problem("window.length", "a window's `length` that would not be used", help);
+        for key in ["length", "early"] {
+            let key = format!("window.{key}");
+            if !matches!(section.over, Over::Window) && layers.is_changed(&key) {
+                let help = "averages are over the windows with vwap.over = \"window\"; `vwap.every` says how often others are told";
+                layers.problem(&key, &format!("a `{key}` that would not be used"), help);
+            }
         }
         let every_nanos = nanos(section.every).max(1);
         Some(AveragedOver(match section.over {

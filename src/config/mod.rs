@@ -5,6 +5,7 @@
 mod controls;
 mod correlation;
 mod averages;
+mod bars;
 mod bursts;
 mod edit;
 mod effective;
@@ -27,6 +28,7 @@ mod units;
 mod windows;
 
 pub use averages::AveragedOver;
+pub use bars::Bars;
 pub use bursts::Bursts;
 pub use controls::{At, ControlsAsked, GapRule};
 pub use correlation::Correlations;

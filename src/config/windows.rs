@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::settings::nanos;
 use super::{Count as Number, Layers, Maybe, Settings, Span};
 use crate::time::SECOND;
-use crate::window::{Count, Gap, Hours, Measure, Sliding, Tumbling, TumblingDaily, Windows};
+use crate::window::{Count, Early, Gap, Hours, Measure, Sliding, Tumbling, TumblingDaily, Windows};
 
 /// Most windows that one print may be in.
 const MAX_OVERLAP: i64 = 10_000;
@@ -49,6 +49,7 @@ struct WindowSection {
     length: Span,
     align: Align,
     offset: Span,
+    early: Maybe<Span>,
     slide: Maybe<Span>,
     gap: Maybe<Span>,
     of: Of,
@@ -153,8 +154,22 @@ impl Settings for Windows {
         if windows.is_none() {
             no_length(layers);
         }
-        Some(windows.unwrap_or(fallback.into()))
+        let windows = windows.unwrap_or(fallback.into());
+        Some(early(layers, &window, &windows).map_or(windows, Windows::from))
     }
+}
+
+/// The windows shown before they are over, if they are to be.
+fn early(layers: &mut Layers, window: &WindowSection, windows: &Windows) -> Option<Early> {
+    let (every, length) = (nanos(window.early.0?), nanos(window.length));
+    if every == 0 || every >= length {
+        let help = "a window is shown when it is over anyhow: write a step shorter than window.length, or \"off\"";
+        layers.problem("window.early", "windows that are not shown early", help);
+    } else if length / every > MAX_OVERLAP {
+        let help = format!("each would be shown {} times: {MAX_OVERLAP} are the most", length / every);
+        layers.problem("window.early", "too many looks at a window", &help);
+    }
+    Early::new(windows.clone(), every)
 }
 
 fn sliding(layers: &mut Layers, window: &WindowSection) -> Option<Windows> {
@@ -181,6 +196,7 @@ fn sliding(layers: &mut Layers, window: &WindowSection) -> Option<Windows> {
 /// What was set and belongs to another kind of window is a mistake rather than ignored.
 fn unused(layers: &mut Layers, window: &WindowSection) {
     let set = [
+        ("early", window.early.0.is_some(), Kind::Tumbling, "tumbling"),
         ("slide", window.slide.0.is_some(), Kind::Sliding, "sliding"),
         ("gap", window.gap.0.is_some(), Kind::Session, "session"),
         ("every", window.every.0.is_some(), Kind::Count, "count"),

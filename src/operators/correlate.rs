@@ -10,6 +10,7 @@ use timely::dataflow::operators::vec::{Broadcast, Map};
 use super::agenda::{Agenda, Held};
 use super::context::Context;
 use super::places::first_places;
+use super::settling::Settling;
 use super::{Changes, Summary};
 use crate::aggregate::Bar;
 use crate::pairs::{Correlation, Pair, Reports, Told};
@@ -94,8 +95,7 @@ struct Correlate {
     arrived: BTreeMap<u64, Vec<Close>>,
     /// The ends of reports that are to be made, by that time.
     due: BTreeMap<u64, EventTime>,
-    /// Once this time has passed, nothing before that can change.
-    settles: Option<(u64, EventTime)>,
+    settling: Settling,
     changes: Vec<((EventTime, Told), u64, isize)>,
 }
 
@@ -103,25 +103,23 @@ impl Correlate {
     fn new(context: &Context, windows: Tumbling, rule: Correlation, workers: usize) -> Self {
         let reports = Reports::new(rule, context.symbols.clone(), context.worker, workers);
         let (arrived, due, changes) = Default::default();
-        Correlate { context: context.clone(), windows, rule, reports, arrived, due, settles: None, changes }
+        Correlate {
+            context: context.clone(),
+            windows,
+            rule,
+            reports,
+            arrived,
+            due,
+            settling: Settling::default(),
+            changes,
+        }
     }
 
     /// Forgets what nothing can change any more.
-    ///
-    /// A tick that was judged before a bar's print waits at most until the next time for amendments after that bar, so
-    /// what the symbols' clocks settle is forgotten with that delay.
     fn forget(&mut self, ms: u64) {
-        let rules = &self.context.lateness;
-        match self.settles {
-            None => {
-                let settled = self.reports.latest_bars().map(|latest| rules.settled_before(latest)).min();
-                self.settles = settled.map(|settled| (ms + self.context.changes_every_ms as u64, settled));
-            }
-            Some((at, settled)) if ms > at => {
-                self.settles = None;
-                self.reports.forget_before(self.windows.window_of(settled).start);
-            }
-            Some(_) => {}
+        let latest = || self.reports.latest_bars().min();
+        if let Some(settled) = self.settling.at(ms, latest, &self.context) {
+            self.reports.forget_before(self.windows.window_of(settled).start);
         }
     }
 }

@@ -16,7 +16,7 @@ mod movers;
 mod windows;
 
 pub use averages::averages;
-pub use bars::bars;
+pub use bars::{bars, filled};
 pub use bursts::bursts;
 pub use corr::corr;
 pub use corrected::{Corrected, Rules, Trade};

@@ -19,6 +19,7 @@ pub fn windows(tape: &Corrected, windows: &Windows) -> BTreeMap<Held, Vec<Trade>
         let of_symbol = match windows {
             Windows::Tumbling(rule) => each(trades, |ts| vec![tumbling(rule, ts)]),
             Windows::Daily(rule) => each(trades, |ts| vec![daily(rule, ts)]),
+            Windows::Early(early) => return self::windows(tape, &early.windows),
             Windows::Sliding(rule) => each(trades, |ts| sliding(rule, ts)),
             Windows::Anchored(rule) => anchored(rule, trades),
             Windows::Gap(rule) => runs(trades, rule.gap),
@@ -41,7 +42,7 @@ fn each(trades: &[Trade], windows_of: impl Fn(i64) -> Vec<Window>) -> Filled {
     held.into_iter().map(|(window, trades)| (window, 0, trades)).collect()
 }
 
-fn tumbling(rule: &Tumbling, ts: i64) -> Window {
+pub(super) fn tumbling(rule: &Tumbling, ts: i64) -> Window {
     let start = (ts - rule.offset).div_euclid(rule.length) * rule.length + rule.offset;
     Window { start, end: start + rule.length }
 }
@@ -53,7 +54,7 @@ fn sliding(rule: &Sliding, ts: i64) -> Vec<Window> {
 }
 
 /// An instant by the clock of a day's date, and where the day begins and ends.
-fn local(hours: &Hours, ts: i64, time: Time) -> (i64, Window) {
+pub(super) fn local(hours: &Hours, ts: i64, time: Time) -> (i64, Window) {
     let zoned = Timestamp::from_nanosecond(i128::from(ts)).expect("a time of the tape").to_zoned(hours.zone.clone());
     let date = zoned.date();
     let nanos = |zoned: jiff::Zoned| zoned.timestamp().as_nanosecond() as i64;
@@ -63,7 +64,7 @@ fn local(hours: &Hours, ts: i64, time: Time) -> (i64, Window) {
     (at, Window { start: midnight(date), end: midnight(tomorrow) })
 }
 
-fn daily(rule: &TumblingDaily, ts: i64) -> Window {
+pub(super) fn daily(rule: &TumblingDaily, ts: i64) -> Window {
     let (open, day) = local(&rule.hours, ts, rule.hours.open);
     let aligned = tumbling(&Tumbling { length: rule.length, offset: open + rule.offset }, ts);
     Window { start: aligned.start.max(day.start), end: aligned.end.min(day.end) }

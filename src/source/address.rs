@@ -76,7 +76,11 @@ impl fmt::Display for Address {
         match self {
             Address::Tcp { at, listens } => write!(f, "tcp{}://{at}", listen(listens)),
             Address::Unix { path, listens } => write!(f, "unix{}://{}", listen(listens), path.display()),
-            Address::Growing(path) => write!(f, "file:{}", path.display()),
+            Address::Growing(path) => {
+                // Two slashes at the beginning are those of a URL, unless two more stand before them.
+                let path = path.to_string_lossy();
+                write!(f, "file:{}{path}", if path.starts_with("//") { "//" } else { "" })
+            }
             Address::Kafka { brokers, topic } => write!(f, "kafka://{brokers}/{topic}"),
         }
     }
@@ -94,6 +98,7 @@ mod tests {
             "unix:///tmp/a.sock",
             "unix-listen://a b",
             "file:ticks.csv",
+            "file:////a",
             "kafka://a:9092,b:9093/ticks.v1",
         ];
         for text in texts {

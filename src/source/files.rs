@@ -8,11 +8,14 @@ use jiff::tz::TimeZone;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::memory::owners;
-use super::{Address, Live, Opened, Pacing, Surroundings};
+use super::{Address, Live, Opened, Pacing, Surroundings, say};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Columns, Decoder, Format, Line, Naming};
 use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
 use crate::tick::{Names, Symbol};
+
+/// What the names of tapes end in.
+const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json or .bin";
 
 /// Ticks in a block that is read from a file.
 pub(super) const BLOCK: usize = 4096;
@@ -180,7 +183,7 @@ impl Inputs {
     /// Where a file's symbols come from; `None` if its beginning does not tell.
     fn naming(&self, path: &Path, format: Format, around: &Surroundings) -> Result<Option<Naming>> {
         let mut decoder = self.decoder(Some(format), around);
-        let mut lines = format::open(path, format::Position::default())?;
+        let mut lines = format::open(path, Some(format), format::Position::default())?;
         decoder.begin(path);
         let mut records = Vec::new();
         while let Some(line) = lines.next_line().doing(|| format!("reading {}", path.display()))? {
@@ -203,6 +206,7 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     if Path::new(path).is_dir() {
         walk(Path::new(path), &mut BTreeSet::new(), &mut files)?;
+        files.retain(|file| Format::of(file).is_some());
     } else if path.contains(['*', '?', '[']) && !Path::new(path).exists() {
         let matches = glob::glob(path).map_err(|e| Error::Usage(format!("reading {path}: {e}")))?;
         for found in matches {
@@ -216,14 +220,30 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
         files.push(path.into());
     }
     if files.is_empty() {
-        let text = "no file here ends in .csv, .jsonl, .ndjson, .json or .bin";
-        return Err(Error::Input(format!("reading {path}: {text}")));
+        return Err(Error::Input(format!("reading {path}: no file here ends in {EXTENSIONS}")));
     }
     files.sort();
     Ok(files)
 }
 
-/// Gathers the tapes of a folder and below. Links may lead back up, so each folder is entered once.
+/// Says which files of a folder, or below, are passed over, since what they hold could be missed.
+pub(super) fn tell_passed_over(path: &str) -> Result<()> {
+    let mut files = Vec::new();
+    if Path::new(path).is_dir() {
+        walk(Path::new(path), &mut BTreeSet::new(), &mut files)?;
+    }
+    let is_hidden = |file: &Path| file.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
+    files.retain(|file| Format::of(file).is_none() && !is_hidden(file));
+    files.sort();
+    if let [first, others @ ..] = &files[..] {
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        let first = format::quotable(&first.to_string_lossy());
+        say(&format!("passing over what does not end in {EXTENSIONS}: {first}{more}"));
+    }
+    Ok(())
+}
+
+/// Gathers the files of a folder and below. Links may lead back up, so each folder is entered once.
 fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
     let doing = || format!("reading {}", folder.display());
     if !entered.insert(folder.canonicalize().doing(doing)?) {
@@ -242,7 +262,7 @@ fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>
         let path = entry.doing(doing)?.path();
         if path.is_dir() {
             walk(&path, entered, files)?;
-        } else if Format::of(&path).is_some() {
+        } else {
             files.push(path);
         }
     }

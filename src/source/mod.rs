@@ -123,6 +123,7 @@ pub fn open(
     }
     pacing.check_for(around.play_for)?;
     let pacing = pacing.fitted(|| Extent::of_files(inputs, controls, limit, around))?;
+    files::tell_passed_over(&inputs.path)?;
     let leaves = inputs.leaves(around)?;
     let by_symbol = leaves.iter().all(|(symbol, _)| symbol.is_some());
     if by_symbol && limit == u64::MAX && !matches!(pacing, Pacing::Rate { .. }) && controls.is_by_record() {

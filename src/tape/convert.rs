@@ -62,7 +62,7 @@ pub fn convert(
         create_dir(to.parent().unwrap_or(out))?;
         let (symbols, venues) = (Arc::new(Names::default()), Arc::new(Names::default()));
         let mut decoder = decoder(from, symbols.clone(), venues.clone())?;
-        let mut lines = format::open(from, format::Position::default())?;
+        let mut lines = format::open(from, decoder.format(), format::Position::default())?;
         decoder.begin(from);
         let mut file = File::create_new(&to).doing(|| writing(&to))?;
         // The first record tells whether there is a column of due times.

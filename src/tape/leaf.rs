@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::format::{self, Columns, Decoder, Line, Lines, Position, Record};
 use super::rejects::Rejects;
-use crate::error::{Doing as _, Result};
+use crate::error::{Doing as _, Error, Result};
 use crate::tick::Tick;
 use crate::time::EventTime;
 
@@ -34,6 +34,8 @@ pub struct Leaf {
     paths: std::vec::IntoIter<PathBuf>,
     path: PathBuf,
     lines: Option<Lines>,
+    /// How many bytes the file had when it was opened, if it is one.
+    length: Option<u64>,
     /// Bytes are given to it as they arrive, and whoever sends them may be wrong from the first line on.
     is_given: bool,
     /// Where to go on in a file that was closed meanwhile.
@@ -77,6 +79,7 @@ impl Leaf {
             paths: paths.into_iter(),
             path: PathBuf::new(),
             lines: None,
+            length: None,
             is_given: false,
             set_aside: None,
             decoder,
@@ -101,7 +104,7 @@ impl Leaf {
     ) -> Self {
         let mut leaf = Leaf::files(Vec::new(), decoder, rules, rejects);
         leaf.path = name.into();
-        leaf.lines = Some(Lines::new(reader));
+        leaf.lines = Some(Lines::new(reader, leaf.decoder.format()));
         leaf
     }
 
@@ -109,7 +112,8 @@ impl Leaf {
     /// [`Leaf::next_record`] it is asked whether it [has one](Leaf::is_buffered).
     pub fn given(name: &str, decoder: Decoder, rules: PartitionRules, rejects: Rejects) -> Self {
         let mut leaf = Leaf::files(Vec::new(), decoder, rules, rejects);
-        (leaf.path, leaf.lines, leaf.is_given) = (name.into(), Some(Lines::pushed()), true);
+        let lines = Lines::pushed(leaf.decoder.format());
+        (leaf.path, leaf.lines, leaf.is_given) = (name.into(), Some(lines), true);
         leaf
     }
 
@@ -247,12 +251,23 @@ impl Leaf {
         self.rejects.reject(&held.path, held.line, reason, &held.raw)
     }
 
+    /// Of a file that was written while it was read, nobody can say which rows it should have come to.
+    fn check_length(&self, read: u64) -> Result<()> {
+        let Some(was) = self.length.filter(|length| *length != read) else { return Ok(()) };
+        let path = self.path.display();
+        let change = if read < was { "cut short" } else { "written to" };
+        Err(Error::Input(format!(
+            "reading {path}: it was {change} while it was read: it had {was} bytes when it was opened, and {read} were read. \
+             Play it again when it is whole, or follow it as it grows: --input file:{path}"
+        )))
+    }
+
     /// Decodes one more line, of the next file if need be; false at the end of all.
     fn decode_line(&mut self) -> Result<bool> {
         loop {
             let Some(lines) = &mut self.lines else {
                 if let Some(position) = self.set_aside.take() {
-                    self.lines = Some(format::open(&self.path, position)?);
+                    self.lines = Some(format::open(&self.path, self.decoder.format(), position)?);
                     continue;
                 }
                 if let Some(tick) = self.made.0.get(self.made.1) {
@@ -261,14 +276,17 @@ impl Leaf {
                     return Ok(true);
                 }
                 let Some(path) = self.paths.next() else { return Ok(false) };
-                self.lines = Some(format::open(&path, Position::default())?);
+                self.lines = Some(format::open(&path, self.decoder.format(), Position::default())?);
+                self.length = path.metadata().ok().filter(|path| path.is_file()).map(|file| file.len());
                 self.decoder.begin(&path);
                 self.path = path;
                 continue;
             };
             let number = lines.next_number();
             let Some(line) = lines.next_line().doing(|| format!("reading {}", self.path.display()))? else {
+                let read = lines.position().bytes;
                 self.lines = None;
+                self.check_length(read)?;
                 continue;
             };
             let verdict = match line {

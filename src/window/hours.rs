@@ -39,6 +39,11 @@ impl Hours {
         (open < close).then_some(Hours { zone, open, close })
     }
 
+    /// How long a session is, in nanoseconds, on a day on which the clocks do not change.
+    pub fn length(&self) -> i64 {
+        self.open.duration_until(self.close).as_nanos() as i64
+    }
+
     /// The day that holds `ts`. At the ends of the calendar all that is left is one day.
     pub fn day(&self, ts: EventTime) -> Day {
         let (start, end) = (EventTime::MIN, EventTime::MAX);

@@ -2,6 +2,8 @@
 
 mod anchored;
 mod count;
+mod early;
+mod fill;
 mod gap;
 mod hours;
 mod last;
@@ -10,6 +12,8 @@ mod tumbling;
 
 pub use anchored::Anchored;
 pub use count::{Count, Measure};
+pub use early::Early;
+pub use fill::Fill;
 pub use gap::Gap;
 pub use hours::{Day, Hours};
 pub use last::Last;
@@ -17,6 +21,7 @@ pub use sliding::Sliding;
 pub use tumbling::{Tumbling, TumblingDaily};
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 use crate::time::{EventTime, MS};
 
@@ -48,7 +53,7 @@ fn end_ms(ts: EventTime) -> i64 {
 
 /// Windows whose edges event time alone decides. They overlap or not; between two edges lies a slice, which all
 /// windows around it share, so that a print is added once however many windows hold it.
-pub trait Sliced: Send + Sync {
+pub trait Sliced: std::fmt::Debug + Send + Sync {
     /// The slice that holds `ts`: the stretch around it within which no window begins or ends.
     fn slice_of(&self, ts: EventTime) -> Window;
 
@@ -88,6 +93,8 @@ pub enum Windows {
     Tumbling(Tumbling),
     /// End to end, aligned to each session's open.
     Daily(TumblingDaily),
+    /// End to end, and shown before they are over.
+    Early(Early),
     /// Overlapping.
     Sliding(Sliding),
     /// Growing from each session's open.
@@ -105,12 +112,23 @@ pub enum Windows {
 const EDGES_MS: i64 = 10;
 
 impl Windows {
+    /// What lies between two edges, where that is a window: of windows that lie end to end.
+    fn end_to_end(&self) -> Option<Arc<dyn Sliced>> {
+        match self {
+            Windows::Tumbling(windows) => Some(Arc::new(*windows)),
+            Windows::Daily(windows) => Some(Arc::new(windows.clone())),
+            Windows::Early(early) => early.windows.end_to_end(),
+            _ => None,
+        }
+    }
+
     /// The first watermark after `ms`, in milliseconds, at which a window may end.
     pub fn next_end_ms(&self, ms: i64) -> i64 {
         let ts = ms.saturating_mul(MS);
         match self {
             Windows::Tumbling(windows) => windows.next_end_ms(ms),
             Windows::Daily(windows) => windows.ending_after(ts).end_ms(),
+            Windows::Early(windows) => windows.ending_after(ts).end_ms(),
             Windows::Sliding(windows) => windows.ending_after(ts).end_ms(),
             Windows::Anchored(windows) => windows.ending_after(ts).end_ms(),
             Windows::Last(last) => last.every.next_end_ms(ms),
@@ -132,6 +150,7 @@ macro_rules! kinds {
 kinds!(
     Tumbling(Tumbling),
     Daily(TumblingDaily),
+    Early(Early),
     Sliding(Sliding),
     Anchored(Anchored),
     Gap(Gap),

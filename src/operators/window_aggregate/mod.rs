@@ -1,4 +1,5 @@
 mod counted;
+mod early;
 mod in_order;
 mod lasts;
 mod operator;
@@ -93,6 +94,10 @@ impl<'scope> Ticks<'scope> {
             Windows::Last(last) => self.aggregate::<A, Lasts<A>>(last),
             Windows::Tumbling(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
             Windows::Daily(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
+            Windows::Early(windows) => {
+                let context = self.context.clone();
+                early::longest(self.aggregate::<A, Slices<A>>(Arc::new(windows.clone())), windows, context)
+            }
             Windows::Sliding(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
             Windows::Anchored(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
         }

@@ -211,7 +211,7 @@ mod tests {
             let decode = |bytes: &[u8]| {
                 let (symbols, venues) = (names(&SYMBOLS), names(&VENUES));
                 let mut decoder = Decoder::new(None, Columns::new(&[], TimeZone::UTC, symbols, venues));
-                let (mut lines, mut decoded, mut broken) = (Lines::pushed(), Vec::new(), 0);
+                let (mut lines, mut decoded, mut broken) = (Lines::pushed(None), Vec::new(), 0);
                 for piece in bytes.chunks(step) {
                     lines.push(piece);
                     while lines.is_buffered() {
@@ -226,7 +226,7 @@ mod tests {
             prop_assert_eq!(decode(&bytes), (records.clone(), 0, false));
 
             // A file is read by the same blocks.
-            let mut lines = Lines::new(Box::new(std::io::Cursor::new(bytes.clone())));
+            let mut lines = Lines::new(Box::new(std::io::Cursor::new(bytes.clone())), None);
             let mut decoder = Decoder::new(None, Columns::new(&[], TimeZone::UTC, symbols, venues));
             let mut decoded = Vec::new();
             while let Some(line) = lines.next_line().unwrap() {

@@ -4,6 +4,7 @@ use std::ops::Range;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
+use super::Format;
 use super::bin::{self, Head};
 
 /// Lines longer than this are rejected, and skipped to their end.
@@ -31,8 +32,9 @@ pub struct Lines {
     /// The line at the start is longer than [`LONGEST_LINE`], and this is its beginning.
     too_long: bool,
     beginning: Vec<u8>,
-    /// Blocks were seen, so that what is between two of them is no line of text.
-    is_binary: bool,
+    /// Whether it is in blocks, once that is known: then what is between two of them is no line of text, and in lines of
+    /// text no block begins.
+    is_binary: Option<bool>,
     /// Records of the block at the start that are still to come, and their width.
     records: usize,
     width: usize,
@@ -46,7 +48,7 @@ pub struct Position {
     /// In bytes.
     pub bytes: u64,
     line: u64,
-    is_binary: bool,
+    is_binary: Option<bool>,
     records: usize,
     width: usize,
 }
@@ -63,8 +65,9 @@ pub enum Line<'a> {
 }
 
 impl Lines {
-    /// Lines of `reader`. A byte order mark at the beginning is passed over.
-    pub fn new(reader: Box<dyn Read + Send>) -> Self {
+    /// Lines of `reader` in this format, or in the one that the first byte shows. A byte order mark at the beginning is
+    /// passed over.
+    pub fn new(reader: Box<dyn Read + Send>, format: Option<Format>) -> Self {
         Lines {
             reader,
             buffer: vec![0; CHUNK],
@@ -77,7 +80,7 @@ impl Lines {
             is_pushed: false,
             too_long: false,
             beginning: Vec::new(),
-            is_binary: false,
+            is_binary: format.map(|format| format == Format::Bin),
             records: 0,
             width: 0,
             numbered: None,
@@ -85,14 +88,15 @@ impl Lines {
     }
 
     /// Lines of bytes that are [pushed](Lines::push). [`Lines::next_line`] is asked only when one is buffered.
-    pub fn pushed() -> Self {
-        Lines { is_pushed: true, ..Lines::new(Box::new(std::io::empty())) }
+    pub fn pushed(format: Option<Format>) -> Self {
+        Lines { is_pushed: true, ..Lines::new(Box::new(std::io::empty()), format) }
     }
 
     /// Lines of a reader that stands at `position` of its input.
-    pub fn resume(reader: Box<dyn Read + Send>, position: Position) -> Self {
+    pub fn resume(reader: Box<dyn Read + Send>, format: Option<Format>, position: Position) -> Self {
         let Position { bytes, line, is_binary, records, width } = position;
-        Lines { read: bytes, line, is_binary, records, width, ..Lines::new(reader) }
+        let lines = Lines::new(reader, format);
+        Lines { read: bytes, line, is_binary: lines.is_binary.or(is_binary), records, width, ..lines }
     }
 
     /// Where the next line begins.
@@ -138,11 +142,12 @@ impl Lines {
 
     /// Whether a whole line is here already, so that [`Lines::next_line`] would not wait for the reader.
     pub fn is_buffered(&mut self) -> bool {
+        let is_binary = self.is_binary();
         let bytes = &self.buffer[self.start..self.end];
         if self.records > 0 {
             return true;
         }
-        if self.is_binary || bytes.first() == Some(&bin::MARK[0]) {
+        if is_binary {
             return match bin::head(bytes) {
                 Head::Short => false,
                 Head::Broken(_) => Finder::new(&bin::MARK).find(bytes).is_some() || bytes.len() > LONGEST_LINE,
@@ -162,7 +167,7 @@ impl Lines {
         if self.start == self.end && self.records == 0 && !self.ended {
             self.read_more()?;
         }
-        if self.is_binary || (self.start < self.end && self.buffer[self.start] == bin::MARK[0] && !self.too_long) {
+        if self.is_binary() {
             return self.next_of_block();
         }
         let mut searched = 0;
@@ -182,6 +187,14 @@ impl Lines {
             searched = self.end - self.start;
             self.read_more()?;
         }
+    }
+
+    /// Whether it is in blocks; where nobody told, the first byte there is does.
+    fn is_binary(&mut self) -> bool {
+        if self.is_binary.is_none() && self.start < self.end {
+            self.is_binary = Some(self.buffer[self.start] == bin::MARK[0]);
+        }
+        self.is_binary == Some(true)
     }
 
     /// Notes when the line at the start is too long; as long as its end is not in sight, nothing of it is kept.
@@ -217,7 +230,7 @@ impl Lines {
                         if !bin::is_sound(&bytes[..length]) {
                             break "the block's checksum is wrong";
                         }
-                        (self.is_binary, self.records, self.width) = (true, records, width);
+                        (self.records, self.width) = (records, width);
                         return Ok(Some(Line::Text(self.take_block(head))));
                     }
                     if self.ended {
@@ -233,7 +246,6 @@ impl Lines {
 
     /// Passes over the first byte and all that follow, up to the next mark.
     fn skip_to_block(&mut self, why: &'static str) -> std::io::Result<Option<Line<'_>>> {
-        self.is_binary = true;
         self.beginning = self.buffer[self.start..self.end.min(self.start + BEGINNING)].to_vec();
         let mark = Finder::new(&bin::MARK);
         self.start += 1;
@@ -324,7 +336,7 @@ mod tests {
     }
 
     fn lines(text: &[u8], step: usize) -> Vec<String> {
-        let mut lines = Lines::new(Box::new(Dribble(std::io::Cursor::new(text.to_vec()), step)));
+        let mut lines = Lines::new(Box::new(Dribble(std::io::Cursor::new(text.to_vec()), step)), None);
         let mut found = Vec::new();
         while let Some(line) = lines.next_line().unwrap() {
             found.push(match line {
@@ -345,5 +357,11 @@ mod tests {
         }
         assert_eq!(lines(b"a\nb\n", 1), ["a", "b"]);
         assert_eq!(lines(b"", 1), [""; 0]);
+    }
+
+    #[test]
+    fn no_block_begins_in_lines_of_text() {
+        assert_eq!(lines(b"a\n\x89b\n\x89TF1\nc\n", 3), ["a", "\u{fffd}b", "\u{fffd}TF1", "c"]);
+        assert_eq!(lines(b"\x89b\nc\n", 3), ["no block begins here"]);
     }
 }

@@ -87,6 +87,11 @@ impl Decoder {
         }
     }
 
+    /// The format, if it was told or shown.
+    pub fn format(&self) -> Option<Format> {
+        self.format
+    }
+
     /// Whether the header is still to come: without it no line can be read.
     pub fn wants_header(&self) -> bool {
         matches!(self.format, None | Some(Format::Csv)) && self.header.is_none()
@@ -146,11 +151,11 @@ pub fn unusable(path: &Path, reason: &str) -> Error {
     Error::Input(format!("reading {}: {reason}", quotable(&path.to_string_lossy())))
 }
 
-/// Opens a file for reading lines from a [`Lines::position`] on.
+/// Opens a file for reading lines of this format from a [`Lines::position`] on.
 ///
 /// # Errors
 /// Whatever the system says, with the path.
-pub fn open(path: &Path, position: Position) -> Result<Lines> {
+pub fn open(path: &Path, format: Option<Format>, position: Position) -> Result<Lines> {
     use crate::error::Doing as _;
     use std::io::Seek as _;
     let doing = || format!("reading {}", path.display());
@@ -158,5 +163,5 @@ pub fn open(path: &Path, position: Position) -> Result<Lines> {
     if position.bytes > 0 {
         file.seek(std::io::SeekFrom::Start(position.bytes)).doing(doing)?;
     }
-    Ok(Lines::resume(Box::new(file), position))
+    Ok(Lines::resume(Box::new(file), format, position))
 }

@@ -1,0 +1,137 @@
+//! Inputs and outputs that go wrong while a run is under way, and folders that hold anything. What this can catch: a
+//! record that no column counts, a file that is read in part and not told, an error that does not name its culprit. What
+//! it cannot: a file that is overwritten in place by as many bytes, and a real disk that fills, which a limit on the size
+//! of files stands in for. Malformed lines are in `tests/cli.rs`, mutated ones in `tests/fuzz.rs`.
+
+mod program;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use program::{Done, Folder, Played, Running, ohlcv, run};
+
+const SECOND: i64 = 1_000_000_000;
+
+/// 2023-11-14 22:14 UTC.
+const START: i64 = 1_700_000_040 * SECOND;
+
+const HEADER: &str = "ts_event,symbol,price,size\n";
+
+fn ticks(symbol: &str, n: i64) -> String {
+    let line = |i: i64| format!("{},{symbol},{},{}\n", START + i * SECOND, 1 + i % 7, 1 + i % 5);
+    HEADER.to_owned() + &(0..n).map(line).collect::<String>()
+}
+
+/// Plays a folder of a tape and a named pipe. The program has opened the tape, and waits for the pipe, when `change`
+/// changes the tape.
+#[cfg(unix)]
+fn changed_meanwhile(folder: &Folder, change: impl FnOnce(&mut std::fs::File)) -> Done {
+    // More than is read at once.
+    let tape = folder.write("tapes/a.csv", ticks("A", 20_000));
+    let pipe = folder.arg("tapes/b.csv");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let running = Running::start(&mut ohlcv(&["--input", &folder.arg("tapes"), "--out", &folder.arg("out")]));
+    let mut to_pipe = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    change(&mut std::fs::OpenOptions::new().append(true).open(&tape).unwrap());
+    to_pipe.write_all(ticks("B", 3).as_bytes()).unwrap();
+    drop(to_pipe);
+    std::fs::remove_file(pipe).unwrap();
+    running.end()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_cut_short_or_written_to_while_it_is_read_is_an_error() {
+    let folder = Folder::new();
+    changed_meanwhile(&folder, |tape| tape.set_len(300_000).unwrap()).exits(1).says(&["a.csv", "cut short", "300000"]);
+    changed_meanwhile(&folder, |tape| tape.write_all(b"1,A,").unwrap()).exits(1).says(&[
+        "a.csv",
+        "written to",
+        "file:",
+    ]);
+    changed_meanwhile(&folder, |_| {}).exits(0);
+    assert_eq!(Played::read(Path::new(&folder.arg("out")), String::new()).ledger("read"), 20_003);
+}
+
+#[test]
+fn a_folder_of_anything_is_read_as_far_as_it_is_a_tape_and_the_rest_is_told() {
+    let folder = Folder::new();
+    let junk: Vec<u8> = (0..50_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    folder.write("mixed/a.csv", ticks("A", 5));
+    folder.write("mixed/below.csv/b.CSV", ticks("B", 5));
+    folder.write(
+        "mixed/c.json",
+        format!("\u{89}{{}}\n{{\"ts_event\":{START},\"symbol\":\"C\",\"price\":1,\"size\":1}}\n"),
+    );
+    folder.write("mixed/empty.bin", "");
+    folder.write("mixed/junk.bin", &junk);
+    folder.write("mixed/junk.ndjson", &junk);
+    folder.write("mixed/d.csv.gz", &junk);
+    folder.write("mixed/notes.txt", "not a tape");
+    folder.write("mixed/.hidden", "");
+    let played = folder.play(&folder.arg("mixed"), &[]);
+    assert_eq!((played.ledger("on_time"), played.rows().len()), (11, 11));
+    let rejects = |name: &str| {
+        let files = played.rejected.iter().map(|reject| reject["file"].as_str().unwrap());
+        files.filter(|file| file.ends_with(name)).count()
+    };
+    assert_eq!(rejects("junk.ndjson"), junk.split(|byte| *byte == b'\n').count());
+    assert_eq!((rejects("c.json"), rejects("junk.bin")), (1, 1));
+    assert_eq!(played.ledger("rejected"), played.rejected.len() as u64);
+    assert!(played.stderr.contains("d.csv.gz and 1 more"), "{}", played.stderr);
+
+    // A header that cannot be used, or a link to nowhere, may hide any number of records.
+    let bad = folder.write("mixed/junk.csv", &junk);
+    run(&["--input", &folder.arg("mixed")]).exits(1).says(&["junk.csv", "header"]);
+    std::fs::remove_file(bad).unwrap();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere", folder.path().join("mixed/gone.csv")).unwrap();
+        run(&["--input", &folder.arg("mixed")]).exits(1).says(&["gone.csv"]);
+    }
+}
+
+#[test]
+fn a_line_that_begins_like_a_block_is_one_reject() {
+    let folder = Folder::new();
+    let mut text = ticks("A", 3).into_bytes();
+    text.extend_from_slice(b"\x89TF1 junk\n\x89\n");
+    text.extend_from_slice(ticks("A", 6).split_once('\n').unwrap().1.as_bytes());
+    for played in [folder.play(&folder.write("tape.csv", &text), &[]), folder.play_on(&text, &["--format", "csv"])] {
+        let lines: Vec<_> = played.rejected.iter().map(|reject| reject["line"].as_u64().unwrap()).collect();
+        assert_eq!((played.ledger("read"), lines), (11, vec![5, 6]));
+    }
+    assert_eq!(folder.play_on(&text, &[]).ledger("read"), 11);
+}
+
+/// Plays with no file growing beyond a number of blocks of 512 bytes.
+#[cfg(unix)]
+fn with_little_room(blocks: u32, args: &[&str]) -> Done {
+    let line = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &line, env!("CARGO_BIN_EXE_ohlcv")]).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running::start(&mut shell).end()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_fills_up_ends_the_run_and_names_what_could_not_be_written() {
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", ticks("A", 20_000));
+    let rejected = folder.write("rejected.csv", HEADER.to_owned() + &"junk\n".repeat(50_000));
+    let out = folder.arg("out");
+    let spills = ["--input", &input, "--out", &out, "--set", "output.buffer=1KiB"];
+    for (args, name) in [
+        (&spills[..], "settling"),
+        (&spills[..4], "bars"),
+        (&["--input", &input, "--out", &out, "--set", "output.mode=changes"], "changes"),
+        (&["--input", &rejected, "--out", &out], "rejected.jsonl"),
+    ] {
+        with_little_room(64, args).exits(1).says(&["writing", name]);
+        let left: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!left.iter().any(|file| file == "summary.json" || file == "bars.csv"), "{args:?} left {left:?}");
+        std::fs::remove_dir_all(&out).unwrap();
+    }
+    with_little_room(1, &["--input", &input, "--out", &out, "--limit", "1"]).exits(1).says(&["writing"]);
+}
