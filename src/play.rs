@@ -26,6 +26,7 @@ pub fn surroundings(config: &Config, symbols: Arc<Names>, rejects: Rejects, stop
         stop,
         play_for: config.play_for,
         idle: config.idle,
+        inquiry: Arc::default(),
     }
 }
 
@@ -90,6 +91,7 @@ where
         symbols: around.symbols.clone(),
         venues: around.venues.clone(),
         stop: around.stop.clone(),
+        inquiry: around.inquiry.clone(),
     };
     let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, pipeline)?;
     opened.finish.map_or(Ok(()), |finish| finish())?;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::explain::Answering;
 use super::outlet::Outlet;
 use super::retune::{Read, Retune};
 use super::{stop_on_signals, tell};
@@ -41,6 +42,7 @@ where
     };
     let rejects = Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?;
     let around = play::surroundings(config, Arc::default(), rejects, stop.clone());
+    let answering = Answering::begin(name, config, &around)?;
     let opened = play::open(config, &around)?;
     let latency_from = opened.latency_from;
     if let Some(folder) = folder {
@@ -72,6 +74,7 @@ where
         let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Input(format!("summary.json: {e}")))?;
         fs::write(&path, text + "\n").doing(|| format!("writing {}", path.display()))?;
     }
+    drop(answering);
     tell(format_args!("\n{report}"));
     Ok(exit_code(&report, config.strict))
 }

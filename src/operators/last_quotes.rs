@@ -1,4 +1,6 @@
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use differential_dataflow::AsCollection;
 use timely::dataflow::channels::pact::Pipeline;
@@ -12,6 +14,7 @@ use crate::asof::Quote;
 use crate::lateness::Verdict;
 use crate::ledger::Ledger;
 use crate::row::Field;
+use crate::standing::{Pending, Question};
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
@@ -46,19 +49,21 @@ impl<'scope> Ticks<'scope> {
     /// }
     /// ```
     pub fn last_quotes(self, windows: Tumbling) -> Changes<'scope, Summary<Quote>> {
-        let mut operator = LastQuotes::new(self.context, windows);
-        operator.context.closes_at(windows);
+        self.context.closes_at(windows);
+        let operator = Rc::new(RefCell::new(LastQuotes::new(self.context.clone(), windows)));
+        self.context.tells(&operator, LastQuotes::told);
         let stream = self.stream.unary_frontier(Pipeline, "LastQuotes", move |capability, _| {
             drop(capability);
             let mut held = Held::default();
             move |(input, frontier), output| {
+                let operator = &mut *operator.borrow_mut();
                 input.for_each(|capability, ticks| {
                     let Some(sent) = capability.least().copied() else { return };
                     operator.take(ticks, watermark_of(sent));
                     ticks.clear();
-                    held.hold(&operator, &capability, output.output_index());
+                    held.hold(operator, &capability, output.output_index());
                 });
-                held.act(&mut operator, frontier.frontier().first().copied(), output);
+                held.act(operator, frontier.frontier().first().copied(), output);
             }
         });
         stream.as_collection()
@@ -87,6 +92,11 @@ impl LastQuotes {
     fn new(context: Context, windows: Tumbling) -> Self {
         let (symbols, due, changes, ledger) = Default::default();
         LastQuotes { context, windows, symbols, due, changes, ledger }
+    }
+
+    fn told(&self, _question: &Question) -> Pending {
+        let open = self.due.iter().map(|(ms, quotes)| (*ms as i64, quotes.len()));
+        Pending { name: "windows of quotes".into(), open: open.collect(), ..Pending::default() }
     }
 
     /// Takes quotes that were sent when the worker's watermark stood at `sent_ms`.

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
+use crate::standing::Inquiry;
 use crate::tape::{PartitionRules, Rejects};
 use crate::tick::Names;
 use crate::time::Clock;
@@ -56,6 +57,8 @@ pub struct Surroundings {
     pub play_for: Option<u64>,
     /// A live input that is silent for so many nanoseconds no longer holds the watermark back.
     pub idle: u64,
+    /// Where the source tells how it stands.
+    pub inquiry: Arc<Inquiry>,
 }
 
 /// An opened input: a feed for each worker.
@@ -110,5 +113,5 @@ pub fn open(inputs: &Inputs, pacing: Pacing, limit: u64, workers: usize, around:
         return files::sharded(leaves, pacing, workers, around);
     }
     let leaves = leaves.into_iter().map(|(_, leaf)| leaf).collect();
-    reader::scheduled(leaves, pacing, limit, workers, around)
+    reader::scheduled(&inputs.path, leaves, pacing, limit, workers, around)
 }
