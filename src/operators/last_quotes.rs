@@ -74,8 +74,8 @@ impl<'scope> Ticks<'scope> {
 struct State {
     clock: EventTime,
     windows: BTreeMap<EventTime, Quote>,
-    /// How many of its windows wait for a quote to be applied.
-    waiting: usize,
+    /// Its windows that wait for a quote to be applied, and how often each does.
+    waiting: BTreeMap<EventTime, usize>,
 }
 
 struct LastQuotes {
@@ -106,7 +106,7 @@ impl LastQuotes {
                 self.ledger.ignored += 1;
                 continue;
             }
-            let new = || State { clock: EventTime::MIN, windows: BTreeMap::new(), waiting: 0 };
+            let new = || State { clock: EventTime::MIN, windows: BTreeMap::new(), waiting: BTreeMap::new() };
             let state = self.symbols.entry(tick.symbol).or_insert_with(new);
             match self.context.lateness.judge(&mut state.clock, tick.ts_event) {
                 Verdict::OnTime => self.ledger.on_time += 1,
@@ -121,7 +121,7 @@ impl LastQuotes {
             let quote = Quote::from(tick);
             let due = self.due.entry(at as u64).or_default();
             let waits = due.entry((tick.symbol, window.start)).or_insert_with(|| {
-                state.waiting += 1;
+                *state.waiting.entry(window.start).or_default() += 1;
                 quote
             });
             *waits = quote.max(*waits);
@@ -143,7 +143,9 @@ impl Agenda for LastQuotes {
     fn act(&mut self, ms: u64) {
         for ((symbol, start), quote) in self.due.remove(&ms).unwrap_or_default() {
             let Some(state) = self.symbols.get_mut(&symbol) else { continue };
-            state.waiting -= 1;
+            if state.waiting.get_mut(&start).is_some_and(|n| (*n -= 1, *n == 0).1) {
+                state.waiting.remove(&start);
+            }
             let window = self.windows.window_of(start);
             let row = |value| Summary { window, symbol, place: 0, value };
             match state.windows.get(&start) {
@@ -154,9 +156,7 @@ impl Agenda for LastQuotes {
                     state.windows.insert(start, quote);
                 }
             }
-            if state.waiting == 0 {
-                state.forget(&self.context, self.windows);
-            }
+            state.forget(&self.context, self.windows);
         }
     }
 
@@ -166,11 +166,12 @@ impl Agenda for LastQuotes {
 }
 
 impl State {
-    /// Forgets the windows in which no quote can be accepted any more.
+    /// Forgets the windows in which no quote waits, or can be accepted any more.
     fn forget(&mut self, context: &Context, windows: Tumbling) {
         let rules = &context.lateness;
         let accepted = rules.floor(self.clock).min(self.clock.saturating_sub(rules.disorder));
         let Window { start, .. } = windows.window_of(accepted);
-        self.windows = self.windows.split_off(&start);
+        let kept = self.waiting.first_key_value().map_or(start, |(waits, _)| start.min(*waits));
+        self.windows = self.windows.split_off(&kept);
     }
 }

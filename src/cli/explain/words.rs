@@ -24,10 +24,10 @@ pub fn in_words(name: &str, told: &Told, why: Option<&str>) -> String {
     }
     let _ = writeln!(text, "{pipeline}: process {pid}, for {elapsed}, reads {input}\n");
     if standing.workers.is_empty() && standing.held_by != Hold::End {
-        let _ = writeln!(
-            text,
-            "  no worker answers: the input is being opened, or all of them are at work on something long"
+        text.push_str(
+            "  no worker answers: the input is being opened, or they are at work on something long; ask again\n",
         );
+        return text;
     }
     if let Some(slowest) = standing.slowest() {
         let since = span(standing.now.saturating_sub(slowest.moved_at));

@@ -182,7 +182,12 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
         }
         let (panes, around) = state.panes(&self.windows, rules, passed);
         panes.after(changes, &around, &mut self.out);
+        let opens = !self.out.looks.is_empty();
         self.hand_on(symbol);
+        // A symbol whose windows are all opened by ticks that come late is to forget, too.
+        if opens {
+            self.forget(symbol);
+        }
     }
 
     fn count_trade(&mut self, verdict: Verdict, repeats: bool) {
@@ -196,6 +201,11 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
     /// Has a symbol looked at at a watermark, and uses the occasion to forget what is over.
     fn look(&mut self, symbol: Symbol, at_ms: i64) {
         self.look_at(symbol, at_ms);
+        self.forget(symbol);
+    }
+
+    /// Forgets what is over of a symbol.
+    fn forget(&mut self, symbol: Symbol) {
         let (rules, ledger) = (&self.context.lateness, &mut self.ledger);
         let ended = |story: &Story| count_story(story, rules, ledger);
         self.symbols[symbol.0 as usize].forget::<A>(&self.windows, rules, self.passed, ended);
