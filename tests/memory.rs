@@ -1,12 +1,12 @@
 //! What is kept is bounded by symbols, open windows and horizon, and not by the length of the tape: a week is played, and
 //! no day takes more memory than the days before it. Bytes are counted by the allocator, on a clock that stands still and
-//! on one worker, so the figures are the same each time. What this can catch: anything that grows with the tape. What it
+//! on one worker, so the figures differ by some kilobytes at most. What this can catch: anything that grows with the tape. What it
 //! cannot: how much a run takes; and what a file, a feed or the terminal keep. Of rolling correlations, all pairs are played:
 //! of the best ones every report stays in differential's arrangements.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::civil::time;
@@ -48,9 +48,6 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// The bytes in use are those of the one test that has this.
-static ALONE: Mutex<()> = Mutex::new(());
 
 const DAYS: i64 = 7;
 const SYMBOLS: u32 = 8;
@@ -144,7 +141,6 @@ where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (symbols, venues): (Arc<Names>, Arc<Names>) = Default::default();
     (0..SYMBOLS).for_each(|symbol| _ = symbols.intern(&format!("S{symbol}")));
     venues.intern("XNAS");
@@ -174,9 +170,9 @@ where
     assert!(outcome.ledger.amended > 0 && outcome.ledger.late == 0, "nothing was amended: {:?}", outcome.ledger);
     let days: Vec<i64> = peaks.lock().unwrap().iter().map(|peak| peak - before).collect();
     let [earlier, later] = [&days[1..4], &days[4..7]].map(|days| days.iter().copied().max().unwrap());
-    // That is less than two bytes a print of three days. What is in use goes up and down by half of it with how batches
-    // lie on the days, and tables double now and then.
-    assert!(later <= earlier + 24 * 1_024, "the most bytes in use on each day: {days:?}");
+    // That is less than five bytes a print of three days, so one number kept of each would be seen. What is in use goes
+    // up and down by a third of it: batches lie otherwise on each day, and histograms fill.
+    assert!(later <= earlier + 64 * 1_024, "the most bytes in use on each day: {days:?}");
 }
 
 const FIVE_MINUTES: Horizon = Horizon::Span(300 * SECOND);
@@ -194,7 +190,6 @@ fn hours() -> Hours {
     Hours::new(TimeZone::get("America/New_York").unwrap(), time(9, 30, 0, 0), time(16, 0, 0, 0)).unwrap()
 }
 
-#[test]
 fn bars_of_each_kind_of_window_and_horizon() {
     for horizon in [Horizon::Session, FIVE_MINUTES] {
         bars(horizon, second());
@@ -204,7 +199,6 @@ fn bars_of_each_kind_of_window_and_horizon() {
     bars(FIVE_MINUTES, Count::new(Of::Trades, 10, false).unwrap());
 }
 
-#[test]
 fn averages_of_the_session_and_of_the_last_trades() {
     let session = Anchored::new(60 * SECOND, hours()).unwrap();
     stays_flat(FIVE_MINUTES, move |ticks| ticks.window_aggregate::<Vwap>(session.clone()));
@@ -212,7 +206,6 @@ fn averages_of_the_session_and_of_the_last_trades() {
     stays_flat(FIVE_MINUTES, move |ticks| ticks.window_aggregate::<Vwap>(last));
 }
 
-#[test]
 fn rankings() {
     for boards in [Boards::Windows, Boards::Sessions] {
         let keep = Some(3_600 * SECOND);
@@ -224,7 +217,6 @@ fn rankings() {
     }
 }
 
-#[test]
 fn correlations() {
     let every = Tumbling::new(10 * SECOND).unwrap();
     for (span, top) in [(Some(60 * SECOND), None), (None, Some(5))] {
@@ -236,7 +228,6 @@ fn correlations() {
     }
 }
 
-#[test]
 fn trades_beside_quotes_and_the_quality_of_feeds() {
     let rule = AsOf { strict: false, tolerance: None, markout: SECOND };
     stays_flat(FIVE_MINUTES, move |ticks| ticks.match_quotes(second(), rule));
@@ -244,10 +235,20 @@ fn trades_beside_quotes_and_the_quality_of_feeds() {
     stays_flat(FIVE_MINUTES, move |ticks| ticks.check_feed(standard));
 }
 
-#[test]
 fn last_trades_and_quotes() {
     for boards in [Boards::Windows, Boards::Sessions] {
         let every = Every { windows: second(), boards, keep: Some(3_600 * SECOND) };
         stays_flat(FIVE_MINUTES, move |ticks| ticks.latest(every));
     }
+}
+
+/// One test, so that nothing else is allocated meanwhile.
+#[test]
+fn a_week_takes_no_more_than_its_first_days() {
+    bars_of_each_kind_of_window_and_horizon();
+    averages_of_the_session_and_of_the_last_trades();
+    rankings();
+    correlations();
+    trades_beside_quotes_and_the_quality_of_feeds();
+    last_trades_and_quotes();
 }
