@@ -64,6 +64,7 @@ impl Reading {
             stop,
             play_for: play_for.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX)),
             idle: 0,
+            inquiry: Arc::default(),
         }
     }
 }

@@ -11,7 +11,7 @@
 //!
 //! * words: [`error`], [`time`], [`tick`], [`window`], [`row`];
 //! * rules, without I/O and without a clock of their own: [`aggregate`], [`lateness`], [`prints`],
-//!   [`pairs`], [`asof`], [`quality`], [`ledger`], [`batch`], [`latency`];
+//!   [`pairs`], [`asof`], [`quality`], [`ledger`], [`batch`], [`latency`], [`standing`];
 //! * [`tape`]: what a recorded or generated day is, its formats, its order and its schedule;
 //! * edges: [`source`] and [`sink`], a file a kind;
 //! * [`operators`]: the dataflow; timely and differential are known here and in `runtime`;
@@ -54,6 +54,7 @@ pub mod quality;
 pub mod ledger;
 pub mod batch;
 pub mod latency;
+pub mod standing;
 
 pub mod tape;
 

@@ -27,6 +27,7 @@ pub fn surroundings(config: &Config, symbols: Arc<Names>, rejects: Rejects, stop
         stop,
         play_for: config.play_for,
         idle: config.idle,
+        inquiry: Arc::default(),
     }
 }
 
@@ -96,6 +97,7 @@ where
         symbols: around.symbols.clone(),
         venues: around.venues.clone(),
         stop: around.stop.clone(),
+        inquiry: around.inquiry.clone(),
     };
     let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, pipeline)?;
     outcome.ledger.rejected = around.rejects.count();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tick::{Names, Price, Symbol, Venue, mix, stable_hash, write_decimal};
+use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, mix, stable_hash, write_decimal};
 use crate::time::EventTime;
 use crate::window::Window;
 
@@ -316,6 +316,22 @@ impl Texts {
     /// The text of a symbol, empty where it is not known.
     pub fn symbol(&self, symbol: Symbol) -> &str {
         self.symbols.get(symbol.0 as usize).map_or("", |text| text)
+    }
+
+    /// The columns of [`Texts::record`].
+    pub const RECORD: &'static str = "ts_event,seq,symbol,venue,action,ref_seq,price,size";
+
+    /// A record of the tape as a line, for people.
+    pub fn record(&self, tick: &Tick) -> String {
+        let (action, ref_seq) = match tick.kind {
+            Kind::Trade => ("trade", String::new()),
+            Kind::Cancel => ("cancel", tick.ref_seq.to_string()),
+            Kind::Correct => ("correct", tick.ref_seq.to_string()),
+            Kind::Quote => ("quote", String::new()),
+        };
+        let (symbol, venue) = (self.symbol(tick.symbol), self.venue(tick.venue));
+        let Tick { ts_event, seq, price, size, .. } = tick;
+        format!("{ts_event},{seq},{symbol},{venue},{action},{ref_seq},{price},{size}")
     }
 
     /// The text of a venue, empty where none was given.

@@ -87,6 +87,7 @@ fn play_after<A: Aggregate<Value = Bar>>(
         stop: Arc::default(),
         play_for: None,
         idle: 0,
+        inquiry: Arc::default(),
     };
     let opened = in_memory(tape, Pacing::Speed(1.0), 1, &around);
     let sessions = Sessions::new(TimeZone::UTC);
@@ -99,6 +100,7 @@ fn play_after<A: Aggregate<Value = Bar>>(
         symbols,
         venues: Arc::default(),
         stop: Arc::default(),
+        inquiry: Arc::default(),
     };
     let windows = Tumbling::new(1_000 * MS).unwrap();
     runtime::run(plan, opened.feeds, vec![sink], &mut Nobody, move |ticks| ticks.window_aggregate::<A>(windows))

@@ -62,6 +62,7 @@ pub fn surroundings(symbols: &Arc<Names>) -> Surroundings {
         stop: Arc::default(),
         play_for: None,
         idle: 0,
+        inquiry: Arc::default(),
     }
 }
 
@@ -117,6 +118,7 @@ where
         symbols: around.symbols.clone(),
         venues: Arc::default(),
         stop: Arc::default(),
+        inquiry: Arc::default(),
     };
     let outcome = runtime::run(plan, feeds, sinks, watch, pipeline);
     outcome.unwrap_or_else(|error| panic!("the run failed: {error}"))

@@ -54,9 +54,9 @@ impl Difference {
         }
         let about = records::about(tape, &self.symbols, self.window);
         let _ = writeln!(text, "{} records of the tape lie in it or speak of one that does", about.len());
-        let _ = writeln!(text, "  {}", records::COLUMNS);
+        let _ = writeln!(text, "  {}", Texts::RECORD);
         for tick in about.iter().take(SHOWN) {
-            let _ = writeln!(text, "  {}", records::line(tick, texts));
+            let _ = writeln!(text, "  {}", texts.record(tick));
         }
         if about.len() > SHOWN {
             let _ = writeln!(text, "  and {} more", about.len() - SHOWN);

@@ -60,14 +60,20 @@ enum Command {
     /// The oracle holds the whole tape: it takes up to 768 bytes a record, and what would not fit into the memory that
     /// is free is refused. --limit N verifies the beginning of a longer tape.
     Verify,
-    /// Say which records were late and by how much, and what a result was made of
+    /// Say what holds up a run that is under way; or which records were late, and what a result was made of
     ///
-    /// The input is read once more and judged by the rules of a run: which records were late by their symbol's own order,
+    /// A run that is under way is asked over a socket: where its watermark stands, which partition (its tick), schedule,
+    /// batch or worker holds it there, since when, and what would release it; which windows are open; what waits; the
+    /// ledger so far and the last late records. With --why SYMBOL TIME, what is kept of the records behind a result. The
+    /// run's own speed does not suffer: workers tell what they know only when they are asked.
+    ///
+    /// Of a finished run, or of an --input, the records are read once more and judged by the rules of a run: which records were late by their symbol's own order,
     /// by how much, and whether they amended results or came too late; which cancels and corrections found no print.
     /// With --why SYMBOL TIME, the rows about a symbol at a time are shown, with every record that they are made of, or
     /// that amended them. It needs memory as verify does.
     ///
-    ///   PIPELINE explain out                        a finished run, by its folder
+    ///   PIPELINE explain out                        a run, under way or finished, by its --out folder
+    ///   PIPELINE explain --pid 4242                 a run that is under way without one
     ///   PIPELINE explain out --why IBM 2024-01-31T14:30:00Z
     ///   PIPELINE explain --input ticks.csv --set late.disorder=5ms
     #[command(verbatim_doc_comment)]
@@ -170,6 +176,11 @@ where
         Some(Command::Compare(asked)) => return compare::compare(name, &asked),
         other => other,
     };
+    if let Some(Command::Explain(asked)) = &command
+        && let Some(code) = asked.ask_running(name, &flags)?
+    {
+        return Ok(code);
+    }
     let read = || {
         let mut layers = flags.layers(name, defaults)?;
         if let Some(Command::Explain(asked)) = &command {

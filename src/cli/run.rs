@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::explain::Answering;
 use super::outlet::Outlet;
 use super::retune::{Read, Retune};
 use super::{stop_on_signals, tell};
@@ -45,6 +46,7 @@ where
         rejects = rejects.also_to(sink::open_for_rejects(address, properties, move || stop.load(Ordering::Relaxed))?);
     }
     let around = play::surroundings(config, Arc::default(), rejects, stop.clone());
+    let answering = Answering::begin(name, config, &around)?;
     let mut opened = play::open(config, &around)?;
     let finish = opened.finish.take();
     let latency_from = opened.latency_from;
@@ -79,6 +81,7 @@ where
         let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Input(format!("summary.json: {e}")))?;
         fs::write(&path, text + "\n").doing(|| format!("writing {}", path.display()))?;
     }
+    drop(answering);
     tell(format_args!("\n{report}"));
     Ok(exit_code(&report, config.strict))
 }

@@ -1,4 +1,6 @@
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use differential_dataflow::AsCollection;
 use differential_dataflow::consolidation::consolidate_updates;
@@ -12,6 +14,7 @@ use crate::error::Error;
 use crate::lateness::Verdict;
 use crate::quality::{Noted, Quality, Standard, VenueFeed};
 use crate::row::Texts;
+use crate::standing::{Pending, Question};
 use crate::tick::{Tick, Venue, mix, stable_hash};
 use crate::time::EventTime;
 
@@ -55,16 +58,18 @@ impl<'scope> Ticks<'scope> {
         let by_venue = Exchange::new(|(noted, _): &(Noted, u64)| mix(u64::from(noted.venue)));
         let rows = noted.unary_frontier(by_venue, "CheckFeed", move |capability, _| {
             drop(capability);
-            let mut operator = CheckFeed::new(context, standard);
+            let operator = Rc::new(RefCell::new(CheckFeed::new(context.clone(), standard)));
+            context.tells(&operator, CheckFeed::told);
             let mut held = Held::default();
             move |(input, frontier), output| {
+                let operator = &mut *operator.borrow_mut();
                 input.for_each(|capability, records| {
                     for (record, due) in records.drain(..) {
                         operator.arrived.entry(due).or_default().push(record);
                     }
-                    held.hold(&operator, &capability, output.output_index());
+                    held.hold(operator, &capability, output.output_index());
                 });
-                held.act(&mut operator, frontier.frontier().first().copied(), output);
+                held.act(operator, frontier.frontier().first().copied(), output);
             }
         });
         rows.as_collection()
@@ -122,6 +127,11 @@ impl CheckFeed {
         let texts = Texts::new(context.symbols.clone(), context.venues.clone());
         let (venues, arrived, changes) = Default::default();
         CheckFeed { context, standard, texts, venues, arrived, settles: None, forgotten: EventTime::MIN, changes }
+    }
+
+    fn told(&self, _question: &Question) -> Pending {
+        let open = self.arrived.iter().map(|(ms, records)| (*ms as i64, records.len()));
+        Pending { name: "windows of feeds, by their records".into(), open: open.collect(), ..Pending::default() }
     }
 
     fn tell(&mut self, windows: &BTreeSet<(u16, EventTime)>, ms: u64, diff: isize) {

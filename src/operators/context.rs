@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::latency::Closes;
 use crate::lateness::Lateness;
 use crate::ledger::Ledger;
+use crate::standing::{Pending, Question};
 use crate::tick::{Names, Tick};
 use crate::time::{Clock, MS};
 use crate::window::Windows;
@@ -87,7 +88,11 @@ pub struct Context {
     pub failure: Failure,
     windows: Rc<RefCell<Vec<Windows>>>,
     all_counters: Rc<RefCell<Vec<Rc<Counters>>>>,
+    tellers: Rc<RefCell<Vec<Teller>>>,
 }
+
+/// An operator that tells how it stands, as long as it is there.
+type Teller = Box<dyn Fn(&Question) -> Option<Pending>>;
 
 impl Context {
     /// A worker's context.
@@ -101,7 +106,7 @@ impl Context {
         failure: Failure,
     ) -> Self {
         let lateness = Rc::new(lateness);
-        let (counters, windows): (Rc<Counters>, _) = Default::default();
+        let (counters, windows, tellers): (Rc<Counters>, _, _) = Default::default();
         let all_counters = Rc::new(RefCell::new(vec![counters.clone()]));
         Context {
             worker,
@@ -115,7 +120,20 @@ impl Context {
             failure,
             windows,
             all_counters,
+            tellers,
         }
+    }
+
+    /// An operator tells how it stands, whenever somebody asks.
+    pub fn tells<S: 'static>(&self, operator: &Rc<RefCell<S>>, tell: fn(&S, &Question) -> Pending) {
+        let operator = Rc::downgrade(operator);
+        let teller = move |question: &Question| Some(tell(&operator.upgrade()?.borrow(), question));
+        self.tellers.borrow_mut().push(Box::new(teller));
+    }
+
+    /// What the operators tell.
+    pub fn told(&self, question: &Question) -> Vec<Pending> {
+        self.tellers.borrow().iter().filter_map(|teller| teller(question)).collect()
     }
 
     /// The context of another operator that takes ticks, of which each goes to one of the two: it counts on its own.

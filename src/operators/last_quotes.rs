@@ -1,4 +1,6 @@
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use differential_dataflow::AsCollection;
 use timely::dataflow::channels::pact::Pipeline;
@@ -10,6 +12,7 @@ use super::{Changes, Summary};
 use crate::asof::Quote;
 use crate::lateness::Verdict;
 use crate::ledger::Ledger;
+use crate::standing::{Pending, Question};
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
@@ -31,19 +34,21 @@ impl<'scope> Ticks<'scope> {
     /// }
     /// ```
     pub fn last_quotes(self, windows: Tumbling) -> Changes<'scope, Summary<Quote>> {
-        let mut operator = LastQuotes::new(self.context, windows);
-        operator.context.closes_at(windows);
+        self.context.closes_at(windows);
+        let operator = Rc::new(RefCell::new(LastQuotes::new(self.context.clone(), windows)));
+        self.context.tells(&operator, LastQuotes::told);
         let stream = self.stream.unary_frontier(Pipeline, "LastQuotes", move |capability, _| {
             drop(capability);
             let mut held = Held::default();
             move |(input, frontier), output| {
+                let operator = &mut *operator.borrow_mut();
                 input.for_each(|capability, ticks| {
                     let Some(sent) = capability.least().copied() else { return };
                     operator.take(ticks, watermark_of(sent));
                     ticks.clear();
-                    held.hold(&operator, &capability, output.output_index());
+                    held.hold(operator, &capability, output.output_index());
                 });
-                held.act(&mut operator, frontier.frontier().first().copied(), output);
+                held.act(operator, frontier.frontier().first().copied(), output);
             }
         });
         stream.as_collection()
@@ -54,8 +59,8 @@ impl<'scope> Ticks<'scope> {
 struct State {
     clock: EventTime,
     windows: BTreeMap<EventTime, Quote>,
-    /// How many of its windows wait for a quote to be applied.
-    waiting: usize,
+    /// Its windows that wait for a quote to be applied, and how often each does.
+    waiting: BTreeMap<EventTime, usize>,
 }
 
 struct LastQuotes {
@@ -74,6 +79,11 @@ impl LastQuotes {
         LastQuotes { context, windows, symbols, due, changes, ledger }
     }
 
+    fn told(&self, _question: &Question) -> Pending {
+        let open = self.due.iter().map(|(ms, quotes)| (*ms as i64, quotes.len()));
+        Pending { name: "windows of quotes".into(), open: open.collect(), ..Pending::default() }
+    }
+
     /// Takes quotes that were sent when the worker's watermark stood at `sent_ms`.
     fn take(&mut self, ticks: &[Tick], sent_ms: i64) {
         for tick in ticks {
@@ -81,7 +91,7 @@ impl LastQuotes {
                 self.ledger.ignored += 1;
                 continue;
             }
-            let new = || State { clock: EventTime::MIN, windows: BTreeMap::new(), waiting: 0 };
+            let new = || State { clock: EventTime::MIN, windows: BTreeMap::new(), waiting: BTreeMap::new() };
             let state = self.symbols.entry(tick.symbol).or_insert_with(new);
             match self.context.lateness.judge(&mut state.clock, tick.ts_event) {
                 Verdict::OnTime => self.ledger.on_time += 1,
@@ -96,7 +106,7 @@ impl LastQuotes {
             let quote = Quote::from(tick);
             let due = self.due.entry(at as u64).or_default();
             let waits = due.entry((tick.symbol, window.start)).or_insert_with(|| {
-                state.waiting += 1;
+                *state.waiting.entry(window.start).or_default() += 1;
                 quote
             });
             *waits = quote.max(*waits);
@@ -118,7 +128,9 @@ impl Agenda for LastQuotes {
     fn act(&mut self, ms: u64) {
         for ((symbol, start), quote) in self.due.remove(&ms).unwrap_or_default() {
             let Some(state) = self.symbols.get_mut(&symbol) else { continue };
-            state.waiting -= 1;
+            if state.waiting.get_mut(&start).is_some_and(|n| (*n -= 1, *n == 0).1) {
+                state.waiting.remove(&start);
+            }
             let window = self.windows.window_of(start);
             let row = |value| Summary { window, symbol, place: 0, value };
             match state.windows.get(&start) {
@@ -129,9 +141,7 @@ impl Agenda for LastQuotes {
                     state.windows.insert(start, quote);
                 }
             }
-            if state.waiting == 0 {
-                state.forget(&self.context, self.windows);
-            }
+            state.forget(&self.context, self.windows);
         }
     }
 
@@ -141,11 +151,12 @@ impl Agenda for LastQuotes {
 }
 
 impl State {
-    /// Forgets the windows in which no quote can be accepted any more.
+    /// Forgets the windows in which no quote waits, or can be accepted any more.
     fn forget(&mut self, context: &Context, windows: Tumbling) {
         let rules = &context.lateness;
         let accepted = rules.floor(self.clock).min(self.clock.saturating_sub(rules.disorder));
         let Window { start, .. } = windows.window_of(accepted);
-        self.windows = self.windows.split_off(&start);
+        let kept = self.waiting.first_key_value().map_or(start, |(waits, _)| start.min(*waits));
+        self.windows = self.windows.split_off(&kept);
     }
 }

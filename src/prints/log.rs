@@ -87,10 +87,12 @@ impl PrintLog {
 
     /// The live prints of a window, in no order that matters.
     pub fn prints_of(&self, window: Window) -> impl Iterator<Item = &Print> {
-        let is_late_enough = move |chunk: &&Chunk| chunk.latest >= window.start;
-        let chunks = self.lanes.iter().flat_map(move |lane| lane.chunks.iter().rev().take_while(is_late_enough));
-        let near = chunks.filter(move |chunk| chunk.ts.0 < window.end && chunk.ts.1 >= window.start);
-        near.flat_map(|chunk| &chunk.prints).filter(move |print| print.live && window.contains(print.ts_event))
+        self.lanes.iter().flat_map(move |lane| lane.prints_of(window)).filter(|print| print.live)
+    }
+
+    /// All prints of a window with their venues, those that were cancelled or corrected since among them.
+    pub fn all_prints_of(&self, window: Window) -> impl Iterator<Item = (Venue, &Print)> {
+        self.lanes.iter().flat_map(move |lane| lane.prints_of(window).map(|print| (lane.venue, print)))
     }
 
     /// Forgets the prints before `ts`, as far as whole chunks lie there.
@@ -109,6 +111,14 @@ impl PrintLog {
             self.lanes.len() - 1
         });
         &mut self.lanes[at]
+    }
+}
+
+impl Lane {
+    fn prints_of(&self, window: Window) -> impl Iterator<Item = &Print> {
+        let chunks = self.chunks.iter().rev().take_while(move |chunk| chunk.latest >= window.start);
+        let near = chunks.filter(move |chunk| chunk.ts.0 < window.end && chunk.ts.1 >= window.start);
+        near.flat_map(|chunk| &chunk.prints).filter(move |print| window.contains(print.ts_event))
     }
 }
 

@@ -4,6 +4,7 @@ use crate::aggregate::Print;
 use crate::lateness::Lateness;
 use crate::tick::{Kind, Price, Tick, Venue};
 use crate::time::EventTime;
+use crate::window::Window;
 
 /// Which print a message is about: venue, beginning of its session, sequence number.
 pub type StoryKey = (Venue, EventTime, u64);
@@ -133,6 +134,14 @@ impl Stories {
         self.waiting = self.waiting + story.matched(rules).1 as usize - unmatched as usize;
         before.resize(after.len(), None);
         before.into_iter().zip(after).filter(|(before, after)| before != after).collect()
+    }
+
+    /// The cancels and corrections that were accepted about the prints of a window.
+    pub fn messages_about(&self, window: Window, rules: &Lateness) -> impl Iterator<Item = &Tick> {
+        let about = move |story: &Story, message: &Tick| {
+            story.trade(message.ts_event, rules).is_some_and(|print| window.contains(print.ts_event))
+        };
+        self.stories.values().flat_map(move |story| story.messages.iter().filter(move |message| about(story, message)))
     }
 
     /// Ends the stories of which all was said before `ts`.

@@ -13,6 +13,7 @@ use super::{Gauge, Knobs, Message, Post, Report};
 use crate::latency::Recorder;
 use crate::operators::{Context, Written, stamp_of, watermark_of};
 use crate::source::{Arrivals, Feed, Next};
+use crate::standing::{self, FOR_GOOD, Inquiry, Waits};
 use crate::tick::Tick;
 use crate::time::{Clock, RunTime};
 
@@ -29,6 +30,9 @@ pub(super) struct Drive<'a> {
     knobs: Knobs,
     tuning: Tuning,
     stop: Arc<AtomicBool>,
+    inquiry: Arc<Inquiry>,
+    /// The last question that was answered.
+    answered: u64,
     pub context: Context,
     feed: Feed,
     recorder: Recorder,
@@ -47,7 +51,7 @@ impl<'a> Drive<'a> {
     pub fn new(
         knobs: Knobs,
         tuning: Tuning,
-        stop: Arc<AtomicBool>,
+        (stop, inquiry): (Arc<AtomicBool>, Arc<Inquiry>),
         context: Context,
         feed: Feed,
         post: Post,
@@ -62,6 +66,8 @@ impl<'a> Drive<'a> {
             knobs,
             tuning,
             stop,
+            inquiry,
+            answered: 0,
             context,
             feed,
             recorder,
@@ -156,6 +162,17 @@ impl<'a> Drive<'a> {
 
             let gathers = !batch.ticks.is_empty();
             let deadline = if gathers { limits.deadline(oldest) } else { RunTime::MAX };
+            if self.inquiry.asked() != self.answered {
+                let waits = match next {
+                    _ if leads => Waits::Others,
+                    Next::Now | Next::End => Waits::Nothing,
+                    _ if gathers => Waits::Batch { until: deadline },
+                    Next::At(due_at) => Waits::Schedule { due_at },
+                    Next::Later => Waits::Input,
+                };
+                self.answered = self.inquiry.asked();
+                self.answer(waits, batch.ticks.len(), edge_ms, probe, written);
+            }
             let wake = match next {
                 Next::Now => continue,
                 // Nothing is done about ticks that come while a batch waits, until they fill it.
@@ -181,12 +198,51 @@ impl<'a> Drive<'a> {
         self.context.closes.passed(self.context.worker, i64::MAX, self.feed.last_due());
         input.close();
         while !probe.done() {
+            if self.inquiry.asked() != self.answered {
+                self.answered = self.inquiry.asked();
+                self.answer(Waits::End, 0, edge_ms, probe, written);
+            }
             worker.step_or_park(Some(Duration::from_nanos(LONGEST_SLEEP)));
             self.retire(written, clock.now());
         }
         self.report(clock.now());
         self.post_held(None);
+        self.answered = FOR_GOOD;
+        self.answer(Waits::End, 0, edge_ms, probe, written);
         self.batches
+    }
+
+    /// Tells whoever has asked how this worker stands.
+    fn answer(
+        &self,
+        waits: Waits,
+        in_batch: usize,
+        next_ms: i64,
+        probe: &ProbeHandle<u64>,
+        written: &Rc<Cell<Written>>,
+    ) {
+        let at = self.context.clock.now();
+        let mut ledger = self.context.ledger();
+        ledger.read = self.context.applied();
+        self.inquiry.tell(
+            self.answered,
+            standing::Worker {
+                worker: self.context.worker,
+                at,
+                waits,
+                watermark_ms: self.feed.watermark_ms(),
+                moved_at: self.feed.moved_at(),
+                written_ms: probe.with_frontier(|frontier| frontier.first().map(|stamp| watermark_of(*stamp))),
+                next_ms,
+                applied: self.retired,
+                in_batch: in_batch as u64,
+                in_dataflow: self.sent - self.retired,
+                backlog: self.feed.backlog(at),
+                rows: written.get().rows,
+                ledger,
+                operators: self.context.told(&self.inquiry.question()),
+            },
+        );
     }
 
     /// Sends a batch into the dataflow. The worker turned to it at `began`.

@@ -20,6 +20,7 @@ use crate::operators::{Changes, Context, Failure, Ticks, Written, write_to};
 use crate::row::Row;
 use crate::sink::Sink;
 use crate::source::Feed;
+use crate::standing::Inquiry;
 use crate::tick::Names;
 use crate::time::{Clock, RunTime};
 use drive::Drive;
@@ -56,6 +57,8 @@ pub struct Plan {
     pub venues: Arc<Names>,
     /// Set when the run is to end early, with what was read.
     pub stop: Arc<AtomicBool>,
+    /// Where workers tell how they stand.
+    pub inquiry: Arc<Inquiry>,
 }
 
 /// How a run stands.
@@ -227,7 +230,7 @@ where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
-    let Plan { clock, knobs, dial, lateness, changes_every_ms, symbols, venues, stop } = plan;
+    let Plan { clock, knobs, dial, lateness, changes_every_ms, symbols, venues, stop, inquiry } = plan;
     let workers = feeds.len();
     // A schedule begins when the workers are there to keep it.
     let scheduled = feeds.iter().any(Feed::is_scheduled) && matches!(clock, Clock::Wall(_));
@@ -272,7 +275,7 @@ where
             });
             let gauge = &gauges[index];
             let tuning = Tuning::new(knobs.batch, dial.clone(), began, began + knobs.warmup);
-            let mut drive = Drive::new(knobs, tuning, stop.clone(), context, feed, post, gauge);
+            let mut drive = Drive::new(knobs, tuning, (stop.clone(), inquiry.clone()), context, feed, post, gauge);
             let batches = drive.play(worker, input, &probe, &written);
             let mut ledger = drive.context.ledger();
             ledger.read = drive.context.applied();

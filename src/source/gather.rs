@@ -13,6 +13,7 @@ use super::hands::{Epoch, Hands};
 use super::reader::LIVE_FROM;
 use super::{Opened, Surroundings, say};
 use crate::error::{Error, Result};
+use crate::standing::{self, FOR_GOOD, Latest, LatestTick, Source};
 use crate::tape::format::bin::MARK;
 use crate::tape::{Leaf, Pace, Positions};
 use crate::tick::Symbol;
@@ -177,6 +178,8 @@ struct Gather<'a> {
     topics: Vec<Arc<str>>,
     left: u64,
     watermark_ms: i64,
+    /// The last question that was answered.
+    answered: u64,
 }
 
 struct Partition {
@@ -194,6 +197,9 @@ struct Partition {
     heard_at: RunTime,
     is_caught_up: bool,
     is_ended: bool,
+    /// The tick of the highest event time, and how many there were.
+    latest: Option<LatestTick>,
+    ticks: u64,
 }
 
 impl<'a> Gather<'a> {
@@ -204,14 +210,26 @@ impl<'a> Gather<'a> {
         arrivals: UnboundedReceiver<Arrival>,
     ) -> Gather<'a> {
         let (partitions, homes, topics, positions) = Default::default();
-        let epoch = Epoch::of(around.clock.now());
-        Gather { inputs, around, epoch, arrivals, partitions, positions, homes, topics, left: limit, watermark_ms: 0 }
+        let (epoch, watermark_ms, answered) = (Epoch::of(around.clock.now()), 0, 0);
+        // Whoever asks is to wait for this source.
+        around.inquiry.tell_source(answered, Source::default());
+        let left = limit;
+        Gather { inputs, around, epoch, arrivals, partitions, positions, homes, topics, left, watermark_ms, answered }
     }
 
     fn run(mut self, hands: &mut Hands) -> Result<()> {
+        let played = self.play(hands);
+        self.around.inquiry.tell_source(FOR_GOOD, Source::default());
+        played
+    }
+
+    fn play(&mut self, hands: &mut Hands) -> Result<()> {
         loop {
             let is_open = self.take_arrivals();
             let floor = self.floor();
+            if self.around.inquiry.asked() != self.answered {
+                self.answer(floor);
+            }
             let mut moved = false;
             for at in 0..self.partitions.len() {
                 if self.may_move(at, floor) {
@@ -265,8 +283,28 @@ impl<'a> Gather<'a> {
                 // Whoever sends messages tells when it has sent those that there are.
                 is_caught_up: !is_messages,
                 is_ended: false,
+                latest: None,
+                ticks: 0,
             });
         }
+    }
+
+    /// Tells how the partitions stand.
+    fn answer(&mut self, floor: Option<(i64, RunTime)>) {
+        self.answered = self.around.inquiry.asked();
+        let partition = |(at, p): (usize, &Partition)| standing::Partition {
+            name: p.name.to_string(),
+            watermark_ms: p.watermark_ms,
+            latest: p.latest.map(|latest| Latest::of(latest, &self.around.symbols)),
+            ticks: p.ticks,
+            heard_at: p.heard_at,
+            waiting: p.pieces.len() + p.messages.len(),
+            idle_after: p.is_caught_up.then_some(self.around.idle),
+            is_idle: false,
+            is_ahead: !self.may_move(at, floor),
+        };
+        let partitions = self.partitions.iter().enumerate().map(partition).collect();
+        self.around.inquiry.tell_source(self.answered, Source { partitions });
     }
 
     /// The watermark of the slowest partition that is not idle, zero while one has said nothing yet. Where all are
@@ -345,6 +383,10 @@ impl<'a> Gather<'a> {
             self.positions.number(&mut tick, placed.record.has_seq);
             let due = placed.record.due.map_or_else(|| self.around.clock.now(), |due| self.epoch.run_time(due));
             (partition.watermark_ms, partition.last_due) = (Some(tick.watermark_ms()), due);
+            partition.ticks += 1;
+            if tick.ts_event == placed.clock {
+                partition.latest = Some((tick.symbol, tick.ts_event, tick.seq));
+            }
             if let Some(other) = self.homes.moves(tick.symbol, &partition.name) {
                 let (symbol, here) = (self.around.symbols.text(tick.symbol.0), &partition.name);
                 say(&format!(

@@ -41,7 +41,7 @@ pub fn played(
     around: &Surroundings,
 ) -> Result<Opened> {
     let pacing = pacing.fitted(|| Extent::of_merge(made(tape, controls, limit, &around.to_measure())))?;
-    reader::scheduled(made(tape, controls, limit, around), pacing, workers, around)
+    reader::scheduled("the made-up market", made(tape, controls, limit, around), pacing, workers, around)
 }
 
 /// The records of a tape in memory as they are played: of the part that was chosen, and with faults.

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
+use crate::standing::Inquiry;
 use crate::tape::{Controls, PartitionRules, Rejects, Strikes};
 use crate::tick::Names;
 use crate::time::Clock;
@@ -58,6 +59,8 @@ pub struct Surroundings {
     pub play_for: Option<u64>,
     /// A live input that is silent for so many nanoseconds no longer holds the watermark back.
     pub idle: u64,
+    /// Where the source tells how it stands.
+    pub inquiry: Arc<Inquiry>,
 }
 
 impl Surroundings {
@@ -130,5 +133,6 @@ pub fn open(
         return files::sharded(leaves, pacing, controls, workers, around);
     }
     let leaves = leaves.into_iter().map(|(_, leaf)| leaf).collect();
-    reader::scheduled(inputs.merge_of(leaves, controls, limit, around)?, pacing, workers, around)
+    let merge = inputs.merge_of(leaves, controls, limit, around)?;
+    reader::scheduled(&inputs.path, merge, pacing, workers, around)
 }

@@ -5,17 +5,28 @@ use super::files::{BLOCK, from_words};
 use super::hands::{Epoch, Hands};
 use super::{Opened, Pacing, Surroundings};
 use crate::error::Result;
+use crate::standing::{FOR_GOOD, Latest, LatestTick, Partition, Source};
 use crate::tape::{Merge, Pace, Timetable};
 
 /// Where latency is counted from in a live input.
 pub(super) const LIVE_FROM: &str = "the due time that each line carries, or its arrival where it carries none";
 
 /// Plays several partitions of many symbols: a thread reads and merges them, and hands each worker its symbols.
-pub(super) fn scheduled(mut merge: Merge, pacing: Pacing, workers: usize, around: &Surroundings) -> Result<Opened> {
+pub(super) fn scheduled(
+    path: &str,
+    mut merge: Merge,
+    pacing: Pacing,
+    workers: usize,
+    around: &Surroundings,
+) -> Result<Opened> {
     let origin = if pacing == Pacing::Max { None } else { merge.first()? };
     let pace = pacing.schedule(origin.unwrap_or(0));
     let (hands, queues) = Hands::new(workers, around.symbols.clone());
-    spawn(hands, Reader { merge, timetable: pace.timetable(), live: false }, around);
+    spawn(
+        hands,
+        Reader { merge, timetable: pace.timetable(), live: false, standing: named(path), latest: None },
+        around,
+    );
     let feeds = queues.into_iter().map(|blocks| Feed::new(blocks, pace, around.rules.disorder));
     Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace), finish: None })
 }
@@ -25,7 +36,8 @@ pub(super) fn scheduled(mut merge: Merge, pacing: Pacing, workers: usize, around
 pub(super) fn live(merge: Merge, workers: usize, around: &Surroundings) -> Opened {
     let now = around.clock.now();
     let (hands, queues) = Hands::new(workers, around.symbols.clone());
-    spawn(hands, Reader { merge, timetable: Pace::AsRead.timetable(), live: true }, around);
+    let standing = Partition { idle_after: Some(around.idle), ..named("standard input") };
+    spawn(hands, Reader { merge, timetable: Pace::AsRead.timetable(), live: true, standing, latest: None }, around);
     let feed = |blocks| Feed::new(blocks, Pace::AsRead, around.rules.disorder).live(around.idle, now);
     Opened { feeds: queues.into_iter().map(feed).collect(), latency_from: LIVE_FROM, finish: None }
 }
@@ -34,14 +46,34 @@ struct Reader {
     merge: Merge,
     timetable: Timetable,
     live: bool,
+    /// How what was read stands, of all files together.
+    standing: Partition,
+    latest: Option<LatestTick>,
+}
+
+fn named(name: &str) -> Partition {
+    Partition { name: name.into(), ..Partition::default() }
 }
 
 fn spawn(hands: Hands, mut reader: Reader, around: &Surroundings) {
     let around = around.clone();
-    hands.spawn(move |hands| reader.run(hands, &around));
+    hands.spawn(move |hands| {
+        reader.standing.heard_at = around.clock.now();
+        reader.tell(&around);
+        let read = reader.run(hands, &around);
+        around.inquiry.tell_source(FOR_GOOD, Source::default());
+        read
+    });
 }
 
 impl Reader {
+    fn tell(&self, around: &Surroundings) {
+        let latest = self.latest.map(|latest| Latest::of(latest, &around.symbols));
+        around
+            .inquiry
+            .tell_source(FOR_GOOD, Source { partitions: vec![Partition { latest, ..self.standing.clone() }] });
+    }
+
     fn run(&mut self, hands: &mut Hands, around: &Surroundings) -> Result<()> {
         let epoch = Epoch::of(around.clock.now());
         loop {
@@ -60,9 +92,19 @@ impl Reader {
                 let due = if self.live { carried.or_else(|| Some(around.clock.now())) } else { next.due };
                 hands.take(tick, due);
                 watermark_ms = tick.watermark_ms();
+                self.standing.ticks += 1;
+                if tick.ts_event == next.placed.clock {
+                    self.latest = Some((tick.symbol, tick.ts_event, tick.seq));
+                }
             }
-            if hands.count() > 0 && !hands.hand_on(watermark_ms, None) {
-                return Ok(());
+            if hands.count() > 0 {
+                self.standing.watermark_ms = Some(watermark_ms);
+                self.standing.heard_at = around.clock.now();
+                // It may be held up by the workers, and then by its input, so it tells beforehand how it stands.
+                self.tell(around);
+                if !hands.hand_on(watermark_ms, None) {
+                    return Ok(());
+                }
             }
             if ended || around.stop.load(Ordering::Acquire) {
                 return Ok(());

@@ -157,6 +157,7 @@ where
         stop: Arc::default(),
         play_for: None,
         idle: 0,
+        inquiry: Arc::default(),
     };
     let pacing = knobs.speed.map_or(Pacing::Max, Pacing::Speed);
     let opened = in_memory(&tape, pacing, knobs.workers, &around);
@@ -176,6 +177,7 @@ where
         symbols,
         venues: venues(),
         stop: Arc::default(),
+        inquiry: Arc::default(),
     };
     let times = changes.clone();
     let outcome = runtime::run(plan, opened.feeds, sinks, &mut Nobody, move |ticks| {

@@ -162,6 +162,11 @@ impl<A: Aggregate> Panes<A> for Counted<A> {
         out.looks.extend(self.prints.get(self.next).map(|print| known_ms(print.ts_event)));
     }
 
+    fn holding(&self, ts: EventTime, _around: &Around<'_, Count>) -> Vec<(Window, Option<A::Value>)> {
+        let holding = |bin: &Bin<A>| Some((bin.span.filter(|span| span.contains(ts))?, bin.state.lower()));
+        self.bins.iter().filter_map(holding).collect()
+    }
+
     fn forget(&mut self, settled: EventTime, _open: EventTime, _around: &Around<'_, Count>) -> EventTime {
         while let [Some(first), Some(second)] = [self.bins.front(), self.bins.get(1)] {
             let is_old = first.span.is_none_or(|span| span.end <= settled);

@@ -109,6 +109,11 @@ impl<A: Aggregate> Panes<A> for Lasts<A> {
         }
     }
 
+    fn holding(&self, ts: EventTime, around: &Around<'_, Last>) -> Vec<(Window, Option<A::Value>)> {
+        let window = around.windows.every.window_of(ts);
+        vec![(window, self.value(window, around))]
+    }
+
     fn forget(&mut self, settled: EventTime, _open: EventTime, around: &Around<'_, Last>) -> EventTime {
         let kept = self.prints.number_at(settled.min(around.passed.saturating_mul(MS)));
         self.prints.forget_before(kept.saturating_sub(around.windows.prints as u64));

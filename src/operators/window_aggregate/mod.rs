@@ -7,7 +7,10 @@ mod panes;
 mod runs;
 mod slices;
 mod symbol_state;
+mod told;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
@@ -107,17 +110,20 @@ impl<'scope> Ticks<'scope> {
         let context = self.context;
         let stream = self.stream.unary_frontier(Pipeline, "WindowAggregate", |capability, _| {
             drop(capability);
-            let mut operator = WindowAggregate::<A, P>::new(context, windows);
+            let operator = WindowAggregate::<A, P>::new(context.clone(), windows);
+            let operator = Rc::new(RefCell::new(operator));
+            context.tells(&operator, WindowAggregate::told);
             let mut held = Held::default();
             move |(input, frontier), output| {
+                let operator = &mut *operator.borrow_mut();
                 input.for_each(|capability, ticks| {
                     let Some(sent) = capability.least().copied() else { return };
                     operator.take(ticks, watermark_of(sent));
                     ticks.clear();
-                    held.hold(&operator, &capability, output.output_index());
+                    held.hold(operator, &capability, output.output_index());
                 });
                 let passed = frontier.frontier().first().copied();
-                held.act(&mut operator, passed, output);
+                held.act(operator, passed, output);
                 operator.passed = operator.passed.max(passed.map_or(i64::MAX, watermark_of));
                 if passed.is_none() {
                     operator.end();

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use differential_dataflow::consolidation::consolidate_updates;
 
@@ -11,19 +11,25 @@ use crate::ledger::Ledger;
 use crate::operators::Context;
 use crate::operators::agenda::Agenda;
 use crate::prints::{Change, Story, Word};
+use crate::standing::Fate;
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::MS;
 
+/// So many late ticks, cancels and corrections are remembered, for whoever asks.
+const REMEMBERED: usize = 100;
+
 /// The operator's state: all symbols of this worker, and what is to happen at which watermark.
 pub struct WindowAggregate<A: Aggregate, P: Panes<A>> {
-    context: Context,
-    windows: P::Rules,
+    pub(super) context: Context,
+    pub(super) windows: P::Rules,
     keeps_prints: bool,
-    symbols: Vec<SymbolState<P>>,
+    pub(super) symbols: Vec<SymbolState<P>>,
     /// Which symbols are to be looked at at a watermark, for a window of theirs may end there.
-    closes: BTreeMap<i64, Vec<Symbol>>,
+    pub(super) closes: BTreeMap<i64, Vec<Symbol>>,
     /// Ticks that are applied at a watermark, with their verdicts.
-    amendments: BTreeMap<i64, Vec<(Tick, Verdict)>>,
+    pub(super) amendments: BTreeMap<i64, Vec<(Tick, Verdict)>>,
+    /// The last ticks that were late, and cancels and corrections.
+    pub(super) late: VecDeque<(Tick, Fate)>,
     /// The watermark up to which everything has happened.
     pub passed: i64,
     /// What changed and was not handed on.
@@ -42,6 +48,7 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
             symbols: Vec::new(),
             closes: BTreeMap::new(),
             amendments: BTreeMap::new(),
+            late: VecDeque::new(),
             passed: 0,
             changes: Vec::new(),
             out: Out::new(),
@@ -66,6 +73,8 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
             let verdict = self.context.lateness.judge(&mut state.clock, tick.ts_event);
             if verdict == Verdict::Late {
                 self.ledger.late += 1;
+                let late_by = state.clock.saturating_sub(tick.ts_event);
+                self.remember(*tick, Fate::Dropped { late_by });
                 continue;
             }
             let is_ahead = tick.watermark_lead_ms <= 0 && tick.ts_event >= sent;
@@ -99,12 +108,25 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
         let at = self.context.amendments_after(tick.watermark_ms().max(sent_ms));
         let repeats = self.symbols[tick.symbol.0 as usize].waits_for(&tick, &self.context.lateness);
         let is_new = is_ahead && own.is_some() && known.is_none() && !repeats;
-        if is_new || (!repeats && first_end.is_some_and(|end| at <= end)) {
+        let at_once = is_new || (!repeats && first_end.is_some_and(|end| at <= end));
+        if verdict == Verdict::Amends || tick.kind != Kind::Trade || known.is_some() || repeats {
+            let late_by = self.symbols[tick.symbol.0 as usize].clock.saturating_sub(tick.ts_event);
+            self.remember(tick, Fate::Amends { late_by, at_ms: if at_once { sent_ms } else { at } });
+        }
+        if at_once {
             self.apply(&tick, verdict, about, is_new);
         } else {
             self.symbols[tick.symbol.0 as usize].begin_wait(&tick, &self.context.lateness);
             self.amendments.entry(at).or_default().push((tick, verdict));
         }
+    }
+
+    /// Remembers a tick that was late, or is a cancel or a correction.
+    fn remember(&mut self, tick: Tick, fate: Fate) {
+        if self.late.len() == REMEMBERED {
+            self.late.pop_front();
+        }
+        self.late.push_back((tick, fate));
     }
 
     /// What is known of the print that a tick is, or speaks of; nothing where prints are not kept.
@@ -160,7 +182,12 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
         }
         let (panes, around) = state.panes(&self.windows, rules, passed);
         panes.after(changes, &around, &mut self.out);
+        let opens = !self.out.looks.is_empty();
         self.hand_on(symbol);
+        // A symbol whose windows are all opened by ticks that come late is to forget, too.
+        if opens {
+            self.forget(symbol);
+        }
     }
 
     fn count_trade(&mut self, verdict: Verdict, repeats: bool) {
@@ -174,6 +201,11 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
     /// Has a symbol looked at at a watermark, and uses the occasion to forget what is over.
     fn look(&mut self, symbol: Symbol, at_ms: i64) {
         self.look_at(symbol, at_ms);
+        self.forget(symbol);
+    }
+
+    /// Forgets what is over of a symbol.
+    fn forget(&mut self, symbol: Symbol) {
         let (rules, ledger) = (&self.context.lateness, &mut self.ledger);
         let ended = |story: &Story| count_story(story, rules, ledger);
         self.symbols[symbol.0 as usize].forget::<A>(&self.windows, rules, self.passed, ended);

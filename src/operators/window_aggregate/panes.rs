@@ -55,6 +55,9 @@ pub trait Panes<A: Aggregate>: Default + 'static {
     /// Emits the windows that end exactly at the watermark.
     fn close(&mut self, around: &Around<'_, Self::Rules>, out: &mut Out<A::Value>);
 
+    /// The windows that hold `ts` by what is known now, and what they come to.
+    fn holding(&self, ts: EventTime, around: &Around<'_, Self::Rules>) -> Vec<(Window, Option<A::Value>)>;
+
     /// Forgets what can be made anew from the log, or can change no more: nothing before `settled` changes, and what
     /// lies before `open` changes seldom. Returns the time from which on prints must be kept.
     fn forget(&mut self, settled: EventTime, open: EventTime, around: &Around<'_, Self::Rules>) -> EventTime;

@@ -177,6 +177,12 @@ impl<A: Aggregate> Panes<A> for Runs<A> {
         }
     }
 
+    fn holding(&self, ts: EventTime, around: &Around<'_, Gap>) -> Vec<(Window, Option<A::Value>)> {
+        let run = self.0.range(..=ts).next_back().map(|(first, run)| (window_of(*first, run, around.windows), run));
+        let run = run.filter(|(window, _)| window.contains(ts));
+        run.map(|(window, run)| (window, run.state.lower())).into_iter().collect()
+    }
+
     fn forget(&mut self, settled: EventTime, _open: EventTime, around: &Around<'_, Gap>) -> EventTime {
         while let Some(first) = self.0.first_entry() {
             let window = window_of(*first.key(), first.get(), around.windows);

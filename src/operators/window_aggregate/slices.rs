@@ -247,6 +247,12 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
         self.running = running;
     }
 
+    fn holding(&self, ts: EventTime, around: &Around<'_, Rules>) -> Vec<(Window, Option<A::Value>)> {
+        let holding = around.windows.windows_after(ts).take_while(|window| window.start <= ts);
+        let mut running = Running::default();
+        holding.map(|window| (window, self.value(window, around, &mut running))).collect()
+    }
+
     fn forget(&mut self, settled: EventTime, open: EventTime, around: &Around<'_, Rules>) -> EventTime {
         while let Some(first) = self.others.first_entry() {
             let until = around.windows.until(first.get().span.start);

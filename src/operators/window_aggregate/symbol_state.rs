@@ -6,6 +6,7 @@ use crate::lateness::Lateness;
 use crate::prints::{Change, PrintLog, Stories, Story, StoryKey, Word};
 use crate::tick::{Kind, Tick, Venue};
 use crate::time::{EventTime, SECOND};
+use crate::window::Window;
 
 /// Everything kept of one symbol.
 pub struct SymbolState<P> {
@@ -96,6 +97,26 @@ impl<P: Default> SymbolState<P> {
         passed: i64,
     ) -> (&'a mut P, Around<'a, R>) {
         (&mut self.panes, Around { windows, lateness, log: &self.log, passed })
+    }
+
+    /// The windows that hold `ts`, and what they come to.
+    pub fn holding<A: Aggregate>(
+        &self,
+        ts: EventTime,
+        windows: &P::Rules,
+        lateness: &Lateness,
+        passed: i64,
+    ) -> Vec<(Window, Option<A::Value>)>
+    where
+        P: Panes<A>,
+    {
+        self.panes.holding(ts, &Around { windows, lateness, log: &self.log, passed })
+    }
+
+    /// What is kept of the prints of a window, and of what was said about them.
+    pub fn kept_of(&self, window: Window, rules: &Lateness) -> (Vec<(Venue, Print)>, Vec<Tick>) {
+        let prints = self.log.all_prints_of(window).map(|(venue, print)| (venue, *print)).collect();
+        (prints, self.stories.messages_about(window, rules).copied().collect())
     }
 
     /// Forgets what nothing can change any more, once the symbol's clock has moved on by a second; `ended` is told the

@@ -1,22 +1,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Args;
-
-use super::verify::read;
-use super::{print, records, stop_on_signals};
-use crate::config::{Config, Input, Layers};
-use crate::error::{Doing as _, Error, Result};
+use super::ExplainFlags;
+use crate::cli::verify::read;
+use crate::cli::{print, records, stop_on_signals};
+use crate::config::{Config, Input};
+use crate::error::{Error, Result};
 use crate::lateness::{Lateness, Verdict};
 use crate::oracle::{Corrected, Expected};
 use crate::play;
 use crate::report::span;
 use crate::row::{Columns, Encoding, Field, Row, Texts};
-use crate::source::Pacing;
+use crate::source::{Address, Pacing};
 use crate::tape::Rejects;
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::EventTime;
@@ -24,46 +21,6 @@ use crate::window::Window;
 
 /// So many records of each kind are shown.
 const SHOWN: usize = 20;
-
-/// The flags of an explanation, beside those of a run.
-#[derive(Args)]
-#[command(next_help_heading = "Of an explanation")]
-pub struct ExplainFlags {
-    /// The folder of a finished run, whose input and settings are taken from its summary.json
-    #[arg(value_name = "DIR")]
-    folder: Option<PathBuf>,
-    /// Explain the rows about this symbol that hold this time, in nanoseconds or as 2024-01-31T14:30:00Z
-    #[arg(long, num_args = 2, value_names = ["SYMBOL", "TIME"])]
-    why: Option<Vec<String>>,
-}
-
-impl ExplainFlags {
-    /// Adds the settings of the run that is explained.
-    pub fn settings(&self, layers: &mut Layers) -> Result<()> {
-        let Some(folder) = &self.folder else { return Ok(()) };
-        let path = folder.join("summary.json");
-        let doing = || format!("reading {}, which a finished run leaves in its --out folder", path.display());
-        let bytes = fs::read(&path).doing(doing)?;
-        let unreadable = |e: String| Error::Input(format!("reading {}: {e}", path.display()));
-        let summary: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;
-        let settings = summary.get("settings").ok_or_else(|| unreadable("it has no settings".into()))?;
-        let settings = toml::to_string(settings).map_err(|e| unreadable(e.to_string()))?;
-        layers.earlier(&path, settings);
-        Ok(())
-    }
-
-    /// The symbol and the time that are asked for.
-    fn asked(&self) -> Result<Option<(&str, EventTime)>> {
-        let Some([symbol, time]) = self.why.as_deref() else { return Ok(None) };
-        let parsed = time.parse::<i64>().ok().or_else(|| {
-            let timestamp: jiff::Timestamp = time.parse().ok()?;
-            EventTime::try_from(timestamp.as_nanosecond()).ok()
-        });
-        let usage =
-            || Error::Usage(format!("--why {symbol} {time}: write the time in nanoseconds or as 2024-01-31T14:30:00Z"));
-        parsed.map(|time| Some((symbol.as_str(), time))).ok_or_else(usage)
-    }
-}
 
 /// What became of a record, and why.
 enum Fate {
@@ -84,12 +41,13 @@ where
     O: FnOnce(&Corrected) -> Expected<R>,
 {
     let why = asked.asked()?;
-    if asked.folder.is_some()
+    if asked.folder().is_some()
         && let Input::Files(inputs) = &config.input
-        && inputs.is_stdin()
+        && (inputs.is_stdin() || matches!(inputs.address()?, Some(Address::Tcp { .. } | Address::Unix { .. })))
     {
-        let text = "explain: that run read standard input, which is gone: give what it read with --input FILE";
-        return Err(Error::Usage(text.into()));
+        let what = if inputs.is_stdin() { "standard input" } else { &inputs.path };
+        let text = format!("explain: that run read {what}, which is gone: give what it read with --input FILE");
+        return Err(Error::Usage(text));
     }
     let mut config = config.clone();
     if config.play_for.is_none() {
@@ -218,10 +176,10 @@ fn tell_why<R: Row>(
 
 fn list<'a>(records: impl Iterator<Item = (&'a Tick, &'a Fate)>, count: usize, texts: &Texts, text: &mut String) {
     if count > 0 {
-        let _ = writeln!(text, "  {}", records::COLUMNS);
+        let _ = writeln!(text, "  {}", Texts::RECORD);
     }
     for (tick, fate) in records.take(SHOWN) {
-        let _ = writeln!(text, "  {}   {}", records::line(tick, texts), words(fate));
+        let _ = writeln!(text, "  {}   {}", texts.record(tick), words(fate));
     }
     if count > SHOWN {
         let _ = writeln!(text, "  and {} more", count - SHOWN);

@@ -1,0 +1,201 @@
+use std::fs;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cli::tell;
+use crate::config::{Config, Input, Output};
+use crate::error::{Doing as _, Error, Result};
+use crate::lateness::Horizon;
+use crate::source::Surroundings;
+use crate::standing::{Question, Standing};
+use crate::time::RunTime;
+
+/// How long a worker may take to answer; one that is idle wakes up every 10 ms.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a run may take to answer, some others being asked before.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// No question is longer.
+const MAX_QUESTION: u64 = 1 << 16;
+
+/// The socket of a run with this `--out` folder.
+pub fn socket_in(folder: &Path) -> PathBuf {
+    folder.join("explain.sock")
+}
+
+/// The socket of a run without a folder.
+pub fn socket_of(pid: u32) -> PathBuf {
+    std::env::temp_dir().join(format!("tapeflow-{pid}.sock"))
+}
+
+/// What a run that is under way tells of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// The pipeline.
+    pub pipeline: String,
+    /// Its process.
+    pub pid: u32,
+    /// What it reads.
+    pub input: String,
+    /// When it began, on the run's clock.
+    pub began_at: RunTime,
+    /// Normal disorder, in nanoseconds.
+    pub disorder: i64,
+    /// Whether prints are kept, so that they can be cancelled and corrected.
+    pub keeps_prints: bool,
+    /// How many workers it has.
+    pub workers_in_all: usize,
+    /// How many records could not be read.
+    pub rejected: u64,
+    /// How it stands.
+    #[serde(flatten)]
+    pub standing: Standing,
+}
+
+/// Answers whoever asks how a run stands, as long as this lives.
+pub struct Answering(Option<PathBuf>);
+
+impl Answering {
+    /// Opens the socket of a run: in its folder, if it has one and that can be, else where its process number tells. A
+    /// run that cannot be asked is a run all the same.
+    ///
+    /// # Errors
+    /// When another run is under way in the folder.
+    pub fn begin(name: &str, config: &Config, around: &Surroundings) -> Result<Answering> {
+        let pid = std::process::id();
+        let in_folder = match &config.output {
+            Output::Folder(folder) => Some(socket_in(folder)),
+            _ => None,
+        };
+        let mut opened = None;
+        for path in in_folder.iter().chain([&socket_of(pid)]) {
+            match open(path) {
+                Ok(listener) => opened = Some((listener, path.clone())),
+                Err(error) if error.kind() == ErrorKind::AddrInUse && in_folder.as_ref() == Some(path) => {
+                    let text = "another run is under way there: wait for its end, or give another --out";
+                    return Err(Error::Usage(format!("{}: {text}", path.display())));
+                }
+                Err(error) => {
+                    tell(format_args!("{name}: opening the socket {}: {error}\n", path.display()));
+                    continue;
+                }
+            }
+            break;
+        }
+        let Some((listener, path)) = opened else {
+            tell(format_args!("{name}: this run cannot be asked how it stands\n"));
+            return Ok(Answering(None));
+        };
+        if in_folder.is_some_and(|in_folder| in_folder != path) {
+            tell(format_args!("{name}: ask this run how it stands by `{name} explain --pid {pid}`\n"));
+        }
+        let told = Told {
+            pipeline: name.into(),
+            pid,
+            input: match &config.input {
+                Input::Market(_) => "the made-up market".into(),
+                Input::Files(inputs) if inputs.is_stdin() => "standard input".into(),
+                Input::Files(inputs) => inputs.path.clone(),
+            },
+            began_at: around.clock.now(),
+            disorder: config.rules.disorder,
+            keeps_prints: config.lateness.horizon != Horizon::None,
+            workers_in_all: config.workers,
+            rejected: 0,
+            standing: Standing::default(),
+        };
+        let around = around.clone();
+        std::thread::spawn(move || {
+            // One after the other: an answer takes milliseconds.
+            listener.incoming().flatten().for_each(|stream| _ = answer(stream, &told, &around));
+        });
+        Ok(Answering(Some(path)))
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // What is left of it is replaced by the next run.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Opens a socket, in the place of one at which nobody answers any more.
+fn open(path: &Path) -> std::io::Result<UnixListener> {
+    let found = fs::metadata(path);
+    if found.is_ok_and(|found| !found.file_type().is_socket()) {
+        return Err(std::io::Error::new(ErrorKind::AlreadyExists, "a file of this name is no socket"));
+    }
+    if UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+        fs::remove_file(path)?;
+    }
+    UnixListener::bind(path)
+}
+
+/// Answers one question, or nothing to who does not ask one.
+fn answer(stream: UnixStream, told: &Told, around: &Surroundings) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = String::new();
+    BufReader::new((&stream).take(MAX_QUESTION)).read_line(&mut line)?;
+    let question: Question = serde_json::from_str(&line)?;
+    let standing = around.inquiry.ask(&question, told.workers_in_all, PATIENCE, &around.clock);
+    let told = Told { rejected: around.rejects.count(), standing, ..told.clone() };
+    serde_json::to_writer_pretty(&stream, &told)?;
+    (&stream).write_all(b"\n")
+}
+
+/// What comes of asking.
+pub enum Reply {
+    /// The answer, and its text.
+    Told(String, Box<Told>),
+    /// Nobody is there; if there is a socket, whoever made it was killed.
+    Nobody { was_killed: bool },
+}
+
+/// Asks the run with this socket.
+///
+/// # Errors
+/// When it is there and does not answer, or may not be asked.
+pub fn ask(path: &Path, run: &str, question: &Question) -> Result<Reply> {
+    let doing = || format!("asking {run} at {}", path.display());
+    let stream = match UnixStream::connect(path) {
+        Ok(stream) => stream,
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => return Ok(Reply::Nobody { was_killed: false }),
+            ErrorKind::ConnectionRefused => return Ok(Reply::Nobody { was_killed: true }),
+            // The path is too long for a socket: the run has said by which process number it is asked.
+            ErrorKind::InvalidInput => return Ok(Reply::Nobody { was_killed: false }),
+            _ => return Err(error).doing(doing),
+        },
+    };
+    stream.set_read_timeout(Some(LONGEST)).doing(doing)?;
+    let mut line = serde_json::to_string(question).map_err(|e| Error::Input(format!("{}: {e}", doing())))?;
+    line.push('\n');
+    (&stream).write_all(line.as_bytes()).doing(doing)?;
+    let mut text = String::new();
+    match (&stream).read_to_string(&mut text) {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            let text = format!("{}: no answer in {} s: the process is stopped, or hangs", doing(), LONGEST.as_secs());
+            return Err(Error::Input(text));
+        }
+        read => read.doing(doing)?,
+    };
+    if text.is_empty() {
+        // It has ended between the question and the answer.
+        return Ok(Reply::Nobody { was_killed: false });
+    }
+    let told = serde_json::from_str(&text).map_err(|e| {
+        let text = "it does not answer as this version does; ask it by the program that it runs";
+        Error::Input(format!("{}: {text} ({e})", doing()))
+    })?;
+    Ok(Reply::Told(text, Box::new(told)))
+}

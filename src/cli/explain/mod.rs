@@ -1,0 +1,120 @@
+//! `PIPELINE explain`: of a run that is under way, what holds it up; of a finished one, what became of its records.
+
+mod answer;
+mod tape;
+mod words;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+pub use answer::Answering;
+use answer::{Reply, ask, socket_in, socket_of};
+pub use tape::explain;
+
+use super::flags::Flags;
+use super::{print, tell};
+use crate::config::Layers;
+use crate::error::{Doing as _, Error, Result};
+use crate::standing::Question;
+use crate::time::EventTime;
+
+/// The flags of an explanation, beside those of a run.
+#[derive(Args)]
+#[command(next_help_heading = "Of an explanation")]
+pub struct ExplainFlags {
+    /// The --out folder of a run that is under way, or of a finished one, whose input and settings are in its summary.json
+    #[arg(value_name = "DIR", conflicts_with = "pid")]
+    folder: Option<PathBuf>,
+    /// A run that is under way and has no --out folder, by its process number
+    #[arg(long, value_name = "PID")]
+    pid: Option<u32>,
+    /// Explain the rows about this symbol that hold this time, in nanoseconds or as 2024-01-31T14:30:00Z
+    #[arg(long, num_args = 2, value_names = ["SYMBOL", "TIME"])]
+    why: Option<Vec<String>>,
+    /// Of a run that is under way: print all that it told, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl ExplainFlags {
+    /// Asks the run that is under way, if it is one.
+    pub fn ask_running(&self, name: &str, flags: &Flags) -> Result<Option<ExitCode>> {
+        let why = self.asked()?.map(|(symbol, time)| (symbol.to_owned(), time));
+        let (path, run) = match (&self.folder, self.pid) {
+            (Some(folder), _) => (socket_in(folder), format!("the run in {}", folder.display())),
+            (None, Some(pid)) => (socket_of(pid), format!("process {pid}")),
+            (None, None) => return self.of_no_run(),
+        };
+        match ask(&path, &run, &Question { why })? {
+            Reply::Told(text, told) => {
+                if flags.input.is_some() || !flags.set.is_empty() || !flags.config.is_empty() {
+                    let text = format!("{run} is under way and has settings of its own: explain it without others");
+                    return Err(Error::Usage(text));
+                }
+                if self.json {
+                    print(&text)
+                } else {
+                    print(&words::in_words(name, &told, self.asked()?.map(|(symbol, _)| symbol)))
+                }
+                .map(Some)
+            }
+            Reply::Nobody { .. } if self.pid.is_some() => Err(Error::Usage(format!(
+                "no run answers at {}: has {run} ended, or has it an --out folder? Then give that: {name} explain DIR",
+                path.display()
+            ))),
+            Reply::Nobody { was_killed } => {
+                if was_killed {
+                    tell(format_args!("{name}: {run} was killed: nobody answers at {}\n", path.display()));
+                }
+                self.of_no_run()
+            }
+        }
+    }
+
+    /// What is asked of a finished run, or of an input.
+    fn of_no_run(&self) -> Result<Option<ExitCode>> {
+        if self.json {
+            return Err(Error::Usage(
+                "--json is for a run that is under way, named by its --out folder or --pid".into(),
+            ));
+        }
+        Ok(None)
+    }
+
+    /// Adds the settings of the finished run that is explained.
+    pub fn settings(&self, layers: &mut Layers) -> Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let path = folder.join("summary.json");
+        let doing = || {
+            let text = "which a finished run leaves in its --out folder (no run is under way there; of one that was killed, give what it read with --input)";
+            format!("reading {}, {text}", path.display())
+        };
+        let bytes = fs::read(&path).doing(doing)?;
+        let unreadable = |e: String| Error::Input(format!("reading {}: {e}", path.display()));
+        let summary: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;
+        let settings = summary.get("settings").ok_or_else(|| unreadable("it has no settings".into()))?;
+        let settings = toml::to_string(settings).map_err(|e| unreadable(e.to_string()))?;
+        layers.earlier(&path, settings);
+        Ok(())
+    }
+
+    /// The symbol and the time that are asked for.
+    fn asked(&self) -> Result<Option<(&str, EventTime)>> {
+        let Some([symbol, time]) = self.why.as_deref() else { return Ok(None) };
+        let parsed = time.parse::<i64>().ok().or_else(|| {
+            let timestamp: jiff::Timestamp = time.parse().ok()?;
+            EventTime::try_from(timestamp.as_nanosecond()).ok()
+        });
+        let usage =
+            || Error::Usage(format!("--why {symbol} {time}: write the time in nanoseconds or as 2024-01-31T14:30:00Z"));
+        parsed.map(|time| Some((symbol.as_str(), time))).ok_or_else(usage)
+    }
+
+    /// The folder of the finished run that is explained.
+    fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+}
