@@ -1,9 +1,9 @@
 //! The ledger: what became of every record read. It balances, or something was lost.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Counts of records; every record read is in exactly one of the other columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// Records read from the input.
     pub read: u64,

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Aggregate, Print, Value, div_half_even};
 use crate::row::Field;
 use crate::tick::Price;
@@ -54,7 +56,7 @@ impl Default for Ohlcv {
 }
 
 /// What a window's prints come to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Bar {
     /// The first print's price.
     pub open: Price,

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Aggregate, Bar, Ohlcv, Print, Value};
 use crate::row::Field;
 
@@ -18,7 +20,7 @@ pub struct Traded {
 }
 
 /// What a window's prints come to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Turnover {
     /// Open, high, low, close, volume and the number of trades.
     pub bar: Bar,

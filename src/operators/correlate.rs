@@ -13,7 +13,7 @@ use super::{Changes, Summary};
 use crate::aggregate::Bar;
 use crate::pairs::{Correlation, Pair, Reports, Told};
 use crate::row::Texts;
-use crate::tick::{Price, Symbol};
+use crate::tick::{Price, Symbol, Venue};
 use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
 
@@ -71,8 +71,8 @@ pub fn correlate<'scope>(
     };
     let mut texts = Texts::new(context.symbols.clone(), context.venues.clone());
     let ranked = best.reduce_named("TopPairs", move |_end, told: &[(&Told, isize)], ranked| {
-        texts.refresh();
         let mut told: Vec<&Told> = told.iter().map(|(told, _)| *told).collect();
+        told.iter().flat_map(|told| [told.a, told.b]).for_each(|symbol| texts.know(Symbol(symbol), Venue::default()));
         let text = |symbol: u32| texts.symbol(Symbol(symbol));
         told.sort_by(|one, other| {
             let by_text = || (text(one.a), text(one.b)).cmp(&(text(other.a), text(other.b)));

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
+use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::vec::{Filter as _, Map as _};
 
 use super::context::Context;
@@ -9,7 +10,7 @@ use super::standings::{Boards, Standing, expires, standings};
 use super::{Changes, Summary};
 use crate::aggregate::Turnover;
 use crate::row::{Field, Key, Row, Texts};
-use crate::tick::{Price, Symbol};
+use crate::tick::{Price, Symbol, Venue};
 use crate::window::Window;
 
 /// What symbols are ranked by.
@@ -51,7 +52,7 @@ pub struct Ranking {
 }
 
 /// One place of a ranking: a row `ts_open, ts_close, sector, rank` and who holds it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mover {
     /// The stretch of time.
     pub board: Window,
@@ -153,7 +154,7 @@ pub fn movers<'scope>(
     };
     let mut texts = Texts::new(context.symbols.clone(), context.venues.clone());
     let ranked = labelled.reduce_named("Movers", move |_board, standings: &[(&Standing, isize)], places| {
-        texts.refresh();
+        standings.iter().for_each(|(standing, _)| texts.know(Symbol(standing.symbol), Venue::default()));
         let valued = standings.iter().filter_map(|(standing, _)| Some((by.of(standing)?, *standing)));
         let mut valued: Vec<(i128, &Standing)> = valued.collect();
         let text = |standing: &Standing| texts.symbol(Symbol(standing.symbol));

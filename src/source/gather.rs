@@ -204,7 +204,7 @@ impl<'a> Gather<'a> {
         arrivals: UnboundedReceiver<Arrival>,
     ) -> Gather<'a> {
         let (partitions, homes, topics, positions) = Default::default();
-        let epoch = Epoch::of(around.clock.now());
+        let epoch = Epoch::of(&around.clock);
         Gather { inputs, around, epoch, arrivals, partitions, positions, homes, topics, left: limit, watermark_ms: 0 }
     }
 

@@ -5,7 +5,7 @@ use std::thread::Thread;
 use super::block::{Block, Blocks, Pull};
 use crate::error::Result;
 use crate::tick::{Names, Tick, owner};
-use crate::time::RunTime;
+use crate::time::{Clock, RunTime};
 
 /// Blocks that may wait for a worker; the reader waits when they are full.
 const QUEUE: usize = 8;
@@ -112,10 +112,9 @@ fn wake(waiting: &Waiting) {
 pub(super) struct Epoch(i64);
 
 impl Epoch {
-    /// The epoch, of a run's clock that now shows this.
-    pub fn of(now: RunTime) -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Epoch(since.as_nanos() as i64 - now as i64)
+    /// The epoch, on this clock.
+    pub fn of(clock: &Clock) -> Self {
+        Epoch(clock.zero())
     }
 
     /// The instant on the run's clock.

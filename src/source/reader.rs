@@ -50,7 +50,7 @@ fn spawn(hands: Hands, mut reader: Reader, around: &Surroundings) {
 
 impl Reader {
     fn run(&mut self, hands: &mut Hands, around: &Surroundings) -> Result<()> {
-        let epoch = Epoch::of(around.clock.now());
+        let epoch = Epoch::of(&around.clock);
         loop {
             let (mut watermark_ms, mut ended) = (0, false);
             // A live reader hands on what it has before it waits for more.

@@ -16,10 +16,12 @@ pub use last::Last;
 pub use sliding::Sliding;
 pub use tumbling::{Tumbling, TumblingDaily};
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{EventTime, MS};
 
 /// A stretch of event time, `[start, end)`, in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Window {
     /// The first instant inside.
     pub start: EventTime,

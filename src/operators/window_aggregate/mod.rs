@@ -25,10 +25,11 @@ use lasts::Lasts;
 use operator::WindowAggregate;
 use panes::Panes;
 use runs::Runs;
+use serde::{Deserialize, Serialize};
 use slices::Slices;
 
 /// What one window of one symbol comes to: a row `symbol, ts_open, ts_close` and the value's columns.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Summary<V> {
     /// The window.
     pub window: Window,
