@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::children::Child;
-use super::{Cluster, Link, Place, lock, names, wire};
+use super::{Cluster, Link, Place, names, wire};
 use crate::error::{Doing as _, Error, Result};
 use crate::tick::Names;
 use crate::time::Clock;
@@ -47,7 +47,10 @@ struct Hello {
 enum Answer {
     Refused(String),
     /// Where all processes listen, and when the run's clock shows zero ([`Clock::zero`]).
-    Welcome { addresses: Vec<String>, zero: i64 },
+    Welcome {
+        addresses: Vec<String>,
+        zero: i64,
+    },
 }
 
 impl Hello {
@@ -84,7 +87,7 @@ fn difference(one: &Value, other: &Value) -> Option<String> {
 
 impl Cluster {
     /// The first process of a run on this machine, which starts the others: this program with `args`, before which come
-    /// `follow ADDRESS --process I`.
+    /// `follow ADDRESS I`.
     ///
     /// # Errors
     /// When one of them cannot be started, or ends before it has come.
@@ -99,7 +102,7 @@ impl Cluster {
         let address = listener.local_addr().doing(|| "asking where this process listens")?.to_string();
         let start = |process: usize| {
             let number = process.to_string();
-            let first = ["follow", &address, "--process", &number].map(str::to_owned);
+            let first = ["follow", &address, &number].map(str::to_owned);
             Child::start(&[&first, args].concat())
         };
         let children = (1..processes).map(start).collect::<Result<Vec<_>>>()?;
@@ -181,7 +184,8 @@ fn meet(
     while data[1..].iter().any(Option::is_none) || asking < place.processes - 1 {
         match accept(listener)? {
             Some((mut stream, hello)) if hello.is_for == Use::Link => {
-                let twice = || links[hello.process].as_ref().map(|_| format!("process {} is there already", hello.process));
+                let twice =
+                    || links[hello.process].as_ref().map(|_| format!("process {} is there already", hello.process));
                 if let Some(why) = hello.objection(place, settings).or_else(twice) {
                     turned_away = format!("; one was turned away: {why}");
                     let _ = wire::write(&mut stream, &Answer::Refused(why));
@@ -201,7 +205,11 @@ fn meet(
                 names::answer(tables.clone(), stream).doing(|| "answering another process")?;
                 asking += 1;
             }
-            Some((stream, hello)) => data.get_mut(hello.process).into_iter().for_each(|slot| *slot = Some(stream.try_clone().ok()).flatten()),
+            Some((stream, hello)) => {
+                if let Some(slot) = data.get_mut(hello.process) {
+                    *slot = Some(stream);
+                }
+            }
             None => {
                 if let Some(at) = children.iter_mut().position(Child::is_gone) {
                     let fate = children[at].fate();
@@ -271,7 +279,7 @@ fn connect(address: &str, stop: &AtomicBool) -> Result<TcpStream> {
             other => break other,
         }
     };
-    connected
-        .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-        .doing(|| format!("connecting to another process of the run at {address}; is it started, and is that its address"))
+    connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)).doing(|| {
+        format!("connecting to another process of the run at {address}; is it started, and is that its address")
+    })
 }

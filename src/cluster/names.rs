@@ -3,8 +3,8 @@ use std::io::BufReader;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
-use super::wire::{self, Lines};
 use super::lock;
+use super::wire::{self, Lines};
 use crate::tick::{Names, Original};
 
 /// Which table is asked, how many of its names are known, and a name that is to have an id.
@@ -14,7 +14,7 @@ type Question = (usize, usize, Option<String>);
 pub fn answer(tables: [Arc<Names>; 2], mut stream: TcpStream) -> std::io::Result<()> {
     let mut lines = Lines(BufReader::new(stream.try_clone()?));
     std::thread::spawn(move || {
-        while let Some((table, known, name)) = lines.next::<Question>()
+        while let Some((table, known, name)) = lines.read::<Question>()
             && let Some(names) = tables.get(table)
         {
             name.iter().for_each(|name| _ = names.intern(name));
@@ -51,7 +51,7 @@ impl Original for Asked {
         let mut connection = lock(&self.connection);
         let (stream, lines) = &mut *connection;
         let asked = wire::write(stream, &(self.table, known, name));
-        asked.ok().and_then(|()| lines.next()).unwrap_or_else(|| {
+        asked.ok().and_then(|()| lines.read()).unwrap_or_else(|| {
             // Without the first process there is no run, and nobody here to whom an error could be returned.
             eprintln!("process 0 is gone, and the run with it");
             std::process::exit(1)

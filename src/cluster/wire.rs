@@ -9,7 +9,7 @@ pub struct Lines(pub(super) BufReader<TcpStream>);
 
 impl Lines {
     /// The next one; none when the connection has ended, however it did, or is not understood.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Option<T> {
+    pub fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
         let mut line = String::new();
         self.0.read_line(&mut line).ok()?;
         serde_json::from_str(&line).ok()

@@ -95,6 +95,7 @@ impl<'a> Drive<'a> {
         loop {
             let began = clock.now();
             let mut now = began;
+            self.gauge.beats.fetch_add(1, Ordering::Relaxed);
             if self.stop.load(Ordering::Relaxed) || self.context.failure.is_set() {
                 break;
             }
@@ -179,6 +180,7 @@ impl<'a> Drive<'a> {
         self.context.closes.passed(self.context.worker, i64::MAX, self.feed.last_due());
         input.close();
         while !probe.done() {
+            self.gauge.beats.fetch_add(1, Ordering::Relaxed);
             worker.step_or_park(Some(Duration::from_nanos(LONGEST_SLEEP)));
             self.retire(written, clock.now());
         }
@@ -213,7 +215,7 @@ impl<'a> Drive<'a> {
         self.tell(Message::Held(held));
     }
 
-    fn tell(&self, message: Message) {
+    pub fn tell(&self, message: Message) {
         // Nobody is left to read it only when the whole run is being torn down.
         let _ = self.post.messages.send(message);
     }

@@ -149,7 +149,7 @@ pub(super) fn gather(
     transport: impl FnOnce(Door) + Send + 'static,
 ) -> Opened {
     let now = around.clock.now();
-    let (hands, queues) = Hands::new(workers, around.symbols.clone());
+    let (hands, queues) = Hands::new(workers, around);
     let (inputs, around_reader) = (inputs.clone(), around.clone());
     hands.spawn(move |hands| {
         let (partitions, arrivals) = mpsc::unbounded_channel();

@@ -32,6 +32,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::tape::{PartitionRules, Rejects};
 use crate::tick::Names;
@@ -40,6 +41,8 @@ use crate::time::Clock;
 /// What every source needs of a run.
 #[derive(Clone)]
 pub struct Surroundings {
+    /// The processes of the run.
+    pub cluster: Arc<Cluster>,
     /// The run's clock.
     pub clock: Clock,
     /// How partitions are judged.
@@ -77,7 +80,8 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Opens files, standard input for `-`, or a live input, for so many workers; at most `limit` records are played.
+/// Opens files, standard input for `-`, or a live input, for so many workers of this process; at most `limit` records
+/// are played.
 ///
 /// # Errors
 /// When an input cannot be read or cannot be played so.

@@ -12,16 +12,20 @@ pub(super) const LIVE_FROM: &str = "the due time that each line carries, or its 
 
 /// Plays several partitions of many symbols: a thread reads and merges them, and hands each worker its symbols.
 pub(super) fn scheduled(
-    leaves: Vec<Leaf>,
+    mut leaves: Vec<Leaf>,
     pacing: Pacing,
     limit: u64,
     workers: usize,
     around: &Surroundings,
 ) -> Result<Opened> {
+    // Each process reads all of it, and the first keeps what is wrong with it.
+    if !around.cluster.place.is_first() {
+        leaves.iter_mut().for_each(Leaf::look_only);
+    }
     let mut merge = Merge::new(leaves, limit, ends_at(around));
     let origin = if pacing == Pacing::Max { None } else { merge.first()? };
     let pace = pacing.schedule(origin.unwrap_or(0));
-    let (hands, queues) = Hands::new(workers, around.symbols.clone());
+    let (hands, queues) = Hands::new(workers, around);
     spawn(hands, Reader { merge, timetable: pace.timetable(), live: false }, around);
     let feeds = queues.into_iter().map(|blocks| Feed::new(blocks, pace, around.rules.disorder));
     Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace), finish: None })
@@ -31,7 +35,7 @@ pub(super) fn scheduled(
 /// arrival.
 pub(super) fn live(merge: Merge, workers: usize, around: &Surroundings) -> Opened {
     let now = around.clock.now();
-    let (hands, queues) = Hands::new(workers, around.symbols.clone());
+    let (hands, queues) = Hands::new(workers, around);
     spawn(hands, Reader { merge, timetable: Pace::AsRead.timetable(), live: true }, around);
     let feed = |blocks| Feed::new(blocks, Pace::AsRead, around.rules.disorder).live(around.idle, now);
     Opened { feeds: queues.into_iter().map(feed).collect(), latency_from: LIVE_FROM, finish: None }

@@ -20,5 +20,5 @@ pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
 pub use merge::{Due, Merge, Positions};
 pub use pace::{Burst, Gaps, Pace, Timetable};
-pub use rejects::Rejects;
+pub use rejects::{Reject, Rejects};
 pub use sequence::Sequence;

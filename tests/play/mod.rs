@@ -148,6 +148,7 @@ where
     let clock = Clock::wall();
     let symbols = symbols();
     let around = Surroundings {
+        cluster: Arc::default(),
         clock: clock.clone(),
         rules: PartitionRules { disorder: rules.disorder, max_jump: i64::MAX },
         symbols: symbols.clone(),
@@ -168,6 +169,7 @@ where
             spin: false,
             max_lead_ms: 60_000,
             warmup: 0,
+            watchdog: None,
         },
         dial: Arc::default(),
         lateness: rules.clone(),
@@ -175,6 +177,8 @@ where
         symbols,
         venues: venues(),
         stop: Arc::default(),
+        rejects: Rejects::default(),
+        cluster: Arc::default(),
     };
     let times = changes.clone();
     let outcome = runtime::run(plan, opened.feeds, sinks, &mut Nobody, move |ticks| {
