@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tapeflow::aggregate::{Aggregate, Print, Value};
 use tapeflow::config::{Count, Layers, Settings};
 use tapeflow::operators::Summary;
@@ -49,7 +49,7 @@ impl Aggregate for HighLow {
 }
 
 /// What a window comes to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Range {
     low: Price,
     high: Price,

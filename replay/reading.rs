@@ -52,6 +52,7 @@ impl Reading {
     /// What reading them needs; nobody's watermark is of interest.
     pub fn surroundings(&self, stop: Arc<AtomicBool>, play_for: Option<Span>) -> Surroundings {
         Surroundings {
+            cluster: Arc::default(),
             clock: Clock::wall(),
             rules: PartitionRules {
                 disorder: 0,

@@ -31,6 +31,15 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// The error of another process, by its exit code and text.
+    pub fn of(exit_code: u8, text: String) -> Self {
+        match exit_code {
+            2 => Error::Usage(text),
+            78 => Error::Config(text),
+            _ => Error::Input(text),
+        }
+    }
+
     /// The exit code of a program that ends with this error (sysexits' 78 for configuration).
     pub fn exit_code(&self) -> u8 {
         match self {

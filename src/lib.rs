@@ -13,7 +13,7 @@
 //! * rules, without I/O and without a clock of their own: [`aggregate`], [`lateness`], [`prints`],
 //!   [`pairs`], [`asof`], [`quality`], [`ledger`], [`batch`], [`latency`], [`standing`];
 //! * [`tape`]: what a recorded or generated day is, its formats, its order and its schedule;
-//! * edges: [`source`] and [`sink`], a file a kind;
+//! * edges: [`cluster`], the processes of a run; [`source`] and [`sink`], a file a kind;
 //! * [`operators`]: the dataflow; timely and differential are known here and in `runtime`;
 //! * [`oracle`]: what the dataflow must come to, computed over the whole tape at once;
 //! * the run: [`runtime`], [`config`], [`report`], [`play`];
@@ -58,6 +58,7 @@ pub mod standing;
 
 pub mod tape;
 
+pub mod cluster;
 pub mod source;
 pub mod sink;
 

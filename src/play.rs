@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::batch::Dial;
+use crate::cluster::Cluster;
 use crate::config::{Config, Input};
 use crate::error::Result;
 use crate::operators::{Changes, Ticks};
@@ -12,16 +13,15 @@ use crate::runtime::{self, Outcome, Plan, Watch};
 use crate::sink::Sink;
 use crate::source::{self, Opened, Surroundings, in_memory, played};
 use crate::tape::{Rejects, Strikes};
-use crate::tick::Names;
-use crate::time::Clock;
 
-/// What the sources of a run need; `symbols` are those that are known already.
-pub fn surroundings(config: &Config, symbols: Arc<Names>, rejects: Rejects, stop: Arc<AtomicBool>) -> Surroundings {
+/// What the sources of a run in these processes need.
+pub fn surroundings(config: &Config, cluster: Arc<Cluster>, rejects: Rejects, stop: Arc<AtomicBool>) -> Surroundings {
     Surroundings {
-        clock: Clock::wall(),
+        clock: cluster.clock.clone(),
         rules: config.rules,
-        symbols,
-        venues: Arc::default(),
+        symbols: cluster.symbols.clone(),
+        venues: cluster.venues.clone(),
+        cluster,
         rejects,
         strikes: Strikes::default(),
         stop,
@@ -98,6 +98,8 @@ where
         venues: around.venues.clone(),
         stop: around.stop.clone(),
         inquiry: around.inquiry.clone(),
+        rejects: around.rejects.clone(),
+        cluster: around.cluster.clone(),
     };
     let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, pipeline)?;
     outcome.ledger.rejected = around.rejects.count();

@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::io::Write as _;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, mix, stable_hash, write_decimal};
@@ -79,8 +80,8 @@ impl Key {
     }
 }
 
-/// A result. Rows of one pipeline are sorted by [`Row::key`].
-pub trait Row: Clone + Ord + std::fmt::Debug + 'static {
+/// A result. Rows of one pipeline are sorted by [`Row::key`]; they may travel from one process to another.
+pub trait Row: Clone + Ord + std::fmt::Debug + Serialize + DeserializeOwned + 'static {
     /// What such rows are called, in the plural: the name of their file.
     const NAME: &'static str;
 
@@ -309,6 +310,9 @@ impl Texts {
     /// Makes sure that a symbol and a venue are known, and asks the tables only if one is not.
     pub fn know(&mut self, symbol: Symbol, venue: Venue) {
         if symbol.0 as usize >= self.symbols.len() || usize::from(venue.0) > self.venues.len() {
+            let [symbols, venues] = &self.tables;
+            symbols.learn(symbol.0);
+            venue.0.checked_sub(1).into_iter().for_each(|id| venues.learn(id.into()));
             self.refresh();
         }
     }

@@ -70,12 +70,12 @@ impl fmt::Display for Price {
     }
 }
 
-/// A symbol's dense id within this process. Route by its text's hash, sort by its text.
+/// A symbol's dense id within this run. Route by its text's hash, sort by its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Symbol(pub u32);
 
-/// A venue's dense id within this process; 0 is "no venue given".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A venue's dense id within this run; 0 is "no venue given".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Venue(pub u16);
 
 /// One record of a tape on its way through the dataflow: 56 bytes, no clock reading.
@@ -156,10 +156,18 @@ pub fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// A table of names and their dense ids, shared by all threads of a run; it only grows.
+/// A table of names and their dense ids, shared by all threads of a run; it only grows. Where a run has several processes,
+/// one of them has the table, and the others a copy of its beginning each, so that an id means the same everywhere.
 #[derive(Debug, Default)]
 pub struct Names {
     inner: RwLock<Table>,
+    original: Option<Box<dyn Original>>,
+}
+
+/// The table that another one is a copy of.
+pub trait Original: fmt::Debug + Send + Sync {
+    /// Gives `name` an id, if there is a name, and tells all names from the `known`-th on.
+    fn ask(&self, known: usize, name: Option<&str>) -> Vec<String>;
 }
 
 #[derive(Debug, Default)]
@@ -168,30 +176,64 @@ struct Table {
     texts: Vec<Arc<str>>,
 }
 
+impl Table {
+    fn add(&mut self, name: &str) -> u32 {
+        let (name, id): (Arc<str>, u32) = (name.into(), self.texts.len() as u32);
+        self.ids.insert(name.clone(), id);
+        self.texts.push(name);
+        id
+    }
+}
+
 impl Names {
+    /// A copy of another table, as far as it is needed.
+    pub fn copy_of(original: Box<dyn Original>) -> Self {
+        Names { original: Some(original), ..Names::default() }
+    }
+
     /// The id of `name`, given at first sight.
     pub fn intern(&self, name: &str) -> u32 {
         if let Some(id) = self.read().ids.get(name) {
             return *id;
         }
         let mut inner = self.inner.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(id) = inner.ids.get(name) {
-            return *id;
+        if let Some(original) = &self.original
+            && !inner.ids.contains_key(name)
+        {
+            original.ask(inner.texts.len(), Some(name)).iter().for_each(|name| _ = inner.add(name));
         }
-        let (name, id): (Arc<str>, u32) = (name.into(), inner.texts.len() as u32);
-        inner.ids.insert(name.clone(), id);
-        inner.texts.push(name);
-        id
+        match inner.ids.get(name) {
+            Some(id) => *id,
+            None => inner.add(name),
+        }
+    }
+
+    /// Makes sure that an id is known here that came from elsewhere.
+    pub fn learn(&self, id: u32) {
+        let is_known = |table: &Table| (id as usize) < table.texts.len();
+        let Some(original) = &self.original else { return };
+        if !is_known(&self.read()) {
+            let mut inner = self.inner.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if !is_known(&inner) {
+                original.ask(inner.texts.len(), None).iter().for_each(|name| _ = inner.add(name));
+            }
+        }
     }
 
     /// The text of an id that [`Names::intern`] gave.
     pub fn text(&self, id: u32) -> Arc<str> {
+        self.learn(id);
         self.read().texts[id as usize].clone()
     }
 
     /// All names by id, as far as they are known now.
     pub fn all(&self) -> Vec<Arc<str>> {
         self.read().texts.clone()
+    }
+
+    /// The names from the `known`-th on.
+    pub fn since(&self, known: usize) -> Vec<Arc<str>> {
+        self.read().texts.get(known..).unwrap_or_default().to_vec()
     }
 
     /// How many names there are.
@@ -209,7 +251,7 @@ impl Names {
     }
 }
 
-/// Which of `workers` owns a symbol: by the stable hash of its text, so that every process agrees.
+/// Which of all `workers` owns a symbol: by the stable hash of its text, so that every process agrees.
 pub fn owner(symbol: &str, workers: usize) -> usize {
     (stable_hash(symbol.as_bytes()) % workers as u64) as usize
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since the Unix epoch, UTC, by the exchange's clock. Never negative in an accepted tick.
 pub type EventTime = i64;
@@ -32,6 +32,19 @@ impl Clock {
     /// The machine's clock.
     pub fn wall() -> Self {
         Clock::Wall(Instant::now())
+    }
+
+    /// The machine's clock, which showed zero so many nanoseconds after the Unix epoch: another process's clock.
+    pub fn since(zero: i64) -> Self {
+        let shows = unix_now().saturating_sub(zero).max(0) as u64;
+        let elapsed = Duration::from_nanos(shows.saturating_sub(WALL_START));
+        let now = Instant::now();
+        Clock::Wall(now.checked_sub(elapsed).unwrap_or(now))
+    }
+
+    /// When it showed zero, or would have, in nanoseconds since the Unix epoch by the system's time.
+    pub fn zero(&self) -> i64 {
+        unix_now() - self.now() as i64
     }
 
     /// A clock at zero that only [`Clock::wait`] and [`Clock::advance`] move.
@@ -66,4 +79,8 @@ impl Clock {
             Clock::Manual(now) => now.fetch_add(span.as_nanos() as u64, Ordering::SeqCst),
         };
     }
+}
+
+fn unix_now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as i64
 }

@@ -247,6 +247,7 @@ fn run(sweep: &Sweep, digest: [Option<u64>; 2]) -> Results {
             held: Vec::new(),
             elapsed: 1,
             applied_by: 1,
+            cpu_seconds: Some(0.0),
         })
     };
     sweep.run(&AtomicBool::new(false), play).unwrap()
@@ -274,6 +275,7 @@ fn made_up(capacity: f64, clock: fn(u64) -> u64, latency: impl Fn(&Cell) -> u64)
             held: Vec::new(),
             elapsed: 1,
             applied_by,
+            cpu_seconds: Some(0.0),
         }
     }
 }

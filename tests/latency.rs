@@ -78,6 +78,7 @@ fn play_after<A: Aggregate<Value = Bar>>(
     let symbols = Arc::new(Names::default());
     symbols.intern("S");
     let around = Surroundings {
+        cluster: Arc::default(),
         clock: clock.clone(),
         rules: PartitionRules { disorder: DISORDER, max_jump: i64::MAX },
         symbols: symbols.clone(),
@@ -93,7 +94,7 @@ fn play_after<A: Aggregate<Value = Bar>>(
     let sessions = Sessions::new(TimeZone::UTC);
     let plan = Plan {
         clock: clock.clone(),
-        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup },
+        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup, watchdog: None },
         dial,
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions },
         changes_every_ms: 1_000,
@@ -101,6 +102,8 @@ fn play_after<A: Aggregate<Value = Bar>>(
         venues: Arc::default(),
         stop: Arc::default(),
         inquiry: Arc::default(),
+        rejects: Rejects::default(),
+        cluster: Arc::default(),
     };
     let windows = Tumbling::new(1_000 * MS).unwrap();
     runtime::run(plan, opened.feeds, vec![sink], &mut Nobody, move |ticks| ticks.window_aggregate::<A>(windows))

@@ -23,7 +23,7 @@ use tapeflow::row::Row;
 use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pull};
-use tapeflow::tape::Pace;
+use tapeflow::tape::{Pace, Rejects};
 use tapeflow::tick::{Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::{Anchored, Count, Gap, Hours, Last, Measure as Of, Sliding, Tumbling, Windows};
@@ -155,6 +155,7 @@ where
             spin: false,
             max_lead_ms: i64::MAX,
             warmup: 0,
+            watchdog: None,
         },
         dial: Arc::default(),
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon, sessions },
@@ -163,6 +164,8 @@ where
         venues,
         stop: Arc::default(),
         inquiry: Arc::default(),
+        rejects: Rejects::default(),
+        cluster: Arc::default(),
     };
     let feed = Feed::new(Box::new(week), Pace::AsRead, DISORDER);
     let sinks = vec![Box::new(Discard) as Box<dyn Sink<R> + Send>];

@@ -53,6 +53,7 @@ pub fn lateness(horizon: Horizon) -> Lateness {
 /// A run's surroundings.
 pub fn surroundings(symbols: &Arc<Names>) -> Surroundings {
     Surroundings {
+        cluster: Arc::default(),
         clock: Clock::wall(),
         rules: partition_rules(),
         symbols: symbols.clone(),
@@ -80,7 +81,7 @@ pub fn play(
 /// Knobs of a run that is not paced.
 pub fn as_fast_as_it_goes(max_ticks: usize) -> Knobs {
     let batch = BatchLimits::new(max_ticks, Duration::ZERO, u64::MAX);
-    Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0 }
+    Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0, watchdog: None }
 }
 
 /// The same with knobs, and somebody who follows.
@@ -119,6 +120,8 @@ where
         venues: Arc::default(),
         stop: Arc::default(),
         inquiry: Arc::default(),
+        rejects: Rejects::default(),
+        cluster: Arc::default(),
     };
     let outcome = runtime::run(plan, feeds, sinks, watch, pipeline);
     outcome.unwrap_or_else(|error| panic!("the run failed: {error}"))

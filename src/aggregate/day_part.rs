@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Aggregate, Bar, Ohlcv, Print, Value};
 use crate::row::Field;
 use crate::time::EventTime;
@@ -11,7 +13,7 @@ pub struct DayPart {
 }
 
 /// What a window's prints come to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Part {
     /// Open, high, low, close, volume and the number of trades.
     pub bar: Bar,

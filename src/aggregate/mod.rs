@@ -12,6 +12,9 @@ pub use traded::{Traded, Turnover};
 pub use trades::{Trade, TradeList, Trades};
 pub use vwap::{Averages, Vwap};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::row::Field;
 use crate::tick::Price;
 use crate::time::EventTime;
@@ -55,7 +58,7 @@ pub trait Aggregate: Clone + Default + 'static {
 }
 
 /// The columns that a value adds to a row.
-pub trait Value: Clone + Ord + std::fmt::Debug + 'static {
+pub trait Value: Clone + Ord + std::fmt::Debug + Serialize + DeserializeOwned + 'static {
     /// What rows of such values are called, in the plural.
     const NAME: &'static str;
 

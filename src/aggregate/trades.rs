@@ -1,10 +1,12 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Aggregate, Print, Value};
 use crate::row::Field;
 use crate::tick::Price;
 use crate::time::EventTime;
 
 /// A print as it stands, ordered by its place among its symbol's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Trade {
     /// When it happened.
     pub ts_event: EventTime,
@@ -32,7 +34,7 @@ pub struct Trade {
 pub struct Trades(Vec<Trade>);
 
 /// The prints of a window in their order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TradeList(pub Vec<Trade>);
 
 impl From<&Print> for Trade {

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Aggregate, Print, Value, div_half_even};
 use crate::row::Field;
 use crate::tick::Price;
@@ -34,7 +36,7 @@ pub struct Vwap {
 type Mark = (EventTime, u64, Price, u32);
 
 /// What a window's prints come to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Averages {
     /// By volume, to 1e-9, half to even; `None` where the volume is zero.
     pub vwap: Option<Price>,

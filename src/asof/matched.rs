@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::AsOf;
 use crate::aggregate::{Trade, Value};
 use crate::row::{Field, Key, Real, Row, Texts};
@@ -6,7 +8,7 @@ use crate::time::EventTime;
 use crate::window::Window;
 
 /// A quote, ordered by its place among its symbol's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Quote {
     /// When it was made.
     pub ts_event: EventTime,
@@ -50,7 +52,7 @@ impl Value for Quote {
 }
 
 /// Who wanted the trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Side {
     /// The buyer: above the mid, or at it after a lower price.
     Buy,
@@ -59,7 +61,7 @@ pub enum Side {
 }
 
 /// A trade beside the quote that held for it: a row of its own.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Matched {
     /// Whose trade.
     pub symbol: Symbol,

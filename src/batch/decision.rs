@@ -1,7 +1,7 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What the controller is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It does not know yet what a batch costs, and does not wait.
@@ -13,7 +13,7 @@ pub enum State {
 }
 
 /// Why a decision was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// The cost of a batch is known now.
@@ -36,7 +36,7 @@ pub enum Why {
 }
 
 /// What a decision follows from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inputs {
     /// Arrivals, in ticks a second.
     pub rate: f64,
@@ -56,7 +56,7 @@ pub struct Inputs {
 }
 
 /// A change of the delay, the headroom or the state.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     /// Why it was taken.
     pub why: Why,
@@ -71,7 +71,7 @@ pub struct Decision {
 }
 
 /// What a controller did, all in all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Account {
     /// How many decisions it took.
     pub decisions: u64,

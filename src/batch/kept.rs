@@ -1,12 +1,14 @@
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::RunTime;
 
 /// A target is judged in intervals of so many nanoseconds.
 pub const INTERVAL: u64 = 250_000_000;
 
 /// Ticks, and how many of them took longer than they should.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// All ticks.
     pub ticks: u64,

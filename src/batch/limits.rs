@@ -1,11 +1,13 @@
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::tick::Tick;
 use crate::time::RunTime;
 
 /// When a batch is full, or has waited long enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchLimits {
     /// Most ticks in one batch; 1 is tick at a time.
     pub max_ticks: usize,

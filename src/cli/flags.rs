@@ -60,6 +60,18 @@ pub struct Flags {
     /// Workers
     #[arg(long, short, global = true, value_name = "N")]
     pub workers: Option<String>,
+    /// Processes on this machine, each with its workers: this one starts the others, and ends with them
+    #[arg(long, global = true, value_name = "N", conflicts_with_all = ["processes", "process", "hosts"])]
+    pub spawn: Option<String>,
+    /// Processes that are started by hand, with the same settings each and --process I
+    #[arg(long, global = true, value_name = "N")]
+    pub processes: Option<String>,
+    /// Which of --processes this is, from 0 on; 0 writes the rows and the summary of all
+    #[arg(long, global = true, value_name = "I")]
+    pub process: Option<String>,
+    /// A file with a line HOST:PORT for each process, in their order
+    #[arg(long, global = true, value_name = "FILE")]
+    pub hosts: Option<String>,
     /// Folder for the rows, summary.json, latency.hlog and rejected.jsonl; or an address, as for --input, to send rows to
     #[arg(long, global = true, value_name = "DIR")]
     pub out: Option<String>,
@@ -135,6 +147,10 @@ impl Flags {
         flag("--linger", "batch.max_delay", &self.linger);
         flag("--target-p99", "batch.target_p99", &self.target_p99);
         flag("--workers", "workers", &self.workers);
+        flag("--spawn", "run.processes", &self.spawn);
+        flag("--processes", "run.processes", &self.processes);
+        flag("--process", "run.process", &self.process);
+        flag("--hosts", "run.hosts", &self.hosts);
         flag("--out", "output.to", &self.out);
         flag("--for", "source.for", &self.play_for);
         flag("--limit", "source.limit", &self.limit);

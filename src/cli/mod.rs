@@ -6,6 +6,7 @@ mod compare;
 mod difference;
 mod explain;
 mod flags;
+mod follow;
 mod outlet;
 mod records;
 mod retune;
@@ -18,6 +19,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -31,8 +33,12 @@ use capacity::CapacityFlags;
 use compare::CompareFlags;
 use explain::ExplainFlags;
 use flags::Flags;
+use follow::FollowFlags;
 use sweep::{ReportFlags, SweepFlags};
 use tune::TuneFlags;
+
+/// Who listens to a process that is gone has ended the run after so long.
+const LISTENERS_TAKE: Duration = Duration::from_secs(5);
 
 /// Plays a tape through a pipeline over stock ticks, and reports latency from when each tick was due.
 #[derive(Parser)]
@@ -118,6 +124,9 @@ enum Command {
     /// to standard output, or with --write FILE into that file, whose other lines stay. The exit code is 1 when no setting
     /// keeps the target.
     Tune(TuneFlags),
+    /// Play a share of the run of the process that started this one
+    #[command(hide = true)]
+    Follow(FollowFlags),
 }
 
 /// Runs a pipeline as a program: `defaults` is its commented TOML, which is its manual too, and `oracle` makes the same
@@ -133,6 +142,15 @@ where
     // A worker that panics is not missed by the others: they would wait for it for ever.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
+        // Timely's connections panic when a process is gone. Who listens to that process notices, too, and can tell more.
+        if std::thread::current()
+            .name()
+            .is_some_and(|it| it.starts_with("timely:send") || it.starts_with("timely:recv"))
+        {
+            std::thread::sleep(LISTENERS_TAKE);
+            tell(format_args!("{name}: error: the connection to another process broke; the run is over\n"));
+            std::process::exit(1);
+        }
         hook(info);
         tell(format_args!("{name}: a thread panicked, which is a bug in {name}; the run is over\n"));
         std::process::exit(101);
@@ -190,11 +208,11 @@ where
         let asked = Asked::read(&mut layers);
         let effective = layers.finish()?;
         match (config, settings, asked) {
-            (Some(config), Some(settings), Some(_)) => Ok((config, settings, effective)),
+            (Some(config), Some(settings), Some(asked)) => Ok((config, settings, asked, effective)),
             _ => Err(lacking(name)),
         }
     };
-    let (config, settings, effective) = read()?;
+    let (config, settings, asked, effective) = read()?;
     match &command {
         Some(Command::Config) => print(&effective.to_toml_with_origins()),
         Some(Command::Check) => print("the settings are fine\n"),
@@ -205,8 +223,14 @@ where
             let oracle = |tape: &Corrected| oracle(tape, &for_oracle).into();
             verify::verify(&config, move |ticks| pipeline(ticks, &settings), oracle)
         }
+        Some(Command::Follow(flags)) => {
+            follow::follow(name, config, &effective, &asked, Some(flags), move |ticks| pipeline(ticks, &settings))
+        }
+        _ if config.process > 0 => {
+            follow::follow(name, config, &effective, &asked, None, move |ticks| pipeline(ticks, &settings))
+        }
         _ => {
-            let again = || read().map(|(config, _, effective)| (config, effective));
+            let again = || read().map(|(config, _, _, effective)| (config, effective));
             let tuned = (&again as &retune::Read<'_>, &flags.config[..]);
             run::play_once(name, &config, &effective, tuned, move |ticks| pipeline(ticks, &settings))
         }

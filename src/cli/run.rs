@@ -1,16 +1,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::explain::Answering;
+use super::follow::lead;
 use super::outlet::Outlet;
 use super::retune::{Read, Retune};
 use super::{stop_on_signals, tell};
 use crate::config::{Config, Effective, Input, Output};
 use crate::error::{Doing as _, Error, Result};
-use crate::lab::cpu_seconds;
 use crate::operators::{Changes, Ticks};
 use crate::play;
 use crate::report::{Batching, Decisions, LatencyLog, Progress, Report};
@@ -45,7 +44,8 @@ where
         let stop = stop.clone();
         rejects = rejects.also_to(sink::open_for_rejects(address, properties, move || stop.load(Ordering::Relaxed))?);
     }
-    let around = play::surroundings(config, Arc::default(), rejects, stop.clone());
+    let cluster = lead(config, effective, &stop)?;
+    let around = play::surroundings(config, cluster, rejects, stop.clone());
     let answering = Answering::begin(name, config, &around)?;
     let mut opened = play::open(config, &around)?;
     let finish = opened.finish.take();
@@ -58,15 +58,12 @@ where
     let decisions = Decisions::new(folder.map(|folder| folder.join("decisions.jsonl")));
     let progress = Progress::new(log, decisions);
     let mut retune = Retune::new(name, progress, config.knobs.batch, effective, read_again, files)?;
-    let before = cpu_seconds();
     let outcome = play::play_with(retune.dial(), config, &around, opened, sinks, &mut retune, pipeline);
     let log = retune.end().end();
     let (outcome, log) = (outcome?, log?);
-    let cpu_seconds = before.zip(cpu_seconds()).map(|(before, after)| after - before);
 
     around.rejects.flush()?;
     let report = report::<R>(name, config, effective, &around, &outcome, latency_from, &stop);
-    let report = Report { cpu_seconds, ..report };
     outlet.settle::<R>(config, &around)?;
     // What was read is noted as read when all that came of it is safe.
     finish.map_or(Ok(()), |finish| finish())?;
@@ -148,9 +145,10 @@ fn report<R: Row>(
         struck: around.strikes.so_far(),
         symbols: if asked == 0 { known } else { asked.min(known) },
         workers: config.workers,
+        processes: config.processes,
         batches: outcome.batches,
         elapsed: outcome.elapsed,
-        cpu_seconds: None,
+        cpu_seconds: outcome.cpu_seconds,
         latency: Report::latency(outcome, latency_from),
         batching: outcome.held.iter().map(Batching::of).collect(),
         disorder: config.rules.disorder,

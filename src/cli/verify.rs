@@ -29,6 +29,9 @@ where
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
     O: FnOnce(&Corrected) -> Expected<R>,
 {
+    if config.processes > 1 {
+        return Err(Error::Usage("verify plays in one process: leave --spawn and --processes out".into()));
+    }
     let mut config = config.clone();
     // What is due when matters only where the schedule says what is played.
     if config.play_for.is_none() {

@@ -7,6 +7,9 @@ use toml::Value;
 
 use super::known::{Path, dotted, quoted};
 
+/// The settings that each process of a run has to itself.
+const OWN: [&str; 3] = ["run.process", "run.hosts", "run.strict"];
+
 /// Where a setting's value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -96,6 +99,29 @@ impl Effective {
             out.push_str(&format!("{line:width$}  # {origin}\n"));
         }
         out
+    }
+
+    /// All settings but those of the output and of what varies, as arguments that say the same to another process.
+    pub fn to_args(&self) -> Vec<String> {
+        let others = |path: &Path| {
+            let key = dotted(path);
+            key.starts_with("output.") || key.starts_with("sweep.vary") || OWN.contains(&key.as_str())
+        };
+        let told = self.settings.iter().filter(|(path, ..)| !others(path));
+        let sets = told.map(|(path, value, _)| format!("{}={}", dotted(path), literal(value)));
+        sets.chain(["output.to=none".into()]).flat_map(|set| ["--set".into(), set]).collect()
+    }
+
+    /// The settings that all processes of a run must share, as [`Effective::to_json`].
+    pub fn shared(&self) -> serde_json::Value {
+        let mut settings = self.to_json();
+        if let Some(sections) = settings.as_object_mut() {
+            sections.retain(|section, _| section != "output" && section != "sweep");
+            if let Some(run) = sections.get_mut("run").and_then(serde_json::Value::as_object_mut) {
+                run.retain(|key, _| !OWN.contains(&format!("run.{key}").as_str()));
+            }
+        }
+        settings
     }
 
     /// The settings as nested JSON objects.

@@ -48,8 +48,14 @@ pub enum Output {
 /// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// How many workers.
+    /// How many workers each process has.
     pub workers: usize,
+    /// How many processes the run has.
+    pub processes: usize,
+    /// Which of them this is, where others start them; the first starts the others where it has no `hosts`.
+    pub process: usize,
+    /// The file of the addresses at which they listen.
+    pub hosts: Option<PathBuf>,
     /// Where ticks come from.
     pub input: Input,
     /// How fast they are played.
@@ -146,7 +152,11 @@ struct BatchSection {
 struct RunSection {
     wait: Wait,
     max_lead: Span,
+    watchdog: Maybe<Span>,
     strict: bool,
+    processes: Count,
+    process: Count,
+    hosts: String,
 }
 
 #[derive(Deserialize)]
@@ -305,7 +315,10 @@ impl Config {
         let output: OutputSection = layers.section("output")?;
         let workers = check_workers(layers)?;
         let batch = check_batch(layers, &batch);
-        if run.wait == Wait::Spin && workers > cores() {
+        let hosts = (run.hosts != "off").then(|| PathBuf::from(&run.hosts));
+        let processes = check_processes(layers, &run, hosts.is_some());
+        let on_this_machine = if hosts.is_none() { processes * workers } else { workers };
+        if run.wait == Wait::Spin && on_this_machine > cores() {
             let help = format!("there are {} cores: spin with at most as many workers, or park", cores());
             layers.problem("run.wait", "more spinning workers than cores", &help);
         }
@@ -398,6 +411,9 @@ impl Config {
         }
         Some(Config {
             workers,
+            processes,
+            process: run.process.0 as usize,
+            hosts,
             input,
             pacing,
             controls,
@@ -416,7 +432,13 @@ impl Config {
                 sessions: Sessions::new(zone),
             },
             changes_every_ms: changes_every_ms.max(1),
-            knobs: Knobs { batch, spin: run.wait == Wait::Spin, max_lead_ms: nanos(run.max_lead) / MS, warmup: 0 },
+            knobs: Knobs {
+                batch,
+                spin: run.wait == Wait::Spin,
+                max_lead_ms: nanos(run.max_lead) / MS,
+                warmup: 0,
+                watchdog: run.watchdog.0.map(|span| span.0),
+            },
             strict: run.strict,
             mode: match (output.mode, &to) {
                 (OutputMode::Upsert, _) | (OutputMode::Auto, Output::Stdout | Output::Address(..)) => Mode::Upsert,
@@ -444,6 +466,23 @@ fn check_workers(layers: &mut Layers) -> Option<usize> {
         layers.problem("workers", "not a number of workers", "write a number from 1 to 256; as many as cores is usual");
     }
     Some(workers.clamp(1, 256) as usize)
+}
+
+fn check_processes(layers: &mut Layers, run: &RunSection, has_hosts: bool) -> usize {
+    let (Count(processes), Count(process)) = (run.processes, run.process);
+    if !(1..=64).contains(&processes) {
+        layers.problem("run.processes", "not a number of processes", "write a number from 1 to 64");
+    } else if process >= processes {
+        let help =
+            format!("there are {processes}, counted from 0: give --processes N as well, to all of them the same");
+        layers.problem("run.process", "no such process", &help);
+    } else if process > 0 && !has_hosts {
+        let help = "give --hosts FILE, with a line HOST:PORT for each; or --spawn N, to start all on this machine";
+        layers.problem("run.process", "nobody knows where the other processes are", help);
+    } else if has_hosts && processes == 1 {
+        layers.problem("run.hosts", "addresses of processes, and only one process", "give --processes N as well");
+    }
+    processes.clamp(1, 64) as usize
 }
 
 fn check_batch(layers: &mut Layers, batch: &BatchSection) -> BatchLimits {

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::backlog::{Backlog, Little};
 use super::kernel::Accounts;
-use super::machine::{Control, cpu_seconds};
+use super::machine::Control;
 use super::progress::Progress;
 use super::tape::{Plan, Tapes};
 use super::{Cell, Chosen, Measured, Second, Traces};
 use crate::batch::Decision;
+use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::latency::Stage;
 use crate::play;
@@ -55,10 +56,14 @@ impl<'a, 'p> Bench<'a, 'p> {
         let tape = self.tapes.of(cell)?;
         let plan = Plan::of(cell, &tape)?;
         let stop = Arc::new(AtomicBool::new(self.stop.load(Ordering::Relaxed)));
-        let mut around = play::surroundings(&cell.config, tape.symbols.clone(), Rejects::default(), stop.clone());
-        around.venues = tape.venues.clone();
+        let names = [tape.symbols.clone(), tape.venues.clone()];
+        let cluster = match cell.config.processes {
+            1 => Cluster::alone(names),
+            several => Cluster::spawn(several, &cell.follow(), names, &cell.shared, self.stop)?,
+        };
+        let around = play::surroundings(&cell.config, Arc::new(cluster), Rejects::default(), stop.clone());
         let opened = in_memory(&tape.ticks, cell.config.pacing, cell.config.workers, &around);
-        let (control, before) = (Control::start(), cpu_seconds());
+        let control = Control::start();
         let deadline = Instant::now() + Duration::from_nanos(cell.given_up(plan.ends));
         let mut guard = Guard {
             stop,
@@ -73,7 +78,6 @@ impl<'a, 'p> Bench<'a, 'p> {
             accounts: Accounts::open(),
         };
         let outcome = (self.play)(settings, cell, &around, opened, &mut guard);
-        let cpu = before.zip(cpu_seconds()).map(|(before, after)| after - before);
         let control = control.end();
         if self.stop.load(Ordering::Relaxed) {
             return outcome.map(|_| None);
@@ -85,7 +89,7 @@ impl<'a, 'p> Bench<'a, 'p> {
             outcome.stages.given_up(waited);
         }
         let traces = Traces { decisions: guard.decisions, ..Traces::new(&outcome, guard.timeline, &control) };
-        let measured = Measured::new(cell, &plan, repeat, &outcome, cpu, Percentiles::of(&control), applied);
+        let measured = Measured::new(cell, &plan, repeat, &outcome, Percentiles::of(&control), applied);
         let warmup = cell.config.knobs.warmup;
         let backlog = Backlog::of(&guard.looks, warmup, plan.ends);
         // Of a run that was given up, the mean wait is that of what was applied.

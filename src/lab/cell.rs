@@ -44,6 +44,9 @@ pub struct Cell {
     pub span: Option<u64>,
     /// All that its rows depend on beside the ticks.
     pub rows_by: String,
+    /// The settings that its processes must share, and all of them as arguments.
+    pub shared: Value,
+    args: Vec<String>,
 }
 
 impl Cell {
@@ -71,11 +74,12 @@ impl Cell {
         let mut config = config;
         config.knobs.warmup = warmup;
         let rows_by = rows_by(effective.to_json());
+        let (shared, args) = (effective.shared(), effective.to_args());
         if let Input::Files(inputs) = &config.input {
             let source = Source::Recorded(inputs.clone());
             let span = config.play_for;
             config.play_for = span.map(|span| warmup.saturating_add(span));
-            return Ok(Cell { values, config, source, span, rows_by });
+            return Ok(Cell { values, config, source, span, rows_by, shared, args });
         }
         let Input::Market(market) = config.input else { return wrong("there is nothing to play") };
         let rate = match config.pacing {
@@ -88,7 +92,7 @@ impl Cell {
         }
         let length = (market.ticks as f64 / market.per_second * 1e9).round() as u64;
         let span = config.play_for.take().unwrap_or(length);
-        let cell = Cell { values, config, source: Source::Market(market), span: Some(span), rows_by };
+        let cell = Cell { values, config, source: Source::Market(market), span: Some(span), rows_by, shared, args };
         cell.at_rate(rate)
     }
 
@@ -121,6 +125,13 @@ impl Cell {
             (Source::Recorded(_), Pacing::Rate { per_second, .. } | Pacing::Scaled(per_second)) => Some(per_second),
             (Source::Recorded(_), Pacing::Speed(_) | Pacing::Max) => None,
         }
+    }
+
+    /// The arguments of its other processes, which make or read the same tape for themselves. The rate may be none that a
+    /// text would tell exactly.
+    pub fn follow(&self) -> Vec<String> {
+        let rate = self.rate().unwrap_or(0.0).to_bits().to_string();
+        [&["--cell".to_owned(), rate], &self.args[..]].concat()
     }
 
     /// How many ticks its tape will have, where that is known.
@@ -220,16 +231,8 @@ pub struct Measured {
 
 impl Measured {
     /// What a cell's outcome says, of whose measured ticks so many were applied.
-    pub fn new(
-        cell: &Cell,
-        plan: &Plan,
-        repeat: usize,
-        outcome: &Outcome,
-        cpu: Option<f64>,
-        control: Percentiles,
-        applied: u64,
-    ) -> Self {
-        let warmup = cell.config.knobs.warmup;
+    pub fn new(cell: &Cell, plan: &Plan, repeat: usize, outcome: &Outcome, control: Percentiles, applied: u64) -> Self {
+        let (warmup, cpu) = (cell.config.knobs.warmup, outcome.cpu_seconds);
         let span = plan.ends.saturating_sub(warmup);
         let latency = Report::latency(outcome, "when each tick was due");
         let censored = outcome.ledger.read < plan.dues.len() as u64 || outcome.elapsed > cell.given_up(plan.ends);

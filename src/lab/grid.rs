@@ -4,13 +4,14 @@ use crate::error::{Error, Result};
 use crate::tick::mix;
 
 /// The short names of settings that have flags of their own.
-const SHORT: [(&str, &str); 6] = [
+const SHORT: [(&str, &str); 7] = [
     ("batch", "batch.max_ticks"),
     ("linger", "batch.max_delay"),
     ("rate", "source.rate"),
     ("arrivals", "source.arrivals"),
     ("burst", "source.burst"),
     ("workers", "workers"),
+    ("processes", "run.processes"),
 ];
 
 /// A setting that varies, and its values.

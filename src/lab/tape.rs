@@ -3,10 +3,11 @@ use std::sync::Arc;
 
 use super::Cell;
 use super::cell::Source;
+use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::play;
 use crate::report::{count, span};
-use crate::source::{Pacing, due_times, whole, whole_made};
+use crate::source::{Opened, Pacing, Surroundings, due_times, in_memory, whole, whole_made};
 use crate::tape::Rejects;
 use crate::tick::{Names, Tick};
 
@@ -29,10 +30,10 @@ pub struct Tape {
 }
 
 impl Tape {
-    /// Makes a cell's market, or reads its files.
-    fn of(cell: &Cell) -> Result<Self> {
+    /// Makes a cell's market, or reads its files, with the names of these processes.
+    fn of(cell: &Cell, cluster: Arc<Cluster>) -> Result<Self> {
         let rejects = Rejects::default();
-        let mut around = play::surroundings(&cell.config, Arc::default(), rejects.clone(), Arc::default());
+        let mut around = play::surroundings(&cell.config, cluster, rejects.clone(), Arc::default());
         // All of it is read; the cell's schedule says how much of it is played.
         around.play_for = None;
         let controls = &cell.config.controls;
@@ -87,10 +88,19 @@ impl Tapes {
         while !self.kept.is_empty() && kept(&self.kept) + cell.ticks().unwrap_or(0) > self.most {
             self.kept.remove(0);
         }
-        let tape = Rc::new(Tape::of(cell)?);
+        let tape = Rc::new(Tape::of(cell, Arc::default())?);
         self.kept.push(tape.clone());
         Ok(tape)
     }
+}
+
+/// What another process than the first plays of a cell.
+///
+/// # Errors
+/// When its tape cannot be had.
+pub fn part(cell: &Cell, around: &Surroundings) -> Result<Opened> {
+    let tape = Tape::of(cell, around.cluster.clone())?;
+    Ok(in_memory(&tape.ticks, cell.config.pacing, cell.config.workers, around))
 }
 
 /// The schedule of a cell on its tape.

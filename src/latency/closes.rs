@@ -16,7 +16,11 @@ pub struct Closes {
     inner: Mutex<ClosesInner>,
     schedule: Option<Schedule>,
     from: RunTime,
+    elsewhere: Option<Passed>,
 }
+
+/// Who is told where a worker's watermark went, and the due instant of what moved it there.
+pub type Passed = Box<dyn Fn(usize, i64, RunTime) + Send + Sync>;
 
 /// How long after it was due a window end had its rows out: those of whichever worker flushed first, and of the last. A
 /// flush shows all rows of a worker at once.
@@ -60,7 +64,18 @@ impl Closes {
             sink: histogram(),
             boundaries: Vec::new(),
         };
-        Closes { inner: Mutex::new(inner), schedule, from: 0 }
+        Closes { inner: Mutex::new(inner), schedule, from: 0, elsewhere: None }
+    }
+
+    /// The same book, where the first `writers` workers write the rows of all.
+    pub fn written_by(self, writers: usize) -> Self {
+        self.lock().flushed.truncate(writers);
+        self
+    }
+
+    /// No book: it is kept in another process, where no rows are written but there.
+    pub fn elsewhere(passed: Passed) -> Self {
+        Closes { elsewhere: Some(passed), ..Closes::new(0, None) }
     }
 
     /// The same book, which leaves out the windows that were due to close before `from`.
@@ -70,11 +85,19 @@ impl Closes {
 
     /// The worker's watermark moved to `watermark_ms` because of something due at `due`.
     pub fn passed(&self, worker: usize, watermark_ms: i64, due: RunTime) {
-        self.lock().passed[worker].push_back((watermark_ms, due));
+        if let Some(elsewhere) = &self.elsewhere {
+            return elsewhere(worker, watermark_ms, due);
+        }
+        let mut inner = self.lock();
+        inner.passed[worker].push_back((watermark_ms, due));
+        self.settle(&mut inner);
     }
 
     /// The worker's rows for the window end `end_ms` were flushed at `now`, after `sink_nanos` in the sink.
     pub fn closed(&self, end_ms: i64, now: RunTime, sink_nanos: u64) {
+        if self.elsewhere.is_some() {
+            return;
+        }
         let mut inner = self.lock();
         let (first, last) = inner.open.entry(end_ms).or_insert((now, now));
         (*first, *last) = (now.min(*first), now.max(*last));
@@ -85,9 +108,19 @@ impl Closes {
 
     /// The worker has flushed all its rows of windows that end at or before `watermark_ms`.
     pub fn flushed(&self, worker: usize, watermark_ms: i64) {
+        if self.elsewhere.is_some() {
+            return;
+        }
         let mut inner = self.lock();
         inner.flushed[worker] = watermark_ms;
-        let complete = inner.flushed.iter().copied().min().unwrap_or(-1);
+        self.settle(&mut inner);
+    }
+
+    /// Closes the windows that all have passed and flushed. What another process tells of its workers may come after
+    /// their rows.
+    fn settle(&self, inner: &mut ClosesInner) {
+        let passed = inner.passed.iter().map(|passed| passed.back().map_or(-1, |(ms, _)| *ms));
+        let complete = inner.flushed.iter().copied().chain(passed).min().unwrap_or(-1);
         while let Some(entry) = inner.open.first_entry()
             && *entry.key() <= complete
         {

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Batches are told apart by powers of two of their ticks, up to this one.
 const SIZES: usize = 25;
 
@@ -9,10 +11,10 @@ const SUBS: u64 = 1 << SUB_BITS;
 const BUCKETS: usize = 32 * SUBS as usize;
 
 /// What batches cost by their size: from when a batch was sealed until its last tick was applied.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Costs(Vec<OfSize>);
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct OfSize {
     batches: u64,
     ticks: u64,

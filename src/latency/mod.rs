@@ -3,11 +3,13 @@
 
 mod closes;
 mod costs;
+mod pairs;
 mod splits;
 
 use std::collections::VecDeque;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 pub use closes::{Boundary, Closes, Schedule};
 pub use costs::{Costs, SizeCost};
@@ -48,8 +50,9 @@ pub fn histogram() -> Histogram<u64> {
 }
 
 /// A histogram for each stage, how the latency of ticks splits over them, and what batches cost.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stages {
+    #[serde(with = "pairs")]
     histograms: [Histogram<u64>; 4],
     splits: Splits,
     costs: Costs,

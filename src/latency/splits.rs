@@ -8,11 +8,11 @@ const STEP_BITS: u32 = STEPS.trailing_zeros();
 
 /// How the latency of ticks splits over their stages, by how long it was. It is kept for each step of latency as sums over
 /// the very ticks that were so slow, since percentiles of stages do not add up; so it is bounded, and it can be added.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Splits(Vec<Split>);
 
 /// Ticks, and the nanoseconds that they spent in source, batch and operators, all together.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Split {
     ticks: u64,
     nanos: [u128; 3],

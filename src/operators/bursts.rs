@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::context::Context;
 use super::places::{Places, first_places};
 use super::{Changes, Summary};
@@ -7,7 +9,7 @@ use crate::time::SECOND;
 use crate::window::{Gap, Window};
 
 /// A place among the bursts of a day: a row `ts_day, rank` and which burst holds it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Burst {
     /// The day, a trading session.
     pub day: Window,

@@ -15,7 +15,7 @@ use crate::lateness::Verdict;
 use crate::quality::{Noted, Quality, Standard, VenueFeed};
 use crate::row::Texts;
 use crate::standing::{Pending, Question};
-use crate::tick::{Tick, Venue, mix, stable_hash};
+use crate::tick::{Symbol, Tick, Venue, mix, stable_hash};
 use crate::time::EventTime;
 
 impl<'scope> Ticks<'scope> {
@@ -135,11 +135,11 @@ impl CheckFeed {
     }
 
     fn tell(&mut self, windows: &BTreeSet<(u16, EventTime)>, ms: u64, diff: isize) {
-        self.texts.refresh();
         for (venue, start) in windows {
             let (window, feed) = (self.standard.windows.window_of(*start), &self.venues[venue]);
             if let Some(figures) = feed.figures(*start, &self.standard) {
                 let venue = Venue(*venue);
+                self.texts.know(Symbol::default(), venue);
                 let place = (stable_hash(self.texts.venue(venue).as_bytes()) >> 32) as u32;
                 self.changes.push((Quality { window, place, venue, figures }, ms, diff));
             }

@@ -50,6 +50,12 @@ impl Failure {
         self.0.0.load(Ordering::Acquire)
     }
 
+    /// The exit code and the text of the error, if there is one.
+    pub fn words(&self) -> Option<(u8, String)> {
+        let error = self.0.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        error.as_ref().map(|error| (error.exit_code(), error.to_string()))
+    }
+
     /// Takes the error out.
     pub fn take(&self) -> Option<Error> {
         self.0.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
@@ -70,6 +76,8 @@ pub struct Counters {
 pub struct Context {
     /// This worker's number.
     pub worker: usize,
+    /// Rows are written by so many workers, the first ones: those of the first process.
+    pub writers: usize,
     /// The run's clock.
     pub clock: Clock,
     /// The symbols' texts.
@@ -97,7 +105,7 @@ type Teller = Box<dyn Fn(&Question) -> Option<Pending>>;
 impl Context {
     /// A worker's context.
     pub fn new(
-        worker: usize,
+        [worker, writers]: [usize; 2],
         clock: Clock,
         [symbols, venues]: [Arc<Names>; 2],
         lateness: Lateness,
@@ -110,6 +118,7 @@ impl Context {
         let all_counters = Rc::new(RefCell::new(vec![counters.clone()]));
         Context {
             worker,
+            writers,
             clock,
             symbols,
             venues,

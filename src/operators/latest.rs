@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use differential_dataflow::AsCollection;
+use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Concat as _;
 use timely::dataflow::operators::generic::operator::Operator;
@@ -29,7 +30,7 @@ pub struct Every {
 }
 
 /// A day's trades so far.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Today {
     /// When the last trade was.
     pub last_ts: EventTime,
@@ -44,7 +45,7 @@ pub struct Today {
 }
 
 /// How a symbol stood at the end of a window in which it was traded or quoted: a row `symbol, ts_open, ts_close`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Latest {
     /// The window, or the session, at whose end this was so.
     pub window: Window,

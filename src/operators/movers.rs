@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::context::Context;
 use super::places::{Places, first_places};
 use super::reference::{Reference, labels};
@@ -22,7 +24,7 @@ pub struct Ranking {
 }
 
 /// One place of a ranking: a row `ts_open, ts_close, sector, rank` and who holds it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mover {
     /// The stretch of time.
     pub board: Window,

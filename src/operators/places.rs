@@ -5,7 +5,7 @@ use super::Changes;
 use super::context::Context;
 use super::standings::{expires, forgotten};
 use crate::row::Texts;
-use crate::tick::Symbol;
+use crate::tick::{Symbol, Venue};
 use crate::window::Window;
 
 /// What is ranked.
@@ -96,7 +96,7 @@ where
 {
     let mut texts = Texts::new(context.symbols.clone(), context.venues.clone());
     members.reduce_named("FirstPlaces", move |_group, members: &[(&M, isize)], places| {
-        texts.refresh();
+        members.iter().flat_map(|(member, _)| symbols(member)).for_each(|it| texts.know(it, Venue::default()));
         let mut members: Vec<(W, &M)> = members.iter().map(|(member, _)| (weight(member), *member)).collect();
         let text = |member: &M| symbols(member).map(|symbol| texts.symbol(symbol));
         // They come in their own order, which a stable sort keeps.

@@ -37,7 +37,7 @@ impl Boards {
     }
 }
 
-/// How one symbol stands on one board. It travels between workers of this process, so symbols are their ids.
+/// How one symbol stands on one board. It travels between workers, all of which know symbols by the same ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Standing {
     /// The board's stretch of time, `[start, end)`.

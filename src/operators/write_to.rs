@@ -3,8 +3,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use differential_dataflow::consolidation::consolidate;
+use serde::{Deserialize, Serialize};
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Exchange as _;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::probe::Probe;
 
@@ -15,7 +17,7 @@ use crate::row::{Row, Texts};
 use crate::sink::Sink;
 
 /// What one worker wrote.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     /// Rows that stand in the end: insertions less retractions.
     pub rows: i64,
@@ -25,9 +27,9 @@ pub struct Written {
     pub digest: u64,
 }
 
-/// Ends a dataflow: the changes go to the sink, each logical time as a whole, and it is flushed before the probe moves
+/// Ends a dataflow: the changes go to the sink, in the first process if there are several, each logical time as a whole, and it is flushed before the probe moves
 /// on. The first failure of the sink ends the run.
-pub fn write_to<R: Row>(
+pub fn write_to<R: Row + Send>(
     changes: Changes<'_, R>,
     mut sink: Box<dyn Sink<R>>,
     context: &Context,
@@ -35,8 +37,13 @@ pub fn write_to<R: Row>(
     let written = Rc::new(Cell::new(Written::default()));
     let (totals, context) = (written.clone(), context.clone());
     let probe = ProbeHandle::new();
+    let (writer, is_written_elsewhere) =
+        (context.worker % context.writers, changes.inner.scope().peers() > context.writers);
+    let changes = match is_written_elsewhere {
+        true => changes.inner.exchange(move |_| writer as u64),
+        false => changes.inner,
+    };
     changes
-        .inner
         .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(
             Pipeline,
             "WriteTo",

@@ -23,7 +23,7 @@ pub struct Correlation {
 }
 
 /// How two symbols moved together, by the bars of a stretch of time: a row `ts_close, a, b, corr, beta, n`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pair {
     /// The stretch.
     pub window: Window,

@@ -109,6 +109,7 @@ impl Reports {
         self.grid.grow(symbols);
         self.matrix.grow(symbols);
         self.clocks.resize(symbols, EventTime::MIN);
+        self.names.learn(symbols as u32 - 1);
         let names = self.names.all();
         let mut by_text: Vec<usize> = (0..symbols).collect();
         by_text.sort_by(|a, b| names[*a].cmp(&names[*b]));

@@ -1,9 +1,11 @@
+use serde::{Deserialize, Serialize};
+
 use crate::row::{Field, Key, Row, Texts};
 use crate::tick::Venue;
 use crate::window::Window;
 
 /// One window of one venue's feed: a row of its own.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Quality {
     /// The window.
     pub window: Window,
@@ -16,7 +18,7 @@ pub struct Quality {
 }
 
 /// The figures of a window of a venue's feed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Figures {
     /// Records of trades, cancels, corrections and quotes.
     pub kinds: [u64; 4],

@@ -101,8 +101,10 @@ pub struct Report {
     pub struck: Struck,
     /// Symbols seen.
     pub symbols: usize,
-    /// Workers.
+    /// Workers of each process.
     pub workers: usize,
+    /// Processes.
+    pub processes: usize,
     /// Batches that went into the dataflow.
     pub batches: u64,
     /// The run's length in nanoseconds.

@@ -47,10 +47,11 @@ impl Display for Report {
         writeln!(f, "  digest   {}   (the same for this tape whatever the batches, workers or speed)", self.digest)?;
         writeln!(
             f,
-            "  rate     {} ticks/s on {} worker{}, in {} batches of {mean:.1} ticks on average",
+            "  rate     {} ticks/s on {} worker{}{}, in {} batches of {mean:.1} ticks on average",
             count(self.ticks_per_second() as u64),
             self.workers,
             if self.workers == 1 { "" } else { "s" },
+            if self.processes == 1 { String::new() } else { format!(" in each of {} processes", self.processes) },
             count(self.batches),
         )?;
         if let [Batching { auto: Some(target), .. }] = &self.batching[..] {

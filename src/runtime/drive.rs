@@ -101,6 +101,7 @@ impl<'a> Drive<'a> {
         loop {
             let began = clock.now();
             let mut now = began;
+            self.gauge.beats.fetch_add(1, Ordering::Relaxed);
             if self.stop.load(Ordering::Relaxed) || self.context.failure.is_set() {
                 break;
             }
@@ -202,6 +203,7 @@ impl<'a> Drive<'a> {
                 self.answered = self.inquiry.asked();
                 self.answer(Waits::End, 0, edge_ms, probe, written);
             }
+            self.gauge.beats.fetch_add(1, Ordering::Relaxed);
             worker.step_or_park(Some(Duration::from_nanos(LONGEST_SLEEP)));
             self.retire(written, clock.now());
         }
@@ -271,7 +273,7 @@ impl<'a> Drive<'a> {
         self.tell(Message::Held(held));
     }
 
-    fn tell(&self, message: Message) {
+    pub fn tell(&self, message: Message) {
         // Nobody is left to read it only when the whole run is being torn down.
         let _ = self.post.messages.send(message);
     }

@@ -1,17 +1,25 @@
 //! The run: workers, and the loop that feeds each of them its ticks when they are due.
 
+mod cpu;
 mod drive;
+mod gauge;
+mod latencies;
+mod others;
 mod tuning;
+mod watchdog;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use timely::dataflow::InputHandle;
 use timely::worker::Worker;
 
 use crate::batch::{Account, BatchLimits, Decision, Dial, Tally};
+use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::latency::{Closes, Schedule, Stages};
 use crate::lateness::Lateness;
@@ -21,10 +29,18 @@ use crate::row::Row;
 use crate::sink::Sink;
 use crate::source::Feed;
 use crate::standing::Inquiry;
+use crate::tape::Rejects;
 use crate::tick::Names;
 use crate::time::{Clock, RunTime};
+use cpu::cpu_seconds;
 use drive::Drive;
+use gauge::{Gauge, Watched};
+use latencies::Latencies;
+use others::{Others, Told};
 use tuning::Tuning;
+use watchdog::Watchdog;
+
+pub use others::{hand_on_rejects, tell_failure};
 
 /// The knobs of a run: none of them shows in its rows.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +53,8 @@ pub struct Knobs {
     pub max_lead_ms: i64,
     /// What is due in the first so many nanoseconds of the schedule is played and left out of the latencies.
     pub warmup: RunTime,
+    /// A worker that does nothing at all for so long hangs, and the run is ended; never if there is none.
+    pub watchdog: Option<Duration>,
 }
 
 /// How a run is to be done.
@@ -59,6 +77,10 @@ pub struct Plan {
     pub stop: Arc<AtomicBool>,
     /// Where workers tell how they stand.
     pub inquiry: Arc<Inquiry>,
+    /// Who keeps what other processes reject.
+    pub rejects: Rejects,
+    /// The processes of the run.
+    pub cluster: Arc<Cluster>,
 }
 
 /// How a run stands.
@@ -157,26 +179,35 @@ pub struct Outcome {
     pub elapsed: u64,
     /// From there to the last tick applied, in nanoseconds.
     pub applied_by: u64,
+    /// Seconds of processor time that all processes took, where the system tells.
+    pub cpu_seconds: Option<f64>,
 }
 
-/// What one worker came to.
-#[derive(Clone, Copy, Debug, Default)]
+/// What workers came to.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Share {
     ledger: Ledger,
     written: Written,
     batches: u64,
     applied_at: RunTime,
+    /// Of a whole process: seconds of processor time.
+    cpu_seconds: Option<f64>,
 }
 
-/// What one worker shows of itself while it runs.
-#[derive(Debug, Default)]
-struct Gauge {
-    applied: AtomicU64,
-    backlog: AtomicU64,
-    rows: AtomicI64,
+impl Share {
+    fn add(&mut self, other: &Share) {
+        self.ledger.add(&other.ledger);
+        self.written.rows += other.written.rows;
+        self.written.retracted += other.written.retracted;
+        self.written.digest = self.written.digest.wrapping_add(other.written.digest);
+        self.batches += other.batches;
+        self.applied_at = self.applied_at.max(other.applied_at);
+        self.cpu_seconds = self.cpu_seconds.into_iter().chain(other.cpu_seconds).reduce(|one, other| one + other);
+    }
 }
 
 /// What a worker recorded in one second of the run, under the batch limits of this number.
+#[derive(Serialize, Deserialize)]
 struct Report {
     worker: usize,
     second: u64,
@@ -189,6 +220,7 @@ struct Report {
 }
 
 /// What one worker says about batch limits that held on it.
+#[derive(Serialize, Deserialize)]
 struct HeldBy {
     setting: usize,
     from: RunTime,
@@ -196,11 +228,25 @@ struct HeldBy {
     account: Option<Account>,
 }
 
-/// What a worker tells while it runs.
+/// What a worker tells while it runs, and at its end; and what other processes tell beside that.
+#[derive(Serialize, Deserialize)]
 enum Message {
     Report(Report),
-    Decided { worker: usize, at: u64, decision: Decision },
+    Decided {
+        worker: usize,
+        at: u64,
+        decision: Decision,
+    },
     Held(HeldBy),
+    /// A worker's watermark went there, because of something that was due then.
+    Passed {
+        worker: usize,
+        watermark_ms: i64,
+        due: RunTime,
+    },
+    /// A worker's share, or that of all workers of another process.
+    Share(Share),
+    Process(Told),
 }
 
 /// Messages on their way from a worker to whoever watches, and empty histograms on the way back.
@@ -212,13 +258,15 @@ struct Post {
 /// A worker's feed, sink, post and rules, waiting for its thread to start.
 type Seat<R> = Mutex<Option<(Feed, Box<dyn Sink<R> + Send>, Post, Lateness)>>;
 
-/// How long after the start of a run its schedule begins: time for threads to start.
+/// How long after the start of a run its schedule begins: time for threads to start, and for processes to hear of it.
 const HEAD_START: RunTime = 20_000_000;
+const HEAD_START_TOGETHER: RunTime = 200_000_000;
 
-/// Runs a pipeline over the feeds, one worker each.
+/// Runs a pipeline over the feeds, one worker each. In all processes but the first, the outcome is empty: what happens
+/// there is in that of the first.
 ///
 /// # Errors
-/// The first failure of an input, an operator or a sink.
+/// The first failure of an input, an operator or a sink; or when a worker hangs, or another process is gone.
 pub fn run<R, F>(
     plan: Plan,
     mut feeds: Vec<Feed>,
@@ -230,37 +278,60 @@ where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
-    let Plan { clock, knobs, dial, lateness, changes_every_ms, symbols, venues, stop, inquiry } = plan;
-    let workers = feeds.len();
+    let Plan { clock, knobs, dial, lateness, changes_every_ms, symbols, venues, stop, inquiry, rejects, cluster } =
+        plan;
+    let (place, here) = (cluster.place, feeds.len());
+    let (workers, mine) = (place.all(here), place.mine(here));
+    let failure = Failure::default();
+    let (sender, messages) = channel();
+    let mut others = Others::listen(&cluster, &sender, &stop, &failure, &dial);
     // A schedule begins when the workers are there to keep it.
     let scheduled = feeds.iter().any(Feed::is_scheduled) && matches!(clock, Clock::Wall(_));
-    let began = clock.now() + if scheduled { HEAD_START } else { 0 };
+    let head_start = if place.processes > 1 { HEAD_START_TOGETHER } else { HEAD_START };
+    let began =
+        others.begin(&messages, watch.every(), &rejects, || clock.now() + if scheduled { head_start } else { 0 })?;
+    let cpu_before = cpu_seconds();
     feeds.iter_mut().for_each(|feed| feed.begin(began));
     let schedule = feeds.first().and_then(Feed::schedule).map(|schedule| Box::new(schedule) as Schedule);
-    let (closes, failure) = (Closes::new(workers, schedule).since(began + knobs.warmup), Failure::default());
+    let closes = if place.is_first() {
+        Closes::new(workers, schedule).written_by(here).since(began + knobs.warmup)
+    } else {
+        let sender = Mutex::new(sender.clone());
+        Closes::elsewhere(Box::new(move |worker, watermark_ms, due| {
+            let sender = sender.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            // Nobody is left to read it only when the whole run is being torn down.
+            let _ = sender.send(Message::Passed { worker, watermark_ms, due });
+        }))
+    };
     let closes = Arc::new(closes);
-    let (sender, messages) = channel();
+    let gauges: Arc<Vec<Gauge>> = Arc::new((0..here).map(|_| Gauge::default()).collect());
     let mut returns = Vec::new();
     let seats: Vec<Seat<R>> = feeds
         .into_iter()
         .zip(sinks)
-        .map(|(feed, sink)| {
+        .enumerate()
+        .map(|(at, (feed, sink))| {
             let (back, empty) = channel();
             returns.push(back);
-            Mutex::new(Some((feed, sink, Post { messages: sender.clone(), empty }, lateness.clone())))
+            let sink = Box::new(Watched { sink, gauges: gauges.clone(), at });
+            Mutex::new(Some((
+                feed,
+                sink as Box<dyn Sink<R> + Send>,
+                Post { messages: sender.clone(), empty },
+                lateness.clone(),
+            )))
         })
         .collect();
     drop(sender);
-    let gauges: Arc<Vec<Gauge>> = Arc::new((0..workers).map(|_| Gauge::default()).collect());
     let worker_main = {
         let (closes, failure, gauges, clock) = (closes.clone(), failure.clone(), gauges.clone(), clock.clone());
-        let dial = dial.clone();
+        let (dial, stop, first) = (dial.clone(), stop.clone(), mine.start);
         move |worker: &mut Worker| {
-            let seat = seats[worker.index()].lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-            let Some((feed, sink, post, lateness)) = seat else { return Share::default() };
             let index = worker.index();
+            let seat = seats[index - first].lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+            let Some((feed, sink, post, lateness)) = seat else { return };
             let context = Context::new(
-                index,
+                [index, seats.len()],
                 clock.clone(),
                 [symbols.clone(), venues.clone()],
                 lateness,
@@ -273,128 +344,89 @@ where
                 let ticks = Ticks { stream: input.to_stream(scope), context: context.clone() };
                 write_to(pipeline(ticks), sink, &context)
             });
-            let gauge = &gauges[index];
+            let gauge = &gauges[index - first];
             let tuning = Tuning::new(knobs.batch, dial.clone(), began, began + knobs.warmup);
             let mut drive = Drive::new(knobs, tuning, (stop.clone(), inquiry.clone()), context, feed, post, gauge);
             let batches = drive.play(worker, input, &probe, &written);
             let mut ledger = drive.context.ledger();
             ledger.read = drive.context.applied();
-            Share { ledger, written: written.get(), batches, applied_at: drive.applied_at }
+            let (written, applied_at) = (written.get(), drive.applied_at);
+            drive.tell(Message::Share(Share { ledger, written, batches, applied_at, cpu_seconds: None }));
+            gauge.beats.store(watchdog::OVER, Ordering::Relaxed);
         }
     };
-    let mut config = if workers == 1 { timely::Config::thread() } else { timely::Config::process(workers) };
-    config.worker = config.worker.idle_spin(Duration::ZERO);
-    let guards = timely::execute(config, worker_main).map_err(|e| Error::Input(format!("starting workers: {e}")))?;
+    let (builders, guard) = others::builders(&cluster, here)?;
+    let worker_config = timely::WorkerConfig::default().idle_spin(Duration::ZERO);
+    let guards = timely::execute::execute_from(builders, guard, worker_config, worker_main)
+        .map_err(|e| Error::Input(format!("starting workers: {e}")))?;
+    // A worker that hangs, or waits for a process that is gone, would be waited for for ever.
+    let guards = ManuallyDrop::new(guards);
 
     let mut latencies = Latencies::new(knobs.batch, workers, dial);
-    loop {
-        match messages.recv_timeout(watch.every()) {
+    let mut watchdog = Watchdog::new(knobs.watchdog, here + place.processes - 1);
+    let (mut total, mut left) = (Share::default(), if place.is_first() { here + place.processes - 1 } else { here });
+    while left > 0 {
+        match messages.recv_timeout(watch.every().min(others.every())) {
+            Ok(Message::Share(share)) => {
+                total.add(&share);
+                left -= 1;
+            }
+            Ok(Message::Process(told)) => others.take(told, &rejects)?,
+            Ok(message) if !place.is_first() => {
+                others.forward(&message);
+                if let Message::Report(Report { worker, mut stages, .. }) = message {
+                    stages.reset();
+                    let _ = returns[worker - mine.start].send(stages);
+                }
+            }
             Ok(Message::Report(report)) => {
-                let back = &returns[report.worker];
-                // A worker that is done needs no empty histograms.
-                let _ = back.send(latencies.add(report, watch));
+                let back = returns.get(report.worker);
+                let empty = latencies.add(report, watch);
+                // A worker that is done, or of another process, needs no empty histograms.
+                back.map(|back| back.send(empty));
             }
             Ok(Message::Decided { worker, at, decision }) => latencies.keep(watch.decided(worker, at, &decision)),
             Ok(Message::Held(held)) => latencies.of_setting(held.setting).add(held, began),
+            Ok(Message::Passed { worker, watermark_ms, due }) => closes.passed(worker, watermark_ms, due),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        let sum = |gauge: fn(&Gauge) -> u64| gauges.iter().map(gauge).sum();
+        let sum = |gauge: fn(&Gauge) -> u64| gauges.iter().map(gauge).sum::<u64>();
+        let mut figures = [
+            sum(|gauge| gauge.applied.load(Ordering::Relaxed)) as i64,
+            sum(|gauge| gauge.backlog.load(Ordering::Relaxed)) as i64,
+            gauges.iter().map(|gauge| gauge.rows.load(Ordering::Relaxed)).sum(),
+        ];
+        others.exchange(&stop, &failure, &mut figures);
+        let beats = gauges.iter().map(|gauge| gauge.beats.load(Ordering::Relaxed)).chain(others.beats());
+        if let Some(at) = watchdog.look(Instant::now(), beats) {
+            match gauges.get(at) {
+                Some(gauge) if gauge.writes.load(Ordering::Relaxed) => {}
+                Some(_) => return Err(watchdog.hangs(format!("worker {}", mine.start + at))),
+                None => return Err(watchdog.hangs(format!("process {}", at - here + 1))),
+            }
+        }
+        let [applied, backlog, rows] = figures;
         watch.progress(&Snapshot {
             elapsed: clock.now().saturating_sub(began),
-            applied: sum(|gauge| gauge.applied.load(Ordering::Relaxed)),
-            backlog: sum(|gauge| gauge.backlog.load(Ordering::Relaxed)),
-            rows: gauges.iter().map(|gauge| gauge.rows.load(Ordering::Relaxed)).sum(),
+            applied: applied as u64,
+            backlog: backlog as u64,
+            rows,
             stages: &latencies.total,
         });
     }
-    let (stages, held) = latencies.end(watch)?;
-    let mut total = Share::default();
-    for share in guards.join() {
-        let share = share.map_err(|e| Error::Input(format!("a worker ended early: {e}")))?;
-        total.ledger.add(&share.ledger);
-        total.written.rows += share.written.rows;
-        total.written.retracted += share.written.retracted;
-        total.written.digest = total.written.digest.wrapping_add(share.written.digest);
-        total.batches += share.batches;
-        total.applied_at = total.applied_at.max(share.applied_at);
+    for ended in ManuallyDrop::into_inner(guards).join() {
+        ended.map_err(|e| Error::Input(format!("a worker ended early: {e}")))?;
     }
+    let (stages, held) = latencies.end(watch)?;
+    let cpu = cpu_before.zip(cpu_seconds()).map(|(before, after)| after - before);
+    total.add(&Share { cpu_seconds: cpu, ..Share::default() });
+    others.end(&failure, total);
     if let Some(error) = failure.take() {
         return Err(error);
     }
     let elapsed = clock.now().saturating_sub(began);
-    let Share { ledger, written, batches, applied_at } = total;
+    let Share { ledger, written, batches, applied_at, cpu_seconds } = total;
     let applied_by = applied_at.saturating_sub(began);
-    Ok(Outcome { ledger, written, stages, closes, batches, held, elapsed, applied_by })
-}
-
-/// Gathers what the workers report, second by second and setting by setting.
-struct Latencies {
-    total: Stages,
-    current: Option<Report>,
-    /// Each worker's, when it last reported.
-    backlogs: Vec<u64>,
-    kept: Result<()>,
-    held: Vec<Held>,
-    dial: Arc<Dial>,
-}
-
-impl Latencies {
-    fn new(limits: BatchLimits, workers: usize, dial: Arc<Dial>) -> Self {
-        let (backlogs, held) = (vec![0; workers], vec![Held::new(limits)]);
-        Latencies { total: Stages::default(), current: None, backlogs, kept: Ok(()), held, dial }
-    }
-
-    /// What is known of the batch limits of this number: those that the run began with, or of a turn of the dial.
-    fn of_setting(&mut self, setting: usize) -> &mut Held {
-        if setting >= self.held.len() {
-            let settings = self.dial.settings();
-            self.held.extend(settings[self.held.len() - 1..setting].iter().copied().map(Held::new));
-        }
-        &mut self.held[setting]
-    }
-
-    /// Adds a report, and gives its histograms back empty.
-    fn add(&mut self, mut report: Report, watch: &mut dyn Watch) -> Box<Stages> {
-        self.total.add(&report.stages);
-        self.of_setting(report.setting).stages.add(&report.stages);
-        match &mut self.current {
-            // A worker that reports behind the others is counted in their second.
-            Some(current) if report.second <= current.second => {
-                current.stages.add(&report.stages);
-                current.nanos = current.nanos.max(report.nanos);
-                current.applied += report.applied;
-                current.batches += report.batches;
-            }
-            _ => {
-                self.hand_over(watch);
-                self.current = Some(Report { stages: report.stages.clone(), ..report });
-            }
-        }
-        self.backlogs[report.worker] = report.backlog;
-        report.stages.reset();
-        report.stages
-    }
-
-    fn hand_over(&mut self, watch: &mut dyn Watch) {
-        if let Some(Report { second, nanos, applied, batches, stages, .. }) = self.current.take()
-            && self.kept.is_ok()
-        {
-            let backlog = self.backlogs.iter().sum();
-            self.kept = watch.interval(&Interval { second, nanos, applied, batches, backlog, stages: &stages });
-        }
-    }
-
-    /// Keeps the first thing that failed.
-    fn keep(&mut self, result: Result<()>) {
-        if self.kept.is_ok() {
-            self.kept = result;
-        }
-    }
-
-    fn end(mut self, watch: &mut dyn Watch) -> Result<(Stages, Vec<Held>)> {
-        self.hand_over(watch);
-        self.held.retain(|held| held.from.is_some());
-        self.kept.map(|()| (self.total, self.held))
-    }
+    Ok(Outcome { ledger, written, stages, closes, batches, held, elapsed, applied_by, cpu_seconds })
 }

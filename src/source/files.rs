@@ -72,6 +72,20 @@ impl Inputs {
         Merge::new(vec![leaf], limit, u64::MAX)
     }
 
+    /// Refuses what several processes cannot read alike, each by itself.
+    ///
+    /// # Errors
+    /// When it is a live input, or can be read only once.
+    pub fn check_shared(&self) -> Result<()> {
+        if self.is_stream() || self.address()?.is_some() {
+            let name = if self.is_stdin() { "standard input" } else { &self.path };
+            let text = "cannot feed several processes, each of which reads its share of the input by itself: use \
+                        --workers in one process, or save it to files first";
+            return Err(Error::Usage(format!("{name} {text}")));
+        }
+        Ok(())
+    }
+
     /// The partitions: a file of many symbols each, or all files of one symbol, with that symbol, where the path
     /// names it.
     ///
@@ -269,7 +283,8 @@ fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>
     Ok(())
 }
 
-/// Gives each worker the partitions of its own symbols, to be read in the worker itself.
+/// Gives each worker the partitions of its own symbols, to be read in the worker itself. Where they begin is looked up in
+/// those of all processes, since all keep one schedule.
 pub(super) fn sharded(
     leaves: Vec<(Option<Symbol>, Leaf)>,
     pacing: Pacing,
@@ -277,10 +292,15 @@ pub(super) fn sharded(
     workers: usize,
     around: &Surroundings,
 ) -> Result<Opened> {
-    let owners = owners(&around.symbols, workers);
-    let mut shares: Vec<Vec<Leaf>> = (0..workers).map(|_| Vec::new()).collect();
-    for (symbol, leaf) in leaves {
-        shares[symbol.map_or(0, |symbol| owners[symbol.0 as usize])].push(leaf);
+    let place = around.cluster.place;
+    let owners = owners(&around.symbols, place.all(workers));
+    let mut shares: Vec<Vec<Leaf>> = (0..place.all(workers)).map(|_| Vec::new()).collect();
+    for (symbol, mut leaf) in leaves {
+        let owner = symbol.map_or(0, |symbol| owners[symbol.0 as usize]);
+        if !place.mine(workers).contains(&owner) {
+            leaf.look_only();
+        }
+        shares[owner].push(leaf);
     }
     let merge = |share| {
         let merge = Merge::new(share, u64::MAX, ends_at(around));
@@ -292,7 +312,7 @@ pub(super) fn sharded(
         let firsts = merges.iter_mut().map(Merge::first).collect::<Result<Vec<_>>>()?;
         pace = pacing.schedule(firsts.into_iter().flatten().min().unwrap_or(0));
     }
-    let feeds = merges.into_iter().map(|merge| {
+    let feeds = merges.drain(place.mine(workers)).map(|merge| {
         let blocks = Box::new(Inline { merge, timetable: pace.timetable() });
         Feed::new(blocks, pace, around.rules.disorder)
     });

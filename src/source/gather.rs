@@ -150,7 +150,7 @@ pub(super) fn gather(
     transport: impl FnOnce(Door) + Send + 'static,
 ) -> Opened {
     let now = around.clock.now();
-    let (hands, queues) = Hands::new(workers, around.symbols.clone());
+    let (hands, queues) = Hands::new(workers, around);
     let (inputs, around_reader) = (inputs.clone(), around.clone());
     hands.spawn(move |hands| {
         let (partitions, arrivals) = mpsc::unbounded_channel();
@@ -210,7 +210,7 @@ impl<'a> Gather<'a> {
         arrivals: UnboundedReceiver<Arrival>,
     ) -> Gather<'a> {
         let (partitions, homes, topics, positions) = Default::default();
-        let (epoch, watermark_ms, answered) = (Epoch::of(around.clock.now()), 0, 0);
+        let (epoch, watermark_ms, answered) = (Epoch::of(&around.clock), 0, 0);
         // Whoever asks is to wait for this source.
         around.inquiry.tell_source(answered, Source::default());
         let left = limit;

@@ -2,10 +2,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::Thread;
 
+use super::Surroundings;
 use super::block::{Block, Blocks, Pull};
+use crate::cluster::Place;
 use crate::error::Result;
 use crate::tick::{Names, Tick, owner};
-use crate::time::RunTime;
+use crate::time::{Clock, RunTime};
 
 /// Blocks that may wait for a worker; the reader waits when they are full.
 const QUEUE: usize = 8;
@@ -34,6 +36,7 @@ impl Blocks for Queue {
 /// A reader's end: it hands each worker the ticks of its own symbols, and waits where a worker has enough.
 pub(super) struct Hands {
     ends: Vec<(SyncSender<Result<Arc<Block>>>, Waiting)>,
+    place: Place,
     symbols: Arc<Names>,
     owners: Vec<usize>,
     blocks: Vec<Block>,
@@ -41,8 +44,8 @@ pub(super) struct Hands {
 }
 
 impl Hands {
-    /// The two ends of so many workers' queues.
-    pub fn new(workers: usize, symbols: Arc<Names>) -> (Hands, Vec<Box<dyn Blocks>>) {
+    /// The two ends of the queues of this process's workers, which are so many.
+    pub fn new(workers: usize, around: &Surroundings) -> (Hands, Vec<Box<dyn Blocks>>) {
         let mut queues: Vec<Box<dyn Blocks>> = Vec::new();
         let mut ends = Vec::new();
         for _ in 0..workers {
@@ -52,7 +55,8 @@ impl Hands {
             queues.push(Box::new(Queue { blocks, waiting }));
         }
         let blocks = vec![Block::default(); workers];
-        (Hands { ends, symbols, owners: Vec::new(), blocks, count: 0 }, queues)
+        let (place, symbols) = (around.cluster.place, around.symbols.clone());
+        (Hands { ends, place, symbols, owners: Vec::new(), blocks, count: 0 }, queues)
     }
 
     /// Runs a reader with these hands in a thread of its own, to the end of its input.
@@ -67,15 +71,18 @@ impl Hands {
         });
     }
 
-    /// Takes a tick for its owner's next block.
+    /// Takes a tick for its owner's next block; one that a worker of another process owns is read there, too.
     pub fn take(&mut self, tick: Tick, due: Option<RunTime>) {
+        let workers = self.ends.len();
         for new in self.owners.len()..=tick.symbol.0 as usize {
-            self.owners.push(owner(&self.symbols.text(new as u32), self.ends.len()));
+            self.owners.push(owner(&self.symbols.text(new as u32), self.place.all(workers)));
         }
-        let block = &mut self.blocks[self.owners[tick.symbol.0 as usize]];
-        block.ticks.push(tick);
-        block.dues.extend(due);
         self.count += 1;
+        let here = self.owners[tick.symbol.0 as usize].wrapping_sub(self.place.mine(workers).start);
+        if let Some(block) = self.blocks.get_mut(here) {
+            block.ticks.push(tick);
+            block.dues.extend(due);
+        }
     }
 
     /// How many ticks were taken and not handed on.
@@ -112,10 +119,9 @@ fn wake(waiting: &Waiting) {
 pub(super) struct Epoch(i64);
 
 impl Epoch {
-    /// The epoch, of a run's clock that now shows this.
-    pub fn of(now: RunTime) -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Epoch(since.as_nanos() as i64 - now as i64)
+    /// The epoch, on this clock.
+    pub fn of(clock: &Clock) -> Self {
+        Epoch(clock.zero())
     }
 
     /// The instant on the run's clock.

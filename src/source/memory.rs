@@ -10,11 +10,12 @@ use crate::tick::{Names, Tick, owner};
 use crate::time::EventTime;
 
 /// A whole tape of one partition in memory, in order and with its watermarks set, as feeds for so many workers:
-/// each gets the ticks of its own symbols, so nothing is exchanged.
+/// each gets the ticks of its own symbols, so nothing is exchanged. Every process is given the whole tape.
 pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroundings) -> Opened {
     let pace = pacing.on(tape);
-    let mut blocks = vec![Block::default(); workers];
-    let owners = owners(&around.symbols, workers);
+    let place = around.cluster.place;
+    let mut blocks = vec![Block::default(); place.all(workers)];
+    let owners = owners(&around.symbols, place.all(workers));
     let ends_at = ends_at(around);
     for (tick, due) in tape.iter().zip(due_times(tape, pace)) {
         if due.is_some_and(|due| due >= ends_at) {
@@ -25,7 +26,8 @@ pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroun
         block.dues.extend(due);
     }
     let feed = |block| Feed::new(Box::new(Once(Some(Arc::new(block)))), pace, around.rules.disorder);
-    Opened { feeds: blocks.into_iter().map(feed).collect(), latency_from: from_words(&pace), finish: None }
+    let feeds = blocks.drain(place.mine(workers)).map(feed).collect();
+    Opened { feeds, latency_from: from_words(&pace), finish: None }
 }
 
 /// The same tape as it is played by `controls`, of which a reader thread hands each worker its ticks.

@@ -32,15 +32,18 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::standing::Inquiry;
-use crate::tape::{Controls, PartitionRules, Rejects, Strikes};
+use crate::tape::{Controls, Leaf, PartitionRules, Rejects, Strikes};
 use crate::tick::Names;
 use crate::time::Clock;
 
 /// What every source needs of a run.
 #[derive(Clone)]
 pub struct Surroundings {
+    /// The processes of the run.
+    pub cluster: Arc<Cluster>,
     /// The run's clock.
     pub clock: Clock,
     /// How partitions are judged.
@@ -91,7 +94,8 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Opens files, standard input for `-`, or a live input, for so many workers; at most `limit` records are played.
+/// Opens files, standard input for `-`, or a live input, for so many workers of this process; at most `limit` records
+/// are played.
 ///
 /// # Errors
 /// When an input cannot be read or cannot be played so.
@@ -132,7 +136,11 @@ pub fn open(
     if by_symbol && limit == u64::MAX && !matches!(pacing, Pacing::Rate { .. }) && controls.is_by_record() {
         return files::sharded(leaves, pacing, controls, workers, around);
     }
-    let leaves = leaves.into_iter().map(|(_, leaf)| leaf).collect();
+    let mut leaves: Vec<Leaf> = leaves.into_iter().map(|(_, leaf)| leaf).collect();
+    // Each process reads all of it, and the first keeps what is wrong with it.
+    if !around.cluster.place.is_first() {
+        leaves.iter_mut().for_each(Leaf::look_only);
+    }
     let merge = inputs.merge_of(leaves, controls, limit, around)?;
     reader::scheduled(&inputs.path, merge, pacing, workers, around)
 }

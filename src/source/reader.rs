@@ -21,7 +21,7 @@ pub(super) fn scheduled(
 ) -> Result<Opened> {
     let origin = if pacing == Pacing::Max { None } else { merge.first()? };
     let pace = pacing.schedule(origin.unwrap_or(0));
-    let (hands, queues) = Hands::new(workers, around.symbols.clone());
+    let (hands, queues) = Hands::new(workers, around);
     spawn(
         hands,
         Reader { merge, timetable: pace.timetable(), live: false, standing: named(path), latest: None },
@@ -35,7 +35,7 @@ pub(super) fn scheduled(
 /// arrival.
 pub(super) fn live(merge: Merge, workers: usize, around: &Surroundings) -> Opened {
     let now = around.clock.now();
-    let (hands, queues) = Hands::new(workers, around.symbols.clone());
+    let (hands, queues) = Hands::new(workers, around);
     let standing = Partition { idle_after: Some(around.idle), ..named("standard input") };
     spawn(hands, Reader { merge, timetable: Pace::AsRead.timetable(), live: true, standing, latest: None }, around);
     let feed = |blocks| Feed::new(blocks, Pace::AsRead, around.rules.disorder).live(around.idle, now);
@@ -75,7 +75,7 @@ impl Reader {
     }
 
     fn run(&mut self, hands: &mut Hands, around: &Surroundings) -> Result<()> {
-        let epoch = Epoch::of(around.clock.now());
+        let epoch = Epoch::of(&around.clock);
         loop {
             let (mut watermark_ms, mut ended) = (0, false);
             // A live reader hands on what it has before it waits for more.

@@ -108,6 +108,11 @@ impl Leaf {
         leaf
     }
 
+    /// Leaves its rejects to the process that keeps them.
+    pub fn look_only(&mut self) {
+        self.rejects = Rejects::default();
+    }
+
     /// A partition to which bytes are [given](Leaf::give) as they arrive; `name` stands for it in messages. Before
     /// [`Leaf::next_record`] it is asked whether it [has one](Leaf::is_buffered).
     pub fn given(name: &str, decoder: Decoder, rules: PartitionRules, rejects: Rejects) -> Self {

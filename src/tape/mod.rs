@@ -22,5 +22,5 @@ pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
 pub use merge::{Due, Merge, Positions};
 pub use pace::{Burst, Gaps, Pace, Timetable};
-pub use rejects::{DeadLetters, Rejects};
+pub use rejects::{DeadLetters, Reject, Rejects};
 pub use sequence::Sequence;

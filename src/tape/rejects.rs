@@ -3,7 +3,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::format::quotable;
 use crate::error::{Doing as _, Error, Result};
@@ -19,8 +19,25 @@ const LONGEST_RAW: usize = 4096;
 #[derive(Clone, Default)]
 pub struct Rejects(Arc<Mutex<Inner>>);
 
+/// A rejected line: its file and number, why, and the line itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reject {
+    /// The file that it is in.
+    pub file: PathBuf,
+    /// Its number there.
+    pub line: u64,
+    /// Why it was rejected.
+    pub reason: String,
+    /// The line.
+    pub raw: Vec<u8>,
+}
+
+/// Who keeps rejects in place of [`Rejects`].
+pub type Keeper = Box<dyn Fn(Reject) + Send>;
+
 #[derive(Default)]
 struct Inner {
+    elsewhere: Option<Keeper>,
     path: Option<PathBuf>,
     file: Option<BufWriter<File>>,
     letters: Option<Box<dyn DeadLetters>>,
@@ -73,12 +90,22 @@ impl Rejects {
         self
     }
 
+    /// Rejects that are handed to somebody else, who counts and keeps them.
+    pub fn kept_elsewhere(keeper: Keeper) -> Self {
+        Rejects(Arc::new(Mutex::new(Inner { elsewhere: Some(keeper), ..Inner::default() })))
+    }
+
     /// Counts and keeps one rejected line.
     ///
     /// # Errors
     /// When the line cannot be kept, or sent on.
     pub fn reject(&self, file: &Path, line: u64, reason: &str, raw: &[u8]) -> Result<()> {
         let mut inner = self.lock();
+        if let Some(keep) = &inner.elsewhere {
+            let raw = raw[..raw.len().min(LONGEST_RAW)].to_vec();
+            keep(Reject { file: file.into(), line, reason: reason.into(), raw });
+            return Ok(());
+        }
         inner.count += 1;
         let (file, reason) = (file.to_string_lossy(), quotable(reason));
         if inner.examples.len() < EXAMPLES {

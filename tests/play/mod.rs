@@ -148,6 +148,7 @@ where
     let clock = Clock::wall();
     let symbols = symbols();
     let around = Surroundings {
+        cluster: Arc::default(),
         clock: clock.clone(),
         rules: PartitionRules { disorder: rules.disorder, max_jump: i64::MAX },
         symbols: symbols.clone(),
@@ -170,6 +171,7 @@ where
             spin: false,
             max_lead_ms: 60_000,
             warmup: 0,
+            watchdog: None,
         },
         dial: Arc::default(),
         lateness: rules.clone(),
@@ -178,6 +180,8 @@ where
         venues: venues(),
         stop: Arc::default(),
         inquiry: Arc::default(),
+        rejects: Rejects::default(),
+        cluster: Arc::default(),
     };
     let times = changes.clone();
     let outcome = runtime::run(plan, opened.feeds, sinks, &mut Nobody, move |ticks| {

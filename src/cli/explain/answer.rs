@@ -12,8 +12,9 @@ use crate::config::{Config, Input, Output};
 use crate::error::{Doing as _, Error, Result};
 use crate::lateness::Horizon;
 use crate::source::Surroundings;
-use crate::standing::{Question, Standing};
-use crate::time::RunTime;
+use crate::standing::{Inquiry, Question, Standing};
+use crate::tape::Rejects;
+use crate::time::{Clock, RunTime};
 
 /// How long a worker may take to answer; one that is idle wakes up every 10 ms.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -110,10 +111,11 @@ impl Answering {
             rejected: 0,
             standing: Standing::default(),
         };
-        let around = around.clone();
+        // This outlives the run, which must be free to end its other processes, so it holds no more than it needs.
+        let (inquiry, rejects, clock) = (around.inquiry.clone(), around.rejects.clone(), around.clock.clone());
         std::thread::spawn(move || {
             // One after the other: an answer takes milliseconds.
-            listener.incoming().flatten().for_each(|stream| _ = answer(stream, &told, &around));
+            listener.incoming().flatten().for_each(|stream| _ = answer(stream, &told, &inquiry, &rejects, &clock));
         });
         Ok(Answering(Some(path)))
     }
@@ -141,14 +143,14 @@ fn open(path: &Path) -> std::io::Result<UnixListener> {
 }
 
 /// Answers one question, or nothing to who does not ask one.
-fn answer(stream: UnixStream, told: &Told, around: &Surroundings) -> std::io::Result<()> {
+fn answer(stream: UnixStream, told: &Told, inquiry: &Inquiry, rejects: &Rejects, clock: &Clock) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
     BufReader::new((&stream).take(MAX_QUESTION)).read_line(&mut line)?;
     let question: Question = serde_json::from_str(&line)?;
-    let standing = around.inquiry.ask(&question, told.workers_in_all, PATIENCE, &around.clock);
-    let told = Told { rejected: around.rejects.count(), standing, ..told.clone() };
+    let standing = inquiry.ask(&question, told.workers_in_all, PATIENCE, clock);
+    let told = Told { rejected: rejects.count(), standing, ..told.clone() };
     serde_json::to_writer_pretty(&stream, &told)?;
     (&stream).write_all(b"\n")
 }

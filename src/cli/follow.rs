@@ -1,0 +1,137 @@
+use std::fs;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Args;
+
+use super::{stop_on_signals, tell};
+use crate::cluster::{Cluster, Place};
+use crate::config::{Config, Effective, Input};
+use crate::error::{Doing as _, Error, Result};
+use crate::lab::{Asked, Cell, part};
+use crate::operators::{Changes, Ticks};
+use crate::play;
+use crate::row::Row;
+use crate::runtime::{Interval, Snapshot, Watch, hand_on_rejects, tell_failure};
+use crate::sink::{Discard, Sink};
+
+/// What a process is told by the one that starts it.
+#[derive(Args)]
+pub struct FollowFlags {
+    /// Where the first process listens
+    address: String,
+    /// The number of this one
+    number: usize,
+    /// Plays a cell of a sweep at the rate of these bits, if they are not all zero
+    #[arg(long)]
+    cell: Option<u64>,
+}
+
+/// Sets up the run's processes, as the first of them.
+pub fn lead(config: &Config, effective: &Effective, stop: &AtomicBool) -> Result<Arc<Cluster>> {
+    if config.processes == 1 {
+        return Ok(Arc::default());
+    }
+    check_input(config)?;
+    let (names, settings) = (Default::default(), effective.shared());
+    let cluster = match hosts(config)? {
+        Some(hosts) => Cluster::lead(&hosts, names, &settings, stop),
+        None => Cluster::spawn(config.processes, &effective.to_args(), names, &settings, stop),
+    };
+    cluster.map(Arc::new)
+}
+
+/// Plays this process's share of a run, as another process than the first; `asked` where that has started it.
+pub fn follow<R, F>(
+    name: &str,
+    mut config: Config,
+    effective: &Effective,
+    lab: &Asked,
+    asked: Option<&FollowFlags>,
+    pipeline: F,
+) -> Result<ExitCode>
+where
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
+{
+    check_input(&config)?;
+    let stop = stop_on_signals()?;
+    let processes = config.processes;
+    let cluster = match (asked, hosts(&config)?) {
+        (Some(FollowFlags { address, number, .. }), _) => {
+            let place = Place { process: *number, processes };
+            Cluster::join(place, address, "127.0.0.1:0", effective.shared(), &stop)?
+        }
+        (None, hosts) => {
+            let (hosts, place) = (hosts.unwrap_or_default(), Place { process: config.process, processes });
+            Cluster::join(place, &hosts[0], &hosts[place.process], effective.shared(), &stop)?
+        }
+    };
+    let cluster = Arc::new(cluster);
+    let rejects = hand_on_rejects(&cluster);
+    let rate = asked.and_then(|asked| asked.cell).map(f64::from_bits);
+    let played = (|| {
+        let around;
+        let opened = match rate {
+            Some(rate) => {
+                let cell = Cell::new(Vec::new(), config.clone(), effective, lab.warmup)?;
+                let cell = if rate > 0.0 { cell.at_rate(rate)? } else { cell };
+                config = cell.config.clone();
+                around = play::surroundings(&config, cluster.clone(), rejects, stop.clone());
+                part(&cell, &around)?
+            }
+            None => {
+                around = play::surroundings(&config, cluster.clone(), rejects, stop.clone());
+                play::open(&config, &around)?
+            }
+        };
+        let sinks = (0..config.workers).map(|_| Box::new(Discard) as Box<dyn Sink<R> + Send>).collect();
+        play::play(&config, &around, opened, sinks, &mut Nobody, pipeline)
+    })();
+    if let Err(error) = played {
+        tell_failure(&cluster, &error);
+        return Err(error);
+    }
+    let Place { process, .. } = cluster.place;
+    tell(format_args!("{name}: process {process} of {processes} is done; what the run came to is told by process 0\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses an input that cannot be read by several processes.
+fn check_input(config: &Config) -> Result<()> {
+    match &config.input {
+        Input::Market(_) => Ok(()),
+        Input::Files(inputs) => inputs.check_shared(),
+    }
+}
+
+/// The addresses of all processes, where there is a file of them.
+fn hosts(config: &Config) -> Result<Option<Vec<String>>> {
+    let Some(path) = &config.hosts else { return Ok(None) };
+    let (shown, processes) = (path.display(), config.processes);
+    let text = fs::read_to_string(path).doing(|| format!("reading the addresses of the processes from {shown}"))?;
+    let hosts: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let is_address = |host: &&String| host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if let Some(wrong) = hosts.iter().find(|host| !is_address(host)) {
+        return Err(Error::Usage(format!("{shown}: `{wrong}` is no address; write a line HOST:PORT for each process")));
+    }
+    if hosts.len() != processes {
+        let lines = hosts.len();
+        return Err(Error::Usage(format!(
+            "{shown} has {lines} addresses, and there are {processes} processes: write a line HOST:PORT for each"
+        )));
+    }
+    Ok(Some(hosts))
+}
+
+/// Nobody follows it here: the first process shows the run.
+struct Nobody;
+
+impl Watch for Nobody {
+    fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
+
+    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,285 @@
+use std::io::BufReader;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::children::Child;
+use super::{Cluster, Link, Place, names, wire};
+use crate::error::{Doing as _, Error, Result};
+use crate::tick::Names;
+use crate::time::Clock;
+
+/// The processes of a run wait so long for each other.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whoever connects and says nothing is sent away after so long.
+const GREETS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Between two looks for somebody who connects, and two attempts to connect.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Use {
+    Link,
+    Names,
+    Data,
+}
+
+/// The first thing that is said on a connection.
+#[derive(Serialize, Deserialize)]
+struct Hello {
+    tapeflow: String,
+    is_for: Use,
+    process: usize,
+    processes: usize,
+    /// Of a link: where it listens, and the settings of its run.
+    port: u16,
+    settings: Value,
+}
+
+/// What the first process answers to a link.
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    Refused(String),
+    /// Where all processes listen, and when the run's clock shows zero ([`Clock::zero`]).
+    Welcome {
+        addresses: Vec<String>,
+        zero: i64,
+    },
+}
+
+impl Hello {
+    fn new(place: Place, is_for: Use) -> Self {
+        let Place { process, processes } = place;
+        let tapeflow = env!("CARGO_PKG_VERSION").to_owned();
+        Hello { tapeflow, is_for, process, processes, port: 0, settings: Value::Null }
+    }
+
+    /// What keeps this process from taking part in a run of these settings.
+    fn objection(&self, place: Place, settings: &Value) -> Option<String> {
+        let (version, processes) = (env!("CARGO_PKG_VERSION"), place.processes);
+        if self.tapeflow != version {
+            return Some(format!("it is tapeflow {}, and the first process is {version}", self.tapeflow));
+        }
+        if self.processes != processes {
+            return Some(format!("it is one of {} processes, and the first process of {processes}", self.processes));
+        }
+        if !(1..processes).contains(&self.process) {
+            return Some(format!("its number is {}; write 1 to {}", self.process, processes - 1));
+        }
+        let other = difference(&self.settings, settings)?;
+        Some(format!("its {other} is another than that of the first process: start all with the same settings"))
+    }
+}
+
+/// The first setting that is not the same in both, by its key.
+fn difference(one: &Value, other: &Value) -> Option<String> {
+    let (Value::Object(one), Value::Object(two)) = (one, other) else { return (one != other).then(String::new) };
+    let key = one.keys().chain(two.keys()).find(|key| one.get(*key) != two.get(*key))?;
+    let inner = one.get(key).zip(two.get(key)).and_then(|(one, two)| difference(one, two)).unwrap_or_default();
+    Some(if inner.is_empty() { key.clone() } else { format!("{key}.{inner}") })
+}
+
+impl Cluster {
+    /// The first process of a run on this machine, which starts the others: this program with `args`, before which come
+    /// `follow ADDRESS I`.
+    ///
+    /// # Errors
+    /// When one of them cannot be started, or ends before it has come.
+    pub fn spawn(
+        processes: usize,
+        args: &[String],
+        names: [Arc<Names>; 2],
+        settings: &Value,
+        stop: &AtomicBool,
+    ) -> Result<Cluster> {
+        let listener = listen("127.0.0.1:0")?;
+        let address = listener.local_addr().doing(|| "asking where this process listens")?.to_string();
+        let start = |process: usize| {
+            let number = process.to_string();
+            let first = ["follow", &address, &number].map(str::to_owned);
+            Child::start(&[&first, args].concat())
+        };
+        let children = (1..processes).map(start).collect::<Result<Vec<_>>>()?;
+        meet(&listener, &vec![String::new(); processes], children, names, settings, stop)
+    }
+
+    /// The first process of a run whose processes listen at these addresses, and are started by somebody else.
+    ///
+    /// # Errors
+    /// When it cannot listen, or one of them does not come.
+    pub fn lead(hosts: &[String], names: [Arc<Names>; 2], settings: &Value, stop: &AtomicBool) -> Result<Cluster> {
+        meet(&listen(&hosts[0])?, hosts, Vec::new(), names, settings, stop)
+    }
+
+    /// Another process of a run whose first one listens at `first`; it listens itself at `own`.
+    ///
+    /// # Errors
+    /// When it cannot listen, the first one does not answer, or turns it away.
+    pub fn join(place: Place, first: &str, own: &str, settings: Value, stop: &AtomicBool) -> Result<Cluster> {
+        let listener = listen(own)?;
+        let doing = || format!("joining the run of {first}");
+        let mut link = connect(first, stop)?;
+        let port = listener.local_addr().doing(doing)?.port();
+        wire::write(&mut link, &Hello { port, settings, ..Hello::new(place, Use::Link) }).doing(doing)?;
+        let (addresses, zero) = match wire::read(&mut link).doing(doing)? {
+            Answer::Welcome { addresses, zero } => (addresses, zero),
+            Answer::Refused(why) => {
+                return Err(Error::Usage(format!("process {} cannot join: {why}", place.process)));
+            }
+        };
+        let clock = Clock::since(zero);
+        let open = |address: &str, is_for| -> Result<TcpStream> {
+            let mut stream = connect(address, stop)?;
+            wire::write(&mut stream, &Hello::new(place, is_for)).doing(doing)?;
+            Ok(stream)
+        };
+        let [symbols, venues] = names::copies(open(first, Use::Names)?).doing(doing)?;
+        let mut data: Vec<Option<TcpStream>> = (0..place.processes).map(|_| None).collect();
+        for (process, address) in addresses.iter().enumerate().take(place.process) {
+            data[process] = Some(open(if process == 0 { first } else { address }, Use::Data)?);
+        }
+        let until = Instant::now() + PATIENCE;
+        while data[place.process + 1..].iter().any(Option::is_none) {
+            if let Some((stream, Hello { is_for: Use::Data, process, .. })) = accept(&listener)?
+                && let Some(slot) = data.get_mut(process)
+            {
+                *slot = Some(stream);
+            } else if stop.load(Ordering::Relaxed) || Instant::now() > until {
+                return Err(Error::Input(format!("{}: not all processes have connected to it", doing())));
+            }
+        }
+        let (links, children) = (vec![Link::new(link).doing(doing)?], Mutex::default());
+        Ok(Cluster { place, clock, symbols, venues, links, data: Mutex::new(data), children })
+    }
+}
+
+impl Link {
+    fn new(stream: TcpStream) -> std::io::Result<Link> {
+        let incoming = Mutex::new(Some(BufReader::new(stream.try_clone()?)));
+        Ok(Link { out: Mutex::new(stream), incoming })
+    }
+}
+
+/// Waits until all processes have come, and lets them begin together.
+fn meet(
+    listener: &TcpListener,
+    hosts: &[String],
+    mut children: Vec<Child>,
+    tables: [Arc<Names>; 2],
+    settings: &Value,
+    stop: &AtomicBool,
+) -> Result<Cluster> {
+    let place = Place { process: 0, processes: hosts.len() };
+    let (clock, until) = (Clock::wall(), Instant::now() + PATIENCE);
+    let none = || (0..place.processes).map(|_| None).collect::<Vec<Option<TcpStream>>>();
+    let (mut links, mut data, mut asking) = (none(), none(), 0);
+    let (mut addresses, mut turned_away) = (hosts.to_vec(), String::new());
+    // The data connections are the last that a process opens.
+    while data[1..].iter().any(Option::is_none) || asking < place.processes - 1 {
+        match accept(listener)? {
+            Some((mut stream, hello)) if hello.is_for == Use::Link => {
+                let twice =
+                    || links[hello.process].as_ref().map(|_| format!("process {} is there already", hello.process));
+                if let Some(why) = hello.objection(place, settings).or_else(twice) {
+                    turned_away = format!("; one was turned away: {why}");
+                    let _ = wire::write(&mut stream, &Answer::Refused(why));
+                    continue;
+                }
+                if hosts[hello.process].is_empty() {
+                    addresses[hello.process] = format!("127.0.0.1:{}", hello.port);
+                }
+                links[hello.process] = Some(stream);
+                if links[1..].iter().all(Option::is_some) {
+                    let welcome = Answer::Welcome { addresses: addresses.clone(), zero: clock.zero() };
+                    // One that is gone already is missed below.
+                    links.iter_mut().flatten().for_each(|link| _ = wire::write(link, &welcome));
+                }
+            }
+            Some((stream, hello)) if hello.is_for == Use::Names => {
+                names::answer(tables.clone(), stream).doing(|| "answering another process")?;
+                asking += 1;
+            }
+            Some((stream, hello)) => {
+                if let Some(slot) = data.get_mut(hello.process) {
+                    *slot = Some(stream);
+                }
+            }
+            None => {
+                if let Some(at) = children.iter_mut().position(Child::is_gone) {
+                    let fate = children[at].fate();
+                    return Err(Error::Input(format!("process {} ended before the run began{fate}", at + 1)));
+                }
+                if stop.load(Ordering::Relaxed) {
+                    return Err(Error::Input("interrupted while it waited for the other processes".into()));
+                }
+                if Instant::now() > until {
+                    let missing = (1..place.processes).find(|at| data[*at].is_none()).unwrap_or(1);
+                    let (wait, host) = (PATIENCE.as_secs(), &hosts[missing]);
+                    return Err(Error::Input(format!(
+                        "process {missing} ({host}) has not come within {wait} s{turned_away}. Start it with the same \
+                         settings and --process {missing}, and check that it reaches {}",
+                        hosts[0]
+                    )));
+                }
+            }
+        }
+    }
+    let links = links.into_iter().flatten().map(Link::new).collect::<std::io::Result<_>>();
+    let links = links.doing(|| "setting up the connections to the other processes")?;
+    let [symbols, venues] = tables;
+    let (data, children) = (Mutex::new(data), Mutex::new(children));
+    Ok(Cluster { place, clock, symbols, venues, links, data, children })
+}
+
+fn listen(address: &str) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address).and_then(|it| it.set_nonblocking(true).map(|()| it));
+    listener.doing(|| format!("listening at {address}, where the other processes are to reach this one"))
+}
+
+/// The next connection of one of ours, if there is one; waits a little where there is none.
+fn accept(listener: &TcpListener) -> Result<Option<(TcpStream, Hello)>> {
+    let mut stream = match listener.accept() {
+        Ok((stream, _)) => stream,
+        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
+            std::thread::sleep(PAUSE);
+            return Ok(None);
+        }
+        Err(e) => return Err(e).doing(|| "waiting for the other processes"),
+    };
+    let hello = stream
+        .set_nonblocking(false)
+        .and_then(|()| stream.set_nodelay(true))
+        .and_then(|()| stream.set_read_timeout(Some(GREETS_WITHIN)))
+        .and_then(|()| wire::read(&mut stream))
+        .and_then(|hello| stream.set_read_timeout(None).map(|()| hello));
+    // Whoever says something else is not one of us.
+    Ok(hello.ok().map(|hello| (stream, hello)))
+}
+
+/// Connects to another process, which may not be there yet.
+fn connect(address: &str, stop: &AtomicBool) -> Result<TcpStream> {
+    use std::io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut};
+    let until = Instant::now() + PATIENCE;
+    let connected = loop {
+        match TcpStream::connect(address) {
+            Err(e)
+                if [ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut]
+                    .contains(&e.kind())
+                    && Instant::now() < until
+                    && !stop.load(Ordering::Relaxed) =>
+            {
+                std::thread::sleep(PAUSE * 10);
+            }
+            other => break other,
+        }
+    };
+    connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)).doing(|| {
+        format!("connecting to another process of the run at {address}; is it started, and is that its address")
+    })
+}

@@ -1,0 +1,121 @@
+//! Several processes of one run: how they find each other, and what they share before it begins.
+//!
+//! The first process has the run's clock and its tables of names, writes its rows and tells what it came to. Each of the
+//! others has two connections to it, one for names and one for all else that is told; and every two have one for timely.
+
+mod children;
+mod meet;
+mod names;
+mod wire;
+
+use std::io::BufReader;
+use std::net::TcpStream;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde::Serialize;
+
+use crate::tick::Names;
+use crate::time::Clock;
+use children::Child;
+
+pub use wire::Lines;
+
+/// Which of a run's processes this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its number, from zero on.
+    pub process: usize,
+    /// How many there are.
+    pub processes: usize,
+}
+
+impl Place {
+    /// The only one.
+    pub const ALONE: Place = Place { process: 0, processes: 1 };
+
+    /// Whether it is the one that writes the rows and tells what the run came to.
+    pub fn is_first(self) -> bool {
+        self.process == 0
+    }
+
+    /// How many workers there are where each process has so many.
+    pub fn all(self, each: usize) -> usize {
+        self.processes * each
+    }
+
+    /// Which of them are this process's.
+    pub fn mine(self, each: usize) -> Range<usize> {
+        self.process * each..(self.process + 1) * each
+    }
+}
+
+/// The processes of a run as one of them sees them.
+pub struct Cluster {
+    /// Which one it is.
+    pub place: Place,
+    /// The run's clock.
+    pub clock: Clock,
+    /// The run's symbols.
+    pub symbols: Arc<Names>,
+    /// The run's venues.
+    pub venues: Arc<Names>,
+    /// Of the first process, a link to each of the others, in their order; of another one, that to the first.
+    links: Vec<Link>,
+    /// For timely: a connection to each other process, by their numbers.
+    data: Mutex<Vec<Option<TcpStream>>>,
+    children: Mutex<Vec<Child>>,
+}
+
+/// A connection on which something is told, as lines of JSON.
+struct Link {
+    out: Mutex<TcpStream>,
+    incoming: Mutex<Option<BufReader<TcpStream>>>,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Cluster::alone(Default::default())
+    }
+}
+
+impl Cluster {
+    /// A single process, with these tables of symbols and venues.
+    pub fn alone([symbols, venues]: [Arc<Names>; 2]) -> Self {
+        let (place, clock) = (Place::ALONE, Clock::wall());
+        let (links, data, children) = Default::default();
+        Cluster { place, clock, symbols, venues, links, data, children }
+    }
+
+    /// Tells something over the link of this number. Whoever is gone is noticed by its end of the other direction.
+    pub fn tell(&self, link: usize, what: &impl Serialize) {
+        let _ = wire::write(&mut *lock(&self.links[link].out), what);
+    }
+
+    /// The other direction of each link, to be read in threads of their own; they are given away once.
+    pub fn listen(&self) -> Vec<Lines> {
+        self.links.iter().filter_map(|link| lock(&link.incoming).take().map(Lines)).collect()
+    }
+
+    /// Says that nothing more is told.
+    pub fn end(&self) {
+        for link in &self.links {
+            let _ = lock(&link.out).shutdown(std::net::Shutdown::Write);
+        }
+    }
+
+    /// The connections for timely, which are given away once; none of a single process.
+    pub fn take_data(&self) -> Vec<Option<TcpStream>> {
+        std::mem::take(&mut lock(&self.data))
+    }
+
+    /// What became of a process that is gone, in words.
+    pub fn fate(&self, process: usize) -> String {
+        let fate = lock(&self.children).get_mut(process.wrapping_sub(1)).map(Child::fate);
+        fate.unwrap_or_else(|| "; what it said there tells why".into())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

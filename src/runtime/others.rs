@@ -1,0 +1,286 @@
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use timely::communication::initialize::Hooks;
+
+use super::{Message, Share};
+use crate::batch::{BatchLimits, Dial};
+use crate::cluster::{Cluster, Place};
+use crate::error::{Error, Result};
+use crate::operators::Failure;
+use crate::tape::{Reject, Rejects};
+use crate::time::RunTime;
+
+/// Another process is heard of at least so often.
+const HEARD_EVERY: Duration = Duration::from_millis(200);
+
+/// What another process tells the first, beside what its workers do; and what the first knows of it itself.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Told {
+    process: usize,
+    what: What,
+}
+
+#[derive(Serialize, Deserialize)]
+enum What {
+    /// It has opened its input.
+    Ready,
+    /// Ticks applied, backlog and rows of its workers.
+    Figures([i64; 3]),
+    /// A line could not be read.
+    Rejected(Reject),
+    /// It was interrupted.
+    Stopped,
+    /// It has failed, with an exit code and a text.
+    Failed(u8, String),
+    /// All its workers are done.
+    Done,
+    /// Its connection has ended.
+    Gone,
+}
+
+/// What the first process tells the others.
+#[derive(Serialize, Deserialize)]
+enum Order {
+    /// The schedule begins at this instant; figures are wanted so often.
+    Begin(RunTime, Duration),
+    /// Other batch limits hold.
+    Turn(BatchLimits),
+    /// The input is over.
+    Stop,
+    /// The run has failed.
+    Fail,
+}
+
+/// The other processes of the run.
+pub(super) struct Others {
+    cluster: Arc<Cluster>,
+    dial: Arc<Dial>,
+    turned: usize,
+    every: Duration,
+    figures: Vec<[i64; 3]>,
+    beats: Vec<u64>,
+    told_at: Instant,
+    told: BTreeSet<&'static str>,
+    listening: Vec<JoinHandle<()>>,
+    orders: Option<Receiver<(RunTime, Duration)>>,
+}
+
+impl Others {
+    /// Listens to all of them.
+    pub fn listen(
+        cluster: &Arc<Cluster>,
+        messages: &Sender<Message>,
+        stop: &Arc<AtomicBool>,
+        failure: &Failure,
+        dial: &Arc<Dial>,
+    ) -> Self {
+        let place = cluster.place;
+        let (begin, begins) = std::sync::mpsc::channel();
+        let listen = |(at, mut lines): (usize, crate::cluster::Lines)| {
+            let (messages, stop, failure, dial) = (messages.clone(), stop.clone(), failure.clone(), dial.clone());
+            let begin = begin.clone();
+            std::thread::spawn(move || {
+                if place.is_first() {
+                    while let Some(message) = lines.read::<Message>() {
+                        // Nobody is left to read it only when the whole run is being torn down.
+                        let _ = messages.send(message);
+                    }
+                    let _ = messages.send(Message::Process(Told { process: at + 1, what: What::Gone }));
+                    return;
+                }
+                while let Some(order) = lines.read::<Order>() {
+                    match order {
+                        Order::Begin(at, every) => _ = begin.send((at, every)),
+                        Order::Turn(limits) => dial.turn(limits),
+                        Order::Stop => stop.store(true, Ordering::Relaxed),
+                        Order::Fail => failure.set(Error::Input("the run has failed in another process".into())),
+                    }
+                }
+                let _ = messages.send(Message::Process(Told { process: 0, what: What::Gone }));
+            })
+        };
+        let listening = cluster.listen().into_iter().enumerate().map(listen).collect();
+        let others = place.processes - 1;
+        Others {
+            cluster: cluster.clone(),
+            dial: dial.clone(),
+            turned: 0,
+            every: HEARD_EVERY,
+            figures: vec![[0; 3]; others],
+            beats: vec![0; if place.is_first() { others } else { 0 }],
+            told_at: Instant::now(),
+            told: BTreeSet::new(),
+            listening,
+            orders: (!place.is_first()).then_some(begins),
+        }
+    }
+
+    /// Waits until all are ready, and says when the schedule begins: `at` of the first process.
+    pub fn begin(
+        &mut self,
+        messages: &Receiver<Message>,
+        every: Duration,
+        rejects: &Rejects,
+        at: impl FnOnce() -> RunTime,
+    ) -> Result<RunTime> {
+        if let Some(orders) = &self.orders {
+            self.say(What::Ready);
+            let (began, every) = orders.recv().map_err(|_| self.gone(0))?;
+            self.every = every.min(HEARD_EVERY);
+            return Ok(began);
+        }
+        let mut ready = 0;
+        while ready < self.beats.len() {
+            match messages.recv() {
+                Ok(Message::Process(Told { what: What::Ready, .. })) => ready += 1,
+                Ok(Message::Process(Told { what: What::Failed(code, text), .. })) => return Err(Error::of(code, text)),
+                Ok(Message::Process(told)) => self.take(told, rejects)?,
+                _ => {}
+            }
+        }
+        let began = at();
+        self.order(&Order::Begin(began, every));
+        Ok(began)
+    }
+
+    /// How long to wait for messages at most.
+    pub fn every(&self) -> Duration {
+        self.every
+    }
+
+    /// How often each of the others was heard of.
+    pub fn beats(&self) -> impl Iterator<Item = u64> + '_ {
+        self.beats.iter().copied()
+    }
+
+    /// Takes what another process tells.
+    pub fn take(&mut self, Told { process, what }: Told, rejects: &Rejects) -> Result<()> {
+        let at = process.wrapping_sub(1);
+        let is_over = self.beats.get(at) == Some(&super::watchdog::OVER);
+        if let Some(beats) = self.beats.get_mut(at).filter(|_| !is_over) {
+            *beats += 1;
+        }
+        match what {
+            What::Figures(figures) => self.figures[at] = figures,
+            What::Rejected(Reject { file, line, reason, raw }) => rejects.reject(&file, line, &reason, &raw)?,
+            What::Stopped => _ = self.told.insert("stopped elsewhere"),
+            What::Failed(code, text) => return Err(Error::of(code, text)),
+            What::Done => self.beats[at] = super::watchdog::OVER,
+            What::Gone if !is_over => return Err(self.gone(process)),
+            What::Gone | What::Ready => {}
+        }
+        Ok(())
+    }
+
+    /// Hands something on to the first process.
+    pub fn forward(&self, message: &Message) {
+        self.cluster.tell(0, message);
+    }
+
+    /// Tells the others what they are to know, and adds their `figures`.
+    pub fn exchange(&mut self, stop: &AtomicBool, failure: &Failure, figures: &mut [i64; 3]) {
+        if self.cluster.place.processes == 1 {
+            return;
+        }
+        if !self.cluster.place.is_first() {
+            if stop.load(Ordering::Relaxed) && self.told.insert("stop") {
+                self.say(What::Stopped);
+            }
+            if let Some((code, text)) = failure.words().filter(|_| self.told.insert("failure")) {
+                self.say(What::Failed(code, text));
+            }
+            if self.told_at.elapsed() >= self.every {
+                self.told_at = Instant::now();
+                self.say(What::Figures(*figures));
+            }
+            return;
+        }
+        if self.told.contains("stopped elsewhere") {
+            stop.store(true, Ordering::Relaxed);
+        }
+        if stop.load(Ordering::Relaxed) && self.told.insert("stop") {
+            self.order(&Order::Stop);
+        }
+        if failure.is_set() && self.told.insert("failure") {
+            self.order(&Order::Fail);
+        }
+        if self.dial.turns() > self.turned {
+            let settings = self.dial.settings();
+            settings[self.turned..].iter().for_each(|limits| self.order(&Order::Turn(*limits)));
+            self.turned = settings.len();
+        }
+        for other in &self.figures {
+            figures.iter_mut().zip(other).for_each(|(sum, one)| *sum += one);
+        }
+    }
+
+    /// Ends what is told: in another process than the first with its share, and when the first has heard it.
+    pub fn end(self, failure: &Failure, share: Share) {
+        if !self.cluster.place.is_first() {
+            if let Some((code, text)) = failure.words().filter(|_| !self.told.contains("failure")) {
+                self.say(What::Failed(code, text));
+            }
+            self.forward(&Message::Share(share));
+            self.say(What::Done);
+        }
+        self.cluster.end();
+        self.listening.into_iter().for_each(|listening| _ = listening.join());
+    }
+
+    fn say(&self, what: What) {
+        self.forward(&told(self.cluster.place, what));
+    }
+
+    fn order(&self, order: &Order) {
+        (0..self.figures.len()).for_each(|link| self.cluster.tell(link, order));
+    }
+
+    fn gone(&self, process: usize) -> Error {
+        match process {
+            0 => Error::Input("process 0 is gone, and the run with it; what it said there tells why".into()),
+            _ => {
+                let fate = self.cluster.fate(process);
+                Error::Input(format!("process {process} ended before the run was over, so the run is ended{fate}"))
+            }
+        }
+    }
+}
+
+fn told(place: Place, what: What) -> Message {
+    Message::Process(Told { process: place.process, what })
+}
+
+/// Rejects of another process than the first, which counts and keeps those of all.
+pub fn hand_on_rejects(cluster: &Arc<Cluster>) -> Rejects {
+    let cluster = cluster.clone();
+    Rejects::kept_elsewhere(Box::new(move |reject| cluster.tell(0, &told(cluster.place, What::Rejected(reject)))))
+}
+
+/// Tells the first process that this one has failed.
+pub fn tell_failure(cluster: &Cluster, error: &Error) {
+    cluster.tell(0, &told(cluster.place, What::Failed(error.exit_code(), error.to_string())));
+}
+
+/// What timely builds this process's workers with, and what it holds on to while they run.
+pub(super) fn builders(cluster: &Cluster, here: usize) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>)> {
+    let failed = |e: String| Error::Input(format!("starting workers: {e}"));
+    let sockets = cluster.take_data();
+    if sockets.is_empty() {
+        let config = if here == 1 { timely::Config::thread() } else { timely::Config::process(here) };
+        return config.communication.try_build().map_err(failed);
+    }
+    let hooks = Hooks::default();
+    let within = ProcessBuilder::new_typed_vector(here, hooks.refill.clone(), hooks.spill.clone());
+    let (builders, guard) = initialize_networking_from_sockets(within, sockets, cluster.place.process, here, hooks)
+        .map_err(|e| failed(e.to_string()))?;
+    Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
+}

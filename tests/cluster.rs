@@ -1,0 +1,212 @@
+//! Several processes come to what one comes to, and end together, however one of them ends.
+#![cfg(unix)]
+
+mod program;
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use program::{Folder, Running, at, ohlcv, wait_until};
+
+const MARKET: [&str; 8] =
+    ["--speed", "max", "--set", "market.length=3s", "--set", "market.rate=10k/s", "--set", "market.symbols=40"];
+
+fn program(name: &str) -> &'static str {
+    match name {
+        "ohlcv" => env!("CARGO_BIN_EXE_ohlcv"),
+        "movers" => env!("CARGO_BIN_EXE_movers"),
+        "corr" => env!("CARGO_BIN_EXE_corr"),
+        "feedqc" => env!("CARGO_BIN_EXE_feedqc"),
+        "latest" => env!("CARGO_BIN_EXE_latest"),
+        "tq" => env!("CARGO_BIN_EXE_tq"),
+        other => panic!("{other} is not tested here"),
+    }
+}
+
+/// Runs a program on an input, and reads the rows and the summary that it wrote.
+fn play(name: &str, input: &[&str], knobs: &[&str]) -> (String, serde_json::Value) {
+    let folder = Folder::new();
+    let out = folder.arg("out");
+    Running::start(&mut at(program(name), &[input, knobs, &["--out", &out]].concat())).end().exits(0);
+    let summary = std::fs::read_to_string(folder.path().join("out/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    let rows = format!("{}.csv", summary["rows_are"].as_str().unwrap());
+    (std::fs::read_to_string(folder.path().join("out").join(rows)).unwrap(), summary)
+}
+
+/// What must be the same whatever the processes, and the rows.
+fn same(name: &str, input: &[&str], knobs: &[&str]) -> (String, String) {
+    let (rows, summary) = play(name, input, knobs);
+    let latency = &summary["latency"]["tick"]["count"];
+    assert_eq!(latency.as_u64(), summary["ledger"]["read"].as_u64().map(|read| read - rejected(&summary)));
+    (rows, format!("{} {} {} {}", summary["digest"], summary["rows"], summary["ledger"], summary["symbols"]))
+}
+
+fn rejected(summary: &serde_json::Value) -> u64 {
+    summary["ledger"]["rejected"].as_u64().unwrap()
+}
+
+#[test]
+fn two_processes_come_to_what_one_comes_to() {
+    let input = [&MARKET[..], &["--window", "500ms"]].concat();
+    for name in ["ohlcv", "movers", "corr", "feedqc", "latest", "tq"] {
+        let more = if name == "corr" {
+            &["--set", "corr.window=1s", "--set", "corr.every=500ms", "--set", "corr.min=2"][..]
+        } else {
+            &[]
+        };
+        let input = [&input, more].concat();
+        let alone = same(name, &input, &["--workers", "1"]);
+        assert!(alone.0.lines().count() > 1, "{name} has no rows");
+        for workers in ["1", "2"] {
+            let together = same(name, &input, &["--workers", workers, "--spawn", "2"]);
+            assert_eq!(together, alone, "{name} with {workers} workers in each of two processes");
+        }
+    }
+}
+
+#[test]
+fn files_are_read_by_all_and_what_is_wrong_with_them_is_counted_once() {
+    let folder = Folder::new();
+    let mut mixed = String::from("ts_event,symbol,price,size,venue,seq\n");
+    for n in 0..500_i64 {
+        mixed += &format!("{},S{},{}.5,1,V{},{n}\n", 1_000_000_000 + n * 7_000_000, n % 13, 10 + n % 5, n % 3);
+        mixed += if n % 100 == 50 { "nonsense\n" } else { "" };
+    }
+    let mixed = folder.write("mixed.csv", mixed);
+    // The symbols of a venue are read in several processes, and the venue is judged in one.
+    for name in ["ohlcv", "feedqc"] {
+        let alone = same(name, &["--input", &mixed], &["--workers", "1"]);
+        assert_eq!(same(name, &["--input", &mixed], &["--workers", "2", "--spawn", "3"]), alone);
+        assert!(alone.1.contains("\"rejected\":5"), "{}", alone.1);
+    }
+
+    for symbol in 0..5 {
+        let mut bars = String::from("timestamp,open,high,low,close\n");
+        for n in 0..20 {
+            bars += &format!("2013-08-05 10:{n:02}:00,1{symbol},20,5,1{symbol}\n");
+        }
+        folder.write(&format!("tree/S{symbol}/2013-08-05.csv"), bars + "2013-08-05 10:30:00,much,20,5,1\n");
+    }
+    let tree = folder.arg("tree");
+    let alone = same("ohlcv", &["--input", &tree, "--window", "5m"], &["--workers", "1"]);
+    assert_eq!(same("ohlcv", &["--input", &tree, "--window", "5m"], &["--workers", "1", "--spawn", "2"]), alone);
+    assert!(alone.1.contains("\"rejected\":5"), "{}", alone.1);
+}
+
+/// The children of a process.
+fn children(of: u32) -> Vec<u32> {
+    let found = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap();
+    found.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+fn kill(signal: &str, pid: u32) {
+    assert!(Command::new("kill").args(["-s", signal, &pid.to_string()]).status().unwrap().success());
+}
+
+fn is_there(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+/// A run of two processes that goes on for minutes, and the child, once both are under way.
+fn long_run(folder: &Folder, more: &[&str]) -> (Running, u32) {
+    let out = folder.arg("out");
+    let _ = std::fs::remove_dir_all(&out);
+    let args = ["--spawn", "2", "--workers", "1", "--set", "market.rate=1k/s", "--set", "market.length=5m"];
+    let run = Running::start(&mut ohlcv(&[&args, more, &["--out", &out]].concat()));
+    let log = folder.path().join("out/latency.hlog");
+    wait_until("a second of the run", || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("Tag=")));
+    let child = children(run.child.id())[0];
+    (run, child)
+}
+
+#[test]
+fn a_process_that_is_killed_takes_the_run_down() {
+    let folder = Folder::new();
+    let (run, child) = long_run(&folder, &[]);
+    kill("KILL", child);
+    let done = run.end().exits(1);
+    assert!(done.stderr.contains("process 1 ended before the run was over"), "{}", done.stderr);
+    assert!(done.stderr.contains("SIGKILL"), "{}", done.stderr);
+
+    let (run, child) = long_run(&folder, &[]);
+    run.signal("KILL");
+    run.end();
+    wait_until("the end of the other process", || !is_there(child));
+}
+
+#[test]
+fn a_process_that_stands_still_is_found_and_an_interrupted_run_tells_what_it_came_to() {
+    let folder = Folder::new();
+    let (run, child) = long_run(&folder, &["--set", "run.watchdog=1s"]);
+    kill("STOP", child);
+    let done = run.end().exits(1);
+    assert!(done.stderr.contains("process 1 has done nothing for 1s"), "{}", done.stderr);
+    assert!(!is_there(child));
+
+    let (run, child) = long_run(&folder, &[]);
+    kill("INT", child);
+    let done = run.end().exits(130);
+    assert!(done.stderr.contains("interrupted"), "{}", done.stderr);
+}
+
+#[test]
+fn processes_that_are_started_by_hand_find_each_other() {
+    let folder = Folder::new();
+    let ports: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let lines: Vec<String> = ports.iter().map(|port| port.local_addr().unwrap().to_string()).collect();
+    drop(ports);
+    let hosts = folder.write("hosts", lines.join("\n"));
+    let out = folder.arg("out");
+    let start = |process: &str, more: &[&str]| {
+        let together = ["--processes", "3", "--process", process, "--hosts", &hosts, "--workers", "1"];
+        Running::start(&mut ohlcv(&[&MARKET[..], &together, more].concat()))
+    };
+    let others = [start("1", &[]), start("2", &[])];
+    start("0", &["--out", &out]).end().exits(0);
+    for other in others {
+        let done = other.end().exits(0);
+        assert!(done.stderr.contains("is told by process 0"), "{}", done.stderr);
+    }
+    let summary = std::fs::read_to_string(folder.path().join("out/summary.json")).unwrap();
+    let alone = play("ohlcv", &MARKET, &["--workers", "1"]).1;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&summary).unwrap()["digest"], alone["digest"]);
+
+    let first = start("0", &[]);
+    let other = start("1", &["--window", "3s"]).end().exits(2);
+    assert!(other.stderr.contains("its window.length is another"), "{}", other.stderr);
+    first.signal("INT");
+    first.end().exits(1);
+}
+
+#[test]
+fn what_cannot_be_is_said_at_once() {
+    let folder = Folder::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().map(|address| (taken, address.to_string())).unwrap();
+    let two = folder.write("two", format!("{}\n127.0.0.1:1\n", taken.1));
+    let wrong = folder.write("wrong", "here\nthere\n");
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&["--process", "1"], 78, "no such process"),
+        (&["--processes", "2", "--process", "1"], 78, "--hosts FILE"),
+        (&["--hosts", &two], 78, "only one process"),
+        (&["--processes", "3", "--hosts", &two], 2, "has 2 addresses, and there are 3 processes"),
+        (&["--processes", "2", "--hosts", &wrong], 2, "`here` is no address"),
+        (&["--processes", "2", "--hosts", "/nowhere"], 1, "reading the addresses"),
+        (&["--processes", "2", "--hosts", &two], 1, "listening at"),
+        (&["--spawn", "2", "--input", "-"], 2, "standard input cannot feed several processes"),
+    ];
+    for (args, code, text) in cases {
+        let done = Running::start(&mut ohlcv(args)).end().exits(code);
+        assert!(done.stderr.contains(text), "{args:?}: {}", done.stderr);
+    }
+}
+
+#[test]
+fn a_sweep_varies_processes() {
+    let args = ["sweep", "--vary", "processes=1,2", "--vary", "workers=1,2", "--rate", "20k/s", "--for", "200ms"];
+    let more = ["--repeat", "1", "--warmup", "50ms"];
+    let done = Running::start(&mut ohlcv(&[&args[..], &more].concat())).end().exits(0);
+    assert!(done.stdout.contains("processes"), "{}", done.stdout);
+}
