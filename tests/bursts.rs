@@ -1,7 +1,7 @@
 //! Bursts equal a batch run over the corrected tape, whatever the knobs, the lateness, the gap and the ranking; their
 //! changes are a function of the tape, and days that can no longer change are forgotten without a trace in the result.
 //! What this can catch: a burst that stays when a cancel parted it or a late print joined it to another, one that is
-//! lost on the way from the places of a second to those of a day, a tie that falls by chance, a burst of the wrong day.
+//! lost between a worker's first and those of all, a tie that falls by chance, a burst of the wrong day.
 //! What it cannot: a rule that oracle and dataflow both misread, for which there are cases worked out by hand.
 
 mod play;

@@ -72,10 +72,13 @@ proptest! {
     }
 
     #[test]
-    fn the_changes_are_the_same_whatever_the_knobs((spec, rule) in spec_and_rule(), knobs in knobs()) {
-        let tape = tape(&spec);
-        let sessions = Sessions::new(TimeZone::UTC);
-        let late = Lateness { disorder: spec.disorder, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions };
+    fn the_changes_are_the_same_whatever_the_knobs(
+        (spec, rule) in spec_and_rule(), knobs in knobs(), (policy, horizon, zone) in lateness(),
+    ) {
+        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
+        let tape = tape(&Spec { moves, ..spec });
+        let sessions = Sessions::new(TimeZone::get(zone).unwrap());
+        let late = Lateness { disorder: spec.disorder, policy, horizon, sessions };
         let one = correlated(&tape, &late, spec.window, rule, &Knobs::default());
         let other = correlated(&tape, &late, spec.window, rule, &knobs);
         prop_assert_eq!(one.changes, other.changes);

@@ -2,7 +2,7 @@
 //! no day takes more memory than the days before it. Bytes are counted by the allocator, on a clock that stands still and
 //! on one worker, so the figures differ by some kilobytes at most. What this can catch: anything that grows with the tape. What it
 //! cannot: how much a run takes; and what a file, a feed or the terminal keep. Of rolling correlations, all pairs are played:
-//! of the best ones every report stays in differential's arrangements.
+//! of the best ones differential's arrangements come to rest in the second week only.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,11 +1,20 @@
-use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use differential_dataflow::AsCollection;
+use differential_dataflow::consolidation::{consolidate, consolidate_updates};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use super::agenda::{Agenda, Held};
 use super::context::Context;
 use super::places::{Places, first_places};
+use super::standings::{expires, forgotten};
 use super::{Changes, Summary};
 use crate::aggregate::{Turnover, Value as _, percent};
 use crate::row::{Field, Key, Row, Texts};
-use crate::time::SECOND;
 use crate::window::{Gap, Window};
 
 /// A place among the bursts of a day: a row `ts_day, rank` and which burst holds it.
@@ -58,16 +67,12 @@ impl Row for Burst {
     }
 }
 
-/// The times over which places are found in turn: if those of a day were found among all its bursts, each burst would
-/// cost as much as the day has of them.
-const ROUNDS: [i64; 3] = [SECOND, 60 * SECOND, 3_600 * SECOND];
-
 /// Ranks runs of trades: a collection of the first `n` of each day, whosever they are, which changes whenever a run is
 /// over that is among them, and when a late trade, a cancel or a correction makes it another, joins two or parts one.
 /// A run is of the day of its last trade. Equal ones go by the symbols' texts, and then by their time.
 ///
-/// Differential's arrangements hold the days that can still change: what is older than [`Places::keep`] is taken out of
-/// them, and stays in the result.
+/// Days are held as long as they can still change: what is older than [`Places::keep`] is forgotten, and stays in the
+/// result.
 ///
 /// ```
 /// use tapeflow::aggregate::Traded;
@@ -88,22 +93,117 @@ pub fn bursts<'scope>(
     places: Places,
     context: &Context,
 ) -> Changes<'scope, Burst> {
-    let sessions = context.lateness.sessions.clone();
-    let of_day = runs.map(move |run| {
-        let (start, end) = sessions.of(run.window.end.saturating_sub(gap.gap));
-        (Window { start, end }, run)
+    let mut operator = Selection::new(gap, places, context);
+    let best = runs.inner.unary_frontier(Pipeline, "SelectBursts", move |capability, _| {
+        drop(capability);
+        let mut held = Held::default();
+        move |(input, frontier), output| {
+            input.for_each(|capability, runs| {
+                for (run, time, diff) in runs.drain(..) {
+                    operator.arrived.entry(time).or_default().push((run, diff));
+                }
+                held.hold(&operator, &capability, output.output_index());
+            });
+            held.act(&mut operator, frontier.frontier().first().copied(), output);
+        }
     });
-    let mut first = places.until_settled(of_day, context, "bursts.keep", |(day, run)| (*day, run.symbol, run.window));
-    let weight =
-        move |run: &Summary<Turnover>| places.weight(change_percent(run), run.value.bar.volume, run.value.notional);
-    first = first.filter(move |(_, run)| weight(run).is_some());
-    let symbols = |run: &Summary<Turnover>| [run.symbol; 2];
-    for round in ROUNDS {
-        let of_round = first.map(move |(day, run)| ((day, run.window.end.div_euclid(round)), run));
-        let found = first_places(of_round, places.n, context, weight, symbols, |_, run| run.clone());
-        first = found.map(|((day, _), run)| (day, run));
-    }
+    let place = |(day, run): &OfDay| (*day, run.symbol, run.window);
+    let best = places.until_settled(best.as_collection(), context, KEEP, place);
+    let (weight, symbols) = (move |run: &_| weight(places, run), |run: &Summary<_>| [run.symbol; 2]);
     let with_rank = |place, run: &Summary<Turnover>| (place + 1, run.clone());
-    let ranked = first_places(first, places.n, context, weight, symbols, with_rank);
+    let ranked = first_places(best, places.n, context, weight, symbols, with_rank);
     places.for_good(ranked.map(|(day, (rank, run))| Burst { day, rank, run }), |row| row.day)
+}
+
+/// The setting that says how long days are kept.
+const KEEP: &str = "bursts.keep";
+
+/// What decides about the place of a run; none if it has none.
+fn weight(places: Places, run: &Summary<Turnover>) -> Option<i128> {
+    places.weight(change_percent(run), run.value.bar.volume, run.value.notional)
+}
+
+/// A run and its day.
+type OfDay = (Window, Summary<Turnover>);
+
+/// Selects a worker's first runs of each day, so that differential ranks no more than those of all workers: whenever a
+/// run changes, it reads all that it has of the day.
+struct Selection {
+    context: Context,
+    gap: Gap,
+    places: Places,
+    days: BTreeMap<Window, Day>,
+    /// Runs that change at logical times to come.
+    arrived: BTreeMap<u64, Vec<(Summary<Turnover>, isize)>>,
+    changes: Vec<(OfDay, u64, isize)>,
+}
+
+/// The runs of a day.
+#[derive(Default)]
+struct Day {
+    /// All of them in order: the greatest weight first, equal ones by the texts of their symbols, and then by their time.
+    runs: BTreeSet<(Reverse<i128>, Arc<str>, Summary<Turnover>)>,
+    /// The first of them, as they were told.
+    told: Vec<Summary<Turnover>>,
+}
+
+impl Selection {
+    fn new(gap: Gap, places: Places, context: &Context) -> Self {
+        let (days, arrived, changes) = Default::default();
+        Selection { context: context.clone(), gap, places, days, arrived, changes }
+    }
+
+    /// The day of a run's last trade.
+    fn day_of(&self, run: &Summary<Turnover>) -> Window {
+        let (start, end) = self.context.lateness.sessions.of(run.window.end.saturating_sub(self.gap.gap));
+        Window { start, end }
+    }
+
+    /// Tells the first of a day, where they are others than before.
+    fn tell(&mut self, day: Window, time: u64) {
+        let Some(Day { runs, told }) = self.days.get_mut(&day) else { return };
+        let first = || runs.iter().take(self.places.n).map(|(_, _, run)| run);
+        if !first().eq(told.iter()) {
+            self.changes.extend(told.drain(..).map(|run| ((day, run), time, -1)));
+            told.extend(first().cloned());
+            self.changes.extend(told.iter().map(|run| ((day, run.clone()), time, 1)));
+        }
+    }
+}
+
+impl Agenda for Selection {
+    type Row = OfDay;
+
+    fn next(&self) -> Option<u64> {
+        self.arrived.first_key_value().map(|(time, _)| *time)
+    }
+
+    fn act(&mut self, time: u64) {
+        let mut arrived = self.arrived.remove(&time).unwrap_or_default();
+        consolidate(&mut arrived);
+        let keep = self.places.keep;
+        let is_settled = |day: Window| expires(day, keep).is_some_and(|at| time >= at);
+        let mut touched = BTreeSet::new();
+        for (run, diff) in arrived {
+            let day = self.day_of(&run);
+            if is_settled(day) {
+                forgotten(&self.context, run.symbol, run.window, KEEP);
+            } else if let Some(weight) = weight(self.places, &run) {
+                let runs = &mut self.days.entry(day).or_default().runs;
+                let place = (Reverse(weight), self.context.symbols.text(run.symbol.0), run);
+                _ = if diff > 0 { runs.insert(place) } else { runs.remove(&place) };
+                touched.insert(day);
+            }
+        }
+        for day in touched {
+            self.tell(day, time);
+        }
+        // Those that stay are not told again.
+        consolidate_updates(&mut self.changes);
+        self.days.retain(|day, _| !is_settled(*day));
+    }
+
+    fn changes(&mut self) -> &mut Vec<(OfDay, u64, isize)> {
+        &mut self.changes
+    }
 }

@@ -5,7 +5,7 @@ use differential_dataflow::consolidation::{consolidate, consolidate_updates};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
-use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::vec::{Broadcast, Filter as _, Map as _};
 
 use super::agenda::{Agenda, Held};
 use super::context::Context;
@@ -22,7 +22,8 @@ use crate::window::{Tumbling, Window};
 ///
 /// Every worker gets all bars and has its share of the pairs, in a dense array. When a report is due, each selects
 /// its best pairs, and what comes of those of all workers is a differential collection. A bar that changes later
-/// changes every report that looks at it, exactly.
+/// changes every report that looks at it, exactly. A report that nothing can change any more is taken out of
+/// differential's arrangements, and stays in the result.
 ///
 /// ```
 /// use tapeflow::aggregate::Ohlcv;
@@ -68,12 +69,18 @@ pub fn correlate<'scope>(
     });
     let best = best.as_collection();
     let Some(top) = rule.top else {
-        return best.map(move |(end, told)| told.row(end, rule.span, 0));
+        return best.map(move |(end, (told, _))| told.row(end, rule.span, 0));
     };
-    let symbols = |told: &Told| [told.a, told.b].map(Symbol);
-    let ranked = first_places(best, top, context, |told| told.corr, symbols, |rank, told| (rank, *told));
-    ranked.map(move |(end, (rank, told))| told.row(end, rule.span, rank))
+    let symbols = |(told, _): &Best| [told.a, told.b].map(Symbol);
+    let ranked = first_places(best, top, context, |(told, _)| told.corr, symbols, |rank, best| (rank, *best));
+    // What goes when it is settled stays in the result.
+    let for_good = ranked.inner.filter(|((_, (_, (_, is_settled))), _, diff)| !is_settled || *diff > 0);
+    for_good.as_collection().map(move |(end, (rank, (told, _)))| told.row(end, rule.span, rank))
 }
+
+/// One of a worker's best pairs in a report, and whether that is settled. It becomes so by a change of its own, which
+/// changes no row, and by which the ranking tells what is taken out of it from what is taken back.
+type Best = (Told, bool);
 
 /// A bar's close that is inserted or retracted.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -96,7 +103,7 @@ struct Correlate {
     /// The ends of reports that are to be made, by that time.
     due: BTreeMap<u64, EventTime>,
     settling: Settling,
-    changes: Vec<((EventTime, Told), u64, isize)>,
+    changes: Vec<((EventTime, Best), u64, isize)>,
 }
 
 impl Correlate {
@@ -115,17 +122,23 @@ impl Correlate {
         }
     }
 
-    /// Forgets what nothing can change any more.
+    /// Forgets what nothing can change any more. All workers know the same bars, so they do at the same time.
     fn forget(&mut self, ms: u64) {
         let latest = || self.reports.latest_bars().min();
         if let Some(settled) = self.settling.at(ms, latest, &self.context) {
-            self.reports.forget_before(self.windows.window_of(settled).start);
+            let settled = self.reports.forget_before(self.windows.window_of(settled).start);
+            if self.rule.top.is_some() {
+                self.changes.extend(settled.flat_map(|(end, told)| {
+                    let [open, settled] = [false, true].map(|is_settled| (end, (told, is_settled)));
+                    [(open, ms, -1), (settled, ms, 1), (settled, ms + 1, -1)]
+                }));
+            }
         }
     }
 }
 
 impl Agenda for Correlate {
-    type Row = (EventTime, Told);
+    type Row = (EventTime, Best);
 
     fn next(&self) -> Option<u64> {
         let arrived = self.arrived.first_key_value().map(|(ms, _)| *ms);
@@ -153,13 +166,13 @@ impl Agenda for Correlate {
                 self.reports.report(end);
             }
         }
-        self.changes.extend(self.reports.drain().map(|(told, diff)| (told, ms, diff)));
+        self.changes.extend(self.reports.drain().map(|((end, told), diff)| ((end, (told, false)), ms, diff)));
         // The differences are shown, not what happened in between.
         consolidate_updates(&mut self.changes);
         self.forget(ms);
     }
 
-    fn changes(&mut self) -> &mut Vec<((EventTime, Told), u64, isize)> {
+    fn changes(&mut self) -> &mut Vec<((EventTime, Best), u64, isize)> {
         &mut self.changes
     }
 }

@@ -273,14 +273,18 @@ impl Reports {
         report.best.truncate(kept);
     }
 
-    /// Forgets what no bar from `settled` on can change.
-    pub fn forget_before(&mut self, settled: EventTime) {
-        if self.rule.span.is_some() {
-            // Reports that end before are final.
-            self.reports = self.reports.split_off(&settled);
-        }
+    /// Forgets what no bar from `settled` on can change. Returns what stays told for good.
+    pub fn forget_before(&mut self, settled: EventTime) -> impl Iterator<Item = (EventTime, Told)> + use<> {
+        // Reports that end before are final. Over everything there is one report, which is never.
+        let from = if self.rule.span.is_some() { settled } else { EventTime::MIN };
+        let open = self.reports.split_off(&from);
+        let settled_reports = std::mem::replace(&mut self.reports, open);
         // A report that is still to be made of a late bar looks back from after what is settled.
         let looked_at = self.rule.span.map_or(self.covered.1, |span| settled.saturating_sub(span).min(self.covered.0));
         self.grid.forget_before(settled.min(looked_at));
+        let top = self.rule.top.unwrap_or(usize::MAX);
+        let told =
+            move |(end, report): (EventTime, Report)| report.best.into_iter().take(top).map(move |told| (end, told));
+        settled_reports.into_iter().flat_map(told)
     }
 }
