@@ -12,6 +12,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use jiff::civil::{Date, date};
 use tapeflow::error::{Error, Result};
 use tapeflow::row::Encoding;
+use tapeflow::tape::Part;
 use tapeflow::tape::course::Course;
 use tapeflow::tape::generate::{Dataset, Mix, Recipe};
 
@@ -65,6 +66,9 @@ struct Ticks {
     /// Of 10,000 prints, those that are sent wrong and corrected later [default: 3]
     #[arg(long, value_name = "N")]
     corrections: Option<u32>,
+    /// Of a symbol's days, the part in which it is neither traded nor quoted for five minutes [default: 0.1%]
+    #[arg(long, value_name = "PART")]
+    halts: Option<Part>,
     /// Fill in the real days of the tables table_SYMBOL.csv.bz2 in this folder: yyyymmdd,time,open,high,low,close,volume
     #[arg(long, value_name = "DIR")]
     daily: Option<PathBuf>,
@@ -113,6 +117,7 @@ impl Generate {
             quotes_per_trade: ticks.quotes_per_trade.unwrap_or(5.0),
             cancels: ticks.cancels.unwrap_or(7),
             corrections: ticks.corrections.unwrap_or(3),
+            halts: ticks.halts.unwrap_or(Part(0.001)),
         };
         let start = Instant::now();
         let dataset = Dataset::new(&recipe, self.seed, ticks.trades_per_day.unwrap_or(20_000).into(), mix)?;
@@ -165,6 +170,7 @@ impl Ticks {
         counts.iter().any(Option::is_some)
             || self.start.is_some()
             || self.quotes_per_trade.is_some()
+            || self.halts.is_some()
             || self.daily.is_some()
             || self.form.is_some()
     }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use tapeflow::config::Span;
 use tapeflow::error::{Error, Result};
 use tapeflow::report::count;
-use tapeflow::source::{Inputs, Live, Surroundings};
+use tapeflow::source::{Inputs, Live, Surroundings, tell_passed_over};
 use tapeflow::tape::format::{COLUMNS, Format};
 use tapeflow::tape::{PartitionRules, Rejects, Strikes};
 use tapeflow::time::Clock;
@@ -35,11 +35,12 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The files, which are not standard input.
+    /// The files, which are not standard input. Those of a folder that are passed over are told.
     pub fn inputs(&self, instead: &str) -> Result<Inputs> {
         if self.path == "-" {
             return Err(Error::Usage(format!("standard input is live already: {instead}")));
         }
+        tell_passed_over(&self.path)?;
         Ok(Inputs {
             path: self.path.clone(),
             format: self.format.map(Format::from),

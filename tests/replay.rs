@@ -520,6 +520,19 @@ fn a_part_of_the_tape_is_played() {
 }
 
 #[test]
+fn files_that_are_passed_over_are_told() {
+    let folder = Folder::new(&[]);
+    fs::create_dir(folder.path().join("mixed")).unwrap();
+    folder.write("mixed/tape.csv", &seconds(3));
+    folder.write("mixed/notes.txt", "not a tape");
+    for args in ["play mixed --speed max", "inspect mixed", "convert mixed --to jsonl --out converted"] {
+        let done = folder.run(args);
+        let told = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success() && told.contains("mixed/notes.txt"), "{args}: {told}");
+    }
+}
+
+#[test]
 fn silences_are_shortened_and_a_loop_goes_on_the_next_day() {
     let tape = "ts_event,symbol,price,size\n1000000000,A,1,1\n2000000000,A,1,1\n90000000000000,A,1,1\n";
     let folder = Folder::new(&[("tape.csv", tape)]);

@@ -241,7 +241,10 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// Says which files of a folder, or below, are passed over, since what they hold could be missed.
-pub(super) fn tell_passed_over(path: &str) -> Result<()> {
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn tell_passed_over(path: &str) -> Result<()> {
     let mut files = Vec::new();
     if Path::new(path).is_dir() {
         walk(Path::new(path), &mut BTreeSet::new(), &mut files)?;

@@ -19,7 +19,7 @@ mod whole;
 pub use address::Address;
 pub use block::{Block, Blocks, Pull};
 pub use feed::{Arrivals, Feed, Next};
-pub use files::{Inputs, find};
+pub use files::{Inputs, find, tell_passed_over};
 #[cfg(not(feature = "kafka"))]
 pub(crate) use live::without_kafka;
 pub use live::{End, Live, Start};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::folder::{create_dir, in_parallel, refuse_used, writing};
 use super::format::{self, Decoder, Encoder, Line};
+use super::leaf::Length;
 use super::rejects::Rejects;
 use crate::error::{Doing as _, Error, Result};
 use crate::row::Encoding;
@@ -44,7 +45,7 @@ pub struct Converted {
 /// each.
 ///
 /// # Errors
-/// When a file cannot be read or written, or says only in its later lines that it has due times.
+/// When a file cannot be read or written, changes while it is read, or says only in its later lines that it has due times.
 pub fn convert(
     files: &[Conversion],
     out: &Path,
@@ -61,6 +62,7 @@ pub fn convert(
         let to = out.join(to);
         create_dir(to.parent().unwrap_or(out))?;
         let (symbols, venues) = (Arc::new(Names::default()), Arc::new(Names::default()));
+        let length = Length::of(from);
         let mut decoder = decoder(from, symbols.clone(), venues.clone())?;
         let mut lines = format::open(from, decoder.format(), format::Position::default())?;
         decoder.begin(from);
@@ -107,6 +109,7 @@ pub fn convert(
                 encoded.clear();
             }
         }
+        length.check(from, lines.position().bytes)?;
         if encoder.is_none() {
             encoded.extend_from_slice(Encoder::of_tape(encoding, symbols, venues).header().as_bytes());
         }
@@ -120,4 +123,34 @@ pub fn convert(
         records: a.records + b.records,
         bytes: a.bytes + b.bytes,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::super::format::{Columns, Format};
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_written_to_while_it_is_converted_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join("a.csv");
+        std::fs::write(&from, "ts_event,symbol,price,size\n1,A,1,1\n").unwrap();
+        let files = [Conversion { from: from.clone(), to: "a.jsonl".into() }];
+        let converted = |out: &str, grows: bool| {
+            let decoder = |path: &Path, symbols: Arc<Names>, venues: Arc<Names>| {
+                if grows {
+                    let mut file = File::options().append(true).open(path).unwrap();
+                    file.write_all(b"2,A,1,1\n").unwrap();
+                }
+                Ok(Decoder::new(Some(Format::Csv), Columns::new(&[], TimeZone::UTC, symbols, venues)))
+            };
+            let (out, rejects) = (folder.path().join(out), Rejects::default());
+            convert(&files, &out, Encoding::Jsonl, NonZeroUsize::MIN, &rejects, &decoder, &|| ())
+        };
+        assert_eq!(converted("whole", false).unwrap().records, 1);
+        let error = converted("grown", true).unwrap_err().to_string();
+        assert!(error.contains("written to while it was read"), "{error}");
+    }
 }

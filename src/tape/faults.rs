@@ -183,10 +183,11 @@ mod tests {
             (late_by, seed, split) in (0i64..200, any::<u64>(), 1usize..5),
         ) {
             let [drop, duplicate, late] = parts.map(Part);
+            let late_by = late_by * MS;
             let faults = Faults { drop, duplicate, late, late_by, jitter: 9, seed };
             let mut clock = 0;
             let records: Vec<Placed> =
-                steps.iter().zip(0..).map(|(step, seq)| (clock += step, placed(clock, seq)).1).collect();
+                steps.iter().zip(0..).map(|(step, seq)| (clock += step * MS, placed(clock, seq)).1).collect();
             let play = |records: &mut dyn Iterator<Item = &Placed>| {
                 let mut faulty = Faulty::new(faults, Strikes::default());
                 let mut came = Vec::new();
@@ -201,6 +202,8 @@ mod tests {
             let (came, struck) = play(&mut records.iter());
             // Clocks do not go back, and a record comes at its own or at its delay after it.
             prop_assert!(came.is_sorted_by_key(|placed| placed.clock));
+            // Nor do watermarks: by them changes get their logical times, and batches their ends.
+            prop_assert!(came.is_sorted_by_key(|placed| placed.record.tick.watermark_ms()));
             for placed in &came {
                 let delay = placed.clock - placed.record.tick.ts_event;
                 prop_assert!(delay == 0 || delay == late_by, "{}", delay);

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -29,13 +29,33 @@ pub struct Placed {
     pub clock: EventTime,
 }
 
+/// How many bytes a file had when it was opened; of a pipe nobody knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Length(Option<u64>);
+
+impl Length {
+    pub fn of(path: &Path) -> Self {
+        Length(path.metadata().ok().filter(|path| path.is_file()).map(|file| file.len()))
+    }
+
+    /// Of a file that was written while it was read, nobody can say which rows it should have come to.
+    pub fn check(self, path: &Path, read: u64) -> Result<()> {
+        let Some(was) = self.0.filter(|length| *length != read) else { return Ok(()) };
+        let path = path.display();
+        let change = if read < was { "cut short" } else { "written to" };
+        Err(Error::Input(format!(
+            "reading {path}: it was {change} while it was read: it had {was} bytes when it was opened, and {read} were read. \
+             Read it again when it is whole, or let a pipeline follow it as it grows: --input file:{path}"
+        )))
+    }
+}
+
 /// One partition: an input in its own order, be it a file, several files one after the other, or a pipe.
 pub struct Leaf {
     paths: std::vec::IntoIter<PathBuf>,
     path: PathBuf,
     lines: Option<Lines>,
-    /// How many bytes the file had when it was opened, if it is one.
-    length: Option<u64>,
+    length: Length,
     /// Bytes are given to it as they arrive, and whoever sends them may be wrong from the first line on.
     is_given: bool,
     /// Where to go on in a file that was closed meanwhile.
@@ -79,7 +99,7 @@ impl Leaf {
             paths: paths.into_iter(),
             path: PathBuf::new(),
             lines: None,
-            length: None,
+            length: Length::default(),
             is_given: false,
             set_aside: None,
             decoder,
@@ -256,17 +276,6 @@ impl Leaf {
         self.rejects.reject(&held.path, held.line, reason, &held.raw)
     }
 
-    /// Of a file that was written while it was read, nobody can say which rows it should have come to.
-    fn check_length(&self, read: u64) -> Result<()> {
-        let Some(was) = self.length.filter(|length| *length != read) else { return Ok(()) };
-        let path = self.path.display();
-        let change = if read < was { "cut short" } else { "written to" };
-        Err(Error::Input(format!(
-            "reading {path}: it was {change} while it was read: it had {was} bytes when it was opened, and {read} were read. \
-             Play it again when it is whole, or follow it as it grows: --input file:{path}"
-        )))
-    }
-
     /// Decodes one more line, of the next file if need be; false at the end of all.
     fn decode_line(&mut self) -> Result<bool> {
         loop {
@@ -282,7 +291,7 @@ impl Leaf {
                 }
                 let Some(path) = self.paths.next() else { return Ok(false) };
                 self.lines = Some(format::open(&path, self.decoder.format(), Position::default())?);
-                self.length = path.metadata().ok().filter(|path| path.is_file()).map(|file| file.len());
+                self.length = Length::of(&path);
                 self.decoder.begin(&path);
                 self.path = path;
                 continue;
@@ -291,7 +300,7 @@ impl Leaf {
             let Some(line) = lines.next_line().doing(|| format!("reading {}", self.path.display()))? else {
                 let read = lines.position().bytes;
                 self.lines = None;
-                self.check_length(read)?;
+                self.length.check(&self.path, read)?;
                 continue;
             };
             let verdict = match line {

@@ -94,6 +94,7 @@ impl Market {
             bar: made_up_bar(self.seed, &name, ticks * MEAN_SIZE),
             count: ticks as usize,
             market,
+            halt: None,
         };
         let mut random = self.random(&format!("{name}/ticks"));
         let prints = day.prints(&mut random);

@@ -12,6 +12,7 @@ use super::super::format::Encoder;
 use super::super::random::Random;
 use super::bars::{self, Bar, MadeUp};
 use super::calendar::{Session, trading_days};
+use super::halt::Halt;
 use super::{Day, DayFeed, MarketPath, Mix, Shape, made_up_name, zipf};
 use crate::error::{Doing as _, Error, Result};
 use crate::row::Encoding;
@@ -134,9 +135,12 @@ impl Dataset {
         let (stock, nth) = self.files[file];
         let count = self.stocks[stock].days[nth].2;
         let mut random = Random(stable_hash(format!("{}/{name}/{day}", self.seed).as_bytes()));
-        let day = Day { session: *session, shape: Shape::U, auctions: true, bar, count, market };
+        // Of random numbers of its own, so that all else of a day without a halt is as it was.
+        let mut chance = Random(stable_hash(format!("{}/halt/{name}/{day}", self.seed).as_bytes()));
+        let halt = Halt::of(&mut chance, self.mix.halts, *session);
+        let day = Day { session: *session, shape: Shape::U, auctions: true, bar, count, market, halt };
         let prints = day.prints(&mut random);
-        DayFeed::new(Symbol(symbols.intern(name)), DayFeed::venues(venues), &prints, self.mix, &mut random)
+        DayFeed::new(Symbol(symbols.intern(name)), DayFeed::venues(venues), &prints, halt, self.mix, &mut random)
     }
 
     /// Writes all files below `out`, which must be empty if it is there, and calls `progress`, from any thread, after

@@ -7,6 +7,7 @@ mod arrivals;
 mod bars;
 pub mod calendar;
 mod dataset;
+mod halt;
 mod prices;
 mod shape;
 mod signs;
@@ -24,6 +25,7 @@ pub(super) use prices::MarketPath;
 
 use self::bars::MadeUp;
 use self::calendar::Session;
+use self::halt::Halt;
 use self::prices::Quoted;
 use self::signs::Signs;
 use super::random::Random;
@@ -57,6 +59,8 @@ pub(super) struct Day<'a> {
     pub count: usize,
     /// How the market moves.
     pub market: &'a MarketPath,
+    /// When trading stands still, if it does; it is within the session.
+    pub halt: Option<Halt>,
 }
 
 impl Day<'_> {
@@ -78,9 +82,11 @@ impl Day<'_> {
             return arrivals::arrivals(random, self.session, self.shape, self.count);
         }
         let (opening, closing) = (self.session.open + auction(), self.session.close + auction());
-        let between = Session { open: opening + 1, close: self.session.close };
+        let paused = if self.halt.is_some() { halt::LENGTH } else { 0 };
+        let between = Session { open: opening + 1, close: self.session.close - paused };
         let mut times = vec![opening];
-        times.extend(arrivals::arrivals(random, between, self.shape, self.count - 2));
+        let arrivals = arrivals::arrivals(random, between, self.shape, self.count - 2);
+        times.extend(arrivals.into_iter().map(|ts| self.halt.map_or(ts, |halt| halt.after(ts))));
         times.push(closing);
         times
     }

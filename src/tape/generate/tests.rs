@@ -8,13 +8,14 @@ use std::sync::LazyLock;
 use jiff::civil::date;
 use proptest::prelude::*;
 
+use super::super::faults::Part;
 use super::super::format::Record;
 use super::*;
 use crate::row::Encoding;
 use crate::tick::{Kind, Names, Price};
 use crate::time::SECOND;
 
-const PLAIN: Mix = Mix { quotes_per_trade: 0.0, cancels: 0, corrections: 0 };
+const PLAIN: Mix = Mix { quotes_per_trade: 0.0, cancels: 0, corrections: 0, halts: Part(0.0) };
 
 fn dataset(symbols: u32, days: usize, trades: u64, mix: Mix) -> Dataset {
     // The second day of it is a half day.
@@ -48,7 +49,7 @@ fn final_bar(records: &[Record]) -> Bar {
 
 #[test]
 fn what_holds_in_the_end_has_the_days_bar_exactly() {
-    for mix in [PLAIN, Mix { quotes_per_trade: 1.5, cancels: 500, corrections: 500 }] {
+    for mix in [PLAIN, Mix { quotes_per_trade: 1.5, cancels: 500, corrections: 500, halts: Part(0.5) }] {
         let dataset = dataset(3, 4, 800, mix);
         for file in 0..dataset.files() {
             let records: Vec<Record> = dataset.feed(file, &Names::default(), &Names::default()).collect();
@@ -59,8 +60,36 @@ fn what_holds_in_the_end_has_the_days_bar_exactly() {
 }
 
 #[test]
+fn a_halt_stops_trades_and_quotes_for_five_minutes_and_changes_no_other_day() {
+    let of = |halts| dataset(1, 12, 6_000, Mix { quotes_per_trade: 3.0, cancels: 200, corrections: 200, halts });
+    let (none, some) = (of(Part(0.0)), of(Part(0.5)));
+    let mut halted = 0;
+    for file in 0..none.files() {
+        let records = |of: &Dataset| of.feed(file, &Names::default(), &Names::default()).collect::<Vec<Record>>();
+        let (without, with) = (records(&none), records(&some));
+        let longest_silence = |records: &[Record]| {
+            let of_trading = records.iter().filter(|record| matches!(record.tick.kind, Kind::Trade | Kind::Quote));
+            let mut times: Vec<EventTime> = of_trading.map(|record| record.tick.ts_event).collect();
+            times.sort_unstable();
+            times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap()
+        };
+        assert!(longest_silence(&without) < 300 * SECOND);
+        if with == without {
+            continue;
+        }
+        halted += 1;
+        assert!((300 * SECOND..600 * SECOND).contains(&longest_silence(&with)), "{file}");
+        // A print that is sent twice is cancelled once.
+        let of = |records: &[Record], kind| records.iter().filter(|record| record.tick.kind == kind).count();
+        let trades = |records: &[Record]| of(records, Kind::Trade) - of(records, Kind::Cancel);
+        assert_eq!((final_bar(&with), trades(&with)), (none.bar(file).2, trades(&without)));
+    }
+    assert!((3..=9).contains(&halted), "{halted} of 12");
+}
+
+#[test]
 fn each_venue_counts_its_messages_and_they_are_received_in_its_order() {
-    let dataset = dataset(2, 1, 2_000, Mix { quotes_per_trade: 4.0, cancels: 200, corrections: 200 });
+    let dataset = dataset(2, 1, 2_000, Mix { quotes_per_trade: 4.0, cancels: 200, corrections: 200, halts: Part(0.0) });
     let records: Vec<Record> = dataset.feed(1, &Names::default(), &Names::default()).collect();
     let mut counts = HashMap::new();
     for record in &records {
@@ -113,7 +142,7 @@ fn half_days_are_shorter_and_all_trades_lie_between_the_bells() {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_for_any_number_of_threads() {
-    let dataset = dataset(3, 2, 200, Mix { quotes_per_trade: 2.0, cancels: 100, corrections: 100 });
+    let dataset = dataset(3, 2, 200, Mix { quotes_per_trade: 2.0, cancels: 100, corrections: 100, halts: Part(0.5) });
     let folder = tempfile::tempdir().unwrap();
     let mut written = Vec::new();
     for threads in [1, 4] {
@@ -152,14 +181,15 @@ proptest! {
         };
         let market = MarketPath::new(Random(7), Shape::U);
         let session = Session::of(date(2026, 1, 5)).unwrap();
-        let day = Day { session, shape: Shape::U, auctions: true, bar, count, market: &market };
+        let halt = Halt::of(&mut Random(seed), Part(0.5), session);
+        let day = Day { session, shape: Shape::U, auctions: true, bar, count, market: &market, halt };
         let mut random = Random(seed);
         let prints = day.prints(&mut random);
         prop_assert_eq!(prints.len(), count);
         prop_assert!(prints.is_sorted_by_key(|print| print.ts_event));
-        let mix = Mix { quotes_per_trade: 0.7, cancels: 300, corrections: 300 };
+        let mix = Mix { quotes_per_trade: 0.7, cancels: 300, corrections: 300, halts: Part(0.5) };
         let venues = DayFeed::venues(&Names::default());
-        let records: Vec<Record> = DayFeed::new(Default::default(), venues, &prints, mix, &mut random).collect();
+        let records: Vec<Record> = DayFeed::new(Default::default(), venues, &prints, halt, mix, &mut random).collect();
         prop_assert_eq!(final_bar(&records), bar);
     }
 }
@@ -179,7 +209,7 @@ static DAYS: LazyLock<Vec<[Vec<Print>; 2]>> = LazyLock::new(|| {
                 price.0 = (price.0 as f64 * scale / 1e7).round() as i64 * 10_000_000;
             }
             let session = Session { open: 0, close: 23_400 * SECOND };
-            let day = Day { session, shape: Shape::U, auctions: true, bar, count: TRADES, market: &market };
+            let day = Day { session, shape: Shape::U, auctions: true, bar, count: TRADES, market: &market, halt: None };
             day.prints(&mut Random(crate::tick::stable_hash(format!("{n} {stock}").as_bytes())))
         })
     });

@@ -2,9 +2,11 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::LazyLock;
 
+use super::super::faults::Part;
 use super::super::format::{Record, Short};
 use super::super::random::Random;
 use super::Print;
+use super::halt::{self, Halt};
 use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue};
 use crate::time::{EventTime, SECOND};
 
@@ -41,6 +43,8 @@ pub struct Mix {
     pub cancels: u32,
     /// Of 10,000 prints so many are sent with a wrong price or size, and corrected later.
     pub corrections: u32,
+    /// Of a symbol's days, those in which it is neither traded nor quoted for five minutes.
+    pub halts: Part,
 }
 
 /// One symbol's day as it was received: trades, quotes, cancels and corrections of four venues. What holds in the end,
@@ -56,6 +60,7 @@ pub struct DayFeed {
     quotes: [Option<(Price, Price)>; 4],
     /// Cancels and corrections to come, by time.
     regrets: BinaryHeap<Reverse<Regret>>,
+    halt: Option<Halt>,
 }
 
 /// A print that was wrong: its venue and number, and what is said of it when it is noticed.
@@ -75,7 +80,14 @@ impl DayFeed {
         VENUES.map(|venue| Venue(names.intern(venue) as u16 + 1))
     }
 
-    pub(super) fn new(symbol: Symbol, venues: [Venue; 4], prints: &[Print], mix: Mix, random: &mut Random) -> Self {
+    pub(super) fn new(
+        symbol: Symbol,
+        venues: [Venue; 4],
+        prints: &[Print],
+        halt: Option<Halt>,
+        mix: Mix,
+        random: &mut Random,
+    ) -> Self {
         let mut feed = DayFeed {
             symbol,
             venues,
@@ -84,6 +96,7 @@ impl DayFeed {
             received: [EventTime::MIN; 4],
             quotes: [None; 4],
             regrets: BinaryHeap::new(),
+            halt,
         };
         let (mut owed, mut before) = (0.0, prints.first().copied());
         for (i, print) in prints.iter().enumerate() {
@@ -108,11 +121,13 @@ impl DayFeed {
     /// The quotes on the way from one print to the next, of which the last is that of the next one's venue.
     fn quote(&mut self, before: Print, print: &Print, venue: usize, count: u64, random: &mut Random) {
         let (from, to) = (before.quoted, print.quoted);
-        let span = (print.ts_event - before.ts_event) as u64;
+        let halt = self.halt.filter(|halt| halt.is_between(before.ts_event, print.ts_event));
+        let paused = if halt.is_some() { halt::LENGTH } else { 0 };
+        let span = (print.ts_event - before.ts_event - paused) as u64;
         let rises = to.bid > from.bid;
         for n in 0..count {
             let ts = before.ts_event + (span * n / count + random.below(span / count + 1)) as i64;
-            let ts = ts.min(print.ts_event);
+            let ts = halt.map_or(ts, |halt| halt.after(ts)).min(print.ts_event);
             self.regret_until(ts, random);
             let is_last = n + 1 == count;
             let best = if is_last || random.below(count) < n { to } else { from };
