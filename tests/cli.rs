@@ -864,3 +864,21 @@ fn an_amendment_is_shown_without_waiting_for_the_next_window() {
 fn a_list_of_values_outside_a_sweep_names_the_sweep() {
     run(&["--batch", "1,256"]).exits(2).says(&["--batch 1,256", "ohlcv sweep"]);
 }
+
+#[test]
+fn a_dash_is_standard_output() {
+    let folder = Folder::new();
+    let tape = folder.write("tape.csv", ticks(20, SECOND));
+    let named = run(&["--input", &tape, "--out", "-"]).exits(0);
+    assert_eq!(named.stdout, run(&["--input", &tape]).exits(0).stdout);
+    assert!(!Path::new("-").exists() && named.stdout.lines().count() > 1, "{}", named.stdout);
+}
+
+#[test]
+fn a_plain_file_in_the_place_of_a_socket_is_left_alone() {
+    let folder = Folder::new();
+    let path = folder.write("mine", "my notes".to_owned());
+    let refused = run(&["--input", &format!("unix-listen://{path}")]).exits(1);
+    assert!(refused.stderr.contains("is no socket"), "{}", refused.stderr);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes");
+}

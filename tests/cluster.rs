@@ -14,6 +14,7 @@ const MARKET: [&str; 8] =
 fn program(name: &str) -> &'static str {
     match name {
         "ohlcv" => env!("CARGO_BIN_EXE_ohlcv"),
+        "bursts" => env!("CARGO_BIN_EXE_bursts"),
         "movers" => env!("CARGO_BIN_EXE_movers"),
         "corr" => env!("CARGO_BIN_EXE_corr"),
         "feedqc" => env!("CARGO_BIN_EXE_feedqc"),
@@ -48,14 +49,15 @@ fn rejected(summary: &serde_json::Value) -> u64 {
 
 #[test]
 fn two_processes_come_to_what_one_comes_to() {
-    let input = [&MARKET[..], &["--window", "500ms"]].concat();
-    for name in ["ohlcv", "movers", "corr", "feedqc", "latest", "tq"] {
-        let more = if name == "corr" {
-            &["--set", "corr.window=1s", "--set", "corr.every=500ms", "--set", "corr.min=2"][..]
-        } else {
-            &[]
+    for name in ["ohlcv", "bursts", "movers", "corr", "feedqc", "latest", "tq"] {
+        let more = match name {
+            "corr" => {
+                &["--window", "500ms", "--set", "corr.window=1s", "--set", "corr.every=500ms", "--set", "corr.min=2"]
+            }
+            "bursts" => &["--set", "window.gap=20ms"][..],
+            _ => &["--window", "500ms"],
         };
-        let input = [&input, more].concat();
+        let input = [&MARKET[..], more].concat();
         let alone = same(name, &input, &["--workers", "1"]);
         assert!(alone.0.lines().count() > 1, "{name} has no rows");
         for workers in ["1", "2"] {

@@ -16,8 +16,8 @@ use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::operators::Summary;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
-use tapeflow::source::{Pacing, Surroundings, in_memory};
-use tapeflow::tape::{PartitionRules, Rejects, Strikes};
+use tapeflow::source::{Block, Blocks, Feed, Pacing, Pull, Surroundings, in_memory};
+use tapeflow::tape::{Pace, PartitionRules, Rejects, Strikes};
 use tapeflow::tick::{Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS};
 use tapeflow::window::Tumbling;
@@ -91,6 +91,18 @@ fn play_after<A: Aggregate<Value = Bar>>(
         inquiry: Arc::default(),
     };
     let opened = in_memory(tape, Pacing::Speed(1.0), 1, &around);
+    run_feeds::<A>(opened.feeds, warmup, clock, batch, (dial, symbols), sink)
+}
+
+/// Runs what is opened.
+fn run_feeds<A: Aggregate<Value = Bar>>(
+    feeds: Vec<Feed>,
+    warmup: u64,
+    clock: &Clock,
+    batch: BatchLimits,
+    (dial, symbols): (Arc<Dial>, Arc<Names>),
+    sink: Box<dyn Sink<Summary<Bar>> + Send>,
+) -> Outcome {
     let sessions = Sessions::new(TimeZone::UTC);
     let plan = Plan {
         clock: clock.clone(),
@@ -106,8 +118,7 @@ fn play_after<A: Aggregate<Value = Bar>>(
         cluster: Arc::default(),
     };
     let windows = Tumbling::new(1_000 * MS).unwrap();
-    runtime::run(plan, opened.feeds, vec![sink], &mut Nobody, move |ticks| ticks.window_aggregate::<A>(windows))
-        .unwrap()
+    runtime::run(plan, feeds, vec![sink], &mut Nobody, move |ticks| ticks.window_aggregate::<A>(windows)).unwrap()
 }
 
 fn greedy() -> BatchLimits {
@@ -323,4 +334,30 @@ fn a_target_is_kept_by_itself_and_a_stall_spoils_the_interval_in_which_ticks_wer
     assert_eq!((met.len(), met.iter().position(|met| !met), met.iter().filter(|met| !**met).count()), (24, Some(8), 1));
     let same = play::<Ohlcv>(&tape(6_000), &Clock::manual(), greedy(), Box::new(Discard));
     assert_eq!(outcome.written.digest, same.written.digest);
+}
+
+/// A live input of which all has come already.
+struct Come(Option<Block>);
+
+impl Blocks for Come {
+    fn pull(&mut self) -> Result<Pull> {
+        Ok(self.0.take().map_or(Pull::End, |block| Pull::Block(Arc::new(block))))
+    }
+}
+
+#[test]
+fn what_came_before_the_workers_were_there_is_kept_in_the_latencies() {
+    let (clock, symbols) = (Clock::manual(), Arc::new(Names::default()));
+    symbols.intern("S");
+    // The workers begin at 50 ms, when all has come, a tick a millisecond from 10 ms on.
+    let (ticks, dues) = (tape(20), (10..30).map(|at| at * MS as u64).collect());
+    clock.advance(Duration::from_millis(50));
+    let block = Block { watermark_ms: ticks[19].watermark_ms(), ticks, dues, moved_at: None };
+    let feed = Feed::new(Box::new(Come(Some(block))), Pace::AsRead, DISORDER).live(u64::MAX, 0).by_blocks();
+    let around = (Arc::default(), symbols);
+    let outcome = run_feeds::<Ohlcv>(vec![feed], 0, &clock, greedy(), around, Box::new(Discard));
+    let waited: Vec<(u64, u64)> = (21..=40).map(|millis| (millis, 1)).collect();
+    assert_eq!(millis(outcome.stages.get(Stage::Tick)), waited);
+    assert_eq!(millis(outcome.stages.get(Stage::Source)), waited);
+    assert_eq!(millis(&outcome.closes.histograms().0), [(21, 1)]);
 }

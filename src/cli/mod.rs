@@ -40,6 +40,14 @@ use tune::TuneFlags;
 /// Who listens to a process that is gone has ended the run after so long.
 const LISTENERS_TAKE: Duration = Duration::from_secs(5);
 
+/// What can be explained, a command each.
+const EXPLANATIONS: &str = "\
+Examples:
+  explain out                  a run, under way or finished, by its --out folder
+  explain --pid 4242           a run that is under way without one
+  explain out --why IBM 2024-01-31T14:30:00Z
+  explain --input ticks.csv --set late.disorder=5ms";
+
 /// Plays a tape through a pipeline over stock ticks, and reports latency from when each tick was due.
 #[derive(Parser)]
 #[command(version, max_term_width = 110)]
@@ -73,16 +81,12 @@ enum Command {
     /// ledger so far and the last late records. With --why SYMBOL TIME, what is kept of the records behind a result. The
     /// run's own speed does not suffer: workers tell what they know only when they are asked.
     ///
-    /// Of a finished run, or of an --input, the records are read once more and judged by the rules of a run: which records were late by their symbol's own order,
-    /// by how much, and whether they amended results or came too late; which cancels and corrections found no print.
+    /// Of a finished run, or of an --input, the records are read once more and judged by the rules of a run: which
+    /// records were late by their symbol's own order, by how much, and whether they amended results or came too late;
+    /// which cancels and corrections found no print.
     /// With --why SYMBOL TIME, the rows about a symbol at a time are shown, with every record that they are made of, or
     /// that amended them. It needs memory as verify does.
-    ///
-    ///   PIPELINE explain out                        a run, under way or finished, by its --out folder
-    ///   PIPELINE explain --pid 4242                 a run that is under way without one
-    ///   PIPELINE explain out --why IBM 2024-01-31T14:30:00Z
-    ///   PIPELINE explain --input ticks.csv --set late.disorder=5ms
-    #[command(verbatim_doc_comment)]
+    #[command(after_long_help = EXPLANATIONS)]
     Explain(ExplainFlags),
     /// Run every combination of settings, and compare their latency, throughput and CPU
     ///

@@ -34,7 +34,7 @@ impl Settings for AveragedOver {
         if every.is_none() {
             layers.problem("vwap.every", "averages at no interval", "write for example \"1m\"");
         }
-        for key in ["length", "early"] {
+        for key in ["kind", "length", "offset", "align", "early"] {
             let key = format!("window.{key}");
             if !matches!(section.over, Over::Window) && layers.is_changed(&key) {
                 let help = "averages are over the windows with vwap.over = \"window\"; `vwap.every` says how often others are told";

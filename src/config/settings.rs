@@ -390,7 +390,7 @@ impl Config {
         };
         let to = match output.to.as_str() {
             "auto" if is_market => Output::Nowhere,
-            "auto" | "stdout" => Output::Stdout,
+            "auto" | "stdout" | "-" => Output::Stdout,
             "none" => Output::Nowhere,
             "" => {
                 layers.problem("output.to", "no output", "name a folder, or write stdout or none");

@@ -58,7 +58,7 @@ impl<'a> Drive<'a> {
         gauge: &'a Gauge,
     ) -> Self {
         let began = tuning.began;
-        let mut recorder = Recorder::since(began + knobs.warmup);
+        let mut recorder = Recorder::since(tuning.measured_from);
         recorder.keep(tuning.kept());
         let report_at = began + REPORT_EVERY;
         let (reported, sent, retired, batches, applied_at) = ((began, 0, 0), 0, 0, 0, began);

@@ -293,8 +293,10 @@ where
     let cpu_before = cpu_seconds();
     feeds.iter_mut().for_each(|feed| feed.begin(began));
     let schedule = feeds.first().and_then(Feed::schedule).map(|schedule| Box::new(schedule) as Schedule);
+    // What comes as it comes may have come before the workers were there, and has waited since: all of it counts.
+    let measured_from = if feeds.iter().any(Feed::is_live) { 0 } else { began + knobs.warmup };
     let closes = if place.is_first() {
-        Closes::new(workers, schedule).written_by(here).since(began + knobs.warmup)
+        Closes::new(workers, schedule).written_by(here).since(measured_from)
     } else {
         let sender = Mutex::new(sender.clone());
         Closes::elsewhere(Box::new(move |worker, watermark_ms, due| {
@@ -345,7 +347,7 @@ where
                 write_to(pipeline(ticks), sink, &context)
             });
             let gauge = &gauges[index - first];
-            let tuning = Tuning::new(knobs.batch, dial.clone(), began, began + knobs.warmup);
+            let tuning = Tuning::new(knobs.batch, dial.clone(), began, measured_from);
             let mut drive = Drive::new(knobs, tuning, (stop.clone(), inquiry.clone()), context, feed, post, gauge);
             let batches = drive.play(worker, input, &probe, &written);
             let mut ledger = drive.context.ledger();

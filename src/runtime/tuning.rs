@@ -16,7 +16,8 @@ pub(super) struct Tuning {
     /// When the run began.
     pub began: RunTime,
     from: RunTime,
-    measured_from: RunTime,
+    /// What was due before is not measured.
+    pub measured_from: RunTime,
     /// What is in the dataflow.
     round: Option<Round>,
 }

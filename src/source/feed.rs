@@ -85,6 +85,11 @@ impl Feed {
         self.pace != Pace::AsRead
     }
 
+    /// Whether ticks come as they come, also before the run begins.
+    pub fn is_live(&self) -> bool {
+        self.idle.is_some()
+    }
+
     /// Fixes the instant at which the schedule begins, if there is one.
     pub fn begin(&mut self, at: RunTime) {
         if self.is_scheduled() {

@@ -25,7 +25,7 @@ pub(crate) use live::without_kafka;
 pub use live::{End, Live, Start};
 pub use memory::{due_times, in_memory, played};
 pub use pacing::{Extent, Pacing};
-pub(crate) use socket::{Backoff, Connection, Listener, connect, runtime};
+pub(crate) use socket::{Backoff, Connection, Listener, bind, connect, runtime};
 pub use whole::{whole, whole_made};
 
 use std::io::Write as _;

@@ -1,4 +1,5 @@
 use std::io::ErrorKind;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -73,10 +74,11 @@ impl Listener {
         let doing = || format!("listening on {address}");
         let listener = match address {
             Address::Unix { path, .. } => {
-                if is_dead(path).await {
-                    std::fs::remove_file(path).doing(doing)?;
-                }
-                Listener::Unix(UnixListener::bind(path).doing(doing)?, path.clone())
+                let listener = bind(path).and_then(|listener| {
+                    listener.set_nonblocking(true)?;
+                    UnixListener::from_std(listener)
+                });
+                Listener::Unix(listener.doing(doing)?, path.clone())
             }
             Address::Tcp { at, .. } => Listener::Tcp(TcpListener::bind(at).await.doing(doing)?),
             _ => return Err(Error::Usage(format!("{address} is no socket"))),
@@ -116,8 +118,21 @@ impl Drop for Listener {
     }
 }
 
-async fn is_dead(path: &Path) -> bool {
-    matches!(UnixStream::connect(path).await, Err(error) if error.kind() == ErrorKind::ConnectionRefused)
+/// Opens a Unix socket, in the place of one at which nobody answers any more.
+///
+/// # Errors
+/// When somebody answers there, something that is no socket has the name, or the system refuses.
+pub(crate) fn bind(path: &Path) -> std::io::Result<std::os::unix::net::UnixListener> {
+    // Connecting to a plain file is refused as well, and it is not ours to remove.
+    if std::fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+        let text = "a file of this name is there and is no socket: give another name, or move it away";
+        return Err(std::io::Error::new(ErrorKind::AlreadyExists, text));
+    }
+    let answer = std::os::unix::net::UnixStream::connect(path);
+    if answer.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+        std::fs::remove_file(path)?;
+    }
+    std::os::unix::net::UnixListener::bind(path)
 }
 
 /// Brings the connections of an address, each of which is a partition. The input ends when all have ended, unless it

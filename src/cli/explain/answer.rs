@@ -1,7 +1,6 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use crate::cli::tell;
 use crate::config::{Config, Input, Output};
 use crate::error::{Doing as _, Error, Result};
 use crate::lateness::Horizon;
-use crate::source::Surroundings;
+use crate::source::{Surroundings, bind};
 use crate::standing::{Inquiry, Question, Standing};
 use crate::tape::Rejects;
 use crate::time::{Clock, RunTime};
@@ -76,7 +75,7 @@ impl Answering {
         };
         let mut opened = None;
         for path in in_folder.iter().chain([&socket_of(pid)]) {
-            match open(path) {
+            match bind(path) {
                 Ok(listener) => opened = Some((listener, path.clone())),
                 Err(error) if error.kind() == ErrorKind::AddrInUse && in_folder.as_ref() == Some(path) => {
                     let text = "another run is under way there: wait for its end, or give another --out";
@@ -128,18 +127,6 @@ impl Drop for Answering {
             let _ = fs::remove_file(path);
         }
     }
-}
-
-/// Opens a socket, in the place of one at which nobody answers any more.
-fn open(path: &Path) -> std::io::Result<UnixListener> {
-    let found = fs::metadata(path);
-    if found.is_ok_and(|found| !found.file_type().is_socket()) {
-        return Err(std::io::Error::new(ErrorKind::AlreadyExists, "a file of this name is no socket"));
-    }
-    if UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
-        fs::remove_file(path)?;
-    }
-    UnixListener::bind(path)
 }
 
 /// Answers one question, or nothing to who does not ask one.
