@@ -877,7 +877,7 @@ fn a_dash_is_standard_output() {
 #[test]
 fn a_plain_file_in_the_place_of_a_socket_is_left_alone() {
     let folder = Folder::new();
-    let path = folder.write("mine", "my notes".to_owned());
+    let path = folder.write("mine", "my notes");
     let refused = run(&["--input", &format!("unix-listen://{path}")]).exits(1);
     assert!(refused.stderr.contains("is no socket"), "{}", refused.stderr);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes");
