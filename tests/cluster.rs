@@ -40,7 +40,11 @@ fn same(name: &str, input: &[&str], knobs: &[&str]) -> (String, String) {
     let (rows, summary) = play(name, input, knobs);
     let latency = &summary["latency"]["tick"]["count"];
     assert_eq!(latency.as_u64(), summary["ledger"]["read"].as_u64().map(|read| read - rejected(&summary)));
-    (rows, format!("{} {} {} {}", summary["digest"], summary["rows"], summary["ledger"], summary["symbols"]))
+    (
+        rows,
+        format!("{} {} {} {}", summary["digest"], summary["rows"], summary["ledger"], summary["symbols"])
+            + &summary["struck"].to_string(),
+    )
 }
 
 fn rejected(summary: &serde_json::Value) -> u64 {
@@ -83,6 +87,10 @@ fn files_are_read_by_all_and_what_is_wrong_with_them_is_counted_once() {
         assert!(alone.1.contains("\"rejected\":5"), "{}", alone.1);
     }
 
+    let looped = ["--input", &mixed, "--set", "source.loop=true", "--limit", "1200"];
+    let alone = same("ohlcv", &looped, &["--workers", "1"]);
+    assert_eq!(same("ohlcv", &looped, &["--workers", "1", "--spawn", "2"]), alone);
+
     for symbol in 0..5 {
         let mut bars = String::from("timestamp,open,high,low,close\n");
         for n in 0..20 {
@@ -94,6 +102,9 @@ fn files_are_read_by_all_and_what_is_wrong_with_them_is_counted_once() {
     let alone = same("ohlcv", &["--input", &tree, "--window", "5m"], &["--workers", "1"]);
     assert_eq!(same("ohlcv", &["--input", &tree, "--window", "5m"], &["--workers", "1", "--spawn", "2"]), alone);
     assert!(alone.1.contains("\"rejected\":5"), "{}", alone.1);
+    let struck = ["--input", &tree, "--window", "5m", "--set", "source.drop=20%"];
+    let alone = same("ohlcv", &struck, &["--workers", "1"]);
+    assert_eq!(same("ohlcv", &struck, &["--workers", "1", "--spawn", "2"]), alone);
 }
 
 /// The children of a process.

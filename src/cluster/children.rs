@@ -36,6 +36,13 @@ impl Child {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Ends it.
+    pub fn kill(&mut self) {
+        // One that has ended already cannot be killed, and need not be.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// How it ended, and what it said, in words.
     pub fn fate(&mut self) -> String {
         let until = Instant::now() + ENDS_WITHIN;
@@ -50,8 +57,6 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // One that has ended already cannot be killed, and need not be.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }

@@ -109,6 +109,11 @@ impl Cluster {
         std::mem::take(&mut lock(&self.data))
     }
 
+    /// Ends a process that this one has started, and that does not end itself.
+    pub fn kill(&self, process: usize) {
+        lock(&self.children).get_mut(process.wrapping_sub(1)).into_iter().for_each(Child::kill);
+    }
+
     /// What became of a process that is gone, in words.
     pub fn fate(&self, process: usize) -> String {
         let fate = lock(&self.children).get_mut(process.wrapping_sub(1)).map(Child::fate);

@@ -405,7 +405,11 @@ where
             match gauges.get(at) {
                 Some(gauge) if gauge.writes.load(Ordering::Relaxed) => {}
                 Some(_) => return Err(watchdog.hangs(format!("worker {}", mine.start + at))),
-                None => return Err(watchdog.hangs(format!("process {}", at - here + 1))),
+                None => {
+                    // It stands still, and would not notice that the others are gone.
+                    cluster.kill(at - here + 1);
+                    return Err(watchdog.hangs(format!("process {}", at - here + 1)));
+                }
             }
         }
         let [applied, backlog, rows] = figures;

@@ -32,7 +32,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};
 use crate::standing::Inquiry;
 use crate::tape::{Controls, Leaf, PartitionRules, Rejects, Strikes};
@@ -133,14 +133,18 @@ pub fn open(
     files::tell_passed_over(&inputs.path)?;
     let leaves = inputs.leaves(around)?;
     let by_symbol = leaves.iter().all(|(symbol, _)| symbol.is_some());
-    if by_symbol && limit == u64::MAX && !matches!(pacing, Pacing::Rate { .. }) && controls.is_by_record() {
+    // What is struck out is counted by the first process, which then reads all of it.
+    let by_shares = controls.is_by_record() && (controls.is_plain() || around.cluster.place == Place::ALONE);
+    if by_symbol && limit == u64::MAX && !matches!(pacing, Pacing::Rate { .. }) && by_shares {
         return files::sharded(leaves, pacing, controls, workers, around);
     }
     let mut leaves: Vec<Leaf> = leaves.into_iter().map(|(_, leaf)| leaf).collect();
+    let mut again = around.clone();
     // Each process reads all of it, and the first keeps what is wrong with it.
     if !around.cluster.place.is_first() {
         leaves.iter_mut().for_each(Leaf::look_only);
+        again.rejects = Rejects::default();
     }
-    let merge = inputs.merge_of(leaves, controls, limit, around)?;
+    let merge = inputs.merge_of(leaves, controls, limit, &again)?;
     reader::scheduled(&inputs.path, merge, pacing, workers, around)
 }
