@@ -7,10 +7,11 @@
 mod program;
 mod topics;
 
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use program::{Folder, Played, Running, ohlcv, run};
+use program::{Folder, Played, Running, ohlcv, run, wait_until};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use topics::{NOW, Topics, assert_same, play, replay, tape};
@@ -196,8 +197,12 @@ fn what_is_not_there_is_told() {
     run(&[&["--input", &topic, "--set", "source.librdkafka.nonsense=1"], &NOW[..]].concat())
         .exits(2)
         .says(&["nonsense"]);
-    let reader = Running::start(&mut ohlcv(&["--input", "kafka://127.0.0.1:1/t"]));
-    std::thread::sleep(Duration::from_millis(500));
+    let folder = Folder::new();
+    let said = folder.path().join("said");
+    let reader = Running::start(ohlcv(&["--input", "kafka://127.0.0.1:1/t"]).stderr(File::create(&said).unwrap()));
+    let words = ["kafka://127.0.0.1:1/t: ", "Connection refused", "Ctrl-C ends this"];
+    let says = |said: String| words.iter().all(|word| said.contains(word));
+    wait_until("what the matter is", || std::fs::read_to_string(&said).is_ok_and(says));
     reader.signal("INT");
-    reader.end().exits(1).says(&["kafka://127.0.0.1:1/t: ", "Connection refused", "Ctrl-C ends this"]);
+    reader.end().exits(1);
 }
