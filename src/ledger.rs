@@ -22,9 +22,21 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// What can become of a record, as it is called, and of how many it did.
+    pub fn columns(&self) -> [(&'static str, u64); 6] {
+        [
+            ("on time", self.on_time),
+            ("amended", self.amended),
+            ("late", self.late),
+            ("rejected", self.rejected),
+            ("unmatched", self.unmatched),
+            ("ignored", self.ignored),
+        ]
+    }
+
     /// The sum of the columns, which is `read` when nothing was lost.
     pub fn accounted(&self) -> u64 {
-        self.on_time + self.amended + self.late + self.rejected + self.unmatched + self.ignored
+        self.columns().iter().map(|(_, records)| records).sum()
     }
 
     /// Whether every record read is accounted for.

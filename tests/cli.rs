@@ -882,3 +882,13 @@ fn a_plain_file_in_the_place_of_a_socket_is_left_alone() {
     assert!(refused.stderr.contains("is no socket"), "{}", refused.stderr);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes");
 }
+
+#[test]
+fn a_part_without_a_record_and_a_file_in_place_of_a_folder_are_told() {
+    let folder = Folder::new();
+    let tape = folder.write("tape.csv", ticks(20, SECOND));
+    run(&["--input", &tape, "--symbols", "NOBODY"]).exits(0).says(&["nothing was read", "--symbols"]);
+    run(&["--input", &tape, "--out", &tape]).exits(1).says(&["tape.csv is a file", "--out takes a folder"]);
+    let lacks = folder.write("lacks.csv", "symbol,price\nA,1\n");
+    run(&["--input", &lacks]).exits(1).says(&["`ts_event`, `size` are missing"]);
+}

@@ -33,6 +33,10 @@ where
 {
     let stop = stop_on_signals()?;
     let folder = match &config.output {
+        Output::Folder(folder) if folder.is_file() => {
+            let text = "is a file, and --out takes a folder for all that a run leaves: give another name";
+            return Err(Error::Input(format!("{} {text}", folder.display())));
+        }
         Output::Folder(folder) => {
             fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
             Some(folder.as_path())
@@ -126,6 +130,9 @@ fn report<R: Row>(
     let next = match (&config.input, &config.output) {
         (Input::Market(_), _) => {
             format!("turn a knob, and the digest stays: {program} --batch 1 --workers 1 --speed max")
+        }
+        _ if outcome.ledger.read == 0 => {
+            "nothing was read: see what is there with `replay inspect`, and widen --start, --end or --symbols".into()
         }
         (_, Output::Folder(folder)) => {
             format!("all of this, and the settings, are in {}/summary.json", folder.display())

@@ -1,6 +1,12 @@
+use differential_dataflow::AsCollection;
 use timely::container::CapacityContainerBuilder;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilderSession;
+use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::{Capability, InputCapability};
+
+use super::Changes;
 
 /// What an operator does at logical times, which it knows itself.
 pub(super) trait Agenda {
@@ -49,4 +55,29 @@ impl Held {
             _ => self.0 = None,
         }
     }
+}
+
+/// What comes of an agenda to which each item of a stream is handed.
+pub(super) fn changes_of<'scope, D, A>(
+    stream: StreamVec<'scope, u64, D>,
+    name: &str,
+    mut agenda: A,
+    mut take: impl FnMut(&mut A, D) + 'static,
+) -> Changes<'scope, A::Row>
+where
+    D: Clone + 'static,
+    A: Agenda + 'static,
+{
+    let changes = stream.unary_frontier(Pipeline, name, move |capability, _| {
+        drop(capability);
+        let mut held = Held::default();
+        move |(input, frontier), output| {
+            input.for_each(|capability, items| {
+                items.drain(..).for_each(|item| take(&mut agenda, item));
+                held.hold(&agenda, &capability, output.output_index());
+            });
+            held.act(&mut agenda, frontier.frontier().first().copied(), output);
+        }
+    });
+    changes.as_collection()
 }

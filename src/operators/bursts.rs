@@ -2,13 +2,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use differential_dataflow::AsCollection;
 use differential_dataflow::consolidation::{consolidate, consolidate_updates};
 use serde::{Deserialize, Serialize};
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::generic::operator::Operator;
 
-use super::agenda::{Agenda, Held};
+use super::agenda::{Agenda, changes_of};
 use super::context::Context;
 use super::places::{Places, first_places};
 use super::standings::{expires, forgotten};
@@ -93,22 +90,12 @@ pub fn bursts<'scope>(
     places: Places,
     context: &Context,
 ) -> Changes<'scope, Burst> {
-    let mut operator = Selection::new(gap, places, context);
-    let best = runs.inner.unary_frontier(Pipeline, "SelectBursts", move |capability, _| {
-        drop(capability);
-        let mut held = Held::default();
-        move |(input, frontier), output| {
-            input.for_each(|capability, runs| {
-                for (run, time, diff) in runs.drain(..) {
-                    operator.arrived.entry(time).or_default().push((run, diff));
-                }
-                held.hold(&operator, &capability, output.output_index());
-            });
-            held.act(&mut operator, frontier.frontier().first().copied(), output);
-        }
+    let operator = Selection::new(gap, places, context);
+    let best = changes_of(runs.inner, "SelectBursts", operator, |operator, (run, time, diff)| {
+        operator.arrived.entry(time).or_default().push((run, diff));
     });
     let place = |(day, run): &OfDay| (*day, run.symbol, run.window);
-    let best = places.until_settled(best.as_collection(), context, KEEP, place);
+    let best = places.until_settled(best, context, KEEP, place);
     let (weight, symbols) = (move |run: &_| weight(places, run), |run: &Summary<_>| [run.symbol; 2]);
     let with_rank = |place, run: &Summary<Turnover>| (place + 1, run.clone());
     let ranked = first_places(best, places.n, context, weight, symbols, with_rank);

@@ -3,11 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use differential_dataflow::AsCollection;
 use differential_dataflow::consolidation::{consolidate, consolidate_updates};
 use serde::{Deserialize, Serialize};
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::{Broadcast, Filter as _, Map as _};
 
-use super::agenda::{Agenda, Held};
+use super::agenda::{Agenda, changes_of};
 use super::context::Context;
 use super::places::first_places;
 use super::settling::Settling;
@@ -53,21 +51,10 @@ pub fn correlate<'scope>(
         time,
         diff: diff as i64,
     });
-    let mut operator = Correlate::new(context, windows, rule, closes.scope().peers());
-    let best = closes.broadcast().unary_frontier(Pipeline, "Correlate", move |capability, _| {
-        drop(capability);
-        let mut held = Held::default();
-        move |(input, frontier), output| {
-            input.for_each(|capability, closes| {
-                for close in closes.drain(..) {
-                    operator.arrived.entry(close.time).or_default().push(close);
-                }
-                held.hold(&operator, &capability, output.output_index());
-            });
-            held.act(&mut operator, frontier.frontier().first().copied(), output);
-        }
+    let operator = Correlate::new(context, windows, rule, closes.scope().peers());
+    let best = changes_of(closes.broadcast(), "Correlate", operator, |operator, close| {
+        operator.arrived.entry(close.time).or_default().push(close);
     });
-    let best = best.as_collection();
     let Some(top) = rule.top else {
         return best.map(move |(end, (told, _))| told.row(end, rule.span, 0));
     };

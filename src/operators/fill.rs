@@ -1,11 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use differential_dataflow::AsCollection;
 use differential_dataflow::consolidation::consolidate_updates;
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::generic::operator::Operator;
 
-use super::agenda::{Agenda, Held};
+use super::agenda::{Agenda, changes_of};
 use super::context::Context;
 use super::settling::Settling;
 use super::{Changes, Summary};
@@ -39,21 +36,11 @@ pub fn filled<'scope>(
     fill: Fill,
     context: &Context,
 ) -> Changes<'scope, Summary<Bar>> {
-    let mut operator = Filling::new(context, fill);
-    let stream = bars.inner.clone().unary_frontier(Pipeline, "Fill", move |capability, _| {
-        drop(capability);
-        let mut held = Held::default();
-        move |(input, frontier), output| {
-            input.for_each(|capability, changes| {
-                for (bar, time, diff) in changes.drain(..) {
-                    operator.arrived.entry(time).or_default().push((bar, diff));
-                }
-                held.hold(&operator, &capability, output.output_index());
-            });
-            held.act(&mut operator, frontier.frontier().first().copied(), output);
-        }
+    let operator = Filling::new(context, fill);
+    let fills = changes_of(bars.inner.clone(), "Fill", operator, |operator, (bar, time, diff)| {
+        operator.arrived.entry(time).or_default().push((bar, diff));
     });
-    bars.concat(stream.as_collection())
+    bars.concat(fills)
 }
 
 struct Filling {

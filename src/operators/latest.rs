@@ -1,14 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use differential_dataflow::AsCollection;
 use serde::{Deserialize, Serialize};
-use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Concat as _;
-use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::{Filter as _, Map as _};
 
 use super::Changes;
-use super::agenda::{Agenda, Held};
+use super::agenda::{Agenda, changes_of};
 use super::context::{Context, Ticks};
 use super::standings::{Boards, expires, forgotten};
 use crate::aggregate::{DayPart, Part, Value as _, percent};
@@ -134,21 +131,10 @@ impl<'scope> Ticks<'scope> {
             quotes.inner.map(|(row, time, diff)| ((row.symbol, row.window, Piece::Quote(row.value)), time, diff));
         let trades =
             trades.inner.map(|(row, time, diff)| ((row.symbol, row.window, Piece::Part(row.value)), time, diff));
-        let mut operator = LatestRows::new(context, every);
-        let stream = quotes.concat(trades).unary_frontier(Pipeline, "Latest", move |capability, _| {
-            drop(capability);
-            let mut held = Held::default();
-            move |(input, frontier), output| {
-                input.for_each(|capability, changes| {
-                    for ((symbol, window, piece), time, diff) in changes.drain(..) {
-                        operator.arrived.entry(time).or_default().push((symbol, window, piece, diff));
-                    }
-                    held.hold(&operator, &capability, output.output_index());
-                });
-                held.act(&mut operator, frontier.frontier().first().copied(), output);
-            }
-        });
-        stream.as_collection()
+        let operator = LatestRows::new(context, every);
+        changes_of(quotes.concat(trades), "Latest", operator, |operator, ((symbol, window, piece), time, diff)| {
+            operator.arrived.entry(time).or_default().push((symbol, window, piece, diff));
+        })
     }
 }
 

@@ -1,11 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use differential_dataflow::AsCollection;
 use serde::{Deserialize, Serialize};
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::generic::operator::Operator;
 
-use super::agenda::{Agenda, Held};
+use super::agenda::{Agenda, changes_of};
 use super::context::Context;
 use super::{Changes, Summary};
 use crate::aggregate::{Turnover, percent};
@@ -87,21 +84,10 @@ pub fn standings<'scope>(
     keep: Option<i64>,
     context: &Context,
 ) -> Changes<'scope, Standing> {
-    let mut operator = Standings::new(context, boards, keep);
-    let stream = bars.inner.unary_frontier(Pipeline, "Standings", move |capability, _| {
-        drop(capability);
-        let mut held = Held::default();
-        move |(input, frontier), output| {
-            input.for_each(|capability, changes| {
-                for (bar, time, diff) in changes.drain(..) {
-                    operator.arrived.entry(time).or_default().push((bar, diff));
-                }
-                held.hold(&operator, &capability, output.output_index());
-            });
-            held.act(&mut operator, frontier.frontier().first().copied(), output);
-        }
-    });
-    stream.as_collection()
+    let operator = Standings::new(context, boards, keep);
+    changes_of(bars.inner, "Standings", operator, |operator, (bar, time, diff)| {
+        operator.arrived.entry(time).or_default().push((bar, diff));
+    })
 }
 
 struct Standings {

@@ -57,15 +57,7 @@ impl Display for Report {
         if let [Batching { auto: Some(target), .. }] = &self.batching[..] {
             target.lines(f)?;
         }
-        let columns = [
-            ("on time", ledger.on_time),
-            ("amended", ledger.amended),
-            ("late", ledger.late),
-            ("rejected", ledger.rejected),
-            ("unmatched", ledger.unmatched),
-            ("ignored", ledger.ignored),
-        ];
-        let columns = columns.map(|(name, n)| format!("{name} {}", count(n)));
+        let columns = ledger.columns().map(|(name, n)| format!("{name} {}", count(n)));
         writeln!(f, "  ledger   read {} = {}", count(ledger.read), columns.join(" + "))?;
         if !ledger.balances() {
             writeln!(f, "           IT DOES NOT BALANCE: {} are accounted for", count(ledger.accounted()))?;

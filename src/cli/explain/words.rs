@@ -188,15 +188,7 @@ fn ledger(told: &Told) -> String {
     let mut ledger = Ledger::default();
     told.standing.workers.iter().for_each(|worker| ledger.add(&worker.ledger));
     (ledger.rejected, ledger.read) = (told.rejected, ledger.read + told.rejected);
-    let columns = [
-        ("on time", ledger.on_time),
-        ("amended", ledger.amended),
-        ("late", ledger.late),
-        ("rejected", ledger.rejected),
-        ("unmatched", ledger.unmatched),
-        ("ignored", ledger.ignored),
-    ];
-    let known = columns.map(|(name, n)| format!("{name} {}", count(n))).join(" + ");
+    let known = ledger.columns().map(|(name, n)| format!("{name} {}", count(n))).join(" + ");
     let open = ledger.read.saturating_sub(ledger.accounted());
     let open = if open > 0 { format!(" + {} that are not decided yet", count(open)) } else { String::new() };
     format!("read {} = {known}{open}", count(ledger.read))

@@ -1,12 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use differential_dataflow::AsCollection;
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::generic::operator::Operator;
-
 use super::Summary;
 use crate::aggregate::Value;
-use crate::operators::agenda::{Agenda, Held};
+use crate::operators::agenda::{Agenda, changes_of};
 use crate::operators::settling::Settling;
 use crate::operators::{Changes, Context};
 use crate::tick::Symbol;
@@ -20,21 +16,10 @@ pub fn longest<'scope, V: Value>(
     context: Context,
 ) -> Changes<'scope, Summary<V>> {
     let (symbols, arrived, changes) = Default::default();
-    let mut operator = Longest { context, windows, symbols, arrived, changes };
-    let stream = growing.inner.unary_frontier(Pipeline, "Longest", move |capability, _| {
-        drop(capability);
-        let mut held = Held::default();
-        move |(input, frontier), output| {
-            input.for_each(|capability, changes| {
-                for (row, time, diff) in changes.drain(..) {
-                    operator.arrived.entry(time).or_default().push((row, diff));
-                }
-                held.hold(&operator, &capability, output.output_index());
-            });
-            held.act(&mut operator, frontier.frontier().first().copied(), output);
-        }
-    });
-    stream.as_collection()
+    let operator = Longest { context, windows, symbols, arrived, changes };
+    changes_of(growing.inner, "Longest", operator, |operator, (row, time, diff)| {
+        operator.arrived.entry(time).or_default().push((row, diff));
+    })
 }
 
 struct Longest<V> {
