@@ -889,6 +889,4 @@ fn a_part_without_a_record_and_a_file_in_place_of_a_folder_are_told() {
     let tape = folder.write("tape.csv", ticks(20, SECOND));
     run(&["--input", &tape, "--symbols", "NOBODY"]).exits(0).says(&["nothing was read", "--symbols"]);
     run(&["--input", &tape, "--out", &tape]).exits(1).says(&["tape.csv is a file", "--out takes a folder"]);
-    let lacks = folder.write("lacks.csv", "symbol,price\nA,1\n");
-    run(&["--input", &lacks]).exits(1).says(&["`ts_event`, `size` are missing"]);
 }

@@ -167,11 +167,10 @@ impl Columns {
         if !missing.is_empty() {
             let found = super::quotable(found);
             return Err(format!(
-                "the columns are `{found}`: `{}` {} missing. Ticks need ts_event, symbol, price and size; quotes \
+                "the columns are `{found}`: `{}` is missing. Ticks need ts_event, symbol, price and size; quotes \
                  need ts_event, symbol, bid and ask; bars need timestamp, open, high, low and close; \
                  [source.columns], or replay's --column, maps other names",
-                missing.join("`, `"),
-                if missing.len() == 1 { "is" } else { "are" }
+                missing.join("`, `")
             ));
         }
         self.naming = Some(if bar && !has(SYMBOL) { Naming::Path } else { Naming::Column });
