@@ -15,7 +15,7 @@ use tapeflow::error::{Doing as _, Error, Result};
 use tapeflow::report::{Percentiles, count, span};
 use tapeflow::row::Encoding;
 use tapeflow::source::{Surroundings, find};
-use tapeflow::tape::format::{self, Encoder, Line, quotable};
+use tapeflow::tape::format::{Encoder, Format, Input, Line, Position, bin, quotable};
 use tapeflow::tape::inspect::{Inspection, Peak};
 use tapeflow::tape::{Merge, Pace};
 use tapeflow::tick::Kind;
@@ -41,7 +41,7 @@ pub struct Inspect {
 struct Told {
     files: usize,
     bytes: u64,
-    /// The first line of the first file: a header, or an object.
+    /// The first line of the first file: a header, or an object; or what columns it has.
     first_line: String,
     records: u64,
     rejected: u64,
@@ -97,7 +97,7 @@ impl Inspect {
         while let Some(due) = merge.next(&mut no_schedule)? {
             seen.see(&due.placed);
         }
-        let told_all = tell(&seen, &files, &around)?;
+        let told_all = tell(&seen, &files, inputs.format, &around)?;
         let text = if self.json {
             let json = serde_json::to_string_pretty(&told_all);
             json.map_err(|e| Error::Input(format!("writing what was found as JSON: {e}")))? + "\n"
@@ -111,7 +111,12 @@ impl Inspect {
     }
 }
 
-fn tell(seen: &Inspection, files: &[std::path::PathBuf], around: &Surroundings) -> Result<Told> {
+fn tell(
+    seen: &Inspection,
+    files: &[std::path::PathBuf],
+    format: Option<Format>,
+    around: &Surroundings,
+) -> Result<Told> {
     let mut busiest: Vec<(String, u64)> =
         seen.symbols.iter().map(|(symbol, n)| (around.symbols.text(symbol.0).to_string(), *n)).collect();
     busiest.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -134,7 +139,7 @@ fn tell(seen: &Inspection, files: &[std::path::PathBuf], around: &Surroundings) 
     Ok(Told {
         files: files.len(),
         bytes,
-        first_line: first_line(&files[0])?,
+        first_line: first_line(&files[0], format)?,
         records: seen.records(),
         rejected: around.rejects.count(),
         trades: seen.of(Kind::Trade),
@@ -162,15 +167,18 @@ fn tell(seen: &Inspection, files: &[std::path::PathBuf], around: &Surroundings) 
     })
 }
 
-fn first_line(path: &Path) -> Result<String> {
-    let mut lines = format::open(path, None, format::Position::default())?;
-    Ok(match lines.next_line().doing(|| format!("reading {}", path.display()))? {
-        Some(Line::Text(line)) if line.starts_with(&format::bin::MARK) => "a block of the binary form".into(),
-        Some(Line::Text(line) | Line::TooLong(line) | Line::Broken(_, line)) => {
-            quotable(&String::from_utf8_lossy(line))
-        }
-        None => String::new(),
-    })
+fn first_line(path: &Path, format: Option<Format>) -> Result<String> {
+    let line = match Input::open(path, format.or(Format::of(path)), Position::default())? {
+        Input::Rows(rows) => rows.header(),
+        Input::Lines(mut lines) => match lines.next_line().doing(|| format!("reading {}", path.display()))? {
+            Some(Line::Text(line)) if line.starts_with(&bin::MARK) => "a block of the binary form".into(),
+            Some(Line::Text(line) | Line::TooLong(line) | Line::Broken(_, line)) => {
+                String::from_utf8_lossy(line).into_owned()
+            }
+            None => String::new(),
+        },
+    };
+    Ok(quotable(&line))
 }
 
 impl Told {

@@ -21,9 +21,10 @@ use tapeflow::time::{Clock, EventTime, RunTime};
 
 use crate::deck::{Deck, Key, Turn};
 use crate::keyboard::Keyboard;
-use crate::outgoing::{Form, Outgoing};
+use crate::outgoing::Outgoing;
 use crate::part::{FaultFlags, Part, refused};
 use crate::reading::{Reading, told};
+use crate::{Form, one_of};
 
 /// Shorter waits are spun through: the system's timers are not as fine.
 const SPIN: RunTime = 100_000;
@@ -62,7 +63,7 @@ pub struct Play {
     #[arg(long, value_name = "NAME=VALUE", value_parser = property)]
     property: Vec<(String, String)>,
     /// The form of the lines that are sent
-    #[arg(long = "as", value_enum, default_value_t = Form::Jsonl)]
+    #[arg(long = "as", value_parser = one_of(&[Form::Csv, Form::Jsonl, Form::Bin]), default_value = "jsonl")]
     sent_as: Form,
     /// How many times as fast as event time: 1x, 60x, or max, which has no schedule [default: 1x]
     #[arg(long, conflicts_with = "rate")]
@@ -270,7 +271,7 @@ impl Player {
             let due_unix = due.map(|_| self.start_unix.saturating_add_unsigned(at.saturating_sub(self.start)));
             // By now the merge has given a sequence number to those without.
             let record = Record { has_seq: true, due: due_unix, ..placed.record };
-            self.outgoing.add(&record, due.map(|_| at));
+            self.outgoing.add(&record, due.map(|_| at))?;
             self.progress.position = placed.clock;
             if self.outgoing.is_full() {
                 self.outgoing.send(&self.clock)?;

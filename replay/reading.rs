@@ -13,7 +13,7 @@ use tapeflow::tape::format::{COLUMNS, Format};
 use tapeflow::tape::{PartitionRules, Rejects, Strikes};
 use tapeflow::time::Clock;
 
-use crate::outgoing::Form;
+use crate::Form;
 
 /// How a tape is read.
 #[derive(Args)]

@@ -175,6 +175,7 @@ enum InputFormat {
     Csv,
     Jsonl,
     Bin,
+    Parquet,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -363,6 +364,7 @@ impl Config {
             InputFormat::Csv => Some(Format::Csv),
             InputFormat::Jsonl => Some(Format::Jsonl),
             InputFormat::Bin => Some(Format::Bin),
+            InputFormat::Parquet => Some(Format::Parquet),
         };
         let columns = check_columns(layers, &source.columns);
         let live = Live {

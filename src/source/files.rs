@@ -10,12 +10,12 @@ use super::feed::Feed;
 use super::memory::owners;
 use super::{Address, Live, Opened, Pacing, Surroundings, say};
 use crate::error::{Doing as _, Error, Result};
-use crate::tape::format::{self, Columns, Decoder, Format, Line, Naming};
+use crate::tape::format::{self, Columns, Decoder, Format, Input, Naming, Position};
 use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
 use crate::tick::{Names, Symbol};
 
 /// What the names of tapes end in.
-const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json or .bin";
+const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet or .pq";
 
 /// Ticks in a block that is read from a file.
 pub(super) const BLOCK: usize = 4096;
@@ -189,7 +189,7 @@ impl Inputs {
 
     fn format_of(&self, path: &Path) -> Result<Format> {
         self.format.or(Format::of(path)).ok_or_else(|| {
-            let text = "its extension tells no format: give --format csv or --format jsonl (or bin)";
+            let text = "its extension tells no format: give --format csv or --format jsonl (or bin, or parquet)";
             Error::Usage(format!("reading {}: {text}", path.display()))
         })
     }
@@ -197,13 +197,12 @@ impl Inputs {
     /// Where a file's symbols come from; `None` if its beginning does not tell.
     fn naming(&self, path: &Path, format: Format, around: &Surroundings) -> Result<Option<Naming>> {
         let mut decoder = self.decoder(Some(format), around);
-        let mut lines = format::open(path, Some(format), format::Position::default())?;
+        let mut input = Input::open(path, Some(format), Position::default())?;
         decoder.begin(path);
         let mut records = Vec::new();
-        while let Some(line) = lines.next_line().doing(|| format!("reading {}", path.display()))? {
-            let Line::Text(line) = line else { break };
-            match decoder.decode(line, &mut records) {
-                Err(reason) if format == Format::Csv => return Err(format::unusable(path, &reason)),
+        while let Some(decoded) = decoder.next(&mut input, path, &mut records)? {
+            match decoded {
+                Err((reason, _)) if decoder.wants_header() => return Err(format::unusable(path, &reason)),
                 _ if decoder.naming().is_some() => break,
                 _ => {}
             }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
@@ -34,11 +35,11 @@ pub const COLUMNS: [&str; 20] = [
     "ask_size",
 ];
 
-const TS_EVENT: usize = 0;
+pub(super) const TS_EVENT: usize = 0;
 const SYMBOL: usize = 1;
 const PRICE: usize = 2;
 const SIZE: usize = 3;
-const SEQ: usize = 4;
+pub(super) const SEQ: usize = 4;
 const TS_RECV: usize = 5;
 const VENUE: usize = 6;
 const SIDE: usize = 7;
@@ -47,10 +48,33 @@ const ACTION: usize = 9;
 const REF_SEQ: usize = 10;
 const DUE: usize = 11;
 const OPEN: usize = 12;
+const CLOSE: usize = 15;
 const BID: usize = 16;
 const BID_SIZE: usize = 17;
 const ASK: usize = 18;
 const ASK_SIZE: usize = 19;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quantity {
+    /// Nanoseconds since the epoch.
+    Time,
+    /// Units of 1e-9 of the currency.
+    Price,
+    /// A whole number from zero on.
+    Count,
+    Text,
+}
+
+/// What one of our columns holds.
+pub(super) fn quantity(column: usize) -> Quantity {
+    match column {
+        TS_EVENT | TS_RECV | DUE => Quantity::Time,
+        PRICE | OPEN..=CLOSE | BID | ASK => Quantity::Price,
+        SIZE | SEQ | REF_SEQ | BID_SIZE | ASK_SIZE => Quantity::Count,
+        _ => Quantity::Text,
+    }
+}
 
 /// Where the symbols of a file's records come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,9 +178,35 @@ impl Columns {
         self.naming
     }
 
+    /// Which of ours each of a file's columns is, if any; `found` shows them in messages.
+    ///
+    /// # Errors
+    /// When one is there twice, or one is missing that a tick or a bar needs.
+    pub(super) fn header<'a>(
+        &mut self,
+        names: impl Iterator<Item = &'a str>,
+        found: &str,
+    ) -> Result<Vec<Option<usize>>, String> {
+        let mut header = Vec::new();
+        for name in names {
+            let column = self.ours(name);
+            if column.is_some() && header.contains(&column) {
+                return Err(format!("the header has a column for `{}` already", super::quotable(name)));
+            }
+            header.push(column);
+        }
+        self.check(|column| header.contains(&Some(column)), found)?;
+        Ok(header)
+    }
+
+    /// Whether a file with these columns holds bars.
+    pub(super) fn is_of_bars(has: impl Fn(usize) -> bool) -> bool {
+        (OPEN..=CLOSE).all(&has) && !has(PRICE)
+    }
+
     /// Checks that a header, or a first object, has what a tick or a bar needs.
-    pub(super) fn check(&mut self, has: impl Fn(usize) -> bool, found: &str) -> Result<(), String> {
-        let bar = (OPEN..OPEN + 4).all(&has) && !has(PRICE);
+    fn check(&mut self, has: impl Fn(usize) -> bool, found: &str) -> Result<(), String> {
+        let bar = Self::is_of_bars(&has);
         self.only_quotes = !has(PRICE) && (has(BID) || has(ASK));
         let needed: &[usize] = match bar {
             true => &[TS_EVENT],
@@ -211,7 +261,7 @@ impl Columns {
         let mut record = Record {
             tick,
             has_seq: self.fields.has(SEQ),
-            due: self.optional(DUE, line, values::count)?,
+            due: self.count(DUE, line)?,
             ts_recv: None,
             side: self.short(SIDE, line)?,
             conditions: self.short(CONDITIONS, line)?,
@@ -224,25 +274,25 @@ impl Columns {
         if is_bar {
             return self.bar(record, line, out);
         }
-        record.tick.seq = self.optional(SEQ, line, values::count)?.unwrap_or(0);
+        record.tick.seq = self.count(SEQ, line)?.unwrap_or(0);
         self.check_numbered(symbol, record.has_seq)?;
         record.tick.kind = self.kind(line)?;
         if matches!(record.tick.kind, Kind::Cancel | Kind::Correct) {
-            record.tick.ref_seq = self.required(REF_SEQ, line, values::count)?;
+            record.tick.ref_seq = required(REF_SEQ, self.count(REF_SEQ, line)?)?;
         }
         if matches!(record.tick.kind, Kind::Trade | Kind::Correct) {
-            record.tick.price = self.price(PRICE, line)?;
-            record.tick.size = self.required(SIZE, line, values::count)?;
+            record.tick.price = self.positive_price(PRICE, line)?;
+            record.tick.size = required(SIZE, self.count(SIZE, line)?)?;
         }
         if record.tick.kind == Kind::Quote {
             // A side that nobody quotes is empty, or zero.
-            record.tick.price = self.optional(BID, line, values::price)?.unwrap_or_default();
-            record.tick.set_ask(self.optional(ASK, line, values::price)?.unwrap_or_default());
-            record.tick.size = self.optional(BID_SIZE, line, values::count)?.unwrap_or(0);
-            record.tick.ask_size = self.optional(ASK_SIZE, line, values::count)?.unwrap_or(0);
+            record.tick.price = self.price(BID, line)?.unwrap_or_default();
+            record.tick.set_ask(self.price(ASK, line)?.unwrap_or_default());
+            record.tick.size = self.count(BID_SIZE, line)?.unwrap_or(0);
+            record.tick.ask_size = self.count(ASK_SIZE, line)?.unwrap_or(0);
             for (column, price) in [(BID, record.tick.price), (ASK, record.tick.ask())] {
                 if price.0 < 0 {
-                    return Err(complain(COLUMNS[column], self.fields.get(column, line), "is below zero"));
+                    return Err(complain(COLUMNS[column], &self.shown(column, line), "is below zero"));
                 }
             }
         }
@@ -268,7 +318,7 @@ impl Columns {
     fn bar(&self, record: Record, line: &[u8], out: &mut Vec<Record>) -> Result<(), String> {
         let mut prices = [Price(0); 4];
         for (i, price) in prices.iter_mut().enumerate() {
-            *price = self.price(OPEN + i, line)?;
+            *price = self.positive_price(OPEN + i, line)?;
         }
         let [open, high, low, close] = prices;
         if low > open.min(close) || high < open.max(close) {
@@ -292,31 +342,40 @@ impl Columns {
     }
 
     fn time(&mut self, column: usize, line: &[u8], naive: bool) -> Result<EventTime, String> {
-        let text = self.fields.get(column, line);
-        if text.is_empty() {
+        if !self.fields.has(column) {
             return Err(format!("{} is missing", COLUMNS[column]));
         }
-        self.times.parse(text, naive).map_err(|why| complain(COLUMNS[column], text, why))
+        let time = match self.fields.number(column) {
+            Some(time) => values::in_range(time).map(|()| time),
+            None => self.times.parse(self.fields.get(column, line), naive),
+        };
+        time.map_err(|why| complain(COLUMNS[column], &self.shown(column, line), why))
     }
 
-    fn price(&self, column: usize, line: &[u8]) -> Result<Price, String> {
-        let price = self.required(column, line, values::price)?;
+    fn positive_price(&self, column: usize, line: &[u8]) -> Result<Price, String> {
+        let price = required(column, self.price(column, line)?)?;
         if price.0 <= 0 {
-            return Err(complain(COLUMNS[column], self.fields.get(column, line), "is not above zero"));
+            return Err(complain(COLUMNS[column], &self.shown(column, line), "is not above zero"));
         }
         Ok(price)
     }
 
-    fn required<T>(
-        &self,
-        column: usize,
-        line: &[u8],
-        parse: fn(&[u8]) -> Result<T, &'static str>,
-    ) -> Result<T, String> {
-        self.optional(column, line, parse)?.ok_or_else(|| format!("{} is missing", COLUMNS[column]))
+    fn price(&self, column: usize, line: &[u8]) -> Result<Option<Price>, String> {
+        if let Some(units) = self.fields.number(column) {
+            return Ok(Some(Price(units)));
+        }
+        self.parsed(column, line, values::price)
     }
 
-    fn optional<T>(
+    fn count<T: TryFrom<u64>>(&self, column: usize, line: &[u8]) -> Result<Option<T>, String> {
+        if let Some(number) = self.fields.number(column) {
+            let count = T::try_from(number as u64).map(Some);
+            return count.map_err(|_| complain(COLUMNS[column], &self.shown(column, line), "is too large"));
+        }
+        self.parsed(column, line, values::count)
+    }
+
+    fn parsed<T>(
         &self,
         column: usize,
         line: &[u8],
@@ -326,6 +385,25 @@ impl Columns {
             b"" => Ok(None),
             text => parse(text).map(Some).map_err(|why| complain(COLUMNS[column], text, why)),
         }
+    }
+
+    /// A field as a message shows it.
+    fn shown<'a>(&'a self, column: usize, line: &'a [u8]) -> Cow<'a, [u8]> {
+        let Some(number) = self.fields.number(column) else { return self.fields.get(column, line).into() };
+        let text = match quantity(column) {
+            Quantity::Price => Price(number).to_string(),
+            Quantity::Count => (number as u64).to_string(),
+            Quantity::Time | Quantity::Text => number.to_string(),
+        };
+        text.into_bytes().into()
+    }
+
+    /// The fields of a row that is no line of text, as one: `ts_event=1,symbol=A`.
+    #[cfg(feature = "parquet")]
+    pub(super) fn row_as_text(&self) -> Vec<u8> {
+        let columns = (0..COLUMNS.len()).filter(|column| self.fields.has(*column));
+        let fields = columns.map(|column| [COLUMNS[column].as_bytes(), b"=", &self.shown(column, b"")].concat());
+        fields.collect::<Vec<_>>().join(&b',')
     }
 
     fn short(&self, column: usize, line: &[u8]) -> Result<Short, String> {
@@ -392,6 +470,10 @@ impl Columns {
         self.known_venues.push((name.as_bytes().to_vec(), Venue(id)));
         Ok(Venue(id))
     }
+}
+
+fn required<T>(column: usize, value: Option<T>) -> Result<T, String> {
+    value.ok_or_else(|| format!("{} is missing", COLUMNS[column]))
 }
 
 /// A symbol's or venue's text: something that CSV and JSON lines carry without quoting.
