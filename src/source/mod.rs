@@ -110,6 +110,9 @@ pub fn open(
     let address = inputs.address()?;
     if address.is_some() || inputs.is_stdin() {
         let name = if address.is_some() { &inputs.path } else { "standard input" };
+        if let Some(format) = inputs.format.filter(|format| format.is_of_files()) {
+            return Err(format.only_files(name));
+        }
         if pacing != Pacing::Max {
             let text = "is played as it arrives: pace its sender instead of giving --speed or --rate";
             return Err(Error::Usage(format!("{name} {text}")));

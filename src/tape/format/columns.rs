@@ -35,11 +35,11 @@ pub const COLUMNS: [&str; 20] = [
     "ask_size",
 ];
 
-pub(super) const TS_EVENT: usize = 0;
+const TS_EVENT: usize = 0;
 const SYMBOL: usize = 1;
 const PRICE: usize = 2;
 const SIZE: usize = 3;
-pub(super) const SEQ: usize = 4;
+const SEQ: usize = 4;
 const TS_RECV: usize = 5;
 const VENUE: usize = 6;
 const SIDE: usize = 7;

@@ -8,7 +8,6 @@ use super::lines::{Lines, Position};
 use super::record::Record;
 use super::{Decoder, Format, LONGEST_LINE, Line};
 use crate::error::{Doing as _, Error, Result};
-use crate::time::EventTime;
 
 /// What a file holds: lines, or the rows of a format that has none.
 pub enum Input {
@@ -39,9 +38,6 @@ pub trait Rows: Send {
 
     /// The columns that the file has, in its own words.
     fn header(&self) -> String;
-
-    /// Nobody wants records before this time: rows that hold none later may be passed over, where that shows nowhere else.
-    fn begin_at(&mut self, start: EventTime);
 }
 
 impl Input {

@@ -167,19 +167,6 @@ impl Column {
             fields.set_unescaped(self.ours, text.data());
         }
     }
-
-    /// The number in our unit of one that is stored, if it is one.
-    pub fn number(&self, stored: i64) -> Option<i64> {
-        match cell::whole(stored.into(), self.meaning, self.quantity) {
-            Cell::Number(number) => Some(number),
-            Cell::Nothing | Cell::Text(_) => None,
-        }
-    }
-
-    /// Whether it is this one of ours.
-    pub fn is(&self, ours: usize) -> bool {
-        self.ours == ours
-    }
 }
 
 fn read<T: DataType>(

@@ -1,17 +1,16 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::reader::FileReader as _;
 use parquet::file::serialized_reader::SerializedFileReader;
-use parquet::file::statistics::Statistics;
 
-use super::super::columns::{Columns, SEQ, TS_EVENT};
+use super::super::columns::Columns;
 use super::super::record::Record;
 use super::super::{Rows, unusable};
 use super::column::Column;
 use crate::error::{Doing as _, Error, Result};
-use crate::time::EventTime;
 
 /// Rows that are read at once.
 const BATCH: u64 = 4096;
@@ -22,8 +21,6 @@ pub struct Table {
     file: SerializedFileReader<File>,
     /// The file's columns that are ours, once it is known which are.
     columns: Option<Vec<Column>>,
-    /// Records before this time are of no interest.
-    start: Option<EventTime>,
     /// The group that comes next.
     group: usize,
     /// Rows to pass over from there.
@@ -47,7 +44,7 @@ impl Table {
             Error::Input(text)
         })?;
         let path = path.to_path_buf();
-        Ok(Table { path, file, columns: None, start: None, group: 0, skipped: rows, left: 0, batch: 0, number: rows })
+        Ok(Table { path, file, columns: None, group: 0, skipped: rows, left: 0, batch: 0, number: rows })
     }
 
     /// Finds the file's columns that are ours.
@@ -65,32 +62,13 @@ impl Table {
             });
             let holds = |what: &str| format!("the column `{name}` holds {what}, which is no {}", super::kind(ours));
             let place = place.ok_or_else(|| holds("lists or groups"))?;
+            let chunks = self.file.metadata().row_groups().iter().map(|group| group.column(place).compression());
+            if let Some(other) = chunks.into_iter().find(|compression| !is_read(*compression)) {
+                return Err(format!("it is compressed with {other}: write it with zstd, snappy, lz4 or none"));
+            }
             found.push(Column::new(ours, place, &schema.column(place), of_bars).map_err(|theirs| holds(&theirs))?);
         }
         Ok(found)
-    }
-
-    /// Passes over groups that hold nothing from `start` on. The one before it is read, to tell how far its clock was; and
-    /// none is passed over where records are numbered by their position.
-    fn pass_over(&mut self, columns: &[Column], start: EventTime) {
-        let groups = self.file.metadata().row_groups();
-        let of = |ours: usize| columns.iter().find(|column| column.is(ours));
-        let (Some(time), Some(seq)) = (of(TS_EVENT), of(SEQ)) else { return };
-        let is_numbered = groups.iter().all(|group| {
-            let nulls = group.column(seq.place).statistics().and_then(Statistics::null_count_opt);
-            nulls == Some(0)
-        });
-        let before = groups.iter().take_while(|group| match group.column(time.place).statistics() {
-            Some(Statistics::Int64(times)) => {
-                times.max_opt().and_then(|last| time.number(*last)).is_some_and(|last| last < start)
-            }
-            _ => false,
-        });
-        let over = before.count().saturating_sub(1);
-        if is_numbered && self.number == 0 {
-            self.skipped = groups[..over].iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum();
-            self.number = self.skipped;
-        }
     }
 
     /// Reads the next rows of all columns; false at the end.
@@ -123,15 +101,16 @@ impl Table {
     }
 }
 
+fn is_read(compression: Compression) -> bool {
+    use Compression as C;
+    matches!(compression, C::UNCOMPRESSED | C::SNAPPY | C::LZ4 | C::LZ4_RAW | C::ZSTD(_))
+}
+
 impl Rows for Table {
     fn next(&mut self, ours: &mut Columns, out: &mut Vec<Record>) -> Result<Option<std::result::Result<(), String>>> {
         let mut columns = match self.columns.take() {
             Some(columns) => columns,
-            None => {
-                let columns = self.columns(ours).map_err(|reason| unusable(&self.path, &reason))?;
-                self.start.into_iter().for_each(|start| self.pass_over(&columns, start));
-                columns
-            }
+            None => self.columns(ours).map_err(|reason| unusable(&self.path, &reason))?,
         };
         if self.batch == 0 {
             let more = self.read_batch(&mut columns).map_err(|e| {
@@ -163,9 +142,5 @@ impl Rows for Table {
         let schema = self.file.metadata().file_metadata().schema_descr();
         let names = schema.root_schema().get_fields().iter().map(|field| field.name());
         names.collect::<Vec<_>>().join(",")
-    }
-
-    fn begin_at(&mut self, start: EventTime) {
-        self.start = Some(start);
     }
 }
