@@ -70,7 +70,10 @@ impl PrintLog {
                 let latest = last.as_ref().map_or(ts, |last| last.latest.max(ts));
                 let same_session = last.filter(|last| last.latest >= lane.session.0);
                 let highest = same_session.map_or(seq, |last| last.highest.max(seq));
-                lane.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), latest, highest, prints: vec![print] });
+                // The first chunk grows with its prints, for many a symbol never fills it.
+                let mut prints = Vec::with_capacity(if lane.chunks.is_empty() { 1 } else { CHUNK });
+                prints.push(print);
+                lane.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), latest, highest, prints });
             }
         }
     }

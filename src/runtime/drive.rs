@@ -254,6 +254,7 @@ impl<'a> Drive<'a> {
         self.sent += ticks.len() as u64;
         self.batches += 1;
         input.send_batch(ticks);
+        *ticks = self.context.spare.take();
     }
 
     /// Goes over to other limits: what was recorded so far is that of the limits before.
