@@ -16,7 +16,7 @@ use tapeflow::row;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Feed, Surroundings};
-use tapeflow::tape::{Market, PartitionRules, Rejects, Strikes};
+use tapeflow::tape::{Conditions, Market, PartitionRules, Rejects, Strikes};
 use tapeflow::tick::{Kind, Names, Tick};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::Tumbling;
@@ -59,6 +59,7 @@ pub fn surroundings(symbols: &Arc<Names>) -> Surroundings {
         symbols: symbols.clone(),
         venues: Arc::default(),
         rejects: Rejects::default(),
+        conditions: Conditions::default(),
         strikes: Strikes::default(),
         stop: Arc::default(),
         play_for: None,

@@ -7,6 +7,7 @@ mod correlation;
 mod averages;
 mod bars;
 mod bursts;
+mod conditions;
 mod edit;
 mod effective;
 mod feed;

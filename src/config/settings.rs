@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
@@ -14,7 +15,7 @@ use crate::runtime::Knobs;
 use crate::sink::Mode;
 use crate::source::{Address, End, Inputs, Live, Pacing, Start};
 use crate::tape::format::{COLUMNS, Format};
-use crate::tape::{Burst, Controls, Market, Part, PartitionRules};
+use crate::tape::{Burst, Controls, Market, Part, PartitionRules, Table};
 use crate::time::{EventTime, MS, SECOND};
 
 /// Settings of a pipeline's own, beside those that all share.
@@ -72,6 +73,8 @@ pub struct Config {
     pub rejected: Option<(Address, Vec<(String, String)>)>,
     /// How partitions are judged.
     pub rules: PartitionRules,
+    /// What conditions let trades count for; all for all if there is none.
+    pub conditions: Option<Arc<Table>>,
     /// Which ticks are late.
     pub lateness: Lateness,
     /// Amendments are shown at multiples of so many milliseconds.
@@ -422,6 +425,7 @@ impl Config {
             idle: nanos(source.idle) as u64,
             rejected,
             rules: PartitionRules { disorder, max_jump: nanos(source.max_jump) },
+            conditions: super::conditions::table(layers)?,
             lateness: Lateness {
                 disorder,
                 policy: match late.policy {

@@ -35,7 +35,7 @@ use std::sync::atomic::AtomicBool;
 use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};
 use crate::standing::Inquiry;
-use crate::tape::{Controls, Leaf, PartitionRules, Rejects, Strikes};
+use crate::tape::{Conditions, Controls, Leaf, PartitionRules, Rejects, Strikes};
 use crate::tick::Names;
 use crate::time::Clock;
 
@@ -54,6 +54,8 @@ pub struct Surroundings {
     pub venues: Arc<Names>,
     /// Where rejected lines go.
     pub rejects: Rejects,
+    /// What conditions let trades count for.
+    pub conditions: Conditions,
     /// Where faults are counted.
     pub strikes: Strikes,
     /// Set when the run is to end early.
@@ -71,7 +73,7 @@ impl Surroundings {
     /// schedule ends is not known yet.
     fn to_measure(&self) -> Surroundings {
         let (rejects, strikes, play_for) = (Rejects::default(), Strikes::default(), None);
-        Surroundings { rejects, strikes, play_for, ..self.clone() }
+        Surroundings { rejects, strikes, play_for, conditions: self.conditions.uncounted(), ..self.clone() }
     }
 }
 
@@ -143,7 +145,7 @@ pub fn open(
     // Each process reads all of it, and the first keeps what is wrong with it.
     if !around.cluster.place.is_first() {
         leaves.iter_mut().for_each(Leaf::look_only);
-        again.rejects = Rejects::default();
+        (again.rejects, again.conditions) = (Rejects::default(), around.conditions.uncounted());
     }
     let merge = inputs.merge_of(leaves, controls, limit, &again)?;
     reader::scheduled(&inputs.path, merge, pacing, workers, around)

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::fields::{Fields, Fnv};
 use super::record::{Record, Short};
 use super::values::{self, Times};
-use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use crate::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use crate::time::EventTime;
 
 /// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
@@ -207,6 +207,7 @@ impl Columns {
             recv_lag: Tick::NOT_RECEIVED,
             venue: self.venue(line)?,
             kind: Kind::Trade,
+            eligible: Eligible::ALL,
         };
         let mut record = Record {
             tick,
