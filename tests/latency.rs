@@ -108,7 +108,7 @@ fn run_feeds<A: Aggregate<Value = Bar>>(
     let sessions = Sessions::new(TimeZone::UTC);
     let plan = Plan {
         clock: clock.clone(),
-        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup, watchdog: None },
+        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup, watchdog: None, memory: None },
         dial,
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions },
         changes_every_ms: 1_000,

@@ -157,6 +157,7 @@ where
             max_lead_ms: i64::MAX,
             warmup: 0,
             watchdog: None,
+            memory: None,
         },
         dial: Arc::default(),
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon, sessions },

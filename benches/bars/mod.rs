@@ -82,7 +82,7 @@ pub fn play(
 /// Knobs of a run that is not paced.
 pub fn as_fast_as_it_goes(max_ticks: usize) -> Knobs {
     let batch = BatchLimits::new(max_ticks, Duration::ZERO, u64::MAX);
-    Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0, watchdog: None }
+    Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0, watchdog: None, memory: None }
 }
 
 /// The same with knobs, and somebody who follows.

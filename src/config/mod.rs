@@ -14,6 +14,7 @@ mod feed;
 mod keep;
 mod known;
 mod latest;
+mod limits;
 mod layer;
 mod layers;
 mod matching;

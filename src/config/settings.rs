@@ -16,6 +16,7 @@ use crate::sink::Mode;
 use crate::source::{Address, End, Inputs, Live, Pacing, Start};
 use crate::tape::format::{COLUMNS, Format};
 use crate::tape::{Burst, Controls, Market, Part, PartitionRules, Table};
+use crate::tick::Tick;
 use crate::time::{EventTime, MS, SECOND};
 
 /// Settings of a pipeline's own, beside those that all share.
@@ -218,6 +219,9 @@ enum Wait {
     Spin,
 }
 
+/// What a made-up tick takes in memory at the most: once while the tape is made, and once where it is kept.
+const BYTES_PER_MADE_TICK: u64 = 2 * size_of::<Tick>() as u64;
+
 /// The most disorder that a tick can carry its watermark over ([`crate::tick::Tick::set_watermark`]).
 const MAX_DISORDER: i64 = 20 * 86_400 * SECOND;
 
@@ -408,6 +412,13 @@ impl Config {
                 }
             },
         };
+        let made = if let Input::Market(market) = &input { market.ticks * BYTES_PER_MADE_TICK } else { 0 };
+        let in_batches = (workers * batch.max_ticks * size_of::<Tick>()) as u64;
+        let needs = [
+            ("market.length", "the ticks of the made-up market", made),
+            ("batch.max_ticks", "full batches of all workers", in_batches),
+            ("output.buffer", "rows that wait for the end of the run", output.buffer.0),
+        ];
         let disorder = nanos(late.disorder);
         if disorder > MAX_DISORDER {
             layers.problem("late.disorder", "more than 20 days of disorder", "sort the tape first, or write less");
@@ -442,6 +453,7 @@ impl Config {
                 max_lead_ms: nanos(run.max_lead) / MS,
                 warmup: 0,
                 watchdog: run.watchdog.0.map(|span| span.0),
+                memory: super::limits::memory(layers, &needs)?,
             },
             strict: run.strict,
             mode: match (output.mode, &to) {

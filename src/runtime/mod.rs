@@ -1,5 +1,6 @@
 //! The run: workers, and the loop that feeds each of them its ticks when they are due.
 
+mod ceiling;
 mod cpu;
 mod drive;
 mod gauge;
@@ -32,6 +33,7 @@ use crate::standing::Inquiry;
 use crate::tape::Rejects;
 use crate::tick::Names;
 use crate::time::{Clock, RunTime};
+use ceiling::Ceiling;
 use cpu::cpu_seconds;
 use drive::Drive;
 use gauge::{Gauge, Watched};
@@ -55,6 +57,8 @@ pub struct Knobs {
     pub warmup: RunTime,
     /// A worker that does nothing at all for so long hangs, and the run is ended; never if there is none.
     pub watchdog: Option<Duration>,
+    /// When this process takes more memory than so many bytes, the run is ended; never if there is none.
+    pub memory: Option<u64>,
 }
 
 /// How a run is to be done.
@@ -365,6 +369,7 @@ where
     let guards = ManuallyDrop::new(guards);
 
     let mut latencies = Latencies::new(knobs.batch, workers, dial);
+    let mut ceiling = Ceiling::new(knobs.memory);
     let mut watchdog = Watchdog::new(knobs.watchdog, here + place.processes - 1);
     let (mut total, mut left) = (Share::default(), if place.is_first() { here + place.processes - 1 } else { here });
     while left > 0 {
@@ -411,6 +416,9 @@ where
                     return Err(watchdog.hangs(format!("process {}", at - here + 1)));
                 }
             }
+        }
+        if let Some(error) = ceiling.look(Instant::now()) {
+            return Err(error);
         }
         let [applied, backlog, rows] = figures;
         watch.progress(&Snapshot {

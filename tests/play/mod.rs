@@ -173,6 +173,7 @@ where
             max_lead_ms: 60_000,
             warmup: 0,
             watchdog: None,
+            memory: None,
         },
         dial: Arc::default(),
         lateness: rules.clone(),
