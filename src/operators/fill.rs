@@ -16,8 +16,8 @@ use crate::window::{Day, Fill, Window};
 /// begin with the symbol's first close of a day and end with the close of its session; a day on which it does not trade
 /// has none. A bar without a close stays as it is, and the close before it goes on behind it.
 ///
-/// Such a bar is inserted when its window is over, as all bars are, and changes when the last bar before it does; it goes
-/// when a late print makes a bar of its window, and comes when its window's last print is cancelled.
+/// Such a bar is inserted when its window is over, as all bars are, and changes when the last bar before it does; it
+/// goes when a late print makes a bar of its window, and comes when its window's last print is cancelled.
 ///
 /// ```
 /// use tapeflow::aggregate::{Bar, Ohlcv};
