@@ -50,11 +50,7 @@ impl Tape {
         let ticks = match &cell.source {
             Source::Market(market) => {
                 let tape = market.tape(&around.symbols, cell.config.rules);
-                if playback.controls.is_plain() {
-                    tape
-                } else {
-                    whole_made(tape, &playback, most, &around)?
-                }
+                if playback.controls.is_plain() { tape } else { whole_made(tape, &playback, most, &around)? }
             }
             Source::Recorded(inputs) => {
                 if inputs.is_stream() {
