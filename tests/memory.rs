@@ -25,7 +25,7 @@ use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pull};
 use tapeflow::tape::{Pace, Rejects};
-use tapeflow::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::{Anchored, Count, Gap, Hours, Last, Measure as Of, Sliding, Tumbling, Windows};
 
@@ -83,6 +83,7 @@ impl Week {
             recv_lag: 1_000,
             venue: Venue(1),
             kind,
+            eligible: Eligible::ALL,
         };
         if kind == Kind::Quote {
             tick.set_ask(Price(tick.price.0 + Price::SCALE / 100));
@@ -157,6 +158,7 @@ where
             max_lead_ms: i64::MAX,
             warmup: 0,
             watchdog: None,
+            memory: None,
         },
         dial: Arc::default(),
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon, sessions },

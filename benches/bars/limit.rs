@@ -135,5 +135,6 @@ pub fn digest_of(window: Window, symbol: Symbol, bar: &Ohlcv, texts: &Texts) -> 
 
 /// The print that a trade is.
 pub fn print_of(tick: &Tick) -> Print {
-    Print { ts_event: tick.ts_event, seq: tick.seq, price: tick.price, size: tick.size, live: true }
+    let Tick { ts_event, seq, price, size, eligible, .. } = *tick;
+    Print { ts_event, seq, price, size, eligible, live: true }
 }

@@ -20,7 +20,7 @@ use tapeflow::row;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Feed, Surroundings};
-use tapeflow::tape::{Market, PartitionRules, Rejects, Strikes};
+use tapeflow::tape::{Conditions, Market, PartitionRules, Rejects, Strikes};
 use tapeflow::tick::{Kind, Names, Tick};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::Tumbling;
@@ -97,6 +97,7 @@ pub fn surroundings(symbols: &Arc<Names>) -> Surroundings {
         symbols: symbols.clone(),
         venues: Arc::default(),
         rejects: Rejects::default(),
+        conditions: Conditions::default(),
         strikes: Strikes::default(),
         stop: Arc::default(),
         play_for: None,
@@ -119,7 +120,7 @@ pub fn play(
 /// Knobs of a run that is not paced.
 pub fn as_fast_as_it_goes(max_ticks: usize) -> Knobs {
     let batch = BatchLimits::new(max_ticks, Duration::ZERO, u64::MAX);
-    Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0, watchdog: None }
+    Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0, watchdog: None, memory: None }
 }
 
 /// The same with knobs, and somebody who follows.

@@ -70,13 +70,14 @@ mod tests {
     use super::*;
     use crate::aggregate::{Aggregate as _, Bar, Ohlcv, Print};
     use crate::operators::Summary;
-    use crate::tick::{Kind, Names, Price, Venue};
+    use crate::tick::{Eligible, Kind, Names, Price, Venue};
     use std::sync::Arc;
 
     /// A bar of the window that begins at `start`, of one print.
     fn bar(start: i64, symbol: u32, price: i64) -> Summary<Bar> {
         let mut bar = Ohlcv::default();
-        bar.add(&Print { ts_event: start, seq: 1, price: Price(price * Price::SCALE), size: 2, live: true });
+        let (price, eligible) = (Price(price * Price::SCALE), Eligible::ALL);
+        bar.add(&Print { ts_event: start, seq: 1, price, size: 2, eligible, live: true });
         let window = Window { start, end: start + 10 };
         Summary { window, symbol: Symbol(symbol), place: 0, value: bar.lower().unwrap() }
     }
@@ -90,7 +91,21 @@ mod tests {
     fn tick(ts_event: i64, seq: u64, kind: Kind) -> Tick {
         let (price, ref_seq, recv_lag) = (Price(Price::SCALE), 1, Tick::NOT_RECEIVED);
         let (size, ask_size, symbol, venue, watermark_lead_ms) = (2, 0, Symbol(1), Venue(0), 0);
-        Tick { ts_event, seq, price, ref_seq, size, ask_size, symbol, watermark_lead_ms, recv_lag, venue, kind }
+        let eligible = Eligible::ALL;
+        Tick {
+            ts_event,
+            seq,
+            price,
+            ref_seq,
+            size,
+            ask_size,
+            symbol,
+            watermark_lead_ms,
+            recv_lag,
+            venue,
+            kind,
+            eligible,
+        }
     }
 
     fn net(rows: &[Summary<Bar>]) -> BTreeMap<Summary<Bar>, isize> {

@@ -150,6 +150,7 @@ fn report<R: Row>(
         retracted: outcome.written.retracted,
         ledger: outcome.ledger,
         struck: around.strikes.so_far(),
+        unknown_conditions: around.conditions.unknown(),
         symbols: if asked == 0 { known } else { asked.min(known) },
         workers: config.workers,
         processes: config.processes,

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::fs;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -9,6 +8,7 @@ use super::{print, stop_on_signals, tell};
 use crate::config::{Config, Input};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
+use crate::memory;
 use crate::operators::{Changes, Ticks};
 use crate::oracle::{Corrected, Expected};
 use crate::play;
@@ -87,7 +87,8 @@ where
 
 /// Reads the whole input, if there is memory for it.
 pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
-    let room = available().map_or(usize::MAX, |bytes| (bytes / BYTES_PER_RECORD) as usize);
+    let room = memory::free().into_iter().chain(config.knobs.memory).min();
+    let room = room.map_or(usize::MAX, |bytes| (bytes / BYTES_PER_RECORD) as usize);
     match &config.input {
         Input::Market(market) => {
             config.playback.pacing.check_for(config.play_for)?;
@@ -112,16 +113,6 @@ fn open(config: &Config, tape: &[Tick], around: &mut Surroundings) -> Result<Ope
         }
         _ => Ok(in_memory(tape, config.playback.pacing, config.workers, around)),
     }
-}
-
-/// How much memory the system says is free, in bytes, where it says so.
-fn available() -> Option<u64> {
-    let info = fs::read_to_string("/proc/meminfo").ok()?;
-    let kib = info.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB"))?;
-    let free = kib.trim().parse::<u64>().ok()? * 1024;
-    let cgroup = |name: &str| fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse::<u64>().ok();
-    let granted = cgroup("memory.max").zip(cgroup("memory.current")).map(|(max, used)| max.saturating_sub(used));
-    Some(granted.map_or(free, |granted| granted.min(free)))
 }
 
 /// Keeps how often each row stands.

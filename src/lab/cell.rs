@@ -20,7 +20,7 @@ const GRACE: u64 = 2_000_000_000;
 const NOISE: u64 = 1_000_000;
 
 /// The sections of the settings that no row depends on. How fast and how long a cell plays is compared by its tape.
-const NOT_IN_ROWS: [&str; 6] = ["workers", "batch", "run", "output", "sweep", "market"];
+const NOT_IN_ROWS: [&str; 7] = ["workers", "batch", "run", "limits", "output", "sweep", "market"];
 
 /// What a cell's ticks are taken from.
 #[derive(Clone, Debug)]

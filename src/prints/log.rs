@@ -128,11 +128,11 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tick::Price;
+    use crate::tick::{Eligible, Price};
     use jiff::tz::TimeZone;
 
     fn print(ts_event: EventTime, seq: u64) -> Print {
-        Print { ts_event, seq, price: Price(1), size: 1, live: true }
+        Print { ts_event, seq, price: Price(1), size: 1, eligible: Eligible::ALL, live: true }
     }
 
     #[test]

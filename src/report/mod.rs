@@ -20,7 +20,7 @@ pub use text::{count, span, struck};
 use crate::latency::Stage;
 use crate::ledger::Ledger;
 use crate::runtime::Outcome;
-use crate::tape::Struck;
+use crate::tape::{Struck, Unknown};
 
 /// Percentiles of a latency, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -99,6 +99,8 @@ pub struct Report {
     pub ledger: Ledger,
     /// Records that were struck by faults on their way, where faults were asked for.
     pub struck: Struck,
+    /// Trades with a condition that the table of conditions does not name.
+    pub unknown_conditions: Unknown,
     /// Symbols seen.
     pub symbols: usize,
     /// Workers of each process.

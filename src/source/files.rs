@@ -61,7 +61,7 @@ impl Inputs {
         if is_messages {
             decoder.take_feed_columns();
         }
-        Leaf::given(name, decoder, around.rules, around.rejects.clone())
+        Leaf::given(name, decoder, around.rules, around.rejects.clone()).with_conditions(&around.conditions)
     }
 
     /// A merge of standard input alone.
@@ -69,7 +69,7 @@ impl Inputs {
         let decoder = self.decoder(self.format, around);
         let reader: Box<dyn Read + Send> = Box::new(std::io::stdin());
         let leaf = Leaf::pipe("standard input", reader, decoder, around.rules, around.rejects.clone());
-        Merge::new(vec![leaf], limit, u64::MAX)
+        Merge::new(vec![leaf.with_conditions(&around.conditions)], limit, u64::MAX)
     }
 
     /// Refuses what several processes cannot read alike, each by itself.
@@ -127,7 +127,8 @@ impl Inputs {
             if is_by_path {
                 decoder.take_only_paths_symbol();
             }
-            (symbol, Leaf::files(paths, decoder, around.rules, around.rejects.clone()))
+            let leaf = Leaf::files(paths, decoder, around.rules, around.rejects.clone());
+            (symbol, leaf.with_conditions(&around.conditions))
         });
         Ok(leaves.collect())
     }

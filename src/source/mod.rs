@@ -38,7 +38,7 @@ use std::sync::atomic::AtomicBool;
 use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};
 use crate::standing::Inquiry;
-use crate::tape::{Leaf, PartitionRules, Rejects, Strikes};
+use crate::tape::{Conditions, Leaf, PartitionRules, Rejects, Strikes};
 use crate::tick::Names;
 use crate::time::Clock;
 
@@ -57,6 +57,8 @@ pub struct Surroundings {
     pub venues: Arc<Names>,
     /// Where rejected lines go.
     pub rejects: Rejects,
+    /// What conditions let trades count for.
+    pub conditions: Conditions,
     /// Where faults are counted.
     pub strikes: Strikes,
     /// Set when the run is to end early.
@@ -74,7 +76,7 @@ impl Surroundings {
     /// schedule ends is not known yet.
     fn to_measure(&self) -> Surroundings {
         let (rejects, strikes, play_for) = (Rejects::default(), Strikes::default(), None);
-        Surroundings { rejects, strikes, play_for, ..self.clone() }
+        Surroundings { rejects, strikes, play_for, conditions: self.conditions.uncounted(), ..self.clone() }
     }
 }
 
@@ -139,7 +141,7 @@ pub fn open(inputs: &Inputs, playback: &Playback, workers: usize, around: &Surro
     // Each process reads all of it, and the first keeps what is wrong with it.
     if !around.cluster.place.is_first() {
         leaves.iter_mut().for_each(Leaf::look_only);
-        again.rejects = Rejects::default();
+        (again.rejects, again.conditions) = (Rejects::default(), around.conditions.uncounted());
     }
     let merge = inputs.merge_of(leaves, playback, &again)?;
     reader::scheduled(&inputs.path, merge, pacing, workers, around)

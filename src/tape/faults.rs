@@ -156,7 +156,7 @@ mod tests {
 
     use super::super::format::Record;
     use super::*;
-    use crate::tick::{Kind, Price, Symbol, Venue};
+    use crate::tick::{Eligible, Kind, Price, Symbol, Venue};
 
     fn placed(ts_event: EventTime, seq: u64) -> Placed {
         let tick = Tick {
@@ -171,6 +171,7 @@ mod tests {
             recv_lag: Tick::NOT_RECEIVED,
             venue: Venue(0),
             kind: Kind::Trade,
+            eligible: Eligible::ALL,
         };
         Placed { record: Record::from(tick), clock: ts_event }
     }

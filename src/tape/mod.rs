@@ -1,5 +1,6 @@
 //! What a recorded or generated day is: its formats, the order of its ticks, and its schedule.
 
+mod conditions;
 mod controls;
 pub mod convert;
 pub mod course;
@@ -16,6 +17,7 @@ mod random;
 mod rejects;
 mod sequence;
 
+pub use conditions::{Conditions, Table, Unknown};
 pub use controls::{Controls, Silences};
 pub use faults::{Faults, Part, Strikes, Struck};
 pub use leaf::{Leaf, PartitionRules, Placed};

@@ -111,7 +111,7 @@ mod tests {
 
     use super::super::{BlockEncoder, Columns, Decoder, Format, Line, Lines, Short};
     use super::*;
-    use crate::tick::{Symbol, Tick, Venue};
+    use crate::tick::{Eligible, Symbol, Tick, Venue};
     use crate::time::EventTime;
 
     const SYMBOLS: [&str; 5] = ["AAPL", "BRK.B", " a b ", "Zürich", "x'y{}:["];
@@ -155,6 +155,7 @@ mod tests {
                     recv_lag: Tick::NOT_RECEIVED,
                     venue: Venue(venue),
                     kind,
+                    eligible: Eligible::ALL,
                 }
             },
         )
@@ -262,6 +263,7 @@ mod tests {
             recv_lag: Tick::NOT_RECEIVED,
             venue: Venue(0),
             kind: Kind::Trade,
+            eligible: Eligible::ALL,
         };
         let none = Short::default();
         let bare = Record { tick, has_seq: true, due: None, ts_recv: None, side: none, conditions: none };

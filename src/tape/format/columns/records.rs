@@ -6,7 +6,7 @@ use super::{
     ACTION, ASK, ASK_SIZE, BID, BID_SIZE, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE, REF_SEQ, SEQ, SIDE,
     SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, complain,
 };
-use crate::tick::{Kind, Price, Symbol, Tick, Venue};
+use crate::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use crate::time::EventTime;
 
 impl Columns {
@@ -27,6 +27,7 @@ impl Columns {
             recv_lag: Tick::NOT_RECEIVED,
             venue: self.venue(line)?,
             kind: Kind::Trade,
+            eligible: Eligible::ALL,
         };
         let mut record = Record {
             tick,
