@@ -7,6 +7,7 @@ mod faults;
 mod folder;
 pub mod format;
 pub mod generate;
+mod halts;
 pub mod inspect;
 mod leaf;
 mod market;
@@ -18,6 +19,7 @@ mod sequence;
 
 pub use controls::{Controls, Silences};
 pub use faults::{Faults, Part, Strikes, Struck};
+pub use halts::Silence;
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
 pub use merge::{Due, Merge, Positions};
