@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::operators::{Changes, Ticks};
 use crate::oracle::{Corrected, Expected};
 use crate::play;
-use crate::report::{Decisions, Progress};
+use crate::report::{Absent, Decisions, Progress};
 use crate::row::{Row, Texts};
 use crate::sink::Sink;
 use crate::source::{Opened, Pacing, Surroundings, in_memory, whole, whole_made};
@@ -85,10 +85,10 @@ where
     print(&format!("equal: {rows} {}, digest {digest:016x}\nledger: {}\n", R::NAME, words(&ledger)))
 }
 
-/// Reads the whole input, if there is memory for it.
+/// Reads the whole input, if there is memory for it, and says which symbols were asked for and are not on it.
 pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
     let room = available().map_or(usize::MAX, |bytes| (bytes / BYTES_PER_RECORD) as usize);
-    match &config.input {
+    let tape = match &config.input {
         Input::Market(market) => {
             config.pacing.check_for(config.play_for)?;
             let ticks = usize::try_from(market.ticks.min(config.limit)).unwrap_or(usize::MAX);
@@ -100,7 +100,11 @@ pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
             whole_made(tape, config.pacing, &config.controls, config.limit, room, around)
         }
         Input::Files(inputs) => whole(inputs, config.pacing, &config.controls, config.limit, room, around),
+    }?;
+    if let Some(absent) = Absent::told(&Absent::among(&config.controls.symbols, &around.symbols)) {
+        tell(format_args!("{absent}\n"));
     }
+    Ok(tape)
 }
 
 /// Opens the input for the dataflow: once more where that can be done, so that the way from the files is verified too.

@@ -6,8 +6,8 @@ use super::cell::Source;
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::play;
-use crate::report::{count, span};
-use crate::source::{Opened, Pacing, Surroundings, due_times, in_memory, whole, whole_made};
+use crate::report::{Absent, count, span};
+use crate::source::{Opened, Pacing, Surroundings, due_times, in_memory, say, whole, whole_made};
 use crate::tape::Rejects;
 use crate::tick::{Names, Tick};
 
@@ -59,6 +59,9 @@ impl Tape {
                 ticks
             }
         };
+        if let Some(absent) = Absent::told(&Absent::among(&controls.symbols, &around.symbols)) {
+            say(&absent);
+        }
         Ok(Tape { key: cell.tape_key(), ticks, symbols: around.symbols, venues: around.venues })
     }
 }

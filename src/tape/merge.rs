@@ -1,5 +1,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use super::controls::{Controls, Selection, Shortened, Silences};
 use super::faults::{Faults, Faulty, Strikes};
@@ -105,7 +106,7 @@ impl Merge {
     }
 
     /// The same of a part of the tape, with its silences shortened in the schedule and with faults, which are counted.
-    pub fn controlled(mut self, controls: &Controls, names: &Names, strikes: &Strikes) -> Self {
+    pub fn controlled(mut self, controls: &Controls, names: &Arc<Names>, strikes: &Strikes) -> Self {
         self.selection = controls.selection(names);
         let shortens = !matches!(controls.silences, Silences::Preserve);
         self.silences = shortens.then(|| Shortened::new(controls.silences.clone()));
@@ -128,7 +129,7 @@ impl Merge {
     }
 
     /// Goes on with the next record whose clock is `to` or later; to go back, this pass is begun anew, where the tape
-    /// can be opened anew. The record that came last was not played, and what was to come late is forgotten.
+    /// can be opened anew. The record that came last was not played.
     ///
     /// # Errors
     /// When an input cannot be opened.
@@ -136,8 +137,8 @@ impl Merge {
         self.index = self.index.saturating_sub(1);
         (self.from, self.ready) = (to, None);
         self.silences.iter_mut().for_each(Shortened::restart);
-        self.faulty.iter_mut().for_each(Faulty::restart);
         if is_back && self.reopen()? {
+            self.faulty.iter_mut().for_each(Faulty::restart);
             self.positions = self.numbered_before.clone();
         }
         Ok(())
@@ -197,12 +198,19 @@ impl Merge {
         Ok(Some(Due { placed, due }))
     }
 
-    /// The next record after faults, if there are any.
+    /// The next record after faults, if there are any, from where the tape was sought.
     #[inline]
     fn faultless_or_not(&mut self) -> Result<Option<Placed>> {
-        if self.faulty.is_none() {
-            return self.selected();
+        loop {
+            let next = if self.faulty.is_none() { self.selected()? } else { self.struck()? };
+            if next.is_none_or(|placed| placed.clock >= self.from) {
+                return Ok(next);
+            }
         }
+    }
+
+    /// The next record after faults. What is passed over is struck, too, since some of it may come late.
+    fn struck(&mut self) -> Result<Option<Placed>> {
         loop {
             if let Some(placed) = self.faulty.as_mut().and_then(Faulty::pop) {
                 return Ok(Some(placed));
@@ -210,7 +218,7 @@ impl Merge {
             let next = self.selected()?;
             let Some(faulty) = &mut self.faulty else { return Ok(next) };
             match next {
-                Some(placed) => faulty.push(placed),
+                Some(placed) => faulty.push(placed, self.from),
                 None => {
                     faulty.end();
                     return Ok(faulty.pop());
@@ -223,12 +231,13 @@ impl Merge {
     #[inline]
     fn selected(&mut self) -> Result<Option<Placed>> {
         loop {
-            let Some(mut placed) = self.numbered()?.filter(|placed| !self.selection.is_over(placed.clock)) else {
+            let Some(mut placed) = self.in_order()?.filter(|placed| !self.selection.is_over(placed.clock)) else {
                 if self.begin_again()? {
                     continue;
                 }
                 return Ok(None);
             };
+            self.positions.number(&mut placed.record.tick, placed.record.has_seq);
             if !self.selection.has(&placed) {
                 continue;
             }
@@ -237,9 +246,6 @@ impl Merge {
                 placed.clock += again.shift;
                 placed.record.tick.ts_event += again.shift;
                 placed.record.ts_recv = placed.record.ts_recv.map(|ts_recv| ts_recv + again.shift);
-            }
-            if placed.clock < self.from {
-                continue;
             }
             return Ok(Some(placed));
         }
@@ -266,19 +272,15 @@ impl Merge {
         Ok(true)
     }
 
-    /// The next record with its sequence number.
+    /// The next record of all partitions.
     #[inline]
-    fn numbered(&mut self) -> Result<Option<Placed>> {
+    fn in_order(&mut self) -> Result<Option<Placed>> {
         // A single partition needs no look ahead, which a live one could not give.
-        let placed = if self.leaves.len() == 1 && !self.primed {
-            self.leaves[0].next_record()?
-        } else {
-            self.prime()?;
-            self.pop()?
-        };
-        let Some(mut placed) = placed else { return Ok(None) };
-        self.positions.number(&mut placed.record.tick, placed.record.has_seq);
-        Ok(Some(placed))
+        if self.leaves.len() == 1 && !self.primed {
+            return self.leaves[0].next_record();
+        }
+        self.prime()?;
+        self.pop()
     }
 
     fn prime(&mut self) -> Result<()> {
@@ -313,7 +315,6 @@ impl Merge {
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
-    use std::sync::Arc;
 
     use jiff::tz::TimeZone;
     use proptest::prelude::*;
@@ -352,32 +353,42 @@ mod tests {
         ) {
             let symbols = Arc::new(Names::default());
             // All records by the clocks of their partitions, ties by partition.
-            let mut expected = Vec::new();
+            let mut read = Vec::new();
             for (p, hours) in partitions.iter().enumerate() {
                 let mut clock = 0;
                 for (i, hour) in hours.iter().enumerate() {
                     clock = clock.max(*hour);
-                    expected.push((clock, p, i, *hour));
+                    read.push((clock, p, i, *hour));
                 }
             }
-            expected.sort_unstable();
-            expected.retain(|(clock, _, i, _)| {
-                start.is_none_or(|start| *clock >= start) && end.is_none_or(|end| *clock < end) && (!only_first || i % 2 == 0)
-            });
+            read.sort_unstable();
+            read.retain(|(clock, ..)| end.is_none_or(|end| *clock < end));
+            // Those that are read are numbered, whether they are played or not.
+            let mut counts = [0u64; 2];
+            let mut expected = Vec::new();
+            for (clock, p, i, hour) in read {
+                let seq = counts[i % 2];
+                counts[i % 2] += 1;
+                if start.is_none_or(|start| clock >= start) && (!only_first || i % 2 == 0) {
+                    expected.push((clock, p, i, hour, seq));
+                }
+            }
             let days = match (expected.first(), expected.last()) {
                 (Some(first), Some(last)) => last.0 / 24 - first.0 / 24 + 1,
                 _ => 0,
             };
-            let passes = (0..3).flat_map(|pass| expected.iter().map(move |record| (record, pass * days * 24)));
+            let passes = (0..3).flat_map(|pass| expected.iter().map(move |record| (record, pass)));
             let passes: Vec<_> = passes.collect();
             let (mut now, mut last) = (0, None::<i64>);
-            let expected: Vec<(i64, i64, i64, u64)> = passes
+            let expected: Vec<(i64, i64, i64, u64, u64)> = passes
                 .iter()
-                .map(|((clock, p, i, hour), shift)| {
+                .map(|((clock, p, i, hour, seq), pass)| {
+                    let shift = pass * days * 24;
                     let clock = clock + shift;
                     now += last.map_or(0, |last: i64| (clock - last).min(most.unwrap_or(i64::MAX)));
                     last = Some(clock);
-                    (clock * HOUR, (hour + shift) * HOUR, price(*p, *i) as i64, (now * HOUR) as u64)
+                    let seq = seq + *pass as u64 * counts[i % 2];
+                    (clock * HOUR, (hour + shift) * HOUR, price(*p, *i) as i64, seq, (now * HOUR) as u64)
                 })
                 .collect();
 
@@ -400,7 +411,7 @@ mod tests {
             let mut played = Vec::new();
             while let Some(Due { placed, due }) = merge.next(&mut timetable).unwrap() {
                 let tick = placed.record.tick;
-                played.push((placed.clock, tick.ts_event, tick.price.0 / 1_000_000_000, due.unwrap()));
+                played.push((placed.clock, tick.ts_event, tick.price.0 / 1_000_000_000, tick.seq, due.unwrap()));
             }
             prop_assert_eq!(played, expected);
         }
