@@ -139,7 +139,7 @@ fn report<R: Row>(
         }
         _ => format!("keep the {}, the summary and the latencies: add --out DIR", R::NAME),
     };
-    let asked = &config.controls.symbols;
+    let asked = &config.playback.controls.symbols;
     let absent = Absent::among(asked, &around.symbols);
     Report {
         pipeline: name.into(),
