@@ -282,6 +282,11 @@ impl Names {
         self.read().texts.get(known..).unwrap_or_default().to_vec()
     }
 
+    /// Whether this name is known now.
+    pub fn has(&self, name: &str) -> bool {
+        self.read().ids.contains_key(name)
+    }
+
     /// How many names there are.
     pub fn len(&self) -> usize {
         self.read().texts.len()

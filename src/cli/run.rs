@@ -12,7 +12,7 @@ use crate::config::{Config, Effective, Input, Output};
 use crate::error::{Doing as _, Error, Result};
 use crate::operators::{Changes, Ticks};
 use crate::play;
-use crate::report::{Batching, Decisions, LatencyLog, Progress, Report};
+use crate::report::{Absent, Batching, Decisions, LatencyLog, Progress, Report};
 use crate::row::{Encoding, Row};
 use crate::runtime::Outcome;
 use crate::sink::{self, Mode};
@@ -139,7 +139,8 @@ fn report<R: Row>(
         }
         _ => format!("keep the {}, the summary and the latencies: add --out DIR", R::NAME),
     };
-    let (asked, known) = (config.playback.controls.symbols.len(), around.symbols.len());
+    let asked = &config.playback.controls.symbols;
+    let absent = Absent::among(asked, &around.symbols);
     Report {
         pipeline: name.into(),
         version: env!("CARGO_PKG_VERSION"),
@@ -151,7 +152,8 @@ fn report<R: Row>(
         ledger: outcome.ledger,
         struck: around.strikes.so_far(),
         unknown_conditions: around.conditions.unknown(),
-        symbols: if asked == 0 { known } else { asked.min(known) },
+        symbols: if asked.is_empty() { around.symbols.len() } else { asked.len() - absent.len() },
+        absent,
         workers: config.workers,
         processes: config.processes,
         batches: outcome.batches,

@@ -12,7 +12,7 @@ use crate::memory;
 use crate::operators::{Changes, Ticks};
 use crate::oracle::{Corrected, Expected};
 use crate::play;
-use crate::report::{Decisions, Progress};
+use crate::report::{Absent, Decisions, Progress};
 use crate::row::{Row, Texts};
 use crate::sink::Sink;
 use crate::source::{Opened, Pacing, Surroundings, in_memory, whole, whole_made};
@@ -85,11 +85,11 @@ where
     print(&format!("equal: {rows} {}, digest {digest:016x}\nledger: {}\n", R::NAME, words(&ledger)))
 }
 
-/// Reads the whole input, if there is memory for it.
+/// Reads the whole input, if there is memory for it, and says which symbols were asked for and are not on it.
 pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
     let room = memory::free().into_iter().chain(config.knobs.memory).min();
     let room = room.map_or(usize::MAX, |bytes| (bytes / BYTES_PER_RECORD) as usize);
-    match &config.input {
+    let tape = match &config.input {
         Input::Market(market) => {
             config.playback.pacing.check_for(config.play_for)?;
             let ticks = usize::try_from(market.ticks.min(config.playback.limit)).unwrap_or(usize::MAX);
@@ -101,7 +101,11 @@ pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
             whole_made(tape, &config.playback, room, around)
         }
         Input::Files(inputs) => whole(inputs, &config.playback, room, around),
+    }?;
+    if let Some(absent) = Absent::told(&Absent::among(&config.playback.controls.symbols, &around.symbols)) {
+        tell(format_args!("{absent}\n"));
     }
+    Ok(tape)
 }
 
 /// Opens the input for the dataflow: once more where that can be done, so that the way from the files is verified too.

@@ -42,5 +42,6 @@ pub use matching::Matching;
 pub use maybe::Maybe;
 pub use movers::Movers;
 pub use pacing::{Arrive, Clash, PaceAsked};
+pub(crate) use problems::closest;
 pub use settings::{Config, Input, Output, Settings};
 pub use units::{Bytes, Count, Rate, Span, Speed};

@@ -7,8 +7,8 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::play;
-use crate::report::{count, span};
-use crate::source::{Opened, Pacing, Playback, Surroundings, due_times, in_memory, whole, whole_made};
+use crate::report::{Absent, count, span};
+use crate::source::{Opened, Pacing, Playback, Surroundings, due_times, in_memory, say, whole, whole_made};
 use crate::tape::Rejects;
 use crate::tick::{Names, Tick};
 
@@ -65,6 +65,9 @@ impl Tape {
                 ticks
             }
         };
+        if let Some(absent) = Absent::told(&Absent::among(&cell.config.playback.controls.symbols, &around.symbols)) {
+            say(&absent);
+        }
         Ok(Tape { key: cell.tape_key(), ticks, symbols: around.symbols, venues: around.venues })
     }
 }

@@ -1,5 +1,6 @@
 //! The report of a run: what was read and written, and the latency, for people and for programs.
 
+mod absent;
 mod batching;
 mod decisions;
 mod hgrm;
@@ -10,6 +11,7 @@ mod text;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+pub use absent::Absent;
 pub use batching::{Batching, Target};
 pub use decisions::Decisions;
 pub use hgrm::hgrm;
@@ -103,6 +105,8 @@ pub struct Report {
     pub unknown_conditions: Unknown,
     /// Symbols seen.
     pub symbols: usize,
+    /// Symbols that were asked for and not seen.
+    pub absent: Vec<Absent>,
     /// Workers of each process.
     pub workers: usize,
     /// Processes.

@@ -1,6 +1,6 @@
 use std::fmt::{self, Display, Formatter};
 
-use super::{Batching, Percentiles, Report};
+use super::{Absent, Batching, Percentiles, Report};
 use crate::tape::format::quotable;
 use crate::tape::{Struck, Unknown};
 
@@ -62,6 +62,9 @@ impl Display for Report {
         writeln!(f, "  ledger   read {} = {}", count(ledger.read), columns.join(" + "))?;
         if !ledger.balances() {
             writeln!(f, "           IT DOES NOT BALANCE: {} are accounted for", count(ledger.accounted()))?;
+        }
+        if let Some(absent) = Absent::told(&self.absent) {
+            writeln!(f, "  symbols  {absent}")?;
         }
         if self.struck != Struck::default() {
             writeln!(f, "  faults   {}", struck(&self.struck))?;

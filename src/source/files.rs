@@ -219,11 +219,17 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
         files.retain(|file| Format::of(file).is_some());
     } else if path.contains(['*', '?', '[']) && !Path::new(path).exists() {
         let matches = glob::glob(path).map_err(|e| Error::Usage(format!("reading {path}: {e}")))?;
+        let mut folder = None;
         for found in matches {
             let found = found.map_err(|e| Error::Input(format!("reading {path}: {e}")))?;
             if found.is_file() {
                 files.push(found);
+            } else {
+                folder = Some(found);
             }
+        }
+        if files.is_empty() {
+            return Err(no_match(path, folder));
         }
     } else {
         std::fs::metadata(path).doing(|| format!("reading {path}"))?;
@@ -234,6 +240,21 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// The error of a pattern that no file matches; `folder` is one that does.
+fn no_match(path: &str, folder: Option<PathBuf>) -> Error {
+    let why = match folder {
+        Some(folder) => {
+            format!("only folders such as {} do; give that, or {path}/* for what is in them", folder.display())
+        }
+        None if Path::new(path).is_absolute() => "give a file, a folder, or another pattern".into(),
+        None => {
+            let here = std::env::current_dir().unwrap_or_default();
+            format!("it was looked for from {} on; give a file, a folder, or another pattern", here.display())
+        }
+    };
+    Error::Input(format!("reading {path}: no file here matches this pattern: {why}"))
 }
 
 /// Says which files of a folder, or below, are passed over, since what they hold could be missed.
