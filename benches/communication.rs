@@ -6,8 +6,8 @@
 //! each tick was due until it was applied. All runs must have the same digest. Other programs on the machine only ever
 //! make a run slower; the first row, ticks that are in the pipeline's memory already, is what there is to reach.
 //!
-//! A second table is of reading alone, from a topic that is full: by `ohlcv`, and by a loop over librdkafka's client that
-//! does nothing with the messages, which is what a reader can reach.
+//! A second table is of reading alone, from a topic that is full: by `ohlcv`, and by a loop over librdkafka's client
+//! that does nothing with the messages, which is what a reader can reach.
 //!
 //! The broker is that of `scripts/kafka`, which is started for it and stopped, or KAFKA_BOOTSTRAP names one.
 

@@ -133,7 +133,8 @@ impl Topic {
         self.producer.context()
     }
 
-    /// Fails as soon as a message has, since those behind it would stand in another order, or the brokers let nobody in.
+    /// Fails as soon as a message has, since those behind it would stand in another order, or the brokers let nobody
+    /// in.
     fn check(&self) -> Result<()> {
         let reports = self.reports();
         let refused = reports.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

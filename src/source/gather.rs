@@ -210,8 +210,8 @@ impl<'a> Gather<'a> {
         slowest.or_else(|| self.partitions.iter().map(at).max())
     }
 
-    /// Whether a partition is read on now. Where a process has enough on its way to it, only the slowest is, for which it
-    /// may be waiting; what another process reads is taken as it comes.
+    /// Whether a partition is read on now. Where a process has enough on its way to it, only the slowest is, for which
+    /// it may be waiting; what another process reads is taken as it comes.
     fn is_to_move(&self, at: usize, floor: Option<(i64, RunTime)>) -> bool {
         let Partition { stand, is_elsewhere, .. } = &self.partitions[at];
         let is_slowest = floor.is_none_or(|(floor, _)| stand.watermark_ms.unwrap_or(0) <= floor);

@@ -1,7 +1,7 @@
 //! Topics as inputs. Each of a topic's partitions is a partition of the input, read in its order by a thread of its
 //! own; which worker a tick goes to is the symbol's matter, as for any input. Consumer groups only store offsets: which
-//! partitions a run reads is fixed when it begins, and it is all of them. Where it has several processes, each reads the
-//! partitions of its workers, the `p`-th of which are those that leave `p` when divided by the number of all workers.
+//! partitions a run reads is fixed when it begins, and it is all of them. Where it has several processes, each reads
+//! the partitions of its workers: partition `p` is worker `p`'s, modulo the number of all workers.
 
 mod ranges;
 mod reading;

@@ -147,7 +147,8 @@ fn write(frames: &Receiver<Frame>, waiting: &AtomicUsize, stream: TcpStream) {
 }
 
 impl Incoming {
-    /// Brings what the others tell of the partitions that they read; of `process_of` and `bringers` there is one for each
+    /// Brings what the others tell of the partitions that they read; of `process_of` and `bringers` there is one for
+    /// each
     /// partition, and a bringer for those of other processes.
     pub fn listen(self, process_of: impl Fn(usize) -> usize, bringers: Vec<Option<Bringer>>) {
         let partitions = bringers.len();
@@ -171,8 +172,8 @@ fn read(stream: TcpStream, process: usize, mut theirs: BTreeMap<usize, Bringer>,
         match frame {
             Frame::Partitions(count) if count != partitions => {
                 why = format!(
-                    "process {process} found {count} partitions, and this one {partitions}: they were changed just now, \
-                     so start the run once more"
+                    "process {process} found {count} partitions, and this one {partitions}: they were changed just \
+                     now, so start the run once more"
                 );
                 break;
             }

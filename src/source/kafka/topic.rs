@@ -102,8 +102,8 @@ impl Watch {
         let is_missing = matches!(found, Found::Nothing);
         // A broker that has just come up may not know its topics yet.
         if is_missing && self.is_missing {
-            let text = "the topic is not there any more: it was deleted while it was read. What was read of it is in no \
-                        result; start again when there is one";
+            let text = "the topic is not there any more: it was deleted while it was read. What was read of it is in \
+                        no result; start again when there is one";
             return Err(Error::Input(format!("reading {name}: {text}")));
         }
         self.is_missing = is_missing;
@@ -112,8 +112,9 @@ impl Watch {
         {
             let now = partitions.len();
             return Err(Error::Input(format!(
-                "reading {name}: the topic had {count} partitions when the run began, and now it has {now}. Which are read \
-                 is fixed then, and symbols may have moved to the new ones: start the run once more, from where it began"
+                "reading {name}: the topic had {count} partitions when the run began, and now it has {now}. Which are \
+                 read is fixed then, and symbols may have moved to the new ones: start the run once more, from where it \
+                 began"
             )));
         }
         Ok(())
