@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::{EventTime, MS};
 
 /// What a record says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Kind {
     /// A new print.
@@ -122,7 +122,7 @@ impl Eligible {
 }
 
 /// One record of a tape on its way through the dataflow: 56 bytes, no clock reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(C)]
 pub struct Tick {
     /// When it happened, by the exchange.

@@ -103,7 +103,8 @@ impl<'a> Drive<'a> {
             let began = clock.now();
             let mut now = began;
             self.gauge.beats.fetch_add(1, Ordering::Relaxed);
-            if self.stop.load(Ordering::Relaxed) || self.context.failure.is_set() {
+            let is_stopped = self.stop.load(Ordering::Relaxed) && !self.feed.ends_when_stopped();
+            if is_stopped || self.context.failure.is_set() {
                 break;
             }
             if self.tuning.is_turned() {

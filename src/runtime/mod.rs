@@ -164,7 +164,10 @@ where
                 total.add(&share);
                 left -= 1;
             }
-            Ok(Message::Process(told)) => others.take(told, &rejects)?,
+            Ok(Message::Process(told)) => {
+                // What another process tells of a failure may be that it has heard of ours.
+                others.take(told, &rejects).map_err(|error| failure.take().unwrap_or(error))?;
+            }
             Ok(message) if !place.is_first() => {
                 others.forward(&message);
                 if let Message::Report(Report { worker, mut stages, .. }) = message {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 
+use super::peers::Told;
 use crate::error::Error;
 
 /// Pieces of a partition that may wait to be decoded; whoever reads more of them waits.
@@ -26,6 +27,9 @@ pub(super) enum Piece {
     /// All that there is was brought: silence is silence from here on.
     #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics tell"))]
     CaughtUp,
+    /// Another process reads it, and has told this.
+    #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics are shared out over processes"))]
+    Told(Told),
     /// It cannot be read, and the run with it.
     Failed(Error),
     /// The end is next. What was begun and not ended is rejected for this reason.
@@ -45,9 +49,12 @@ pub(super) struct Arrival {
     pub name: String,
     pub pieces: Receiver<Piece>,
     pub done: Option<Done>,
+    /// Another process reads it.
+    pub is_elsewhere: bool,
 }
 
-/// Of a partition of messages: where to note the offset behind the last one of which all is in the workers' hands.
+/// Of a partition of messages: where to note the offset behind the last one of which all is in the workers' hands, and
+/// its place there, which is that among all partitions.
 pub(super) type Done = (Arc<Vec<AtomicU64>>, usize);
 
 /// How a transport brings the pieces of one partition.
@@ -66,9 +73,19 @@ impl Door {
 
     /// A partition that has come: a stream of bytes, or messages where there is something to note of them.
     pub fn partition(&self, name: String, done: Option<Done>) -> Bringer {
+        self.arrives(name, done, false)
+    }
+
+    /// A partition of messages that another process reads.
+    #[cfg(feature = "kafka")]
+    pub fn partition_elsewhere(&self, name: String, done: Done) -> Bringer {
+        self.arrives(name, Some(done), true)
+    }
+
+    fn arrives(&self, name: String, done: Option<Done>, is_elsewhere: bool) -> Bringer {
         let (sender, pieces) = mpsc::channel(QUEUE);
         // Nobody takes it in when the run is over, which `Door::is_over` tells.
-        let _ = self.partitions.send(Arrival { name, pieces, done });
+        let _ = self.partitions.send(Arrival { name, pieces, done, is_elsewhere });
         Bringer { pieces: sender, thread: self.thread.clone() }
     }
 

@@ -72,18 +72,27 @@ impl Inputs {
         Merge::new(vec![leaf.with_conditions(&around.conditions)], limit, u64::MAX)
     }
 
-    /// Refuses what several processes cannot read alike, each by itself.
+    /// Refuses what several processes cannot read, each its share by itself.
     ///
     /// # Errors
-    /// When it is a live input, or can be read only once.
-    pub fn check_shared(&self) -> Result<()> {
-        if self.is_stream() || self.address()?.is_some() {
-            let name = if self.is_stdin() { "standard input" } else { &self.path };
-            let text = "cannot feed several processes, each of which reads its share of the input by itself: use \
-                        --workers in one process, or save it to files first";
-            return Err(Error::Usage(format!("{name} {text}")));
+    /// When it can be read only once, is a live input without partitions that can be shared out, or one of which so
+    /// many records are wanted.
+    pub fn check_shared(&self, limit: u64) -> Result<()> {
+        let (address, name) = (self.address()?, if self.is_stdin() { "standard input" } else { &self.path });
+        match address {
+            Some(Address::Kafka { .. }) if limit == u64::MAX => Ok(()),
+            Some(Address::Kafka { .. }) => {
+                let text = "is read by several processes, none of which knows how many records the others have read: \
+                            say by source.end where to end instead of by --limit";
+                Err(Error::Usage(format!("{name} {text}")))
+            }
+            None if !self.is_stream() => Ok(()),
+            _ => {
+                let text = "cannot feed several processes, each of which reads its share of the input by itself: use \
+                            --workers in one process, or send it through a topic or files first";
+                Err(Error::Usage(format!("{name} {text}")))
+            }
         }
-        Ok(())
     }
 
     /// The partitions: a file of many symbols each, or all files of one symbol, with that symbol, where the path

@@ -1,13 +1,15 @@
 //! Topics as inputs. Each of a topic's partitions is a partition of the input, read in its order by a thread of its
 //! own; which worker a tick goes to is the symbol's matter, as for any input. Consumer groups only store offsets: which
-//! partitions a run reads is fixed when it begins, and it is all of them.
+//! partitions a run reads is fixed when it begins, and it is all of them. Where it has several processes, each reads
+//! the partitions of its workers: partition `p` is worker `p`'s, modulo the number of all workers.
 
 mod ranges;
 mod reading;
+mod topic;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
@@ -17,10 +19,12 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::gather::gather;
 use super::live::{End, Start};
+use super::peers::Peers;
 use super::{Inputs, Opened, Surroundings, say};
-use crate::error::{Error, Result};
+use crate::error::{Doing as _, Error, Result};
 use ranges::{Range, ranges};
 use reading::Reading;
+use topic::{Watch, partitions};
 
 /// The longest wait for an answer before looking whether to stop.
 const PATIENCE: Duration = Duration::from_millis(1000);
@@ -28,17 +32,48 @@ const PATIENCE: Duration = Duration::from_millis(1000);
 /// The longest wait for a message before looking whether to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How often the client asks anew which partitions there are, and so do we.
+const REFRESH: &str = "topic.metadata.refresh.interval.ms";
+
 /// Says what the client has to say, but not again and again.
 struct Voice {
     name: String,
     is_told: AtomicBool,
+    /// Why the brokers do not let this client in, where they do not.
+    refused: Mutex<Option<String>>,
+}
+
+impl Voice {
+    /// Fails if the brokers do not let this client in.
+    fn check(&self) -> Result<()> {
+        let refused = self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let Some(reason) = &*refused else { return Ok(()) };
+        Err(Error::Input(format!("reading {}: {reason}", self.name)))
+    }
+}
+
+/// Whether brokers do not let a client in, which no waiting changes.
+pub(crate) fn refuses(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{Authentication, SaslAuthenticationFailed, UnsupportedSASLMechanism};
+    matches!(error.rdkafka_error_code(), Some(Authentication | SaslAuthenticationFailed | UnsupportedSASLMechanism))
+}
+
+/// The reason for which they do not, and what to look at.
+pub(crate) fn refusal(reason: &str) -> String {
+    format!(
+        "the broker does not let us in: {reason}. Look at the properties security.protocol, sasl.mechanism, \
+         sasl.username and sasl.password of librdkafka"
+    )
 }
 
 impl ClientContext for Voice {
     fn error(&self, error: KafkaError, reason: &str) {
         // The end of a partition is told here, too, and is no error.
         let is_end = error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF);
-        if !is_end && !self.is_told.swap(true, Ordering::AcqRel) {
+        if refuses(&error) {
+            let mut refused = self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            refused.get_or_insert_with(|| refusal(reason));
+        } else if !is_end && !self.is_told.swap(true, Ordering::AcqRel) {
             say(&format!("{}: {reason} (trying again; Ctrl-C ends this)", self.name));
         }
     }
@@ -63,7 +98,7 @@ pub(super) fn open(
         let text = "source.start is stored, which is kept by group: give [source.librdkafka] \"group.id\" as well";
         return Err(Error::Usage(format!("{name}: {text}")));
     }
-    let client = client(&name, brokers, &inputs.live.properties)?;
+    let (client, refresh) = client(&name, brokers, &inputs.live.properties)?;
     let partitions = partitions(&client, &name, topic, inputs.live.end, around)?;
     let ranges = loop {
         match ranges(&client, topic, &partitions, inputs) {
@@ -75,19 +110,33 @@ pub(super) fn open(
         }
     };
 
+    let place = around.cluster.place;
+    let reader_of = move |range: &Range| place.of(range.partition as usize, workers);
+    let mine = || ranges.iter().filter(|range| reader_of(range) == place.process);
     let mut list = TopicPartitionList::new();
-    for range in &ranges {
+    for range in mine() {
         let added = list.add_partition_offset(topic, range.partition, Offset::Offset(range.start));
         added.map_err(|error| failed(&name, &error))?;
     }
     client.assign(&list).map_err(|error| failed(&name, &error))?;
-    let queues = ranges.iter().filter_map(|range| client.split_partition_queue(topic, range.partition)).collect();
+    let queues = mine().filter_map(|range| client.split_partition_queue(topic, range.partition)).collect();
 
+    let (peers, incoming) =
+        Peers::open(&around.cluster, ranges.len()).doing(|| "setting up the connections to the other processes")?;
     let done = Arc::new(ranges.iter().map(|_| AtomicU64::new(0)).collect::<Vec<_>>());
-    let reading = Reading { name: name.clone(), client: client.clone(), done: done.clone() };
-    let mut opened = gather(inputs, limit, workers, around, {
+    let watch = Watch {
+        client: client.clone(),
+        name: name.clone(),
+        topic: topic.to_owned(),
+        count: (inputs.live.end != End::Now).then_some(ranges.len()),
+        every: refresh,
+        looked_at: Instant::now(),
+        is_missing: false,
+    };
+    let reading = Reading { name: name.clone(), client: client.clone(), done: done.clone(), process: place.process };
+    let mut opened = gather(inputs, limit, workers, around, peers, {
         let ranges = ranges.clone();
-        move |door| reading.begin(&ranges, queues, &door)
+        move |door| reading.begin(&ranges, reader_of, queues, incoming, watch, &door)
     });
     let topic = topic.to_owned();
     let store = move || store(&client, &name, &topic, &ranges, &done);
@@ -95,50 +144,25 @@ pub(super) fn open(
     Ok(opened)
 }
 
-fn client(name: &str, brokers: &str, properties: &[(String, String)]) -> Result<Client> {
+/// A client, and how often it asks anew which partitions there are.
+fn client(name: &str, brokers: &str, properties: &[(String, String)]) -> Result<(Client, Option<Duration>)> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("group.id", "tapeflow").set("client.id", "tapeflow");
     // An offset that is not there any more is a hole in the tape, which is not passed over in silence.
     config.set("auto.offset.reset", "error").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
     // What waits in memory is bounded, partition by partition.
     config.set("queued.max.messages.kbytes", "4096").set("fetch.wait.max.ms", "10");
+    config.set(REFRESH, "5000");
     properties.iter().for_each(|(name, value)| _ = config.set(name, value));
-    let voice = Voice { name: name.into(), is_told: AtomicBool::new(false) };
+    let refresh = config.get(REFRESH).and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+    let voice = Voice { name: name.into(), is_told: AtomicBool::new(false), refused: Mutex::default() };
     let client = config.create_with_context(voice);
-    client.map(Arc::new).map_err(|error| Error::Usage(format!("{name}: [source.librdkafka]: {error}")))
+    let client = client.map_err(|error| Error::Usage(format!("{name}: [source.librdkafka]: {error}")))?;
+    Ok((Arc::new(client), refresh))
 }
 
 fn failed(name: &str, error: &KafkaError) -> Error {
     Error::Input(format!("reading {name}: {error}"))
-}
-
-/// The topic's partitions; the brokers, and the topic, are waited for.
-fn partitions(client: &Client, name: &str, topic: &str, end: End, around: &Surroundings) -> Result<Vec<i32>> {
-    let mut is_told = false;
-    loop {
-        let found = client.fetch_metadata(Some(topic), PATIENCE);
-        let why = match &found {
-            Ok(found) => match found.topics().first() {
-                Some(topic) if topic.error().is_none() && !topic.partitions().is_empty() => {
-                    return Ok(topic.partitions().iter().map(|partition| partition.id()).collect());
-                }
-                _ if end == End::Now => {
-                    return Err(Error::Input(format!(
-                        "reading {name}: there is no such topic, so nothing is in it now"
-                    )));
-                }
-                _ => "there is no such topic yet".to_owned(),
-            },
-            Err(error) => error.to_string(),
-        };
-        if around.stop.load(Ordering::Acquire) {
-            return Err(Error::Input(format!("reading {name}: {why}")));
-        }
-        if !std::mem::replace(&mut is_told, true) {
-            say(&format!("waiting for {name}: {why} (trying again; Ctrl-C ends this)"));
-        }
-        std::thread::sleep(LOOK_EVERY * 5);
-    }
 }
 
 /// Notes for the group how far this run has come, now that it is all in the rows.

@@ -13,6 +13,8 @@ mod kafka;
 mod live;
 mod memory;
 mod pacing;
+#[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics are shared out over processes"))]
+mod peers;
 mod playback;
 mod reader;
 mod socket;
@@ -22,6 +24,8 @@ pub use address::Address;
 pub use block::{Block, Blocks, Pull};
 pub use feed::{Arrivals, Feed, Next};
 pub use files::{Inputs, find, tell_passed_over};
+#[cfg(feature = "kafka")]
+pub(crate) use kafka::{refusal, refuses};
 #[cfg(not(feature = "kafka"))]
 pub(crate) use live::without_kafka;
 pub use live::{End, Live, Start};

@@ -9,7 +9,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::super::door::{Bringer, Door, Overhearer, Piece};
+use super::super::peers::Incoming;
 use super::ranges::Range;
+use super::topic::Watch;
 use super::{Client, LOOK_EVERY, Voice, failed, is_passing};
 use crate::error::Error;
 
@@ -23,18 +25,37 @@ pub(super) struct Reading {
     pub client: Client,
     /// Of each partition, the offset behind the last message that is in the workers' hands.
     pub done: Arc<Vec<AtomicU64>>,
+    /// The process that this is.
+    pub process: usize,
 }
 
 impl Reading {
-    /// Begins to read all partitions.
-    pub fn begin(&self, ranges: &[Range], queues: Vec<PartitionQueue<Voice>>, door: &Door) {
+    /// Begins to read all partitions: through these queues those that are this process's, and what the others tell of
+    /// theirs.
+    pub fn begin(
+        &self,
+        ranges: &[Range],
+        reader_of: impl Fn(&Range) -> usize,
+        queues: Vec<PartitionQueue<Voice>>,
+        incoming: Incoming,
+        mut watch: Watch,
+        door: &Door,
+    ) {
         let name_of = |partition: i32| format!("{}[{partition}]", self.name);
-        let bringers: Vec<Bringer> = (0..ranges.len())
-            .map(|at| door.partition(name_of(ranges[at].partition), Some((self.done.clone(), at))))
-            .collect();
-        let place = |partition: i32| ranges.iter().position(|range| range.partition == partition);
+        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        for (at, range) in ranges.iter().enumerate() {
+            let (name, done) = (name_of(range.partition), (self.done.clone(), at));
+            if reader_of(range) == self.process {
+                mine.push((range, door.partition(name, Some(done))));
+                theirs.push(None);
+            } else {
+                theirs.push(Some(door.partition_elsewhere(name, done)));
+            }
+        }
+        incoming.listen(|at| reader_of(&ranges[at]), theirs);
+        let place = |partition: i32| mine.iter().position(|(range, _)| range.partition == partition);
         // Messages that came between the assignment and the split stand before all in the split queues.
-        let mut firsts: Vec<Batch> = ranges.iter().map(|_| Batch::default()).collect();
+        let mut firsts: Vec<Batch> = mine.iter().map(|_| Batch::default()).collect();
         while let Some(polled) = self.client.poll(Duration::ZERO) {
             match &polled {
                 Ok(message) => place(message.partition()).into_iter().for_each(|at| firsts[at].take(message)),
@@ -45,8 +66,8 @@ impl Reading {
             }
         }
         let all: Vec<(i32, Overhearer)> =
-            ranges.iter().zip(&bringers).map(|(range, bringer)| (range.partition, bringer.overhearer())).collect();
-        for (((range, queue), bringer), first) in ranges.iter().zip(queues).zip(bringers).zip(firsts) {
+            mine.iter().map(|(range, bringer)| (range.partition, bringer.overhearer())).collect();
+        for (((range, bringer), queue), first) in mine.into_iter().zip(queues).zip(firsts) {
             let (range, door, name) = (*range, door.clone(), name_of(range.partition));
             std::thread::spawn(move || {
                 if let Err(error) = (Partition { range, queue, bringer: &bringer, door }).read(first) {
@@ -63,6 +84,11 @@ impl Reading {
                 }
             };
             while !over.load(Ordering::Acquire) {
+                if let Err(error) = watch.look() {
+                    let failed = |bringer: &Overhearer| bringer.tell(Piece::Failed(Error::Input(error.to_string())));
+                    all.iter().for_each(|(_, bringer)| failed(bringer));
+                    return;
+                }
                 match client.poll(LOOK_EVERY) {
                     Some(Err(KafkaError::PartitionEOF(partition))) => tell(partition, Piece::CaughtUp),
                     Some(Ok(message)) => {
