@@ -6,6 +6,9 @@
 //! each tick was due until it was applied. All runs must have the same digest. Other programs on the machine only ever
 //! make a run slower; the first row, ticks that are in the pipeline's memory already, is what there is to reach.
 //!
+//! A second table is of reading alone, from a topic that is full: by `ohlcv`, and by a loop over librdkafka's client
+//! that does nothing with the messages, which is what a reader can reach.
+//!
 //! The broker is that of `scripts/kafka`, which is started for it and stopped, or KAFKA_BOOTSTRAP names one.
 
 use std::path::Path;
@@ -98,6 +101,7 @@ fn main() {
     let (fast, steady) = (in_process(&market, &["--speed", "max"]), in_process(&market, &paced));
     show("in-process", "-", &fast, &steady, 2_000_000, None);
     let mut digests: Vec<[String; 2]> = Vec::new();
+    let mut reading = Vec::new();
     for (codec, pack) in [("jsonl", "1"), ("csv", "1"), ("bin", "1"), ("bin", "100")] {
         let file = folder.path().join(format!("sent.{codec}"));
         if !file.exists() {
@@ -134,7 +138,21 @@ fn main() {
             };
             show(transport, &name, &fast, &steady, ticks, bytes);
             digests.push([fast.digest, steady.digest]);
+            if let Some(broker) = broker.as_ref().filter(|_| *transport == "kafka") {
+                let (topic, out) = (format!("{topic}-fast"), folder.path().join("out"));
+                for (reader, run) in
+                    [("ohlcv", drained(broker, &topic, codec, &out)), ("a loop", polled(broker, &topic))]
+                {
+                    reading.push(format!("| {reader} | {name} | {}", of_reading(&run, ticks)));
+                }
+            }
         }
+    }
+    if !reading.is_empty() {
+        println!(
+            "\n| reader of a full topic | codec | ticks/s | CPU ns/tick | broker ns/tick |\n|---|---|--:|--:|--:|"
+        );
+        reading.iter().for_each(|row| println!("{row}"));
     }
     assert!(digests.iter().all(|found| *found == digests[0]), "the digests differ: {digests:?}");
     eprintln!("\nall digests are the same: {}", digests[0][0]);
@@ -211,6 +229,57 @@ fn through(
         }
     }
     read(out, began, cpu)
+}
+
+/// Reads a topic to its end by `ohlcv`.
+fn drained(broker: &Broker, topic: &str, codec: &str, out: &Path) -> Run {
+    let (began, cpu, at) = (Instant::now(), children_cpu(), format!("kafka://{}/{topic}", broker.at));
+    let before = broker.cpu();
+    let args = ["--input", &at, "--format", codec, "--set", "source.end=now", "-w", "1", "--out", text(out)];
+    ended(spawn(OHLCV, &args, None));
+    let broker_seconds = before.zip(broker.cpu()).map(|(before, after)| after - before);
+    Run { broker_seconds, ..read(out, began, cpu) }
+}
+
+/// Reads it by librdkafka's client alone, with no settings but its own.
+fn polled(broker: &Broker, topic: &str) -> Run {
+    use rdkafka::consumer::{BaseConsumer, Consumer as _};
+    use rdkafka::error::KafkaError;
+    use rdkafka::{Offset, TopicPartitionList};
+    let (began, cpu_before, before) = (Instant::now(), cpu("self", [11, 12]), broker.cpu());
+    let mut config = rdkafka::ClientConfig::new();
+    config.set("bootstrap.servers", &broker.at).set("group.id", "bench").set("enable.partition.eof", "true");
+    let consumer: BaseConsumer = config.create().expect("a client");
+    let found = consumer.fetch_metadata(Some(topic), std::time::Duration::from_secs(10)).expect("the topic");
+    let mut list = TopicPartitionList::new();
+    let partitions = found.topics()[0].partitions();
+    for partition in partitions {
+        list.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("a partition");
+    }
+    consumer.assign(&list).expect("reading all partitions");
+    let mut open = partitions.len();
+    while open > 0 {
+        match consumer.poll(std::time::Duration::from_secs(1)) {
+            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+            Some(Err(error)) => panic!("reading {topic}: {error}"),
+            Some(Ok(_)) | None => {}
+        }
+    }
+    let seconds = |before: Option<f64>, after: Option<f64>| before.zip(after).map(|(before, after)| after - before);
+    Run {
+        digest: String::new(),
+        seconds: began.elapsed().as_secs_f64(),
+        cpu_seconds: seconds(cpu_before, cpu("self", [11, 12])).unwrap_or(f64::NAN),
+        broker_seconds: seconds(before, broker.cpu()),
+        p50_us: f64::NAN,
+        p99_us: f64::NAN,
+    }
+}
+
+fn of_reading(run: &Run, ticks: u64) -> String {
+    let per_tick = |seconds: f64| format!("{:.0}", seconds * 1e9 / ticks as f64);
+    let broker = run.broker_seconds.map_or_else(|| "-".into(), per_tick);
+    format!("{:.0} | {} | {broker} |", ticks as f64 / run.seconds, per_tick(run.cpu_seconds))
 }
 
 fn in_process(out: &Path, pace: &[&str]) -> Run {

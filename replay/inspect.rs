@@ -17,7 +17,7 @@ use tapeflow::row::Encoding;
 use tapeflow::source::{Surroundings, find};
 use tapeflow::tape::format::{Encoder, Format, Input, Line, Position, bin, quotable};
 use tapeflow::tape::inspect::{Inspection, Peak};
-use tapeflow::tape::{Merge, Pace};
+use tapeflow::tape::{Merge, Pace, Silence};
 use tapeflow::tick::Kind;
 use tapeflow::time::EventTime;
 
@@ -63,6 +63,11 @@ struct Told {
     repeats: u64,
     received_after: Option<Percentiles>,
     rates: Rates,
+    /// The longest within a day: of all symbols together, and of one.
+    silence: Option<Silent>,
+    silence_of_symbol: Option<Silent>,
+    /// Silences of a symbol that look like halts of its trading.
+    halts: Vec<Silent>,
     first_rows: Vec<String>,
 }
 
@@ -82,6 +87,23 @@ struct Rates {
     peak_1s: u64,
     /// Records of the fullest 10 ms, a hundred times.
     peak_10ms: u64,
+}
+
+/// A time in which nothing came, of a symbol or of all.
+#[derive(Serialize)]
+struct Silent {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    symbol: Option<String>,
+    from: EventTime,
+    length: u64,
+}
+
+impl Silent {
+    fn of(silence: Silence, around: &Surroundings) -> Self {
+        let Silence { symbol, from, length } = silence;
+        let symbol = symbol.map(|symbol| around.symbols.text(symbol.0).to_string());
+        Silent { symbol, from, length: length.unsigned_abs() }
+    }
 }
 
 impl Inspect {
@@ -132,6 +154,7 @@ fn tell(
         first_rows.push(String::from_utf8_lossy(&line).trim_end().to_owned());
     }
     let peak = |peak: &Peak, times| peak.most * times;
+    let silent = |silence| Silent::of(silence, around);
     let mut bytes = 0;
     for file in files {
         bytes += fs::metadata(file).doing(|| format!("reading {}", file.display()))?.len();
@@ -163,6 +186,9 @@ fn tell(
         repeats: seen.repeats,
         received_after: (!seen.lag.is_empty()).then(|| Percentiles::of(&seen.lag)),
         rates: Rates { average: seen.average(), peak_1s: peak(&seen.second, 1), peak_10ms: peak(&seen.ten_ms, 100) },
+        silence: seen.silences.longest.map(silent),
+        silence_of_symbol: seen.silences.longest_of_symbol.map(silent),
+        halts: seen.silences.halts().into_iter().map(silent).collect(),
         first_rows,
     })
 }
@@ -242,6 +268,18 @@ impl Told {
             count(self.rates.peak_10ms),
             times(self.rates.peak_10ms)
         ));
+        let silent = |it: &Silent| {
+            let whose = it.symbol.as_ref().map(|symbol| format!(" of {symbol}")).unwrap_or_default();
+            format!("{}{whose} from {}", span(it.length), time(Some(it.from)))
+        };
+        if let (Some(all), Some(one)) = (&self.silence, &self.silence_of_symbol) {
+            lines.push(format!("silence   within a day, the longest: {}; {}", silent(all), silent(one)));
+        }
+        if !self.halts.is_empty() {
+            let listed: Vec<String> = self.halts.iter().take(LISTED).map(silent).collect();
+            let more = if self.halts.len() > LISTED { "; ..." } else { "" };
+            lines.push(format!("halts     {}: {}{more}", count(self.halts.len() as u64), listed.join("; ")));
+        }
         lines.push("first rows, as we write them:".into());
         lines.extend(self.first_rows.iter().map(|row| format!("  {row}")));
         lines.join("\n") + "\n"

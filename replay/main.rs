@@ -8,6 +8,7 @@ mod keyboard;
 mod outgoing;
 mod part;
 mod play;
+mod player;
 mod reading;
 
 use std::io::Write;

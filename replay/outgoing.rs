@@ -59,28 +59,36 @@ impl Outgoing {
         if !is_kafka && (pack > 1 || !properties.is_empty()) {
             return Err(Error::Usage("--pack and --property are for --to kafka://HOST:PORT/TOPIC".into()));
         }
-        let mut parcel = Parcel::default();
         let courier: Box<dyn Courier> = match &address {
             Some(address) => sink::open(address, &coder.header(), properties, move || stop.load(Ordering::Relaxed))?,
-            None => {
-                parcel.bytes = coder.header().into_bytes();
-                Box::new(stream(to)?)
-            }
+            None => Box::new(stream(to)?),
         };
-        Ok(Outgoing {
+        let header = coder.header();
+        let mut outgoing = Outgoing::by(courier, to, coder, [symbols, venues]);
+        if address.is_none() {
+            outgoing.parcel.bytes = header.into_bytes();
+        }
+        outgoing.records = is_kafka.then(Vec::new);
+        outgoing.pack = usize::try_from(pack).unwrap_or(usize::MAX).max(1);
+        Ok(outgoing)
+    }
+
+    /// A way out by this courier, who is called `to`, of one record after the other.
+    pub fn by(courier: Box<dyn Courier>, to: &str, coder: Coder, [symbols, venues]: [Arc<Names>; 2]) -> Self {
+        Outgoing {
             to: to.into(),
             courier,
             coder,
             texts: Texts::new(symbols, venues),
-            parcel,
+            parcel: Parcel::default(),
             waiting: 0,
             dues: Vec::new(),
-            records: is_kafka.then(Vec::new),
-            pack: usize::try_from(pack).unwrap_or(usize::MAX).max(1),
+            records: None,
+            pack: 1,
             sent: 0,
             lateness: histogram(),
             behind: None,
-        })
+        }
     }
 
     /// Adds a record to what is sent next.

@@ -12,7 +12,7 @@ use crate::row::Row;
 use crate::runtime::{self, Outcome, Plan, Watch};
 use crate::sink::Sink;
 use crate::source::{self, Opened, Surroundings, in_memory, played};
-use crate::tape::{Rejects, Strikes};
+use crate::tape::{Conditions, Rejects, Strikes};
 
 /// What the sources of a run in these processes need.
 pub fn surroundings(config: &Config, cluster: Arc<Cluster>, rejects: Rejects, stop: Arc<AtomicBool>) -> Surroundings {
@@ -23,6 +23,7 @@ pub fn surroundings(config: &Config, cluster: Arc<Cluster>, rejects: Rejects, st
         venues: cluster.venues.clone(),
         cluster,
         rejects,
+        conditions: Conditions::new(config.conditions.clone()),
         strikes: Strikes::default(),
         stop,
         play_for: config.play_for,
@@ -38,17 +39,15 @@ pub fn surroundings(config: &Config, cluster: Arc<Cluster>, rejects: Rejects, st
 pub fn open(config: &Config, around: &Surroundings) -> Result<Opened> {
     match &config.input {
         Input::Market(market) => {
-            config.pacing.check_for(config.play_for)?;
+            config.playback.pacing.check_for(config.play_for)?;
             let mut tape = market.tape(&around.symbols, config.rules);
-            if !config.controls.is_plain() {
-                return played(&tape.into(), config.pacing, &config.controls, config.limit, config.workers, around);
+            if !config.playback.controls.is_plain() {
+                return played(&tape.into(), &config.playback, config.workers, around);
             }
-            tape.truncate(usize::try_from(config.limit).unwrap_or(usize::MAX));
-            Ok(in_memory(&tape, config.pacing, config.workers, around))
+            tape.truncate(usize::try_from(config.playback.limit).unwrap_or(usize::MAX));
+            Ok(in_memory(&tape, config.playback.pacing, config.workers, around))
         }
-        Input::Files(inputs) => {
-            source::open(inputs, config.pacing, &config.controls, config.limit, config.workers, around)
-        }
+        Input::Files(inputs) => source::open(inputs, &config.playback, config.workers, around),
     }
 }
 

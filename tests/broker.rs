@@ -1,6 +1,7 @@
 //! Topics of a real broker: what the mock of `tests/kafka.rs` cannot show, such as a broker that is killed and comes
-//! back. The broker is the one that `scripts/kafka start` runs, or that KAFKA_BOOTSTRAP names, which is not killed; where
-//! there is none, the tests say that they were skipped. Each ends with the rows of the file and a ledger that balances.
+//! back. The broker is the one that `scripts/kafka start` runs, or that KAFKA_BOOTSTRAP names, which is not killed;
+//! where there is none, the tests say that they were skipped. Each ends with the rows of the file and a ledger that
+//! balances.
 
 #![cfg(feature = "kafka")]
 
@@ -16,7 +17,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use program::{Folder, Played, Running, ohlcv, run, wait_until};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::Value;
@@ -143,7 +144,7 @@ fn assert_same_but_for_repeats(played: &Played, expected: &Played) {
 }
 
 #[test]
-fn neither_codecs_nor_workers_show_in_the_rows_of_three_partitions() {
+fn neither_codecs_nor_workers_nor_processes_show_in_the_rows_of_three_partitions() {
     let Some(broker) = Broker::find() else { return };
     let folder = Folder::new();
     let path = folder.write("tape.csv", tape(3_000));
@@ -152,8 +153,40 @@ fn neither_codecs_nor_workers_show_in_the_rows_of_three_partitions() {
         let topic = broker.topics.url(&broker.topic("ticks", 3, &[]));
         play(&[&path, "--speed", "max", "--to", &topic, "--as", codec, "--pack", pack]);
         let out = folder.arg("out");
-        run(&[&["--input", &topic, "--out", &out, "-w", "2"], &NOW[..]].concat()).exits(0);
-        assert_same(&format!("{codec}, {pack}"), &out, &expected);
+        for processes in ["1", "2"] {
+            run(&[&["--input", &topic, "--out", &out, "-w", "2", "--spawn", processes], &NOW[..]].concat()).exits(0);
+            assert_same(&format!("{codec}, {pack}, {processes}"), &out, &expected);
+        }
+    }
+}
+
+#[test]
+fn a_topic_that_changes_while_it_is_read_ends_the_run() {
+    let Some(broker) = Broker::find() else { return };
+    let folder = Folder::new();
+    let path = folder.write("tape.csv", tape(100));
+    let client: AdminClient<DefaultClientContext> = broker.topics.client().create().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let often = ["--set", "source.librdkafka.'topic.metadata.refresh.interval.ms'=200"];
+    let cases = [("grown", "had 2 partitions when the run began, and now it has 3"), ("gone", "it was deleted")];
+    for ((name, words), processes) in cases.into_iter().zip(["2", "1"]) {
+        let name = broker.topic(name, 2, &[]);
+        let (topic, bars) = (broker.topics.url(&name), broker.topic("bars", 1, &[]));
+        play(&[&path, "--speed", "max", "--to", &topic]);
+        let out = broker.topics.url(&bars);
+        let args = ["--input", &topic, "--out", &out, "--set", "source.idle=100ms", "--spawn", processes];
+        let reader = Running::start(&mut ohlcv(&[&args, &often[..]].concat()));
+        wait_until("the first bar", || !broker.topics.messages(&bars, 1).is_empty());
+        if name.starts_with("grown") {
+            let (three, options) = (NewPartitions::new(&name, 3), AdminOptions::new());
+            let more = client.create_partitions([&three], &options);
+            runtime.block_on(more).unwrap().into_iter().for_each(|made| _ = made.unwrap());
+        } else {
+            let options = AdminOptions::new();
+            let gone = client.delete_topics(&[&name], &options);
+            runtime.block_on(gone).unwrap().into_iter().for_each(|gone| _ = gone.unwrap());
+        }
+        reader.end().exits(1).says(&[words, &topic]);
     }
 }
 

@@ -17,7 +17,7 @@ use tapeflow::operators::correlate;
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::pairs::{Correlation, Measure, Pair};
 use tapeflow::row::Row as _;
-use tapeflow::tick::{Kind, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::SECOND;
 use tapeflow::window::Tumbling;
 use tapes::{Spec, specs, tape};
@@ -132,6 +132,7 @@ fn a_late_first_print_without_returns_is_in_every_report_that_follows() {
         recv_lag: Tick::NOT_RECEIVED,
         venue: Venue(0),
         kind: Kind::Trade,
+        eligible: Eligible::ALL,
     };
     let mut tape: Vec<Tick> = (0..20).map(|second| tick(0, second, 100 + second)).collect();
     tape.push(tick(1, 3, -3));

@@ -1,6 +1,6 @@
-//! Topics, against librdkafka's own mock of a cluster, which speaks Kafka's protocol on a real port: the programs know no
-//! better. What this can catch: a tick lost, doubled or out of order through any number of partitions, and a run that
-//! ends well though not all was acknowledged. What it cannot: what only a real broker does, such as retention.
+//! Topics, against librdkafka's own mock of a cluster, which speaks Kafka's protocol on a real port: the programs know
+//! no better. What this can catch: a tick lost, doubled or out of order through any number of partitions, and a run
+//! that ends well though not all was acknowledged. What it cannot: what only a real broker does, such as retention.
 
 #![cfg(feature = "kafka")]
 
@@ -8,6 +8,8 @@ mod program;
 mod topics;
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -55,14 +57,52 @@ fn neither_partitions_nor_codecs_nor_packs_show_in_the_rows() {
 }
 
 #[test]
+fn processes_share_out_the_partitions_and_come_to_the_same() {
+    let folder = Folder::new();
+    let path = folder.write("tape.csv", tape(3_000));
+    let expected = folder.play(&path, &[]);
+    let cluster = cluster(&[("one", 1), ("three", 3), ("eight", 8), ("dead", 1)]);
+    let dead = format!("source.rejected={}", topics(&cluster).url("dead"));
+    let mut rejected = 0;
+    for (name, partitions, codec, pack, workers) in
+        [("one", 1, "jsonl", "1", "1"), ("three", 3, "bin", "1", "2"), ("eight", 8, "bin", "50", "1")]
+    {
+        let (topic, out) = (topics(&cluster).url(name), folder.arg("out"));
+        // The last partition's reader is the second process, where there are several.
+        topics(&cluster).put(name, partitions - 1, &[b"no json"]);
+        play(&[&path, "--speed", "max", "--to", &topic, "--as", codec, "--pack", pack]);
+        let args = ["--input", &topic, "--format", codec, "--out", &out, "-w", workers];
+        run(&[&args[..], &["--spawn", "2", "--set", &dead], &NOW[..]].concat()).exits(0);
+        let played = assert_same(name, &out, &expected);
+        assert_eq!(played.ledger("rejected"), 1);
+        assert_eq!(played.rejected[0]["file"].as_str().unwrap(), format!("{topic}[{}]", partitions - 1));
+        let measured = played.summary["latency"]["tick"]["count"].as_u64().unwrap();
+        assert_eq!(measured, played.ledger("read") - 1);
+        rejected += 1;
+        assert_eq!(topics(&cluster).letters("dead").len(), rejected);
+        // One partition is let run ahead of the others hardly at all, wherever they are read.
+        run(&[&args[..], &["--spawn", "3", "--set", "run.max_lead=10ms"], &NOW[..]].concat()).exits(0);
+        assert_same(name, &out, &expected);
+    }
+    let topic = topics(&cluster).url("one");
+    run(&["--input", &topic, "--spawn", "2", "--limit", "5"]).exits(2).says(&["source.end"]);
+}
+
+#[test]
 fn a_live_topic_is_read_as_it_is_written_until_it_is_told_to_end() {
+    // Of twenty partitions some get no message, and hold nothing back once they are known to be silent.
+    a_live_topic_is_read(3, &[]);
+    a_live_topic_is_read(20, &["-w", "1", "--spawn", "2"]);
+}
+
+fn a_live_topic_is_read(partitions: i32, more: &[&str]) {
     let folder = Folder::new();
     let path = folder.write("tape.csv", tape(1_000));
     let expected = folder.play(&path, &[]);
-    let cluster = cluster(&[("live", 3), ("bars", 2)]);
+    let cluster = cluster(&[("live", partitions), ("bars", 2)]);
     let (topic, bars) = (topics(&cluster).url("live"), topics(&cluster).url("bars"));
     let args = ["--input", &topic, "--out", &bars, "--set", "output.format=jsonl", "--set", "source.idle=200ms"];
-    let reader = Running::start(&mut ohlcv(&args));
+    let reader = Running::start(&mut ohlcv(&[&args, more].concat()));
     play(&[&path, "--rate", "2k/s", "--to", &topic]).says(&["later than the schedule by"]);
     let rows = expected.rows().len();
     program::wait_until("the bars", || {
@@ -131,20 +171,35 @@ fn a_run_whose_rejects_are_not_acknowledged_is_no_success() {
 #[test]
 fn a_group_goes_on_where_its_last_run_ended() {
     let folder = Folder::new();
-    let cluster = cluster(&[("group", 2)]);
+    let cluster = cluster(&[("group", 3)]);
     let (topic, out) = (topics(&cluster).url("group"), folder.arg("out"));
     let whole = folder.write("whole.csv", tape(900));
     let group = ["--set", "source.librdkafka.'group.id'=bars", "--set", "source.start=stored"];
-    let args = [&["--input", &topic, "--out", &out], &group[..], &NOW[..]].concat();
-    let read = || {
-        run(&args).exits(0);
-        Played::read(Path::new(&out), String::new()).ledger("read")
+    let args = [&["--input", &topic, "--out", &out], &group[..]].concat();
+    let ledger = || Played::read(Path::new(&out), String::new()).ledger("read");
+    let read = |more: &[&str]| {
+        run(&[&args, more, &NOW[..]].concat()).exits(0);
+        ledger()
     };
     play(&[&whole, "--speed", "max", "--to", &topic, "--limit", "400"]);
-    assert_eq!(read(), 400);
-    assert_eq!(read(), 0);
+    assert_eq!(read(&[]), 400);
+    assert_eq!(read(&["--spawn", "2"]), 0);
     play(&[&whole, "--speed", "max", "--to", &topic]);
-    assert_eq!(read(), 910);
+    assert_eq!(read(&["--spawn", "2", "-w", "1"]), 910);
+    assert_eq!(read(&[]), 0);
+    // One that is interrupted has in its rows all that it stored as read, and no more.
+    for more in [&[][..], &["--spawn", "2", "-w", "1"]] {
+        std::fs::remove_dir_all(&out).unwrap();
+        let reader = Running::start(&mut ohlcv(&[&args, more].concat()));
+        let sender = Running::start(&mut replay(&[&whole, "--rate", "500/s", "--to", &topic]));
+        let log = folder.path().join("out/latency.hlog");
+        wait_until("some ticks", || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("Tag=")));
+        reader.signal("INT");
+        reader.end().exits(130);
+        let before = ledger();
+        sender.end().exits(0);
+        assert_eq!(before + read(&[]), 910);
+    }
     run(&[&["--input", &topic, "--out", &out, "--set", "source.start=latest"], &NOW[..]].concat()).exits(0);
     assert_eq!(Played::read(Path::new(&out), String::new()).ledger("read"), 0);
     run(&["--input", &topic, "--set", "source.start=stored"]).exits(2).says(&["group.id"]);
@@ -158,8 +213,13 @@ fn a_topic_that_is_not_keyed_by_symbol_is_noticed() {
     topics(&cluster).put("mixed", 0, &[tick(1).as_bytes()]);
     topics(&cluster).put("mixed", 1, &[tick(2).as_bytes()]);
     let (topic, out) = (topics(&cluster).url("mixed"), folder.arg("out"));
-    let done = run(&[&["--input", &topic, "--out", &out], &NOW[..]].concat()).exits(0);
-    assert!(done.stderr.contains("A comes through kafka://"), "{}", done.stderr);
+    for more in [&["--spawn", "1"][..], &["--spawn", "2", "-w", "1"], &["--spawn", "3", "-w", "1"]] {
+        let done = run(&[&["--input", &topic, "--out", &out], more, &NOW[..]].concat()).exits(0);
+        assert!(done.stderr.contains("A comes through kafka://"), "{}", done.stderr);
+        // One bar of both, wherever they were read.
+        let rows = Played::read(Path::new(&out), String::new()).bars;
+        assert!(rows.lines().count() == 2 && rows.contains(",2,2,1"), "{rows}");
+    }
 }
 
 #[test]
@@ -188,6 +248,72 @@ fn what_is_not_acknowledged_is_no_success() {
     let out = folder.arg("out");
     run(&[&["--input", &topic, "--out", &out], &NOW[..]].concat()).exits(0);
     assert_same("back", &out, &expected);
+}
+
+/// Speaks as much of Kafka's protocol as a client needs to hear that its password is wrong.
+fn refuse(mut client: TcpStream) -> std::io::Result<()> {
+    const API_VERSIONS: i16 = 18;
+    const SASL_HANDSHAKE: i16 = 17;
+    const WRONG: i16 = 58;
+    loop {
+        let mut length = [0; 4];
+        client.read_exact(&mut length)?;
+        let mut request = vec![0; i32::from_be_bytes(length) as usize];
+        client.read_exact(&mut request)?;
+        let number = |at: usize| i16::from_be_bytes([request[at], request[at + 1]]);
+        let mut answer = request[4..8].to_vec();
+        match (number(0), number(2)) {
+            (API_VERSIONS, version) => {
+                // Of a later version nothing is known; of the first, what is spoken here, each in one version.
+                answer.extend(if version == 0 { 0i16 } else { 35 }.to_be_bytes());
+                answer.extend(4i32.to_be_bytes());
+                for (api, version) in [(API_VERSIONS, 0i16), (SASL_HANDSHAKE, 1), (36, 0), (3, 1)] {
+                    [api, version, version].iter().for_each(|number| answer.extend(number.to_be_bytes()));
+                }
+            }
+            (SASL_HANDSHAKE, _) => answer.extend(b"\0\0\0\0\0\x01\0\x05PLAIN"),
+            _ => {
+                answer.extend(WRONG.to_be_bytes());
+                answer.extend(b"\0\x0eno such person\xff\xff\xff\xff");
+            }
+        }
+        client.write_all(&(answer.len() as i32).to_be_bytes())?;
+        client.write_all(&answer)?;
+    }
+}
+
+#[test]
+fn a_broker_that_refuses_is_not_waited_for() {
+    let broker = TcpListener::bind("127.0.0.1:0").unwrap();
+    let topic = format!("kafka://{}/t", broker.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in broker.incoming() {
+            // A client that has heard enough closes the connection.
+            std::thread::spawn(move || refuse(client.unwrap()));
+        }
+    });
+    let folder = Folder::new();
+    let path = folder.write("tape.csv", tape(10));
+    let words = ["no such person", "sasl.password"];
+    let sasl = ["security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN", "sasl.username=me", "sasl.password=wrong"];
+    let properties = |table: &str| {
+        sasl.map(|word| word.split_once('=').unwrap())
+            .map(|(name, value)| format!("{table}.librdkafka.'{name}'={value}"))
+    };
+    let [source, output] = ["source", "output"].map(properties);
+    let set = |all: &[String; 4]| all.iter().flat_map(|one| ["--set".to_owned(), one.clone()]).collect::<Vec<_>>();
+    let with = |args: &[&str], more: &[String]| {
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        [args, &more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let cases = [with(&["--input", &topic], &set(&source)), with(&["--input", &path, "--out", &topic], &set(&output))];
+    for args in cases {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        run(&args).exits(1).says(&words);
+    }
+    let properties = sasl.map(|property| ["--property", property]).concat();
+    let sender = Running::start(&mut replay(&[&[&path, "--speed", "max", "--to", &topic], &properties[..]].concat()));
+    sender.end().exits(1).says(&words);
 }
 
 #[test]

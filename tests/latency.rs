@@ -17,8 +17,8 @@ use tapeflow::operators::Summary;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pacing, Pull, Surroundings, in_memory};
-use tapeflow::tape::{Pace, PartitionRules, Rejects, Strikes};
-use tapeflow::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use tapeflow::tape::{Conditions, Pace, PartitionRules, Rejects, Strikes};
+use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS};
 use tapeflow::window::Tumbling;
 
@@ -39,6 +39,7 @@ fn tape(millis: i64) -> Vec<Tick> {
             recv_lag: Tick::NOT_RECEIVED,
             venue: Venue(0),
             kind: Kind::Trade,
+            eligible: Eligible::ALL,
         };
         tick.set_watermark(tick.ts_event - DISORDER);
         tick
@@ -84,6 +85,7 @@ fn play_after<A: Aggregate<Value = Bar>>(
         symbols: symbols.clone(),
         venues: Arc::default(),
         rejects: Rejects::default(),
+        conditions: Conditions::default(),
         strikes: Strikes::default(),
         stop: Arc::default(),
         play_for: None,
@@ -106,7 +108,7 @@ fn run_feeds<A: Aggregate<Value = Bar>>(
     let sessions = Sessions::new(TimeZone::UTC);
     let plan = Plan {
         clock: clock.clone(),
-        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup, watchdog: None },
+        knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup, watchdog: None, memory: None },
         dial,
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions },
         changes_every_ms: 1_000,

@@ -1,8 +1,9 @@
-//! What is kept is bounded by symbols, open windows and horizon, and not by the length of the tape: a week is played, and
-//! no day takes more memory than the days before it. Bytes are counted by the allocator, on a clock that stands still and
-//! on one worker, so the figures differ by some kilobytes at most. What this can catch: anything that grows with the tape. What it
-//! cannot: how much a run takes; and what a file, a feed or the terminal keep. Of rolling correlations, all pairs are played:
-//! of the best ones differential's arrangements come to rest in the second week only.
+//! What is kept is bounded by symbols, open windows and horizon, and not by the length of the tape: a week is played,
+//! and no day takes more memory than the days before it. Bytes are counted by the allocator, on a clock that stands
+//! still and on one worker, so the figures differ by some kilobytes at most. What this can catch: anything that grows
+//! with the tape. What it cannot: how much a run takes; and what a file, a feed or the terminal keep. Of rolling
+//! correlations, all pairs are played: of the best ones differential's arrangements come to rest in the second week
+//! only.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -24,7 +25,7 @@ use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pull};
 use tapeflow::tape::{Pace, Rejects};
-use tapeflow::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::{Anchored, Count, Gap, Hours, Last, Measure as Of, Sliding, Tumbling, Windows};
 
@@ -82,6 +83,7 @@ impl Week {
             recv_lag: 1_000,
             venue: Venue(1),
             kind,
+            eligible: Eligible::ALL,
         };
         if kind == Kind::Quote {
             tick.set_ask(Price(tick.price.0 + Price::SCALE / 100));
@@ -104,8 +106,8 @@ impl Blocks for Week {
         }
         let mut block = Block::default();
         for symbol in 0..SYMBOLS {
-            // Numbers begin anew each day. A trade in twenty comes half a second late, one in 25 is cancelled and one in
-            // 30 corrected, some seconds after.
+            // Numbers begin anew each day. A trade in twenty comes half a second late, one in 25 is cancelled and one
+            // in 30 corrected, some seconds after.
             let seq = (second * i64::from(SYMBOLS) + i64::from(symbol)) as u64 * 4;
             let turn = second + i64::from(symbol);
             block.ticks.push(self.tick(symbol, Kind::Quote, 700, seq, 0));
@@ -156,6 +158,7 @@ where
             max_lead_ms: i64::MAX,
             warmup: 0,
             watchdog: None,
+            memory: None,
         },
         dial: Arc::default(),
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon, sessions },

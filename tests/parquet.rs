@@ -1,5 +1,5 @@
-//! Parquet from outside: a tape is the same through every format, files of pandas are read, and damaged files are errors or
-//! rejects. What this cannot catch: files of programs that are not tried here.
+//! Parquet from outside: a tape is the same through every format, files of pandas are read, and damaged files are
+//! errors or rejects. What this cannot catch: files of programs that are not tried here.
 
 #![cfg(feature = "parquet")]
 

@@ -102,7 +102,7 @@ where
 fn check_input(config: &Config) -> Result<()> {
     match &config.input {
         Input::Market(_) => Ok(()),
-        Input::Files(inputs) => inputs.check_shared(),
+        Input::Files(inputs) => inputs.check_shared(config.playback.limit),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::children::Child;
-use super::{Cluster, Link, Place, names, wire};
+use super::{Cluster, Link, Place, Sockets, names, wire};
 use crate::error::{Doing as _, Error, Result};
 use crate::tick::Names;
 use crate::time::Clock;
@@ -27,6 +27,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 enum Use {
     Link,
     Names,
+    Ticks,
     Data,
 }
 
@@ -140,22 +141,53 @@ impl Cluster {
             Ok(stream)
         };
         let [symbols, venues] = names::copies(open(first, Use::Names)?).doing(doing)?;
-        let mut data: Vec<Option<TcpStream>> = (0..place.processes).map(|_| None).collect();
-        for (process, address) in addresses.iter().enumerate().take(place.process) {
-            data[process] = Some(open(if process == 0 { first } else { address }, Use::Data)?);
+        let mut sockets = Pairs::new(place.processes);
+        for is_for in [Use::Ticks, Use::Data] {
+            for (process, address) in addresses.iter().enumerate().take(place.process) {
+                sockets.put(open(if process == 0 { first } else { address }, is_for)?, is_for, process);
+            }
         }
         let until = Instant::now() + PATIENCE;
-        while data[place.process + 1..].iter().any(Option::is_none) {
-            if let Some((stream, Hello { is_for: Use::Data, process, .. })) = accept(&listener)?
-                && let Some(slot) = data.get_mut(process)
-            {
-                *slot = Some(stream);
+        while sockets.lacks(place.process + 1).is_some() {
+            if let Some((stream, hello)) = accept(&listener)? {
+                sockets.put(stream, hello.is_for, hello.process);
             } else if stop.load(Ordering::Relaxed) || Instant::now() > until {
                 return Err(Error::Input(format!("{}: not all processes have connected to it", doing())));
             }
         }
         let (links, children) = (vec![Link::new(link).doing(doing)?], Mutex::default());
-        Ok(Cluster { place, clock, symbols, venues, links, data: Mutex::new(data), children })
+        let Pairs { ticks, data } = sockets;
+        let (ticks, data) = (Mutex::new(ticks), Mutex::new(data));
+        Ok(Cluster { place, clock, symbols, venues, links, ticks, data, children })
+    }
+}
+
+/// The connections that every two processes have, by the number of the other one.
+struct Pairs {
+    ticks: Sockets,
+    data: Sockets,
+}
+
+impl Pairs {
+    fn new(processes: usize) -> Pairs {
+        let none = || (0..processes).map(|_| None).collect();
+        Pairs { ticks: none(), data: none() }
+    }
+
+    fn put(&mut self, stream: TcpStream, is_for: Use, process: usize) {
+        let sockets = match is_for {
+            Use::Ticks => &mut self.ticks,
+            Use::Data => &mut self.data,
+            Use::Link | Use::Names => return,
+        };
+        if let Some(slot) = sockets.get_mut(process) {
+            *slot = Some(stream);
+        }
+    }
+
+    /// The first process, from this one on, that has not opened all of its own.
+    fn lacks(&self, from: usize) -> Option<usize> {
+        (from..self.data.len()).find(|at| self.ticks[*at].is_none() || self.data[*at].is_none())
     }
 }
 
@@ -177,11 +209,10 @@ fn meet(
 ) -> Result<Cluster> {
     let place = Place { process: 0, processes: hosts.len() };
     let (clock, until) = (Clock::wall(), Instant::now() + PATIENCE);
-    let none = || (0..place.processes).map(|_| None).collect::<Vec<Option<TcpStream>>>();
-    let (mut links, mut data, mut asking) = (none(), none(), 0);
+    let mut links: Sockets = (0..place.processes).map(|_| None).collect();
+    let (mut sockets, mut asking) = (Pairs::new(place.processes), 0);
     let (mut addresses, mut turned_away) = (hosts.to_vec(), String::new());
-    // The data connections are the last that a process opens.
-    while data[1..].iter().any(Option::is_none) || asking < place.processes - 1 {
+    while sockets.lacks(1).is_some() || asking < place.processes - 1 {
         match accept(listener)? {
             Some((mut stream, hello)) if hello.is_for == Use::Link => {
                 let twice =
@@ -205,11 +236,7 @@ fn meet(
                 names::answer(tables.clone(), stream).doing(|| "answering another process")?;
                 asking += 1;
             }
-            Some((stream, hello)) => {
-                if let Some(slot) = data.get_mut(hello.process) {
-                    *slot = Some(stream);
-                }
-            }
+            Some((stream, hello)) => sockets.put(stream, hello.is_for, hello.process),
             None => {
                 if let Some(at) = children.iter_mut().position(Child::is_gone) {
                     let fate = children[at].fate();
@@ -219,7 +246,7 @@ fn meet(
                     return Err(Error::Input("interrupted while it waited for the other processes".into()));
                 }
                 if Instant::now() > until {
-                    let missing = (1..place.processes).find(|at| data[*at].is_none()).unwrap_or(1);
+                    let missing = sockets.lacks(1).unwrap_or(1);
                     let (wait, host) = (PATIENCE.as_secs(), &hosts[missing]);
                     return Err(Error::Input(format!(
                         "process {missing} ({host}) has not come within {wait} s{turned_away}. Start it with the same \
@@ -233,8 +260,9 @@ fn meet(
     let links = links.into_iter().flatten().map(Link::new).collect::<std::io::Result<_>>();
     let links = links.doing(|| "setting up the connections to the other processes")?;
     let [symbols, venues] = tables;
-    let (data, children) = (Mutex::new(data), Mutex::new(children));
-    Ok(Cluster { place, clock, symbols, venues, links, data, children })
+    let Pairs { ticks, data } = sockets;
+    let (ticks, data, children) = (Mutex::new(ticks), Mutex::new(data), Mutex::new(children));
+    Ok(Cluster { place, clock, symbols, venues, links, ticks, data, children })
 }
 
 fn listen(address: &str) -> Result<TcpListener> {

@@ -1,7 +1,8 @@
 //! Several processes of one run: how they find each other, and what they share before it begins.
 //!
-//! The first process has the run's clock and its tables of names, writes its rows and tells what it came to. Each of the
-//! others has two connections to it, one for names and one for all else that is told; and every two have one for timely.
+//! The first process has the run's clock and its tables of names, writes its rows and tells what it came to. Each of
+//! the others has two connections to it, one for names and one for all else that is told; and every two have one for
+//! timely, and one for the ticks of partitions that are read by one of them.
 
 mod children;
 mod meet;
@@ -44,6 +45,11 @@ impl Place {
         self.processes * each
     }
 
+    /// The process of one of them; workers are counted on from the last one to the first.
+    pub fn of(self, worker: usize, each: usize) -> usize {
+        worker % self.all(each) / each
+    }
+
     /// Which of them are this process's.
     pub fn mine(self, each: usize) -> Range<usize> {
         self.process * each..(self.process + 1) * each
@@ -62,10 +68,14 @@ pub struct Cluster {
     pub venues: Arc<Names>,
     /// Of the first process, a link to each of the others, in their order; of another one, that to the first.
     links: Vec<Link>,
-    /// For timely: a connection to each other process, by their numbers.
-    data: Mutex<Vec<Option<TcpStream>>>,
+    /// For sources and for timely: a connection to each other process.
+    ticks: Mutex<Sockets>,
+    data: Mutex<Sockets>,
     children: Mutex<Vec<Child>>,
 }
+
+/// Connections to the other processes by their numbers.
+type Sockets = Vec<Option<TcpStream>>;
 
 /// A connection on which something is told, as lines of JSON.
 struct Link {
@@ -83,8 +93,8 @@ impl Cluster {
     /// A single process, with these tables of symbols and venues.
     pub fn alone([symbols, venues]: [Arc<Names>; 2]) -> Self {
         let (place, clock) = (Place::ALONE, Clock::wall());
-        let (links, data, children) = Default::default();
-        Cluster { place, clock, symbols, venues, links, data, children }
+        let (links, ticks, data, children) = Default::default();
+        Cluster { place, clock, symbols, venues, links, ticks, data, children }
     }
 
     /// Tells something over the link of this number. Whoever is gone is noticed by its end of the other direction.
@@ -102,6 +112,12 @@ impl Cluster {
         for link in &self.links {
             let _ = lock(&link.out).shutdown(std::net::Shutdown::Write);
         }
+    }
+
+    /// The connections for ticks between sources, by the other processes' numbers, which are given away once; none of a
+    /// single process.
+    pub fn take_ticks(&self) -> Vec<Option<TcpStream>> {
+        std::mem::take(&mut lock(&self.ticks))
     }
 
     /// The connections for timely, which are given away once; none of a single process.

@@ -94,6 +94,8 @@ pub struct Context {
     pub closes: Arc<Closes>,
     /// Where a failure goes.
     pub failure: Failure,
+    /// The memory of the last batch, which its operator hands back for the next one.
+    pub spare: Rc<Cell<Vec<Tick>>>,
     windows: Rc<RefCell<Vec<Windows>>>,
     all_counters: Rc<RefCell<Vec<Rc<Counters>>>>,
     tellers: Rc<RefCell<Vec<Teller>>>,
@@ -114,7 +116,7 @@ impl Context {
         failure: Failure,
     ) -> Self {
         let lateness = Rc::new(lateness);
-        let (counters, windows, tellers): (Rc<Counters>, _, _) = Default::default();
+        let (counters, spare, windows, tellers): (Rc<Counters>, _, _, _) = Default::default();
         let all_counters = Rc::new(RefCell::new(vec![counters.clone()]));
         Context {
             worker,
@@ -127,6 +129,7 @@ impl Context {
             counters,
             closes,
             failure,
+            spare,
             windows,
             all_counters,
             tellers,
@@ -175,8 +178,8 @@ impl Context {
         self.windows.borrow().iter().map(|w| w.next_end_ms(ms)).min().unwrap_or(amendments).min(amendments)
     }
 
-    /// When a tick counts that bears on a window ending at `end_ms`, where the worker's watermark stood at `sent_ms` when
-    /// it was sent: at the end if it is ahead of its partition's watermark, else at the next time for amendments.
+    /// When a tick counts that bears on a window ending at `end_ms`, where the worker's watermark stood at `sent_ms`
+    /// when it was sent: at the end if it is ahead of its partition's watermark, else at the next time for amendments.
     pub fn counts_at(&self, tick: &Tick, end_ms: i64, sent_ms: i64) -> i64 {
         if tick.watermark_lead_ms <= 0 && tick.ts_event >= sent_ms.saturating_mul(MS) {
             end_ms

@@ -44,12 +44,9 @@ pub fn correlate<'scope>(
     rule: Correlation,
     context: &Context,
 ) -> Changes<'scope, Pair> {
-    let closes = bars.inner.map(|(bar, time, diff)| Close {
-        symbol: bar.symbol.0,
-        start: bar.window.start,
-        price: bar.value.close.0,
-        time,
-        diff: diff as i64,
+    let closes = bars.inner.flat_map(|(bar, time, diff)| {
+        let (symbol, start, diff) = (bar.symbol.0, bar.window.start, diff as i64);
+        bar.value.close.map(|close| Close { symbol, start, price: close.0, time, diff })
     });
     let operator = Correlate::new(context, windows, rule, closes.scope().peers());
     let best = changes_of(closes.broadcast(), "Correlate", operator, |operator, close| {

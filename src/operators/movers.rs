@@ -34,8 +34,8 @@ pub struct Mover {
     pub rank: u32,
     /// Who holds it.
     pub symbol: Symbol,
-    /// Its last price.
-    pub close: Price,
+    /// Its last price, if a print counts for it.
+    pub close: Option<Price>,
     /// Its last price before.
     pub previous: Option<Price>,
     /// The change in percent, in units of 1e-9, half to even.
@@ -72,9 +72,10 @@ impl Row for Mover {
         give(Field::Text(&self.sector));
         give(Field::Count(self.rank.into()));
         give(Field::Text(texts.symbol(self.symbol)));
-        give(Field::Price(Some(self.close)));
+        give(Field::Price(self.close));
         give(Field::Price(self.previous));
-        give(Field::Amount(self.previous.map(|previous| i128::from(self.close.0) - i128::from(previous.0))));
+        let both = self.close.zip(self.previous);
+        give(Field::Amount(both.map(|(close, previous)| i128::from(close.0) - i128::from(previous.0))));
         give(Field::Amount(self.change_percent));
         give(Field::Count(self.volume));
         give(Field::Amount(Some(self.notional)));
@@ -131,7 +132,7 @@ pub fn movers<'scope>(
         sector,
         rank,
         symbol: Symbol(standing.symbol),
-        close: Price(standing.close),
+        close: standing.close.map(Price),
         previous: standing.previous.map(Price),
         change_percent: standing.change_percent(),
         volume: standing.volume,

@@ -8,8 +8,9 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
+use super::message::{Message, Post, Report};
 use super::tuning::Tuning;
-use super::{Gauge, Knobs, Message, Post, Report};
+use super::{Gauge, Knobs};
 use crate::latency::Recorder;
 use crate::operators::{Context, Written, stamp_of, watermark_of};
 use crate::source::{Arrivals, Feed, Next};
@@ -102,7 +103,8 @@ impl<'a> Drive<'a> {
             let began = clock.now();
             let mut now = began;
             self.gauge.beats.fetch_add(1, Ordering::Relaxed);
-            if self.stop.load(Ordering::Relaxed) || self.context.failure.is_set() {
+            let is_stopped = self.stop.load(Ordering::Relaxed) && !self.feed.ends_when_stopped();
+            if is_stopped || self.context.failure.is_set() {
                 break;
             }
             if self.tuning.is_turned() {
@@ -254,6 +256,7 @@ impl<'a> Drive<'a> {
         self.sent += ticks.len() as u64;
         self.batches += 1;
         input.send_batch(ticks);
+        *ticks = self.context.spare.take();
     }
 
     /// Goes over to other limits: what was recorded so far is that of the limits before.

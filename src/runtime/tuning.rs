@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Held, HeldBy};
+use super::message::HeldBy;
 use crate::batch::{Auto, BatchLimits, Decision, Dial, Kept, Round};
 use crate::latency::Recorder;
 use crate::time::RunTime;
@@ -90,18 +90,5 @@ impl HeldBy {
     fn new(setting: usize, from: RunTime, kept: Option<Kept>, auto: Option<Auto>) -> Self {
         let intervals = kept.map(Kept::into_intervals).unwrap_or_default();
         HeldBy { setting, from, intervals, account: auto.map(|auto| auto.account()) }
-    }
-}
-
-impl Held {
-    /// Adds what a worker says about these limits.
-    pub(super) fn add(&mut self, by: HeldBy, began: RunTime) {
-        let from = by.from.saturating_sub(began);
-        self.from = self.from.map_or(Some(from), |earliest| Some(earliest.min(from)));
-        if by.intervals.len() > self.intervals.len() {
-            self.intervals.resize_with(by.intervals.len(), Default::default);
-        }
-        self.intervals.iter_mut().zip(by.intervals).for_each(|(sum, tally)| sum.add(tally));
-        self.accounts.extend(by.account);
     }
 }

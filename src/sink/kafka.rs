@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 use super::courier::{Courier, Parcel};
 use crate::error::{Error, Result};
 use crate::row::Texts;
-use crate::source::{Address, say};
+use crate::source::{Address, refusal, refuses, say};
 use crate::tape::DeadLetters;
 use crate::tape::format::bin::MARK;
 use crate::time::MS;
@@ -32,12 +32,17 @@ struct Reports {
     /// Messages that failed, and why the first one did.
     failed: AtomicU64,
     first: Mutex<Option<String>>,
+    /// Why the brokers do not let this client in, where they do not.
+    refused: Mutex<Option<String>>,
     is_told: AtomicBool,
 }
 
 impl ClientContext for Reports {
-    fn error(&self, _error: KafkaError, reason: &str) {
-        if !self.is_told.swap(true, Ordering::AcqRel) {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if refuses(&error) {
+            let mut refused = self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            refused.get_or_insert_with(|| refusal(reason));
+        } else if !self.is_told.swap(true, Ordering::AcqRel) {
             say(&format!("{}: {reason} (trying again; Ctrl-C ends this)", self.name));
         }
     }
@@ -88,22 +93,33 @@ impl Topic {
             acknowledged: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             first: Mutex::default(),
+            refused: Mutex::default(),
             is_told: AtomicBool::new(false),
         };
         let producer: BaseProducer<Reports> = config
             .create_with_context(reports)
             .map_err(|error| Error::Usage(format!("{name}: a property of librdkafka: {error}")))?;
-        let mut is_told = false;
+        let topic = Topic { producer, topic: topic.into(), is_stopped, sent: 0 };
+        topic.wait()?;
+        Ok(topic)
+    }
+
+    /// Waits until the brokers know the topic.
+    fn wait(&self) -> Result<()> {
+        let (mut is_told, name) = (false, &self.reports().name);
         loop {
             // Brokers that make topics by themselves do so when asked.
-            let why = match producer.client().fetch_metadata(Some(topic), LOOK_EVERY * 20) {
+            let why = match self.producer.client().fetch_metadata(Some(&self.topic), LOOK_EVERY * 20) {
                 Ok(found) => match found.topics().first() {
-                    Some(found) if found.error().is_none() && !found.partitions().is_empty() => break,
+                    Some(found) if found.error().is_none() && !found.partitions().is_empty() => return Ok(()),
                     _ => "there is no such topic yet".to_owned(),
                 },
                 Err(error) => error.to_string(),
             };
-            if is_stopped() {
+            // The client tells what is wrong only when it is asked.
+            self.producer.poll(Duration::ZERO);
+            self.check()?;
+            if (self.is_stopped)() {
                 return Err(Error::Input(format!("sending to {name}: {why}")));
             }
             if !std::mem::replace(&mut is_told, true) {
@@ -111,16 +127,20 @@ impl Topic {
             }
             std::thread::sleep(LOOK_EVERY);
         }
-        Ok(Topic { producer, topic: topic.into(), is_stopped, sent: 0 })
     }
 
     fn reports(&self) -> &Reports {
         self.producer.context()
     }
 
-    /// Fails as soon as a message has: those behind it would stand in another order.
+    /// Fails as soon as a message has, since those behind it would stand in another order, or the brokers let nobody
+    /// in.
     fn check(&self) -> Result<()> {
         let reports = self.reports();
+        let refused = reports.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(reason) = &*refused {
+            return Err(Error::Input(format!("sending to {}: {reason}", reports.name)));
+        }
         let failed = reports.failed.load(Ordering::Acquire);
         if failed == 0 {
             return Ok(());

@@ -90,6 +90,11 @@ impl Feed {
         self.idle.is_some()
     }
 
+    /// Whether whoever brings its blocks ends it when the run is to end early, behind the last that was read.
+    pub fn ends_when_stopped(&self) -> bool {
+        self.by_blocks
+    }
+
     /// Fixes the instant at which the schedule begins, if there is one.
     pub fn begin(&mut self, at: RunTime) {
         if self.is_scheduled() {

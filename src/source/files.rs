@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::memory::owners;
-use super::{Address, Live, Opened, Pacing, Surroundings, say};
+use super::{Address, Live, Opened, Pacing, Playback, Surroundings, say};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Columns, Decoder, Format, Input, Naming, Position};
 use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
@@ -61,7 +61,7 @@ impl Inputs {
         if is_messages {
             decoder.take_feed_columns();
         }
-        Leaf::given(name, decoder, around.rules, around.rejects.clone())
+        Leaf::given(name, decoder, around.rules, around.rejects.clone()).with_conditions(&around.conditions)
     }
 
     /// A merge of standard input alone.
@@ -69,21 +69,30 @@ impl Inputs {
         let decoder = self.decoder(self.format, around);
         let reader: Box<dyn Read + Send> = Box::new(std::io::stdin());
         let leaf = Leaf::pipe("standard input", reader, decoder, around.rules, around.rejects.clone());
-        Merge::new(vec![leaf], limit, u64::MAX)
+        Merge::new(vec![leaf.with_conditions(&around.conditions)], limit, u64::MAX)
     }
 
-    /// Refuses what several processes cannot read alike, each by itself.
+    /// Refuses what several processes cannot read, each its share by itself.
     ///
     /// # Errors
-    /// When it is a live input, or can be read only once.
-    pub fn check_shared(&self) -> Result<()> {
-        if self.is_stream() || self.address()?.is_some() {
-            let name = if self.is_stdin() { "standard input" } else { &self.path };
-            let text = "cannot feed several processes, each of which reads its share of the input by itself: use \
-                        --workers in one process, or save it to files first";
-            return Err(Error::Usage(format!("{name} {text}")));
+    /// When it can be read only once, is a live input without partitions that can be shared out, or one of which so
+    /// many records are wanted.
+    pub fn check_shared(&self, limit: u64) -> Result<()> {
+        let (address, name) = (self.address()?, if self.is_stdin() { "standard input" } else { &self.path });
+        match address {
+            Some(Address::Kafka { .. }) if limit == u64::MAX => Ok(()),
+            Some(Address::Kafka { .. }) => {
+                let text = "is read by several processes, none of which knows how many records the others have read: \
+                            say by source.end where to end instead of by --limit";
+                Err(Error::Usage(format!("{name} {text}")))
+            }
+            None if !self.is_stream() => Ok(()),
+            _ => {
+                let text = "cannot feed several processes, each of which reads its share of the input by itself: use \
+                            --workers in one process, or send it through a topic or files first";
+                Err(Error::Usage(format!("{name} {text}")))
+            }
         }
-        Ok(())
     }
 
     /// The partitions: a file of many symbols each, or all files of one symbol, with that symbol, where the path
@@ -127,7 +136,8 @@ impl Inputs {
             if is_by_path {
                 decoder.take_only_paths_symbol();
             }
-            (symbol, Leaf::files(paths, decoder, around.rules, around.rejects.clone()))
+            let leaf = Leaf::files(paths, decoder, around.rules, around.rejects.clone());
+            (symbol, leaf.with_conditions(&around.conditions))
         });
         Ok(leaves.collect())
     }
@@ -136,19 +146,14 @@ impl Inputs {
     ///
     /// # Errors
     /// When there are no files, one cannot be read, or they are to be read again and again and cannot be.
-    pub fn merge(&self, controls: &Controls, limit: u64, around: &Surroundings) -> Result<Merge> {
+    pub fn merge(&self, playback: &Playback, around: &Surroundings) -> Result<Merge> {
         let leaves = self.leaves(around)?.into_iter().map(|(_, leaf)| leaf).collect();
-        self.merge_of(leaves, controls, limit, around)
+        self.merge_of(leaves, playback, around)
     }
 
     /// The same of partitions that were opened already.
-    pub(super) fn merge_of(
-        &self,
-        leaves: Vec<Leaf>,
-        controls: &Controls,
-        limit: u64,
-        around: &Surroundings,
-    ) -> Result<Merge> {
+    pub(super) fn merge_of(&self, leaves: Vec<Leaf>, playback: &Playback, around: &Surroundings) -> Result<Merge> {
+        let &Playback { ref controls, limit, .. } = playback;
         let merge = Merge::new(leaves, limit, ends_at(around));
         let merge = merge.controlled(controls, &around.symbols, &around.strikes);
         if let Some(pipe) = find(&self.path)?.iter().find(|path| !path.is_file()) {
@@ -222,11 +227,17 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
         files.retain(|file| Format::of(file).is_some());
     } else if path.contains(['*', '?', '[']) && !Path::new(path).exists() {
         let matches = glob::glob(path).map_err(|e| Error::Usage(format!("reading {path}: {e}")))?;
+        let mut folder = None;
         for found in matches {
             let found = found.map_err(|e| Error::Input(format!("reading {path}: {e}")))?;
             if found.is_file() {
                 files.push(found);
+            } else {
+                folder = Some(found);
             }
+        }
+        if files.is_empty() {
+            return Err(no_match(path, folder));
         }
     } else {
         std::fs::metadata(path).doing(|| format!("reading {path}"))?;
@@ -237,6 +248,21 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// The error of a pattern that no file matches; `folder` is one that does.
+fn no_match(path: &str, folder: Option<PathBuf>) -> Error {
+    let why = match folder {
+        Some(folder) => {
+            format!("only folders such as {} do; give that, or {path}/* for what is in them", folder.display())
+        }
+        None if Path::new(path).is_absolute() => "give a file, a folder, or another pattern".into(),
+        None => {
+            let here = std::env::current_dir().unwrap_or_default();
+            format!("it was looked for from {} on; give a file, a folder, or another pattern", here.display())
+        }
+    };
+    Error::Input(format!("reading {path}: no file here matches this pattern: {why}"))
 }
 
 /// Says which files of a folder, or below, are passed over, since what they hold could be missed.
@@ -285,8 +311,8 @@ fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>
     Ok(())
 }
 
-/// Gives each worker the partitions of its own symbols, to be read in the worker itself. Where they begin is looked up in
-/// those of all processes, since all keep one schedule.
+/// Gives each worker the partitions of its own symbols, to be read in the worker itself. Where they begin is looked up
+/// in those of all processes, since all keep one schedule.
 pub(super) fn sharded(
     leaves: Vec<(Option<Symbol>, Leaf)>,
     pacing: Pacing,

@@ -1,162 +1,43 @@
+//! The reader of live inputs: it decodes partitions as they arrive, and hands each worker the ticks of its own symbols.
+
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::thread::Thread;
-use std::time::Duration;
 
-use tokio::sync::mpsc::error::{SendError, TryRecvError};
-use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
+use super::door::{Arrival, Done, Door, LONGEST_SLEEP, Piece};
 use super::feed::Feed;
 use super::files::{BLOCK, Inputs};
 use super::hands::{Epoch, Hands};
+use super::peers::{Peers, Stand, Told};
 use super::reader::LIVE_FROM;
-use super::{Opened, Surroundings, say};
-use crate::error::{Error, Result};
-use crate::standing::{self, FOR_GOOD, Latest, LatestTick, Source};
+use super::{Opened, Surroundings};
+use crate::error::Result;
+use crate::standing::{self, FOR_GOOD, Latest, Source};
 use crate::tape::format::bin::MARK;
 use crate::tape::{Leaf, Pace, Positions};
-use crate::tick::Symbol;
+use crate::tick::{Symbol, Tick};
 use crate::time::{MS, RunTime};
 
-/// Pieces of a partition that may wait to be decoded; whoever reads more of them waits.
-const QUEUE: usize = 16;
-
-/// The longest sleep before looking whether to stop.
-const LONGEST_SLEEP: Duration = Duration::from_millis(10);
-
-/// What a partition brings.
-pub(super) enum Piece {
-    /// The next bytes of a stream.
-    Bytes(Vec<u8>),
-    /// Messages, each with its offset.
-    #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics have messages"))]
-    Messages(Vec<(Vec<u8>, u64)>),
-    /// All that there is was brought: silence is silence from here on.
-    #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics tell"))]
-    CaughtUp,
-    /// It cannot be read, and the run with it.
-    Failed(Error),
-    /// The end is next. What was begun and not ended is rejected for this reason.
-    End(&'static str),
-}
-
-/// How a transport hands over its partitions. When the last clone is gone, the input has ended.
-#[derive(Clone)]
-pub(super) struct Door {
-    partitions: UnboundedSender<Arrival>,
-    thread: Thread,
-    over: Arc<AtomicBool>,
-}
-
-/// A partition that has come.
-struct Arrival {
-    name: String,
-    pieces: Receiver<Piece>,
-    done: Option<Done>,
-}
-
-/// Of a partition of messages: where to note the offset behind the last one of which all is in the workers' hands.
-pub(super) type Done = (Arc<Vec<AtomicU64>>, usize);
-
-/// How a transport brings the pieces of one partition.
-pub(super) struct Bringer {
-    pieces: Sender<Piece>,
-    thread: Thread,
-}
-
-impl Door {
-    /// A partition that has come: a stream of bytes, or messages where there is something to note of them.
-    pub fn partition(&self, name: String, done: Option<Done>) -> Bringer {
-        let (sender, pieces) = mpsc::channel(QUEUE);
-        // Nobody takes it in when the run is over, which `Door::is_over` tells.
-        let _ = self.partitions.send(Arrival { name, pieces, done });
-        Bringer { pieces: sender, thread: self.thread.clone() }
-    }
-
-    /// What is true once nobody waits for more.
-    #[cfg(feature = "kafka")]
-    pub fn watch(&self) -> Arc<AtomicBool> {
-        self.over.clone()
-    }
-
-    /// Whether nobody waits for more.
-    pub fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire)
-    }
-
-    /// Waits for something that is asked again and again; false if the run is over.
-    pub async fn sleep(&self, span: Duration) -> bool {
-        let mut left = span;
-        while !left.is_zero() && !self.is_over() {
-            let some = left.min(LONGEST_SLEEP * 5);
-            tokio::time::sleep(some).await;
-            left -= some;
-        }
-        !self.is_over()
-    }
-}
-
-impl Drop for Door {
-    fn drop(&mut self) {
-        self.thread.unpark();
-    }
-}
-
-/// Somebody who hears of a partition beside its bringer, and does not keep it from ending.
-#[cfg(feature = "kafka")]
-pub(super) struct Overhearer(mpsc::WeakSender<Piece>);
-
-#[cfg(feature = "kafka")]
-impl Overhearer {
-    /// Brings a piece, unless the partition has ended.
-    pub fn tell(&self, piece: Piece) {
-        if let Some(pieces) = self.0.upgrade() {
-            // The run may be over.
-            let _ = pieces.blocking_send(piece);
-        }
-    }
-}
-
-impl Bringer {
-    /// Somebody else who hears of it.
-    #[cfg(feature = "kafka")]
-    pub fn overhearer(&self) -> Overhearer {
-        Overhearer(self.pieces.downgrade())
-    }
-
-    /// Brings a piece, and waits while there are enough; false if the run is over.
-    pub async fn bring(&self, piece: Piece) -> bool {
-        self.told(self.pieces.send(piece).await)
-    }
-
-    /// The same from a thread.
-    pub fn bring_blocking(&self, piece: Piece) -> bool {
-        self.told(self.pieces.blocking_send(piece))
-    }
-
-    fn told(&self, sent: std::result::Result<(), SendError<Piece>>) -> bool {
-        self.thread.unpark();
-        sent.is_ok()
-    }
-}
-
-/// Plays the partitions that `transport` brings as they arrive. It is given the door in the reader's thread.
+/// Plays the partitions that `transport` brings as they arrive. It is given the door in the reader's thread. Where
+/// partitions are shared out, `peers` are the other processes.
 pub(super) fn gather(
     inputs: &Inputs,
     limit: u64,
     workers: usize,
     around: &Surroundings,
+    peers: Peers,
     transport: impl FnOnce(Door) + Send + 'static,
 ) -> Opened {
     let now = around.clock.now();
     let (hands, queues) = Hands::new(workers, around);
     let (inputs, around_reader) = (inputs.clone(), around.clone());
     hands.spawn(move |hands| {
-        let (partitions, arrivals) = mpsc::unbounded_channel();
-        let over = Arc::new(AtomicBool::new(false));
-        transport(Door { partitions, thread: std::thread::current(), over: over.clone() });
-        let gathered = Gather::new(&inputs, limit, &around_reader, arrivals).run(hands);
+        let (door, arrivals, over) = Door::here();
+        transport(door);
+        let gathered = Gather::new(&inputs, limit, &around_reader, peers, arrivals).run(hands);
         over.store(true, Ordering::Release);
         gathered
     });
@@ -170,6 +51,7 @@ struct Gather<'a> {
     inputs: &'a Inputs,
     around: &'a Surroundings,
     epoch: Epoch,
+    peers: Peers,
     arrivals: UnboundedReceiver<Arrival>,
     partitions: Vec<Partition>,
     positions: Positions,
@@ -191,15 +73,10 @@ struct Partition {
     decoded: Option<u64>,
     done: Option<Done>,
     leaf: Leaf,
-    /// Its watermark in milliseconds, once a record came.
-    watermark_ms: Option<i64>,
-    last_due: RunTime,
+    stand: Stand,
     heard_at: RunTime,
-    is_caught_up: bool,
-    is_ended: bool,
-    /// The tick of the highest event time, and how many there were.
-    latest: Option<LatestTick>,
-    ticks: u64,
+    /// Another process reads it.
+    is_elsewhere: bool,
 }
 
 impl<'a> Gather<'a> {
@@ -207,6 +84,7 @@ impl<'a> Gather<'a> {
         inputs: &'a Inputs,
         limit: u64,
         around: &'a Surroundings,
+        peers: Peers,
         arrivals: UnboundedReceiver<Arrival>,
     ) -> Gather<'a> {
         let (partitions, homes, topics, positions) = Default::default();
@@ -214,7 +92,20 @@ impl<'a> Gather<'a> {
         // Whoever asks is to wait for this source.
         around.inquiry.tell_source(answered, Source::default());
         let left = limit;
-        Gather { inputs, around, epoch, arrivals, partitions, positions, homes, topics, left, watermark_ms, answered }
+        Gather {
+            inputs,
+            around,
+            epoch,
+            peers,
+            arrivals,
+            partitions,
+            positions,
+            homes,
+            topics,
+            left,
+            watermark_ms,
+            answered,
+        }
     }
 
     fn run(mut self, hands: &mut Hands) -> Result<()> {
@@ -224,31 +115,34 @@ impl<'a> Gather<'a> {
     }
 
     fn play(&mut self, hands: &mut Hands) -> Result<()> {
+        let mut is_stopped = false;
         loop {
-            let is_open = self.take_arrivals();
+            let is_open = !is_stopped && self.take_arrivals();
             let floor = self.floor();
             if self.around.inquiry.asked() != self.answered {
                 self.answer(floor);
             }
             let mut moved = false;
             for at in 0..self.partitions.len() {
-                if self.may_move(at, floor) {
-                    moved |= self.advance(at, hands)?;
+                if self.is_to_move(at, floor) && self.advance(at, hands)? {
+                    moved = true;
+                    self.tell(at);
                 }
                 if hands.count() >= BLOCK && !self.hand_on(hands) {
                     return Ok(());
                 }
             }
-            self.partitions.retain(|partition| !partition.is_ended);
-            if self.around.stop.load(Ordering::Acquire) {
+            if !is_stopped && self.around.stop.load(Ordering::Acquire) {
+                // What other processes have read is on its way, to its end.
+                is_stopped = true;
                 for at in 0..self.partitions.len() {
-                    // A record that waits to be confirmed was read.
-                    self.partitions[at].leaf.end();
-                    self.take_decoded(at, usize::MAX, hands)?;
+                    if !self.partitions[at].is_elsewhere {
+                        self.end(at, hands)?;
+                        self.tell(at);
+                    }
                 }
-                self.hand_on(hands);
-                return Ok(());
             }
+            self.partitions.retain(|partition| !partition.stand.is_ended);
             if !self.hand_on(hands) || self.left == 0 || (!is_open && self.partitions.is_empty()) {
                 return Ok(());
             }
@@ -261,7 +155,7 @@ impl<'a> Gather<'a> {
     /// Takes in the partitions that have come; false if no more can come.
     fn take_arrivals(&mut self) -> bool {
         loop {
-            let Arrival { name, pieces, done } = match self.arrivals.try_recv() {
+            let Arrival { name, pieces, done, is_elsewhere } = match self.arrivals.try_recv() {
                 Ok(arrival) => arrival,
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
@@ -277,14 +171,10 @@ impl<'a> Gather<'a> {
                 decoded: None,
                 done,
                 leaf,
-                watermark_ms: None,
-                last_due: 0,
-                heard_at: self.around.clock.now(),
                 // Whoever sends messages tells when it has sent those that there are.
-                is_caught_up: !is_messages,
-                is_ended: false,
-                latest: None,
-                ticks: 0,
+                stand: Stand { is_caught_up: !is_messages, ..Stand::default() },
+                heard_at: self.around.clock.now(),
+                is_elsewhere,
             });
         }
     }
@@ -294,12 +184,12 @@ impl<'a> Gather<'a> {
         self.answered = self.around.inquiry.asked();
         let partition = |(at, p): (usize, &Partition)| standing::Partition {
             name: p.name.to_string(),
-            watermark_ms: p.watermark_ms,
-            latest: p.latest.map(|latest| Latest::of(latest, &self.around.symbols)),
-            ticks: p.ticks,
+            watermark_ms: p.stand.watermark_ms,
+            latest: p.stand.latest.map(|latest| Latest::of(latest, &self.around.symbols)),
+            ticks: p.stand.ticks,
             heard_at: p.heard_at,
             waiting: p.pieces.len() + p.messages.len(),
-            idle_after: p.is_caught_up.then_some(self.around.idle),
+            idle_after: p.stand.is_caught_up.then_some(self.around.idle),
             is_idle: false,
             is_ahead: !self.may_move(at, floor),
         };
@@ -313,16 +203,24 @@ impl<'a> Gather<'a> {
         let now = self.around.clock.now();
         let is_awake = |p: &&Partition| {
             let waits = !p.pieces.is_empty() || !p.messages.is_empty();
-            waits || !p.is_caught_up || now.saturating_sub(p.heard_at) < self.around.idle
+            waits || !p.stand.is_caught_up || now.saturating_sub(p.heard_at) < self.around.idle
         };
-        let at = |p: &Partition| (p.watermark_ms.unwrap_or(0), p.last_due);
+        let at = |p: &Partition| (p.stand.watermark_ms.unwrap_or(0), p.stand.last_due);
         let slowest = self.partitions.iter().filter(is_awake).map(at).min();
         slowest.or_else(|| self.partitions.iter().map(at).max())
     }
 
+    /// Whether a partition is read on now. Where a process has enough on its way to it, only the slowest is, for which
+    /// it may be waiting; what another process reads is taken as it comes.
+    fn is_to_move(&self, at: usize, floor: Option<(i64, RunTime)>) -> bool {
+        let Partition { stand, is_elsewhere, .. } = &self.partitions[at];
+        let is_slowest = floor.is_none_or(|(floor, _)| stand.watermark_ms.unwrap_or(0) <= floor);
+        *is_elsewhere || is_slowest || (self.may_move(at, floor) && !self.peers.are_full())
+    }
+
     fn may_move(&self, at: usize, floor: Option<(i64, RunTime)>) -> bool {
         let max_lead_ms = self.inputs.live.max_lead / MS;
-        let own = self.partitions[at].watermark_ms.unwrap_or(0);
+        let own = self.partitions[at].stand.watermark_ms.unwrap_or(0);
         // Where one has said nothing, its time is not known, and nothing is ahead of it.
         floor.is_none_or(|(floor, _)| floor == 0 || own <= floor.saturating_add(max_lead_ms))
     }
@@ -337,10 +235,8 @@ impl<'a> Gather<'a> {
             if hands.count() >= most || self.left == 0 {
                 return Ok(true);
             }
-            if let Some(offset) = partition.decoded.take()
-                && let Some((offsets, at)) = &partition.done
-            {
-                offsets[*at].store(offset + 1, Ordering::Release);
+            if let Some(offset) = partition.decoded.take() {
+                partition.note(offset + 1);
             }
             if let Some((bytes, offset)) = partition.messages.pop_front() {
                 partition.leaf.cut("the message ends in the middle of a block")?;
@@ -355,49 +251,80 @@ impl<'a> Gather<'a> {
             match partition.pieces.try_recv() {
                 Ok(Piece::Bytes(bytes)) => partition.leaf.give(&bytes, None),
                 Ok(Piece::Messages(messages)) => {
-                    partition.is_caught_up = false;
+                    partition.stand.is_caught_up = false;
                     partition.messages.extend(messages);
                 }
-                Ok(Piece::CaughtUp) => partition.is_caught_up = true,
+                Ok(Piece::CaughtUp) => partition.stand.is_caught_up = true,
+                Ok(Piece::Told(told)) => self.take_told(at, told, hands),
                 Ok(Piece::Failed(error)) => return Err(error),
                 Ok(Piece::End(reason)) => partition.leaf.cut(reason)?,
                 Err(TryRecvError::Empty) => return Ok(moved),
-                Err(TryRecvError::Disconnected) => {
-                    partition.leaf.end();
-                    self.take_decoded(at, usize::MAX, hands)?;
-                    self.partitions[at].is_ended = true;
-                    return Ok(true);
-                }
+                Err(TryRecvError::Disconnected) => return self.end(at, hands).map(|()| true),
             }
             moved = true;
-            partition.heard_at = self.around.clock.now();
+            self.partitions[at].heard_at = self.around.clock.now();
+        }
+    }
+
+    /// Ends a partition: a record of it that waits to be confirmed was read.
+    fn end(&mut self, at: usize, hands: &mut Hands) -> Result<()> {
+        self.partitions[at].leaf.end();
+        self.take_decoded(at, usize::MAX, hands)?;
+        self.partitions[at].stand.is_ended = true;
+        Ok(())
+    }
+
+    /// Takes what the process that reads a partition tells of it.
+    fn take_told(&mut self, at: usize, Told { ticks, stand, .. }: Told, hands: &mut Hands) {
+        ticks.into_iter().for_each(|(tick, has_seq, due)| _ = self.take(at, tick, has_seq, due, hands));
+        self.partitions[at].stand = stand;
+        self.partitions[at].note(stand.done);
+    }
+
+    /// Tells the other processes how a partition stands that is read here.
+    fn tell(&mut self, at: usize) {
+        let partition = &self.partitions[at];
+        if let Some((_, place)) = partition.done.as_ref().filter(|_| !partition.is_elsewhere) {
+            self.peers.tell(*place, partition.stand);
         }
     }
 
     /// Takes the records that a partition has decoded, until so many are taken.
     fn take_decoded(&mut self, at: usize, most: usize, hands: &mut Hands) -> Result<()> {
-        let partition = &mut self.partitions[at];
-        while hands.count() < most && self.left > 0 && partition.leaf.is_buffered()? {
-            let Some(placed) = partition.leaf.next_record()? else { break };
-            let mut tick = placed.record.tick;
-            self.positions.number(&mut tick, placed.record.has_seq);
+        while hands.count() < most && self.left > 0 && self.partitions[at].leaf.is_buffered()? {
+            let Some(placed) = self.partitions[at].leaf.next_record()? else { break };
             let due = placed.record.due.map_or_else(|| self.around.clock.now(), |due| self.epoch.run_time(due));
-            (partition.watermark_ms, partition.last_due) = (Some(tick.watermark_ms()), due);
-            partition.ticks += 1;
+            let tick = self.take(at, placed.record.tick, placed.record.has_seq, due, hands);
+            let stand = &mut self.partitions[at].stand;
+            (stand.watermark_ms, stand.last_due) = (Some(tick.watermark_ms()), due);
+            stand.ticks += 1;
             if tick.ts_event == placed.clock {
-                partition.latest = Some((tick.symbol, tick.ts_event, tick.seq));
+                stand.latest = Some((tick.symbol, tick.ts_event, tick.seq));
             }
-            if let Some(other) = self.homes.moves(tick.symbol, &partition.name) {
-                let (symbol, here) = (self.around.symbols.text(tick.symbol.0), &partition.name);
-                say(&format!(
-                    "{symbol} comes through {other} and through {here}: its order, and so what is late, is then chance; \
-                     key the feed by symbol"
-                ));
-            }
-            hands.take(tick, Some(due));
             self.left -= 1;
         }
         Ok(())
+    }
+
+    /// Takes a tick of a partition for the worker that owns its symbol, and returns it with its number; the process of
+    /// that worker numbers it, since it has all of the symbol's.
+    fn take(&mut self, at: usize, mut tick: Tick, has_seq: bool, due: RunTime, hands: &mut Hands) -> Tick {
+        let process = hands.process_of(tick.symbol);
+        if process == self.around.cluster.place.process {
+            self.positions.number(&mut tick, has_seq);
+            let here = &self.partitions[at].name;
+            if let Some(other) = self.homes.moves(tick.symbol, here) {
+                let symbol = self.around.symbols.text(tick.symbol.0);
+                self.peers.say(format!(
+                    "{symbol} comes through {other} and through {here}: its order, and so what is late, is then \
+                     chance; key the feed by symbol"
+                ));
+            }
+        } else {
+            self.peers.take(process, (tick, has_seq, due));
+        }
+        hands.take(tick, Some(due));
+        tick
     }
 
     /// Hands on the ticks, and the watermark where it has moved; false if nobody takes them.
@@ -410,6 +337,16 @@ impl<'a> Gather<'a> {
         let moved_at = floor.filter(|_| has_moved && hands.count() > 0).map(|(_, due)| due);
         self.watermark_ms = floor.map_or(self.watermark_ms, |(floor, _)| floor.max(self.watermark_ms));
         hands.hand_on(self.watermark_ms, moved_at)
+    }
+}
+
+impl Partition {
+    /// Notes the offset behind the last message of which all is in the workers' hands.
+    fn note(&mut self, offset: u64) {
+        self.stand.done = offset;
+        if let Some((offsets, at)) = &self.done {
+            offsets[*at].store(offset, Ordering::Release);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::Surroundings;
 use super::block::{Block, Blocks, Pull};
 use crate::cluster::Place;
 use crate::error::Result;
-use crate::tick::{Names, Tick, owner};
+use crate::tick::{Names, Symbol, Tick, owner};
 use crate::time::{Clock, RunTime};
 
 /// Blocks that may wait for a worker; the reader waits when they are full.
@@ -71,18 +71,26 @@ impl Hands {
         });
     }
 
-    /// Takes a tick for its owner's next block; one that a worker of another process owns is read there, too.
+    /// Takes a tick for its owner's next block; one that a worker of another process owns gets there otherwise.
     pub fn take(&mut self, tick: Tick, due: Option<RunTime>) {
-        let workers = self.ends.len();
-        for new in self.owners.len()..=tick.symbol.0 as usize {
-            self.owners.push(owner(&self.symbols.text(new as u32), self.place.all(workers)));
-        }
         self.count += 1;
-        let here = self.owners[tick.symbol.0 as usize].wrapping_sub(self.place.mine(workers).start);
+        let here = self.owner(tick.symbol).wrapping_sub(self.place.mine(self.ends.len()).start);
         if let Some(block) = self.blocks.get_mut(here) {
             block.ticks.push(tick);
             block.dues.extend(due);
         }
+    }
+
+    /// The process of the worker that owns a symbol.
+    pub fn process_of(&mut self, symbol: Symbol) -> usize {
+        self.place.of(self.owner(symbol), self.ends.len())
+    }
+
+    fn owner(&mut self, symbol: Symbol) -> usize {
+        for new in self.owners.len()..=symbol.0 as usize {
+            self.owners.push(owner(&self.symbols.text(new as u32), self.place.all(self.ends.len())));
+        }
+        self.owners[symbol.0 as usize]
     }
 
     /// How many ticks were taken and not handed on.

@@ -1,4 +1,5 @@
 use super::gather::gather;
+use super::peers::Peers;
 use super::{Address, Inputs, Opened, Surroundings, follow, socket};
 use crate::error::{Error, Result};
 use crate::time::EventTime;
@@ -85,14 +86,14 @@ pub(super) fn open(
                 return refuse("auto (when all connections have ended) or never");
             }
             let transport = socket::bring(address, end == End::Never)?;
-            Ok(gather(inputs, limit, workers, around, transport))
+            Ok(gather(inputs, limit, workers, around, Peers::default(), transport))
         }
         Address::Growing(path) => {
             if matches!(end, End::Time(_)) {
                 return refuse("auto or never (it is followed until Ctrl-C), or now (what it holds is all)");
             }
             let transport = follow::bring(path.clone(), end == End::Now);
-            Ok(gather(inputs, limit, workers, around, transport))
+            Ok(gather(inputs, limit, workers, around, Peers::default(), transport))
         }
         #[cfg(feature = "kafka")]
         Address::Kafka { brokers, topic } => super::kafka::open(inputs, brokers, topic, limit, workers, around),

@@ -2,6 +2,7 @@
 
 mod address;
 mod block;
+mod door;
 mod feed;
 mod files;
 mod follow;
@@ -12,6 +13,9 @@ mod kafka;
 mod live;
 mod memory;
 mod pacing;
+#[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics are shared out over processes"))]
+mod peers;
+mod playback;
 mod reader;
 mod socket;
 mod whole;
@@ -20,11 +24,14 @@ pub use address::Address;
 pub use block::{Block, Blocks, Pull};
 pub use feed::{Arrivals, Feed, Next};
 pub use files::{Inputs, find, tell_passed_over};
+#[cfg(feature = "kafka")]
+pub(crate) use kafka::{refusal, refuses};
 #[cfg(not(feature = "kafka"))]
 pub(crate) use live::without_kafka;
 pub use live::{End, Live, Start};
 pub use memory::{due_times, in_memory, played};
 pub use pacing::{Extent, Pacing};
+pub use playback::Playback;
 pub(crate) use socket::{Backoff, Connection, Listener, bind, connect, runtime};
 pub use whole::{whole, whole_made};
 
@@ -35,7 +42,7 @@ use std::sync::atomic::AtomicBool;
 use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};
 use crate::standing::Inquiry;
-use crate::tape::{Controls, Leaf, PartitionRules, Rejects, Strikes};
+use crate::tape::{Conditions, Leaf, PartitionRules, Rejects, Strikes};
 use crate::tick::Names;
 use crate::time::Clock;
 
@@ -54,6 +61,8 @@ pub struct Surroundings {
     pub venues: Arc<Names>,
     /// Where rejected lines go.
     pub rejects: Rejects,
+    /// What conditions let trades count for.
+    pub conditions: Conditions,
     /// Where faults are counted.
     pub strikes: Strikes,
     /// Set when the run is to end early.
@@ -71,7 +80,7 @@ impl Surroundings {
     /// schedule ends is not known yet.
     fn to_measure(&self) -> Surroundings {
         let (rejects, strikes, play_for) = (Rejects::default(), Strikes::default(), None);
-        Surroundings { rejects, strikes, play_for, ..self.clone() }
+        Surroundings { rejects, strikes, play_for, conditions: self.conditions.uncounted(), ..self.clone() }
     }
 }
 
@@ -94,19 +103,12 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Opens files, standard input for `-`, or a live input, for so many workers of this process; at most `limit` records
-/// are played.
+/// Opens files, standard input for `-`, or a live input, for so many workers of this process.
 ///
 /// # Errors
 /// When an input cannot be read or cannot be played so.
-pub fn open(
-    inputs: &Inputs,
-    pacing: Pacing,
-    controls: &Controls,
-    limit: u64,
-    workers: usize,
-    around: &Surroundings,
-) -> Result<Opened> {
+pub fn open(inputs: &Inputs, playback: &Playback, workers: usize, around: &Surroundings) -> Result<Opened> {
+    let &Playback { pacing, ref controls, limit } = playback;
     let address = inputs.address()?;
     if address.is_some() || inputs.is_stdin() {
         let name = if address.is_some() { &inputs.path } else { "standard input" };
@@ -132,7 +134,7 @@ pub fn open(
         return Ok(reader::live(merge, workers, around));
     }
     pacing.check_for(around.play_for)?;
-    let pacing = pacing.fitted(|| Extent::of_files(inputs, controls, limit, around))?;
+    let pacing = pacing.fitted(|| Extent::of_files(inputs, playback, around))?;
     files::tell_passed_over(&inputs.path)?;
     let leaves = inputs.leaves(around)?;
     let by_symbol = leaves.iter().all(|(symbol, _)| symbol.is_some());
@@ -146,8 +148,8 @@ pub fn open(
     // Each process reads all of it, and the first keeps what is wrong with it.
     if !around.cluster.place.is_first() {
         leaves.iter_mut().for_each(Leaf::look_only);
-        again.rejects = Rejects::default();
+        (again.rejects, again.conditions) = (Rejects::default(), around.conditions.uncounted());
     }
-    let merge = inputs.merge_of(leaves, controls, limit, &again)?;
+    let merge = inputs.merge_of(leaves, playback, &again)?;
     reader::scheduled(&inputs.path, merge, pacing, workers, around)
 }

@@ -1,5 +1,5 @@
-//! From one format to another, file by file. A format needs no more than this: a [`Decoder`] that turns a file's lines or
-//! rows into records, and a [`Coder`] that turns records into bytes.
+//! From one format to another, file by file. A format needs no more than this: a [`Decoder`] that turns a file's lines
+//! or rows into records, and a [`Coder`] that turns records into bytes.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -40,12 +40,12 @@ pub struct Converted {
     pub bytes: u64,
 }
 
-/// Converts files into the folder `out`, which must be empty if it is there, and calls `progress`, from any thread, after
-/// each.
+/// Converts files into the folder `out`, which must be empty if it is there, and calls `progress`, from any thread,
+/// after each.
 ///
 /// # Errors
-/// When a file cannot be read or written, changes while it is read, says only in its later lines that it has due times, or
-/// holds what `format` cannot.
+/// When a file cannot be read or written, changes while it is read, says only in its later lines that it has due times,
+/// or holds what `format` cannot.
 pub fn convert(
     files: &[Conversion],
     out: &Path,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use super::conditions::Conditions;
 use super::format::{self, Columns, Decoder, Input, Lines, Position, Record};
 use super::rejects::Rejects;
 use crate::error::{Error, Result};
@@ -44,8 +45,8 @@ impl Length {
         let path = path.display();
         let change = if read < was { "cut short" } else { "written to" };
         Err(Error::Input(format!(
-            "reading {path}: it was {change} while it was read: it had {was} bytes when it was opened, and {read} were read. \
-             Read it again when it is whole, or let a pipeline follow it as it grows: --input file:{path}"
+            "reading {path}: it was {change} while it was read: it had {was} bytes when it was opened, and {read} \
+             were read. Read it again when it is whole, or let a pipeline follow it as it grows: --input file:{path}"
         )))
     }
 }
@@ -63,6 +64,7 @@ pub struct Leaf {
     decoder: Decoder,
     rules: PartitionRules,
     rejects: Rejects,
+    conditions: Conditions,
     /// Ticks that need no decoding, and where they go on.
     made: (Arc<[Tick]>, usize),
     /// Records of the line that was decoded last, and before them those of a line that it confirmed.
@@ -105,6 +107,7 @@ impl Leaf {
             decoder,
             rules,
             rejects,
+            conditions: Conditions::default(),
             made: (Arc::default(), 0),
             decoded: VecDeque::new(),
             spare: Vec::new(),
@@ -128,9 +131,15 @@ impl Leaf {
         leaf
     }
 
-    /// Leaves its rejects to the process that keeps them.
+    /// The same leaf, whose trades' conditions are looked up so.
+    pub fn with_conditions(self, conditions: &Conditions) -> Self {
+        Leaf { conditions: conditions.clone(), ..self }
+    }
+
+    /// Leaves its rejects, and what is unknown of its conditions, to the process that keeps them.
     pub fn look_only(&mut self) {
         self.rejects = Rejects::default();
+        self.conditions = self.conditions.uncounted();
     }
 
     /// A partition to which bytes are [given](Leaf::give) as they arrive; `name` stands for it in messages. Before
@@ -269,6 +278,7 @@ impl Leaf {
         let clock = self.clock.map_or(record.tick.ts_event, |clock| clock.max(record.tick.ts_event));
         self.clock = Some(clock);
         record.tick.set_watermark(clock.saturating_sub(self.rules.disorder));
+        self.conditions.heed(&mut record);
         Placed { record, clock }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use tapeflow::tick::{Kind, Price, Symbol, Tick, Venue, mix};
+use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue, mix};
 use tapeflow::time::SECOND;
 
 /// The texts of the symbols by id; their order as texts is not that of the ids.
@@ -15,7 +15,8 @@ pub const NAMES: [&str; 8] = ["ZZ", "A", "MSFT", "BRK.B", "AA", "a", "BRK.A", "M
 /// The raster on which most event times lie.
 pub const LATTICE: i64 = SECOND / 4;
 
-/// Where a tape may begin: early on the first day of the epoch, and 20 s before a midnight of UTC and one of New York (2024-03-11).
+/// Where a tape may begin: early on the first day of the epoch, and 20 s before a midnight of UTC and one of New York
+/// (2024-03-11).
 const STARTS: [i64; 3] = [3_600 * SECOND, (1_710_115_200 - 20) * SECOND, (1_710_129_600 - 20) * SECOND];
 
 /// What a tape is made from; equal specs make equal tapes.
@@ -202,7 +203,24 @@ pub fn tape(spec: &Spec) -> Vec<Tick> {
     if spec.late {
         pin(&mut tape, &mut dice, spec);
     }
+    set_conditions(&mut tape, spec);
     tape
+}
+
+/// On every other tape lets some prints count for a part only, by dice of their own.
+fn set_conditions(tape: &mut [Tick], spec: &Spec) {
+    let mut dice = Dice(mix(spec.seed));
+    if dice.one_in(2) {
+        return;
+    }
+    for tick in tape {
+        let bits = dice.below(8);
+        tick.eligible = match tick.kind {
+            Kind::Trade | Kind::Correct if dice.one_in(3) => Eligible::new(bits & 1 > 0, bits & 2 > 0, bits & 4 > 0),
+            Kind::Correct if dice.one_in(2) => Eligible::UNSAID,
+            _ => Eligible::ALL,
+        };
+    }
 }
 
 /// Moves some records of a tape in its order of arrival to the bounds of disorder and horizon behind their symbol's
@@ -322,6 +340,7 @@ fn trade(dice: &mut Dice, ts_event: i64, spec: &Spec) -> Tick {
         recv_lag: Tick::NOT_RECEIVED,
         venue: Venue(dice.below(u64::from(spec.venues)) as u16),
         kind: Kind::Trade,
+        eligible: Eligible::ALL,
     }
 }
 

@@ -25,7 +25,8 @@ use crate::time::EventTime;
 #[derive(Args)]
 #[command(next_help_heading = "Of an explanation")]
 pub struct ExplainFlags {
-    /// The --out folder of a run that is under way, or of a finished one, whose input and settings are in its summary.json
+    /// The --out folder of a run that is under way, or of a finished one, whose input and settings are in its
+    /// summary.json
     #[arg(value_name = "DIR", conflicts_with = "pid")]
     folder: Option<PathBuf>,
     /// A run that is under way and has no --out folder, by its process number
@@ -43,6 +44,10 @@ impl ExplainFlags {
     /// Asks the run that is under way, if it is one.
     pub fn ask_running(&self, name: &str, flags: &Flags) -> Result<Option<ExitCode>> {
         let why = self.asked()?.map(|(symbol, time)| (symbol.to_owned(), time));
+        if let Some(file) = self.folder.as_ref().filter(|folder| folder.is_file()) {
+            let (file, text) = (file.display(), "is a file, and explain takes the folder that a run had as --out");
+            return Err(Error::Input(format!("{file} {text}; if it is a tape: {name} explain --input {file}")));
+        }
         let (path, run) = match (&self.folder, self.pid) {
             (Some(folder), _) => (socket_in(folder), format!("the run in {}", folder.display())),
             (None, Some(pid)) => (socket_of(pid), format!("process {pid}")),
@@ -89,7 +94,8 @@ impl ExplainFlags {
         let Some(folder) = &self.folder else { return Ok(()) };
         let path = folder.join("summary.json");
         let doing = || {
-            let text = "which a finished run leaves in its --out folder (no run is under way there; of one that was killed, give what it read with --input)";
+            let text = "which a finished run leaves in its --out folder (no run is under way there; of one that was \
+                        killed, give what it read with --input)";
             format!("reading {}, {text}", path.display())
         };
         let bytes = fs::read(&path).doing(doing)?;

@@ -4,8 +4,8 @@ use crate::aggregate::Print;
 use crate::time::EventTime;
 use crate::window::Window;
 
-/// A symbol's prints by time, sequence number and, where those are equal, what they say. Each has a number, which is its
-/// place in the order.
+/// A symbol's prints by time, sequence number and, where those are equal, what they say. Each has a number, which is
+/// its place in the order.
 #[derive(Default)]
 pub struct InOrder {
     prints: VecDeque<Print>,
@@ -15,7 +15,7 @@ pub struct InOrder {
 
 impl InOrder {
     fn rank(print: &Print) -> impl Ord + use<> {
-        (print.ts_event, print.seq, print.price, print.size)
+        (print.ts_event, print.seq, print.price, print.size, print.eligible)
     }
 
     /// Puts a print in and returns its number.

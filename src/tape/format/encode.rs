@@ -116,7 +116,7 @@ mod tests {
 
     use super::super::{BlockEncoder, Columns, Decoder, Format, Line, Lines, Short};
     use super::*;
-    use crate::tick::{Symbol, Tick, Venue};
+    use crate::tick::{Eligible, Symbol, Tick, Venue};
     use crate::time::EventTime;
 
     const SYMBOLS: [&str; 5] = ["AAPL", "BRK.B", " a b ", "Zürich", "x'y{}:["];
@@ -160,6 +160,7 @@ mod tests {
                     recv_lag: Tick::NOT_RECEIVED,
                     venue: Venue(venue),
                     kind,
+                    eligible: Eligible::ALL,
                 }
             },
         )
@@ -240,8 +241,8 @@ mod tests {
             }
             prop_assert_eq!(&decoded, &records);
 
-            // A bit that is flipped costs the block that it is in, and no other. Where it is in the first byte, by which
-            // blocks are told from text, the format must be known.
+            // A bit that is flipped costs the block that it is in, and no other. Where it is in the first byte, by
+            // which blocks are told from text, the format must be known.
             let at = flipped.index(bytes.len() * 8);
             bytes[at / 8] ^= 1 << (at % 8);
             let (decoded, broken, rest) = decode(&bytes, Some(Format::Bin));
@@ -267,6 +268,7 @@ mod tests {
             recv_lag: Tick::NOT_RECEIVED,
             venue: Venue(0),
             kind: Kind::Trade,
+            eligible: Eligible::ALL,
         };
         let none = Short::default();
         let bare = Record { tick, has_seq: true, due: None, ts_recv: None, side: none, conditions: none };

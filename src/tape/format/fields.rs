@@ -2,8 +2,8 @@ use std::hash::Hasher;
 
 use crate::tick::mix;
 
-/// The fields of one line or row by our columns: ranges of the line, or of the scratch where they do not stand there so,
-/// or numbers where a form has them.
+/// The fields of one line or row by our columns: ranges of the line, or of the scratch where they do not stand there
+/// so, or numbers where a form has them.
 #[derive(Default)]
 pub(super) struct Fields {
     slots: [Slot; 20],
@@ -46,8 +46,8 @@ impl Fields {
         self.slots[column] = Slot { start, len: text.len() as u32, stands: Stands::Scratch };
     }
 
-    /// The field is this number: of a time nanoseconds since the epoch, of a price units of 1e-9, of a count the bits of
-    /// an unsigned one.
+    /// The field is this number: of a time nanoseconds since the epoch, of a price units of 1e-9, of a count the bits
+    /// of an unsigned one.
     #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "lines have texts alone"))]
     pub fn set_number(&mut self, column: usize, number: i64) {
         self.numbers[column] = number;

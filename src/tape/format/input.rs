@@ -22,8 +22,8 @@ pub type Rejected<'a> = (String, Cow<'a, [u8]>);
 
 /// The rows of an open file that is not read line by line.
 pub trait Rows: Send {
-    /// Reads the next row and appends its records, or says why it has none; `None` at the end. `columns` say which of the
-    /// file's columns is which of ours.
+    /// Reads the next row and appends its records, or says why it has none; `None` at the end. `columns` say which of
+    /// the file's columns is which of ours.
     ///
     /// # Errors
     /// When the file cannot be read, or has not the columns of a tape.
@@ -44,8 +44,8 @@ impl Input {
     /// Opens a file in this format, at a [`Input::position`].
     ///
     /// # Errors
-    /// Whatever the system says, with the path; when the file is not in that format; or when this program was built without
-    /// what reads it.
+    /// Whatever the system says, with the path; when the file is not in that format; or when this program was built
+    /// without what reads it.
     pub fn open(path: &Path, format: Option<Format>, position: Position) -> Result<Input> {
         let doing = || format!("reading {}", path.display());
         if let Some(format) = format.filter(|format| format.is_of_files()) {
@@ -104,8 +104,8 @@ impl Input {
 }
 
 impl Decoder {
-    /// Reads the next line or row of the input at `path` and appends its records, or says why it has none; `None` at the
-    /// end.
+    /// Reads the next line or row of the input at `path` and appends its records, or says why it has none; `None` at
+    /// the end.
     ///
     /// # Errors
     /// When the input cannot be read, or is a file of rows that has not the columns of a tape.

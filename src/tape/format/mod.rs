@@ -6,6 +6,7 @@ mod columns;
 mod csv;
 mod encode;
 mod fields;
+mod ids;
 mod input;
 mod jsonl;
 mod lines;

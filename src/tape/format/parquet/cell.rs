@@ -36,8 +36,8 @@ pub(super) enum Cell {
     Text(Vec<u8>),
 }
 
-/// What the numbers of a column mean that is to hold this quantity; `of_bars` says whether times without a zone are those
-/// of the wall's clock, as bars have them. Ticks have UTC.
+/// What the numbers of a column mean that is to hold this quantity; `of_bars` says whether times without a zone are
+/// those of the wall's clock, as bars have them. Ticks have UTC.
 ///
 /// # Errors
 /// When the column can hold no such thing: its type, in Parquet's words.

@@ -44,7 +44,8 @@ enum Values {
 }
 
 impl TableEncoder {
-    /// An encoder of records whose symbols and venues are in these tables, with a column of due times if they have them.
+    /// An encoder of records whose symbols and venues are in these tables, with a column of due times if they have
+    /// them.
     ///
     /// # Errors
     /// When the file cannot be begun.
