@@ -19,7 +19,9 @@ fn what_is_known_not_to_fit_is_refused_before_the_run() {
     run(&[&["check"], &batches[..]].concat()).exits(78).says(&["batch.max_ticks", "full batches of all workers"]);
     run(&["check", "--set", "limits.memory=much"]).exits(78).says(&["limits.memory", "or \"auto\", or \"off\""]);
     let small = ["--set", "limits.memory=512MiB"];
-    run(&[&["sweep", "--rate", "3M/s,4M/s", "--for", "1s"], &small[..]].concat()).exits(2).says(&["fit", "limits.memory"]);
+    run(&[&["sweep", "--rate", "3M/s,4M/s", "--for", "1s"], &small[..]].concat())
+        .exits(2)
+        .says(&["fit", "limits.memory"]);
 }
 
 #[test]
