@@ -2,6 +2,7 @@
 //! themselves. They tell it when they are asked, so that nothing is gathered for nobody.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -253,6 +254,8 @@ struct Inner {
     /// Each with the number of the question that it answers.
     source: Option<(u64, Source)>,
     workers: BTreeMap<usize, (u64, Worker)>,
+    /// How other processes stand, by their numbers.
+    processes: BTreeMap<usize, (u64, Standing)>,
 }
 
 /// An answer to all questions to come: it does not change any more, or is told anew when it does.
@@ -281,22 +284,49 @@ impl Inquiry {
         self.told.notify_all();
     }
 
-    /// Asks so many workers, and the source, and waits for their answers, but no longer than `patience`.
-    pub fn ask(&self, question: &Question, workers: usize, patience: Duration, clock: &Clock) -> Standing {
+    /// Another process, which has asked its own, answers the question of this number.
+    pub fn tell_process(&self, process: usize, number: u64, standing: Standing) {
+        self.lock().processes.insert(process, (number, standing));
+        self.told.notify_all();
+    }
+
+    /// Asks the workers of this process and its source, and so many other processes of as many workers, which are the next
+    /// ones; and waits for their answers, but no longer than `patience`.
+    pub fn ask(
+        &self,
+        question: &Question,
+        (workers, others): (Range<usize>, usize),
+        patience: Duration,
+        clock: &Clock,
+    ) -> Standing {
         let mut inner = self.lock();
         inner.question = question.clone();
         let number = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         let answers = |inner: &Inner, worker| inner.workers.get(&worker).is_some_and(|(told, _)| *told >= number);
         let lack = |inner: &mut Inner| {
             let source = inner.source.as_ref().is_some_and(|(told, _)| *told < number);
-            source || !(0..workers).all(|worker| answers(inner, worker))
+            let tells = |other| inner.processes.get(&other).is_some_and(|(told, _)| *told >= number);
+            source || !workers.clone().all(|worker| answers(inner, worker)) || !(1..=others).all(tells)
         };
         let waited = self.told.wait_timeout_while(inner, patience, lack);
         let (inner, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-        let silent = (0..workers).filter(|worker| !answers(&inner, *worker)).collect();
-        let told = (0..workers).filter(|worker| answers(&inner, *worker));
-        let workers = told.filter_map(|worker| Some(inner.workers.get(&worker)?.1.clone())).collect();
+        let each = workers.len();
+        let (told, mut silent): (Vec<usize>, Vec<usize>) = workers.partition(|worker| answers(&inner, *worker));
+        let mut workers: Vec<Worker> =
+            told.iter().filter_map(|worker| Some(inner.workers.get(worker)?.1.clone())).collect();
         let (now, mut source) = (clock.now(), inner.source.as_ref().map(|(_, source)| source.clone()));
+        for other in 1..=others {
+            match inner.processes.get(&other).filter(|(told, _)| *told >= number) {
+                Some((_, standing)) => {
+                    workers.extend(standing.workers.iter().cloned());
+                    silent.extend(&standing.silent);
+                    let partitions = standing.source.iter().flat_map(|source| &source.partitions).cloned();
+                    let named = |it: Partition| Partition { name: format!("{} in process {other}", it.name), ..it };
+                    source.get_or_insert_default().partitions.extend(partitions.map(named));
+                }
+                None => silent.extend(other * each..(other + 1) * each),
+            }
+        }
         for partition in source.iter_mut().flat_map(|source| &mut source.partitions) {
             let silence = now.saturating_sub(partition.heard_at);
             partition.is_idle = partition.waiting == 0 && partition.idle_after.is_some_and(|idle| silence >= idle);
@@ -362,7 +392,7 @@ mod tests {
         let inquiry = Inquiry::default();
         inquiry.tell(FOR_GOOD, Worker { waits, ..Worker::default() });
         inquiry.tell_source(FOR_GOOD, Source { partitions });
-        inquiry.ask(&Question::default(), 1, Duration::ZERO, &Clock::manual()).held_by
+        inquiry.ask(&Question::default(), (0..1, 0), Duration::ZERO, &Clock::manual()).held_by
     }
 
     #[test]
@@ -384,7 +414,7 @@ mod tests {
         let inquiry = Inquiry::default();
         let worker = |worker, watermark_ms, waits| Worker { worker, watermark_ms, waits, ..Worker::default() };
         inquiry.tell(FOR_GOOD, worker(0, 5, Waits::Batch { until: 3 }));
-        let ask = || inquiry.ask(&Question::default(), 2, Duration::ZERO, &Clock::manual());
+        let ask = || inquiry.ask(&Question::default(), (0..2, 0), Duration::ZERO, &Clock::manual());
         let standing = ask();
         assert_eq!((standing.held_by, standing.silent), (Hold::Silence, vec![1]));
         inquiry.tell(FOR_GOOD, worker(1, 9, Waits::Others));
@@ -394,5 +424,26 @@ mod tests {
         assert_eq!(ask().silent, [1]);
         [0, 1].into_iter().for_each(|at| inquiry.tell(FOR_GOOD, worker(at, 9, Waits::End)));
         assert_eq!(ask().held_by, Hold::End);
+    }
+
+    #[test]
+    fn other_processes_tell_of_their_workers_and_partitions() {
+        let [first, other] = [(); 2].map(|()| Inquiry::default());
+        let worker = |worker, watermark_ms| Worker { worker, watermark_ms, waits: Waits::Input, ..Worker::default() };
+        let source = |watermark_ms| Source { partitions: vec![partition("tape", Some(watermark_ms))] };
+        first.tell(FOR_GOOD, worker(0, 9));
+        first.tell_source(FOR_GOOD, source(9));
+        let ask = |inquiry: &Inquiry, workers, others| {
+            inquiry.ask(&Question::default(), (workers, others), Duration::ZERO, &Clock::manual())
+        };
+        assert_eq!(ask(&first, 0..1, 2).silent, [1, 2]);
+        other.tell(FOR_GOOD, worker(1, 5));
+        other.tell_source(FOR_GOOD, source(5));
+        first.tell_process(1, FOR_GOOD, ask(&other, 1..2, 0));
+        first.tell_process(2, FOR_GOOD, Standing { silent: vec![2], ..Standing::default() });
+        let standing = ask(&first, 0..1, 2);
+        assert_eq!((standing.workers.len(), standing.silent), (2, vec![2]));
+        first.tell_process(2, FOR_GOOD, Standing::default());
+        assert_eq!(ask(&first, 0..1, 2).held_by, Hold::Partition { name: "tape in process 1".into() });
     }
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use timely::dataflow::InputHandle;
 use timely::worker::Worker;
 
-use crate::batch::{Account, BatchLimits, Decision, Dial, Tally};
+use crate::batch::{Account, BatchLimits, Decision, Dial, Intervals, Tally};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::latency::{Closes, Schedule, Stages};
@@ -150,14 +150,14 @@ pub struct Held {
     pub stages: Stages,
     /// Where there is a target, how it was kept, by the intervals ([`crate::batch::INTERVAL`]) of the measured span in
     /// which ticks were due.
-    pub intervals: Vec<Tally>,
+    pub intervals: Intervals,
     /// Where there is a target, what each worker's controller did.
     pub accounts: Vec<Account>,
 }
 
 impl Held {
     fn new(limits: BatchLimits) -> Self {
-        Held { limits, from: None, stages: Stages::default(), intervals: Vec::new(), accounts: Vec::new() }
+        Held { limits, from: None, stages: Stages::default(), intervals: Intervals::default(), accounts: Vec::new() }
     }
 }
 
@@ -216,6 +216,8 @@ struct Report {
     applied: u64,
     batches: u64,
     backlog: u64,
+    /// How its ticks kept to the target since it last reported, by the intervals in which they were due.
+    intervals: Vec<(u64, Tally)>,
     stages: Box<Stages>,
 }
 
@@ -224,7 +226,6 @@ struct Report {
 struct HeldBy {
     setting: usize,
     from: RunTime,
-    intervals: Vec<Tally>,
     account: Option<Account>,
 }
 
@@ -284,7 +285,7 @@ where
     let (workers, mine) = (place.all(here), place.mine(here));
     let failure = Failure::default();
     let (sender, messages) = channel();
-    let mut others = Others::listen(&cluster, &sender, &stop, &failure, &dial);
+    let mut others = Others::listen(&cluster, &sender, &stop, &failure, &dial, (&inquiry, mine.clone()));
     // A schedule begins when the workers are there to keep it.
     let scheduled = feeds.iter().any(Feed::is_scheduled) && matches!(clock, Clock::Wall(_));
     let head_start = if place.processes > 1 { HEAD_START_TOGETHER } else { HEAD_START };
