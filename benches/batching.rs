@@ -1,11 +1,11 @@
 //! What a batch buys: `cargo bench --bench batching`, with `-- --quick` in a minute, for figures that mean little.
 //!
 //! Measured, by the program itself as a user would do it: first the sweep of batch sizes and lingers whose table and
-//! picture are in the README, then a million ticks a second served greedily by one worker and by two, which spin or park
-//! when they have nothing to do.
+//! picture are in the README, then a million ticks a second served greedily by one worker and by two, which spin or
+//! park when they have nothing to do.
 //!
-//! The limit: what the machine does to a thread that only sleeps, measured meanwhile. Nobody's p99 can be expected below
-//! that noise floor; the aim is to be within twice of it.
+//! The limit: what the machine does to a thread that only sleeps, measured meanwhile. Nobody's p99 can be expected
+//! below that noise floor; the aim is to be within twice of it.
 //!
 //! Reading it: latency is from when each tick was due; figures are medians of repeats in a shuffled order. The folders
 //! named at the end hold the reports. The bench fails if cells that played the same ticks have different results.

@@ -8,10 +8,10 @@
 //! keeps every print, as the operator must, but does nothing about cancels, corrections and late ticks.
 //!
 //! Reading it: the repetitions take turns, and `of limit` is a row's rate over that of the limit above it, by medians
-//! and by the fastest of each. Other programs only ever slow a run down, so where `spread`, (fastest - slowest) / median,
-//! is large, the fastest tell more; by them the engine is judged. Every run's digest is compared: without a horizon
-//! with the bare loop's, with one with that of a plain computation over the finished tape. The bench fails where they
-//! differ.
+//! and by the fastest of each. Other programs only ever slow a run down, so where `spread`, (fastest - slowest) /
+//! median, is large, the fastest tell more; by them the engine is judged. Every run's digest is compared: without a
+//! horizon with the bare loop's, with one with that of a plain computation over the finished tape. The bench fails
+//! where they differ.
 
 mod bars;
 

@@ -1,8 +1,8 @@
 //! From a file to a file: `cargo bench --bench files`, or `-- PATH` with a tape of your own, or `-- --ticks 20000000`;
 //! without a PATH it makes a CSV file of 2 million ticks in a temporary folder and removes it in the end.
 //!
-//! Measured: the whole way of a run at full speed: reading, decoding, bars of a second, settling into `bars.csv`, on one
-//! worker (a reader's thread beside it) without a horizon. Rates are per second of wall time, and per second of
+//! Measured: the whole way of a run at full speed: reading, decoding, bars of a second, settling into `bars.csv`, on
+//! one worker (a reader's thread beside it) without a horizon. Rates are per second of wall time, and per second of
 //! processor time that the process used, all its threads together: `M ticks/s/core` is what one core does. It is to be
 //! above 2.
 //!
@@ -22,7 +22,7 @@ use jiff::tz::TimeZone;
 use tapeflow::lateness::Horizon;
 use tapeflow::row::{Columns, Encoding};
 use tapeflow::sink::{Lines, Mode, Settling, Sink, settle};
-use tapeflow::source::{self, Inputs, Live, Pacing};
+use tapeflow::source::{self, Inputs, Live, Pacing, Playback};
 use tapeflow::tape::{Controls, Market};
 use tapeflow::tick::Names;
 
@@ -130,8 +130,8 @@ fn run(path: &Path, folder: &Path) -> Run {
         zone: TimeZone::UTC,
         live: Live::default(),
     };
-    let opened =
-        source::open(&inputs, Pacing::Max, &Controls::default(), u64::MAX, 1, &around).expect("the tape can be opened");
+    let playback = Playback { pacing: Pacing::Max, controls: Controls::default(), limit: u64::MAX };
+    let opened = source::open(&inputs, &playback, 1, &around).expect("the tape can be opened");
     let runs = Arc::new(Mutex::new(Vec::new()));
     let columns = Columns::of::<bars::Row>(false);
     let sink = Settling::new(

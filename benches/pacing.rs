@@ -1,6 +1,6 @@
-//! How punctual a feed is: `cargo bench --bench pacing`. `replay play` sends a generated tape at three rates through a pipe
-//! to a reader that keeps up, and tells how much later than its schedule each record was sent. What is offered follows
-//! from the schedule, which is fixed before; other programs on the machine only ever make a feed later.
+//! How punctual a feed is: `cargo bench --bench pacing`. `replay play` sends a generated tape at three rates through a
+//! pipe to a reader that keeps up, and tells how much later than its schedule each record was sent. What is offered
+//! follows from the schedule, which is fixed before; other programs on the machine only ever make a feed later.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};

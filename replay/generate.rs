@@ -69,7 +69,8 @@ struct Ticks {
     /// Of a symbol's days, the part in which it is neither traded nor quoted for five minutes [default: 0.1%]
     #[arg(long, value_name = "PART")]
     halts: Option<Part>,
-    /// Fill in the real days of the tables table_SYMBOL.csv.bz2 in this folder: yyyymmdd,time,open,high,low,close,volume
+    /// Fill in the real days of the tables table_SYMBOL.csv.bz2 in this folder:
+    /// yyyymmdd,time,open,high,low,close,volume
     #[arg(long, value_name = "DIR")]
     daily: Option<PathBuf>,
     /// The form of the lines [default: csv]

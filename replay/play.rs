@@ -14,7 +14,7 @@ use tapeflow::cli::stop_on_signals;
 use tapeflow::config::{Arrive, Count, PaceAsked, Rate, Span, Speed};
 use tapeflow::error::{Error, Result};
 use tapeflow::report::{Percentiles, count, span, struck};
-use tapeflow::source::{Extent, Pacing};
+use tapeflow::source::{Extent, Pacing, Playback};
 use tapeflow::tape::format::Record;
 use tapeflow::tape::{Burst, Due, Merge, Rejects, Struck, Timetable};
 use tapeflow::time::{Clock, EventTime, RunTime};
@@ -35,8 +35,8 @@ const LONGEST_SLEEP: RunTime = 10_000_000;
 const SHOW_EVERY: RunTime = 200_000_000;
 
 /// What is told when there is a keyboard.
-const KEYS: &str = "keys: space pauses and goes on, . sends the next record, left and right go a minute, < and > an hour, \
-                    - and + change the speed\n";
+const KEYS: &str = "keys: space pauses and goes on, . sends the next record, left and right go a minute, < and > an \
+                    hour, - and + change the speed\n";
 
 /// Play a dataset as a live feed: each line is sent when it is due, and carries that time in `due`
 ///
@@ -52,7 +52,8 @@ pub struct Play {
     /// tcp://HOST:PORT and unix://PATH connect, and try again until somebody listens there; tcp-listen://HOST:PORT and
     /// unix-listen://PATH wait for one reader to connect. The schedule begins when the reader is there. If it goes, the
     /// next one is waited for, and the exit code is 1: what was on its way may be lost. file:PATH appends to a file.
-    /// kafka://HOST:PORT/TOPIC sends each record with its symbol as the key; exit code 0 says that all were acknowledged.
+    /// kafka://HOST:PORT/TOPIC sends each record with its symbol as the key; exit code 0 says that all were
+    /// acknowledged.
     #[arg(long, value_name = "PATH", default_value = "-")]
     to: String,
     /// To Kafka: up to N records of a symbol in a message; none waits for others
@@ -122,14 +123,15 @@ enum Arrivals {
 impl Play {
     /// Plays the dataset to its end, or until Ctrl-C.
     pub fn run(self) -> Result<ExitCode> {
-        let (pacing, limit) = (self.pacing()?, self.limit.map_or(u64::MAX, |limit| limit.0));
+        let pacing = self.pacing()?;
         let controls = self.part.controls(&self.faults, self.seed, &self.reading.zone, &pacing)?;
+        let playback = Playback { pacing, controls, limit: self.limit.map_or(u64::MAX, |limit| limit.0) };
         let stop = stop_on_signals()?;
         let inputs = self.reading.inputs("give a file, a folder or a glob, and pipe a live feed straight on")?;
         let around = self.reading.surroundings(stop.clone(), self.play_for);
         let clock = around.clock.clone();
-        let pacing = pacing.fitted(|| Extent::of_files(&inputs, &controls, limit, &around))?;
-        let mut merge = inputs.merge(&controls, limit, &around)?;
+        let pacing = pacing.fitted(|| Extent::of_files(&inputs, &playback, &around))?;
+        let mut merge = inputs.merge(&playback, &around)?;
         let origin = if pacing == Pacing::Max { None } else { merge.first()? };
 
         let tables = [around.symbols.clone(), around.venues.clone()];

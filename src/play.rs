@@ -38,17 +38,15 @@ pub fn surroundings(config: &Config, cluster: Arc<Cluster>, rejects: Rejects, st
 pub fn open(config: &Config, around: &Surroundings) -> Result<Opened> {
     match &config.input {
         Input::Market(market) => {
-            config.pacing.check_for(config.play_for)?;
+            config.playback.pacing.check_for(config.play_for)?;
             let mut tape = market.tape(&around.symbols, config.rules);
-            if !config.controls.is_plain() {
-                return played(&tape.into(), config.pacing, &config.controls, config.limit, config.workers, around);
+            if !config.playback.controls.is_plain() {
+                return played(&tape.into(), &config.playback, config.workers, around);
             }
-            tape.truncate(usize::try_from(config.limit).unwrap_or(usize::MAX));
-            Ok(in_memory(&tape, config.pacing, config.workers, around))
+            tape.truncate(usize::try_from(config.playback.limit).unwrap_or(usize::MAX));
+            Ok(in_memory(&tape, config.playback.pacing, config.workers, around))
         }
-        Input::Files(inputs) => {
-            source::open(inputs, config.pacing, &config.controls, config.limit, config.workers, around)
-        }
+        Input::Files(inputs) => source::open(inputs, &config.playback, config.workers, around),
     }
 }
 

@@ -85,8 +85,8 @@ pub trait Row: Clone + Ord + std::fmt::Debug + Serialize + DeserializeOwned + 's
     /// What such rows are called, in the plural: the name of their file.
     const NAME: &'static str;
 
-    /// So many leading columns say what a row is about: in the end no two rows agree in them, unless they are numbered as
-    /// well ([`Columns::of`]). Of the other columns one
+    /// So many leading columns say what a row is about: in the end no two rows agree in them, unless they are numbered
+    /// as well ([`Columns::of`]). Of the other columns one
     /// is never empty, so that a row can be told from the mark that there is none.
     const KEY_COLUMNS: usize;
 
@@ -136,7 +136,8 @@ impl Columns {
     /// What stands before the row where changes are told.
     pub const OF_CHANGES: [&'static str; 2] = ["time", "diff"];
 
-    /// The columns of rows of this kind; `is_numbered` says whether their place, as [`Key::place`] has it, is among them.
+    /// The columns of rows of this kind; `is_numbered` says whether their place, as [`Key::place`] has it, is among
+    /// them.
     pub fn of<R: Row>(is_numbered: bool) -> Self {
         let (mut names, of_key) = (R::columns(), R::KEY_COLUMNS + usize::from(is_numbered));
         let numbers = is_numbered.then_some(R::KEY_COLUMNS);

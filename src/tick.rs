@@ -156,8 +156,9 @@ pub fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// A table of names and their dense ids, shared by all threads of a run; it only grows. Where a run has several processes,
-/// one of them has the table, and the others a copy of its beginning each, so that an id means the same everywhere.
+/// A table of names and their dense ids, shared by all threads of a run; it only grows. Where a run has several
+/// processes, one of them has the table, and the others a copy of its beginning each, so that an id means the same
+/// everywhere.
 #[derive(Debug, Default)]
 pub struct Names {
     inner: RwLock<Table>,

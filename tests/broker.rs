@@ -1,6 +1,7 @@
 //! Topics of a real broker: what the mock of `tests/kafka.rs` cannot show, such as a broker that is killed and comes
-//! back. The broker is the one that `scripts/kafka start` runs, or that KAFKA_BOOTSTRAP names, which is not killed; where
-//! there is none, the tests say that they were skipped. Each ends with the rows of the file and a ledger that balances.
+//! back. The broker is the one that `scripts/kafka start` runs, or that KAFKA_BOOTSTRAP names, which is not killed;
+//! where there is none, the tests say that they were skipped. Each ends with the rows of the file and a ledger that
+//! balances.
 
 #![cfg(feature = "kafka")]
 

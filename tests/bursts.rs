@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 use play::{Knobs, Played, knobs, lateness, play_through};
-use program::{Folder, Running, bursts as program};
+use program::{Folder, Running, bursts as program, verified_rows};
 use proptest::prelude::*;
 use tapeflow::aggregate::Traded;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
@@ -108,13 +108,7 @@ const TAPE: &str = "ts_event,symbol,price,size,seq,action,ref_seq
 ";
 
 fn rows(args: &[&str]) -> Vec<String> {
-    let folder = Folder::new();
-    let input = folder.write("tape.csv", TAPE);
-    let args = [&["--input", &input, "--set", "source.zone=UTC", "--set", "output.mode=final"], args].concat();
-    let done = Running::start(&mut program(&args)).end().exits(0);
-    let verified = Running::start(&mut program(&[&["verify"], &args[..]].concat())).end().exits(0);
-    assert!(verified.stdout.starts_with("equal: "), "{}", verified.stdout);
-    done.stdout.lines().skip(1).map(str::to_owned).collect()
+    verified_rows(program, TAPE, &[&["--set", "source.zone=UTC", "--set", "output.mode=final"], args].concat())
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What is deployed is what there is: every file of `compose.yaml` and `deploy/` parses, its command lines are those of the
-//! programs, its settings are right, and the batch scripts run, with an `srun` that only runs what it is given. What this
-//! cannot show is whether Docker, Kubernetes and Slurm take them.
+//! What is deployed is what there is: every file of `compose.yaml` and `deploy/` parses, its command lines are those of
+//! the programs, its settings are right, and the batch scripts run, with an `srun` that only runs what it is given.
+//! What this cannot show is whether Docker, Kubernetes and Slurm take them.
 
 mod program;
 

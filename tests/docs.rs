@@ -1,6 +1,6 @@
 //! The pages for people are true: the code of `docs/write-a-pipeline.md` is that of the example, which runs and is
-//! verified; the commands of `docs/course.md` print what it says; and the manuals of all pipelines say the same about what
-//! all pipelines share.
+//! verified; the commands of `docs/course.md` print what it says; and the manuals of all pipelines say the same about
+//! what all pipelines share.
 
 mod program;
 

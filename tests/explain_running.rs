@@ -1,6 +1,6 @@
-//! `PIPELINE explain` of runs that are under way: who holds the watermark, what waits, what a result is made of so far; and
-//! of runs that were killed, that cannot be asked, or are asked by several. What this can catch: an answer that does not
-//! follow from what was sent, and a run that suffers from being asked. What it cannot: how the words read.
+//! `PIPELINE explain` of runs that are under way: who holds the watermark, what waits, what a result is made of so far;
+//! and of runs that were killed, that cannot be asked, or are asked by several. What this can catch: an answer that
+//! does not follow from what was sent, and a run that suffers from being asked. What it cannot: how the words read.
 
 mod program;
 

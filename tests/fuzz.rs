@@ -1,10 +1,10 @@
-//! Every parser, on valid inputs that were damaged: bits flipped, pieces cut out, copied, put in. What this can catch: a
-//! panic, a hang, a line that is neither a record nor a reject, a record that does not survive being written, a mistake in
-//! the settings that is shown nowhere. What it cannot: damage that leaves another valid value behind, which nobody can
-//! tell from the truth.
+//! Every parser, on valid inputs that were damaged: bits flipped, pieces cut out, copied, put in. What this can catch:
+//! a panic, a hang, a line that is neither a record nor a reject, a record that does not survive being written, a
+//! mistake in the settings that is shown nowhere. What it cannot: damage that leaves another valid value behind, which
+//! nobody can tell from the truth.
 //!
-//! `PROPTEST_CASES=100000 cargo test --release --test fuzz` tries longer than `cargo test` does; what it has found so far
-//! are tests elsewhere.
+//! `PROPTEST_CASES=100000 cargo test --release --test fuzz` tries longer than `cargo test` does; what it has found so
+//! far are tests elsewhere.
 
 use std::fmt::{Debug, Display};
 use std::io::{Cursor, Read};

@@ -1,7 +1,7 @@
 //! Inputs and outputs that go wrong while a run is under way, and folders that hold anything. What this can catch: a
-//! record that no column counts, a file that is read in part and not told, an error that does not name its culprit. What
-//! it cannot: a file that is overwritten in place by as many bytes, and a real disk that fills, which a limit on the size
-//! of files stands in for. Malformed lines are in `tests/cli.rs`, mutated ones in `tests/fuzz.rs`.
+//! record that no column counts, a file that is read in part and not told, an error that does not name its culprit.
+//! What it cannot: a file that is overwritten in place by as many bytes, and a real disk that fills, which a limit on
+//! the size of files stands in for. Malformed lines are in `tests/cli.rs`, mutated ones in `tests/fuzz.rs`.
 
 mod program;
 

@@ -1,6 +1,6 @@
-//! Topics, against librdkafka's own mock of a cluster, which speaks Kafka's protocol on a real port: the programs know no
-//! better. What this can catch: a tick lost, doubled or out of order through any number of partitions, and a run that
-//! ends well though not all was acknowledged. What it cannot: what only a real broker does, such as retention.
+//! Topics, against librdkafka's own mock of a cluster, which speaks Kafka's protocol on a real port: the programs know
+//! no better. What this can catch: a tick lost, doubled or out of order through any number of partitions, and a run
+//! that ends well though not all was acknowledged. What it cannot: what only a real broker does, such as retention.
 
 #![cfg(feature = "kafka")]
 

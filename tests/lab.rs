@@ -253,8 +253,8 @@ fn run(sweep: &Sweep, digest: [Option<u64>; 2]) -> Results {
     sweep.run(&AtomicBool::new(false), play).unwrap()
 }
 
-/// Plays nothing, and says that all ticks were applied after `latency(cell)` nanoseconds by the run's clock, or too late
-/// where `capacity` ticks a second are exceeded. `clock` is what that clock shows instead of the time.
+/// Plays nothing, and says that all ticks were applied after `latency(cell)` nanoseconds by the run's clock, or too
+/// late where `capacity` ticks a second are exceeded. `clock` is what that clock shows instead of the time.
 fn made_up(capacity: f64, clock: fn(u64) -> u64, latency: impl Fn(&Cell) -> u64) -> impl FnMut(&Cell) -> Outcome {
     move |cell| {
         let (read, rate) = (cell.ticks().unwrap(), cell.rate().unwrap());

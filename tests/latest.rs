@@ -1,7 +1,7 @@
-//! Latest equals a batch run over the corrected tape, whatever the knobs and the lateness of trades and quotes. What this
-//! can catch: a late tick that replaces a newer one, a day that is not amended to its end, a previous close of the wrong
-//! day, a quote that is lost. What it cannot: a rule that oracle and dataflow both misread, for which there is a case
-//! worked out by hand.
+//! Latest equals a batch run over the corrected tape, whatever the knobs and the lateness of trades and quotes. What
+//! this can catch: a late tick that replaces a newer one, a day that is not amended to its end, a previous close of the
+//! wrong day, a quote that is lost. What it cannot: a rule that oracle and dataflow both misread, for which there is a
+//! case worked out by hand.
 
 mod play;
 mod program;

@@ -1,8 +1,9 @@
-//! What is kept is bounded by symbols, open windows and horizon, and not by the length of the tape: a week is played, and
-//! no day takes more memory than the days before it. Bytes are counted by the allocator, on a clock that stands still and
-//! on one worker, so the figures differ by some kilobytes at most. What this can catch: anything that grows with the tape. What it
-//! cannot: how much a run takes; and what a file, a feed or the terminal keep. Of rolling correlations, all pairs are played:
-//! of the best ones differential's arrangements come to rest in the second week only.
+//! What is kept is bounded by symbols, open windows and horizon, and not by the length of the tape: a week is played,
+//! and no day takes more memory than the days before it. Bytes are counted by the allocator, on a clock that stands
+//! still and on one worker, so the figures differ by some kilobytes at most. What this can catch: anything that grows
+//! with the tape. What it cannot: how much a run takes; and what a file, a feed or the terminal keep. Of rolling
+//! correlations, all pairs are played: of the best ones differential's arrangements come to rest in the second week
+//! only.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -104,8 +105,8 @@ impl Blocks for Week {
         }
         let mut block = Block::default();
         for symbol in 0..SYMBOLS {
-            // Numbers begin anew each day. A trade in twenty comes half a second late, one in 25 is cancelled and one in
-            // 30 corrected, some seconds after.
+            // Numbers begin anew each day. A trade in twenty comes half a second late, one in 25 is cancelled and one
+            // in 30 corrected, some seconds after.
             let seq = (second * i64::from(SYMBOLS) + i64::from(symbol)) as u64 * 4;
             let turn = second + i64::from(symbol);
             block.ticks.push(self.tick(symbol, Kind::Quote, 700, seq, 0));

@@ -1,8 +1,8 @@
-//! Movers equal a batch run over the corrected tape: whatever the knobs, the lateness, the ranking and the sectors, also
-//! when sectors change while a run goes on, and boards that can no longer change are forgotten without a trace in the
-//! result. What this can catch: a rank that stays when its holder was cancelled, a previous close that is not amended, a
-//! tie that falls by chance, a window or day that is told too early. What it cannot: a rule that oracle and dataflow
-//! both misread, for which there are a few cases worked out by hand.
+//! Movers equal a batch run over the corrected tape: whatever the knobs, the lateness, the ranking and the sectors,
+//! also when sectors change while a run goes on, and boards that can no longer change are forgotten without a trace in
+//! the result. What this can catch: a rank that stays when its holder was cancelled, a previous close that is not
+//! amended, a tie that falls by chance, a window or day that is told too early. What it cannot: a rule that oracle and
+//! dataflow both misread, for which there are a few cases worked out by hand.
 
 mod play;
 mod program;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use play::{Knobs, Played, knobs, lateness, play_through};
-use program::{Folder, Running, movers as program, wait_until};
+use program::{Folder, Running, movers as program, verified_rows, wait_until};
 use proptest::prelude::*;
 use tapeflow::aggregate::Traded;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
@@ -125,13 +125,7 @@ const TAPE: &str = "ts_event,symbol,price,size,seq,action,ref_seq
 ";
 
 fn rows(args: &[&str]) -> Vec<String> {
-    let folder = Folder::new();
-    let input = folder.write("tape.csv", TAPE);
-    let args = [&["--input", &input, "--window", "1s", "--set", "output.mode=final", "-w", "2"], args].concat();
-    let done = Running::start(&mut program(&args)).end().exits(0);
-    let verified = Running::start(&mut program(&[&["verify"], &args[..]].concat())).end().exits(0);
-    assert!(verified.stdout.starts_with("equal: "), "{}", verified.stdout);
-    done.stdout.lines().skip(1).map(str::to_owned).collect()
+    verified_rows(program, TAPE, &[&["--window", "1s", "--set", "output.mode=final", "-w", "2"], args].concat())
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Results compared with pandas, which shares nothing with us: neither code nor language nor authors. The scripts are in
-//! `tests/oracles`. They need a Python with pandas: `python3`, or the one that TAPEFLOW_PYTHON names; where there is
+//! Results compared with pandas, which shares nothing with us: neither code nor language nor authors. The scripts are
+//! in `tests/oracles`. They need a Python with pandas: `python3`, or the one that TAPEFLOW_PYTHON names; where there is
 //! none, the tests say that they were skipped.
 
 use std::fmt::Write as _;
@@ -36,8 +36,8 @@ fn script(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(name).to_str().unwrap().to_owned()
 }
 
-/// So many records of three symbols on disk: trades, cancels, corrections and quotes, some out of order by up to a tenth
-/// of a second and some late by up to a minute, over two minutes.
+/// So many records of three symbols on disk: trades, cancels, corrections and quotes, some out of order by up to a
+/// tenth of a second and some late by up to a minute, over two minutes.
 fn ticks(path: &Path, records: u64) {
     let mut lines = Vec::new();
     let symbols = ["AAA", "B.B", "c"];

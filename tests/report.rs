@@ -1,6 +1,6 @@
-//! What a sweep leaves behind, and the page made of it. What this can catch: histograms, timelines and tables that do not
-//! hold the ticks that were measured; a page that is not a function of the files, that fetches something, or whose charts
-//! stay empty in a real browser. What it cannot: whether the page is pleasant to read.
+//! What a sweep leaves behind, and the page made of it. What this can catch: histograms, timelines and tables that do
+//! not hold the ticks that were measured; a page that is not a function of the files, that fetches something, or whose
+//! charts stay empty in a real browser. What it cannot: whether the page is pleasant to read.
 
 use std::fs;
 use std::io::Write as _;

@@ -1,6 +1,6 @@
-//! Every kind of window against the oracle, whatever the knobs. What this can catch: what `tests/bars.rs` can, of windows
-//! that share slices, that join and part, and that hang together. What it cannot: a rule that the oracle and the operator
-//! both misread; a few cases are worked out by hand for that.
+//! Every kind of window against the oracle, whatever the knobs. What this can catch: what `tests/bars.rs` can, of
+//! windows that share slices, that join and part, and that hang together. What it cannot: a rule that the oracle and
+//! the operator both misread; a few cases are worked out by hand for that.
 
 mod play;
 mod tapes;

@@ -9,8 +9,8 @@ use crate::time::EventTime;
 /// after it to say.
 ///
 /// * `vwap` is Σ price·size / Σ size;
-/// * `twap` is Σ pᵢ·(tᵢ₊₁ − tᵢ) / (tₙ − t₁): each price counts as long as it was the last one. Where all prints have one
-///   time it is their mean.
+/// * `twap` is Σ pᵢ·(tᵢ₊₁ − tᵢ) / (tₙ − t₁): each price counts as long as it was the last one. Where all prints have
+///   one time it is their mean.
 ///
 /// ```
 /// use tapeflow::aggregate::{Aggregate, Print, Vwap};

@@ -47,7 +47,8 @@ impl SymbolTape {
         touched
     }
 
-    /// The windows whose trades' rows a quote can touch: from its time, less the markout's horizon, until the next quote.
+    /// The windows whose trades' rows a quote can touch: from its time, less the markout's horizon, until the next
+    /// quote.
     pub fn touched_by_quote(&self, quote: &Quote, windows: Tumbling, rule: AsOf) -> Vec<EventTime> {
         let next = self.quotes[self.quotes.partition_point(|other| other.ts_event <= quote.ts_event)..].first();
         let from = windows.window_of(quote.ts_event.saturating_sub(rule.markout)).start;

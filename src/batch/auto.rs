@@ -68,8 +68,8 @@ pub struct Round {
 /// ticks that arrive at a rate of `r` take `T + a + b r T` where batches wait for `T`. That is solved for the target:
 /// `T = (headroom target - a - noise) / (1 + load)`, with `load = b r`. What the model leaves out shows in the p99 of
 /// each interval, and moves the headroom. A batch that fills faster than that goes before its ticks cost more than the
-/// target leaves, so that the first batches of a burst keep to it, too. One controller serves one worker; if every worker
-/// keeps to the target, so do all together.
+/// target leaves, so that the first batches of a burst keep to it, too. One controller serves one worker; if every
+/// worker keeps to the target, so do all together.
 pub struct Auto {
     target: f64,
     most: f64,

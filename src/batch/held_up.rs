@@ -1,6 +1,7 @@
 use hdrhistogram::Histogram;
 
-/// How long batches were held up by what the model does not explain: late wake-ups, above all. Each counts by its ticks.
+/// How long batches were held up by what the model does not explain: late wake-ups, above all. Each counts by its
+/// ticks.
 pub struct HeldUp(Histogram<u64>);
 
 impl Default for HeldUp {
@@ -32,14 +33,15 @@ impl HeldUp {
 
     /// The room, in nanoseconds, to which one tick in a hundred does not keep where batches gather for `delay`.
     ///
-    /// The ticks of a batch come evenly while it gathers. So when it is held up by `w` meanwhile, only its oldest ticks need
-    /// more than a room: `w` less the room, of all the `delay + w` in which they came. The p99 of `w` itself is far more
-    /// than that, as if the slowest batches had none but oldest ticks.
+    /// The ticks of a batch come evenly while it gathers. So when it is held up by `w` meanwhile, only its oldest ticks
+    /// need more than a room: `w` less the room, of all the `delay + w` in which they came. The p99 of `w` itself is
+    /// far more than that, as if the slowest batches had none but oldest ticks.
     pub fn room(&self, delay: f64) -> f64 {
         let all = self.0.iter_recorded().map(|it| (it.value_iterated_to() as f64, it.count_at_value() as f64));
         let all: Vec<(f64, f64)> = all.collect();
         let may_be_late = 0.01 * self.0.len() as f64;
-        // Of what was held up for longer than the room: its ticks a nanosecond, and how many of them are late without any.
+        // Of what was held up for longer than the room: its ticks a nanosecond, and how many of them are late without
+        // any.
         let (mut density, mut late) = (0.0, 0.0);
         for (at, (nanos, ticks)) in all.iter().enumerate().rev() {
             density += ticks / (delay + nanos);

@@ -76,10 +76,10 @@ enum Command {
     Verify,
     /// Say what holds up a run that is under way; or which records were late, and what a result was made of
     ///
-    /// A run that is under way is asked over a socket: where its watermark stands, which partition (its tick), schedule,
-    /// batch or worker holds it there, since when, and what would release it; which windows are open; what waits; the
-    /// ledger so far and the last late records. With --why SYMBOL TIME, what is kept of the records behind a result. The
-    /// run's own speed does not suffer: workers tell what they know only when they are asked.
+    /// A run that is under way is asked over a socket: where its watermark stands, which partition (its tick),
+    /// schedule, batch or worker holds it there, since when, and what would release it; which windows are open; what
+    /// waits; the ledger so far and the last late records. With --why SYMBOL TIME, what is kept of the records behind a
+    /// result. The run's own speed does not suffer: workers tell what they know only when they are asked.
     ///
     /// Of a finished run, or of an --input, the records are read once more and judged by the rules of a run: which
     /// records were late by their symbol's own order, by how much, and whether they amended results or came too late;
@@ -102,8 +102,8 @@ enum Command {
     Sweep(SweepFlags),
     /// Make report.html anew from the folders of saved sweeps; of several, it shows them side by side
     ///
-    /// It is written into the folder of the sweep, with sweep.svg; of several, into the current folder. --out DIR puts it
-    /// elsewhere.
+    /// It is written into the folder of the sweep, with sweep.svg; of several, into the current folder. --out DIR puts
+    /// it elsewhere.
     Report(ReportFlags),
     /// Compare two runs or two sweeps, by the folders that they wrote with --out
     ///
@@ -122,11 +122,11 @@ enum Command {
     Capacity(CapacityFlags),
     /// Find the batch settings that keep a latency target at a rate with the fewest cores
     ///
-    /// Greedy batches have the lowest latency, and the longer a linger the fewer the cores: the longest linger that keeps
-    /// --target-p99 at --rate is looked for, beginning with what the cost of batches says, and is run three times before
-    /// it is believed. All that was tried, and what ruled it out, goes to standard error; the lines of the [batch] section
-    /// to standard output, or with --write FILE into that file, whose other lines stay. The exit code is 1 when no setting
-    /// keeps the target.
+    /// Greedy batches have the lowest latency, and the longer a linger the fewer the cores: the longest linger that
+    /// keeps --target-p99 at --rate is looked for, beginning with what the cost of batches says, and is run three times
+    /// before it is believed. All that was tried, and what ruled it out, goes to standard error; the lines of the
+    /// [batch] section to standard output, or with --write FILE into that file, whose other lines stay. The exit code
+    /// is 1 when no setting keeps the target.
     Tune(TuneFlags),
     /// Play a share of the run of the process that started this one
     #[command(hide = true)]
@@ -146,7 +146,8 @@ where
     // A worker that panics is not missed by the others: they would wait for it for ever.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        // Timely's connections panic when a process is gone. Who listens to that process notices, too, and can tell more.
+        // Timely's connections panic when a process is gone. Who listens to that process notices, too, and can tell
+        // more.
         if std::thread::current()
             .name()
             .is_some_and(|it| it.starts_with("timely:send") || it.starts_with("timely:recv"))

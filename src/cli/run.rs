@@ -139,7 +139,7 @@ fn report<R: Row>(
         }
         _ => format!("keep the {}, the summary and the latencies: add --out DIR", R::NAME),
     };
-    let (asked, known) = (config.controls.symbols.len(), around.symbols.len());
+    let (asked, known) = (config.playback.controls.symbols.len(), around.symbols.len());
     Report {
         pipeline: name.into(),
         version: env!("CARGO_PKG_VERSION"),

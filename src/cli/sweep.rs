@@ -79,7 +79,8 @@ pub struct ReportFlags {
     folders: Vec<PathBuf>,
 }
 
-/// Makes the page of saved sweeps, and the picture of one: into `out`, or else into the folder of the one, or here for several.
+/// Makes the page of saved sweeps, and the picture of one: into `out`, or else into the folder of the one, or here for
+/// several.
 pub fn report(asked: &ReportFlags, out: Option<&str>) -> Result<ExitCode> {
     let into = match (out, &asked.folders[..]) {
         (Some(out), _) => Path::new(out),

@@ -35,7 +35,7 @@ where
     let mut config = config.clone();
     // What is due when matters only where the schedule says what is played.
     if config.play_for.is_none() {
-        config.pacing = Pacing::Max;
+        config.playback.pacing = Pacing::Max;
     }
     let stop = stop_on_signals()?;
     let around = play::surroundings(&config, Arc::default(), Rejects::default(), stop);
@@ -90,16 +90,16 @@ pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
     let room = available().map_or(usize::MAX, |bytes| (bytes / BYTES_PER_RECORD) as usize);
     match &config.input {
         Input::Market(market) => {
-            config.pacing.check_for(config.play_for)?;
-            let ticks = usize::try_from(market.ticks.min(config.limit)).unwrap_or(usize::MAX);
+            config.playback.pacing.check_for(config.play_for)?;
+            let ticks = usize::try_from(market.ticks.min(config.playback.limit)).unwrap_or(usize::MAX);
             if ticks > room {
                 let text = format!("{ticks} made-up ticks do not fit into the memory that is free");
                 return Err(Error::Input(format!("{text}, {room} do: lower market.length, or give --limit")));
             }
             let tape = market.tape(&around.symbols, config.rules);
-            whole_made(tape, config.pacing, &config.controls, config.limit, room, around)
+            whole_made(tape, &config.playback, room, around)
         }
-        Input::Files(inputs) => whole(inputs, config.pacing, &config.controls, config.limit, room, around),
+        Input::Files(inputs) => whole(inputs, &config.playback, room, around),
     }
 }
 
@@ -110,7 +110,7 @@ fn open(config: &Config, tape: &[Tick], around: &mut Surroundings) -> Result<Ope
             around.rejects = Rejects::default();
             play::open(config, around)
         }
-        _ => Ok(in_memory(tape, config.pacing, config.workers, around)),
+        _ => Ok(in_memory(tape, config.playback.pacing, config.workers, around)),
     }
 }
 
@@ -147,7 +147,7 @@ impl<R: Row> Sink<R> for Gather<R> {
 fn words(ledger: &Ledger) -> String {
     let Ledger { read, on_time, amended, late, rejected, unmatched, ignored } = ledger;
     format!(
-        "read {read} = on time {on_time} + amended {amended} + late {late} + rejected {rejected} + unmatched {unmatched} \
-         + ignored {ignored}"
+        "read {read} = on time {on_time} + amended {amended} + late {late} + rejected {rejected} + unmatched \
+         {unmatched} + ignored {ignored}"
     )
 }

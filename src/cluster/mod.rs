@@ -1,7 +1,8 @@
 //! Several processes of one run: how they find each other, and what they share before it begins.
 //!
-//! The first process has the run's clock and its tables of names, writes its rows and tells what it came to. Each of the
-//! others has two connections to it, one for names and one for all else that is told; and every two have one for timely.
+//! The first process has the run's clock and its tables of names, writes its rows and tells what it came to. Each of
+//! the others has two connections to it, one for names and one for all else that is told; and every two have one for
+//! timely.
 
 mod children;
 mod meet;

@@ -37,7 +37,8 @@ impl Settings for AveragedOver {
         for key in ["kind", "length", "offset", "align", "early"] {
             let key = format!("window.{key}");
             if !matches!(section.over, Over::Window) && layers.is_changed(&key) {
-                let help = "averages are over the windows with vwap.over = \"window\"; `vwap.every` says how often others are told";
+                let help = "averages are over the windows with vwap.over = \"window\"; `vwap.every` says how often \
+                            others are told";
                 layers.problem(&key, &format!("a `{key}` that would not be used"), help);
             }
         }

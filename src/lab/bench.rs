@@ -62,7 +62,7 @@ impl<'a, 'p> Bench<'a, 'p> {
             several => Cluster::spawn(several, &cell.follow(), names, &cell.shared, self.stop)?,
         };
         let around = play::surroundings(&cell.config, Arc::new(cluster), Rejects::default(), stop.clone());
-        let opened = in_memory(&tape.ticks, cell.config.pacing, cell.config.workers, &around);
+        let opened = in_memory(&tape.ticks, cell.config.playback.pacing, cell.config.workers, &around);
         let control = Control::start();
         let deadline = Instant::now() + Duration::from_nanos(cell.given_up(plan.ends));
         let mut guard = Guard {

@@ -207,7 +207,10 @@ impl Capacity {
         out.push_str(
             "\n  a rate fails when it failed twice; the next one tried above what is sustained is at most 2% higher",
         );
-        out.push_str("\n  latency of ticks from when each was due, medians of the repeats, at these shares of what is sustained\n");
+        out.push_str(
+            "\n  latency of ticks from when each was due, medians of the repeats, at these shares of what is \
+             sustained\n",
+        );
         out
     }
 
@@ -232,7 +235,8 @@ impl Capacity {
                 let growth = run.backlog.map(|it| format!("{:.1}", it.growth)).unwrap_or_default();
                 let (p, offered, achieved) = (&run.latency.tick, run.offered, run.achieved);
                 csv += &format!(
-                    "{values}{rate},{holds},{},{offered:.1},{achieved:.1},{cores},{},{},{},{},{},{},{backlog},{growth}\n",
+                    "{values}{rate},{holds},{},{offered:.1},{achieved:.1},{cores},\
+                     {},{},{},{},{},{},{backlog},{growth}\n",
                     super::files::quoted(why),
                     p.p50,
                     p.p90,

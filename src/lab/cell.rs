@@ -10,7 +10,7 @@ use crate::config::{Config, Effective, Input};
 use crate::error::{Error, Result};
 use crate::report::{Latency, Percentiles, Report};
 use crate::runtime::Outcome;
-use crate::source::{Inputs, Pacing};
+use crate::source::{Inputs, Pacing, Playback};
 use crate::tape::Market;
 
 /// A cell whose schedule has ended is given so long to drain, or as long as its measured span if that is longer.
@@ -57,17 +57,17 @@ impl Cell {
     /// When the settings are of a run that cannot be measured so.
     pub fn new(values: Vec<String>, config: Config, effective: &Effective, warmup: u64) -> Result<Self> {
         let wrong = |text: &str| Err(Error::Usage(text.into()));
-        if config.pacing == Pacing::Max {
+        if config.playback.pacing == Pacing::Max {
             return wrong("cells are played at a rate or a speed: give --rate, such as --rate 200k/s");
         }
-        if let (Pacing::Rate { burst: Some(burst), .. }, Some(span)) = (config.pacing, config.play_for)
+        if let (Pacing::Rate { burst: Some(burst), .. }, Some(span)) = (config.playback.pacing, config.play_for)
             && burst.every > span
         {
             return wrong(
                 "--for is shorter than a burst's period, so bursts would not come as told: give a longer --for",
             );
         }
-        if !config.controls.is_by_record() {
+        if !config.playback.controls.is_by_record() {
             let text = "cells play a part of a tape and its faults from memory, by a schedule of their own: leave out";
             return wrong(&format!("{text} source.gaps, source.loop and source.jitter"));
         }
@@ -82,12 +82,12 @@ impl Cell {
             return Ok(Cell { values, config, source, span, rows_by, shared, args });
         }
         let Input::Market(market) = config.input else { return wrong("there is nothing to play") };
-        let rate = match config.pacing {
+        let rate = match config.playback.pacing {
             Pacing::Rate { per_second, .. } | Pacing::Scaled(per_second) => per_second,
             Pacing::Speed(speed) => market.per_second * speed,
             Pacing::Max => market.per_second,
         };
-        if config.limit != u64::MAX {
+        if config.playback.limit != u64::MAX {
             return wrong("cells of the made-up market are played for a span of time: give --for instead of --limit");
         }
         let length = (market.ticks as f64 / market.per_second * 1e9).round() as u64;
@@ -102,7 +102,7 @@ impl Cell {
     /// When no tick would be played.
     pub fn at_rate(&self, rate: f64) -> Result<Self> {
         let mut cell = self.clone();
-        cell.config.pacing = cell.config.pacing.at_rate(rate);
+        cell.config.playback.pacing = cell.config.playback.pacing.at_rate(rate);
         if let (Source::Market(market), Some(span)) = (&mut cell.source, self.span) {
             let ticks = rate * (self.config.knobs.warmup as f64 + span as f64) / 1e9;
             if span == 0 || ticks < 1.0 {
@@ -111,7 +111,7 @@ impl Cell {
             }
             *market = Market { per_second: rate, ticks: ticks.min(1e12) as u64, ..*market };
             // A market made for the rate has it by its own gaps, too.
-            if let Pacing::Speed(speed) = &mut cell.config.pacing {
+            if let Pacing::Speed(speed) = &mut cell.config.playback.pacing {
                 *speed = 1.0;
             }
         }
@@ -120,15 +120,15 @@ impl Cell {
 
     /// Ticks a second by the schedule, where it has a rate.
     pub fn rate(&self) -> Option<f64> {
-        match (&self.source, self.config.pacing) {
+        match (&self.source, self.config.playback.pacing) {
             (Source::Market(market), _) => Some(market.per_second),
             (Source::Recorded(_), Pacing::Rate { per_second, .. } | Pacing::Scaled(per_second)) => Some(per_second),
             (Source::Recorded(_), Pacing::Speed(_) | Pacing::Max) => None,
         }
     }
 
-    /// The arguments of its other processes, which make or read the same tape for themselves. The rate may be none that a
-    /// text would tell exactly.
+    /// The arguments of its other processes, which make or read the same tape for themselves. The rate may be none that
+    /// a text would tell exactly.
     pub fn follow(&self) -> Vec<String> {
         let rate = self.rate().unwrap_or(0.0).to_bits().to_string();
         [&["--cell".to_owned(), rate], &self.args[..]].concat()
@@ -142,11 +142,11 @@ impl Cell {
         }
     }
 
-    /// What the theory says of it, where batches cost what this law says. It knows nothing of a load that swings or has no
-    /// rate, nor of batches whose waits a controller chooses.
+    /// What the theory says of it, where batches cost what this law says. It knows nothing of a load that swings or has
+    /// no rate, nor of batches whose waits a controller chooses.
     pub fn theory(&self, law: &CostLaw) -> Option<Theory> {
         let limits = &self.config.knobs.batch;
-        let swings = matches!(self.config.pacing, Pacing::Rate { burst: Some(_), .. });
+        let swings = matches!(self.config.playback.pacing, Pacing::Rate { burst: Some(_), .. });
         let rate = self.rate().filter(|_| !swings && limits.target_p99.is_none())?
             / (self.config.workers * self.config.processes) as f64;
         Theory::of(law, rate, limits.max_delay.as_nanos() as f64, limits.max_ticks as f64)
@@ -165,18 +165,17 @@ impl Cell {
 
     /// What its tape is made or read by.
     pub fn tape_key(&self) -> String {
+        let Config { playback: Playback { controls, limit, .. }, rules, .. } = &self.config;
         match &self.source {
-            Source::Market(market) => format!("{market:?} {:?} {:?}", self.config.rules, self.config.controls),
-            Source::Recorded(inputs) => {
-                format!("{inputs:?} {} {:?} {:?}", self.config.limit, self.config.rules, self.config.controls)
-            }
+            Source::Market(market) => format!("{market:?} {rules:?} {controls:?}"),
+            Source::Recorded(inputs) => format!("{inputs:?} {limit} {rules:?} {controls:?}"),
         }
     }
 
     /// Whether it plays the same ticks by the same rules, so that its rows must be the same.
     pub fn has_the_rows_of(&self, other: &Cell) -> bool {
         // Where a schedule cuts a tape short depends on its pace.
-        let cut = |cell: &Cell| cell.config.play_for.map(|cut| (cut, cell.config.pacing));
+        let cut = |cell: &Cell| cell.config.play_for.map(|cut| (cut, cell.config.playback.pacing));
         self.tape_key() == other.tape_key() && cut(self) == cut(other) && self.rows_by == other.rows_by
     }
 }

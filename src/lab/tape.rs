@@ -7,7 +7,7 @@ use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::play;
 use crate::report::{count, span};
-use crate::source::{Opened, Pacing, Surroundings, due_times, in_memory, whole, whole_made};
+use crate::source::{Opened, Pacing, Playback, Surroundings, due_times, in_memory, whole, whole_made};
 use crate::tape::Rejects;
 use crate::tick::{Names, Tick};
 
@@ -36,14 +36,14 @@ impl Tape {
         let mut around = play::surroundings(&cell.config, cluster, rejects.clone(), Arc::default());
         // All of it is read; the cell's schedule says how much of it is played.
         around.play_for = None;
-        let controls = &cell.config.controls;
+        let playback = Playback { pacing: Pacing::Max, ..cell.config.playback.clone() };
         let ticks = match &cell.source {
             Source::Market(market) => {
                 let tape = market.tape(&around.symbols, cell.config.rules);
-                if controls.is_plain() {
+                if playback.controls.is_plain() {
                     tape
                 } else {
-                    whole_made(tape, Pacing::Max, controls, u64::MAX, MOST_TICKS as usize, &around)?
+                    whole_made(tape, &playback, MOST_TICKS as usize, &around)?
                 }
             }
             Source::Recorded(inputs) => {
@@ -52,7 +52,7 @@ impl Tape {
                         "standard input comes once, and several runs play the same ticks: save it to a file first";
                     return Err(Error::Usage(text.into()));
                 }
-                let ticks = whole(inputs, Pacing::Max, controls, cell.config.limit, MOST_TICKS as usize, &around)?;
+                let ticks = whole(inputs, &playback, MOST_TICKS as usize, &around)?;
                 if rejects.count() > 0 {
                     eprintln!("{}: {} lines were rejected and are in no run", inputs.path, count(rejects.count()));
                 }
@@ -100,7 +100,7 @@ impl Tapes {
 /// When its tape cannot be had.
 pub fn part(cell: &Cell, around: &Surroundings) -> Result<Opened> {
     let tape = Tape::of(cell, around.cluster.clone())?;
-    Ok(in_memory(&tape.ticks, cell.config.pacing, cell.config.workers, around))
+    Ok(in_memory(&tape.ticks, cell.config.playback.pacing, cell.config.workers, around))
 }
 
 /// The schedule of a cell on its tape.
@@ -121,7 +121,7 @@ impl Plan {
     /// When the tape is too short for what the cell is to measure.
     pub fn of(cell: &Cell, tape: &Tape) -> Result<Self> {
         let (warmup, cut) = (cell.config.knobs.warmup, cell.config.play_for.unwrap_or(u64::MAX));
-        let all = due_times(&tape.ticks, cell.config.pacing.on(&tape.ticks));
+        let all = due_times(&tape.ticks, cell.config.playback.pacing.on(&tape.ticks));
         let dues: Vec<u64> = all.map_while(|due| due.filter(|due| *due < cut)).collect();
         let (last, asked) = (dues.last().copied().unwrap_or(0), cell.ends());
         let too_short = |text: String| Err(Error::Usage(format!("the tape lasts {} at this pace, {text}", span(last))));

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::CostLaw;
 
-/// What the theory of batches says of a setting: ticks come evenly to one worker that has nothing else to do, and a batch
-/// of `n` of them costs exactly `a + b n`. Spans are in nanoseconds.
+/// What the theory of batches says of a setting: ticks come evenly to one worker that has nothing else to do, and a
+/// batch of `n` of them costs exactly `a + b n`. Spans are in nanoseconds.
 ///
 /// Batches of `n` ticks at a rate `r` gather for `g = n / r`. A linger gathers for its `T`. A worker that waits for
 /// nothing gathers while it serves the batch before: that is as long as its own, `a + b r g = g`, so

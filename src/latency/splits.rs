@@ -6,8 +6,9 @@ const STEPS: usize = 32;
 /// Bits of a step within its octave.
 const STEP_BITS: u32 = STEPS.trailing_zeros();
 
-/// How the latency of ticks splits over their stages, by how long it was. It is kept for each step of latency as sums over
-/// the very ticks that were so slow, since percentiles of stages do not add up; so it is bounded, and it can be added.
+/// How the latency of ticks splits over their stages, by how long it was. It is kept for each step of latency as sums
+/// over the very ticks that were so slow, since percentiles of stages do not add up; so it is bounded, and it can be
+/// added.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Splits(Vec<Split>);
 

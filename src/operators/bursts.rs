@@ -128,7 +128,8 @@ struct Selection {
 /// The runs of a day.
 #[derive(Default)]
 struct Day {
-    /// All of them in order: the greatest weight first, equal ones by the texts of their symbols, and then by their time.
+    /// All of them in order: the greatest weight first, equal ones by the texts of their symbols, and then by their
+    /// time.
     runs: BTreeSet<(Reverse<i128>, Arc<str>, Summary<Turnover>)>,
     /// The first of them, as they were told.
     told: Vec<Summary<Turnover>>,

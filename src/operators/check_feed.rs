@@ -146,8 +146,9 @@ impl CheckFeed {
         }
     }
 
-    /// Forgets the sessions about which nothing is to come: all but the last two before what the symbols' clocks settle.
-    /// A symbol that was not seen yet may still begin in the session before; further back, its records are an error.
+    /// Forgets the sessions about which nothing is to come: all but the last two before what the symbols' clocks
+    /// settle. A symbol that was not seen yet may still begin in the session before; further back, its records are an
+    /// error.
     ///
     /// A record that was judged before one that has counted waits at most until the next time for amendments after
     /// that, so what is settled is forgotten with that delay.
@@ -184,8 +185,8 @@ impl Agenda for CheckFeed {
         if let Some(late) = records.iter().find(|record| record.session < self.forgotten) {
             let (symbol, ts) = (self.context.symbols.text(late.symbol), late.ts_event);
             self.context.failure.set(Error::Input(format!(
-                "a record of {symbol} at {ts} is of a session that is forgotten: the symbol is more than a session behind \
-                 the others in its input. Sort the tape by time"
+                "a record of {symbol} at {ts} is of a session that is forgotten: the symbol is more than a session \
+                 behind the others in its input. Sort the tape by time"
             )));
         }
         for record in &records {

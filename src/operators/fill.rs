@@ -12,12 +12,12 @@ use crate::tick::{Price, Symbol};
 use crate::time::EventTime;
 use crate::window::{Day, Fill, Window};
 
-/// The bars, and one for every window in which a symbol did not trade: of its last close, without shares or prints. They
-/// begin with the symbol's first bar of a day and end with the close of its session; a day on which it does not trade
-/// has none.
+/// The bars, and one for every window in which a symbol did not trade: of its last close, without shares or prints.
+/// They begin with the symbol's first bar of a day and end with the close of its session; a day on which it does not
+/// trade has none.
 ///
-/// Such a bar is inserted when its window is over, as all bars are, and changes when the last bar before it does; it goes
-/// when a late print makes a bar of its window, and comes when its window's last print is cancelled.
+/// Such a bar is inserted when its window is over, as all bars are, and changes when the last bar before it does; it
+/// goes when a late print makes a bar of its window, and comes when its window's last print is cancelled.
 ///
 /// ```
 /// use tapeflow::aggregate::{Bar, Ohlcv};

@@ -77,9 +77,9 @@ impl Places {
     }
 }
 
-/// The first `n` of each group: those of the greatest weight, equal ones by the texts of their symbols, and then in their
-/// own order. What is told of each is made of its place, from 0 on, and itself. Who is pushed out is retracted, and who
-/// moves up is told anew, where that tells another place.
+/// The first `n` of each group: those of the greatest weight, equal ones by the texts of their symbols, and then in
+/// their own order. What is told of each is made of its place, from 0 on, and itself. Who is pushed out is retracted,
+/// and who moves up is told anew, where that tells another place.
 pub(super) fn first_places<'scope, G, M, W, V>(
     members: Changes<'scope, (G, M)>,
     n: usize,

@@ -9,8 +9,8 @@ use crate::time::EventTime;
 pub(super) struct Settling(Option<(u64, EventTime)>);
 
 impl Settling {
-    /// The event time before which all is settled at the logical time `time`, where that is news. `latest` is the time of
-    /// the latest row, or of the symbol's that is furthest behind.
+    /// The event time before which all is settled at the logical time `time`, where that is news. `latest` is the time
+    /// of the latest row, or of the symbol's that is furthest behind.
     pub fn at(
         &mut self,
         time: u64,

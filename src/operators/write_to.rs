@@ -27,8 +27,8 @@ pub struct Written {
     pub digest: u64,
 }
 
-/// Ends a dataflow: the changes go to the sink, in the first process if there are several, each logical time as a whole, and it is flushed before the probe moves
-/// on. The first failure of the sink ends the run.
+/// Ends a dataflow: the changes go to the sink, in the first process if there are several, each logical time as a
+/// whole, and it is flushed before the probe moves on. The first failure of the sink ends the run.
 pub fn write_to<R: Row + Send>(
     changes: Changes<'_, R>,
     mut sink: Box<dyn Sink<R>>,
@@ -51,7 +51,8 @@ pub fn write_to<R: Row + Send>(
                 drop(cap);
                 let mut texts = Texts::new(context.symbols.clone(), context.venues.clone());
                 let mut moments: BTreeMap<u64, Vec<(R, isize)>> = BTreeMap::new();
-                // Memory that is given back is fetched from the system again at the next close, which takes milliseconds.
+                // Memory that is given back is fetched from the system again at the next close, which takes
+                // milliseconds.
                 let mut spare: Vec<Vec<(R, isize)>> = Vec::new();
                 let mut ends: Vec<i64> = Vec::new();
                 let mut flushed = -1;

@@ -14,8 +14,8 @@ pub fn bars(tape: &Corrected, rule: &Windows) -> Vec<Summary<Bar>> {
     windows(tape, rule).into_iter().map(bar).collect()
 }
 
-/// The same, with a bar of the last close for every window without one, from a symbol's first bar of a day on, as far as
-/// the day's session lasts.
+/// The same, with a bar of the last close for every window without one, from a symbol's first bar of a day on, as far
+/// as the day's session lasts.
 pub fn filled(tape: &Corrected, rule: &Windows, fill: &Fill) -> Vec<Summary<Bar>> {
     let mut rows = bars(tape, rule);
     let rule = if let Windows::Early(early) = rule { &early.windows } else { rule };

@@ -70,7 +70,8 @@ struct Accepted {
     late: bool,
 }
 
-/// What tells prints apart: venue, symbol, session and seq; then zero, or the place of arrival where no prints are kept.
+/// What tells prints apart: venue, symbol, session and seq; then zero, or the place of arrival where no prints are
+/// kept.
 type PrintId = (Venue, Symbol, i64, u64, usize);
 
 /// All that was said about one print.

@@ -1,8 +1,8 @@
 //! Oracles: what every pipeline must come to, computed over the whole tape in memory, slow and plain.
 //!
-//! An oracle shares no code with the operators. It gets the [`Corrected`] tape, to which the rules of lateness, repeats,
-//! cancels and corrections were applied once, and makes the final rows from it. `PIPELINE verify` and the property tests
-//! compare them with what the dataflow came to. A pipeline's oracle is a file here.
+//! An oracle shares no code with the operators. It gets the [`Corrected`] tape, to which the rules of lateness,
+//! repeats, cancels and corrections were applied once, and makes the final rows from it. `PIPELINE verify` and the
+//! property tests compare them with what the dataflow came to. A pipeline's oracle is a file here.
 
 mod averages;
 mod bars;

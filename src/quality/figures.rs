@@ -30,7 +30,8 @@ pub struct Figures {
     pub duplicates: u64,
     /// Records whose time is before that of the record with the number before.
     pub backwards: u64,
-    /// Receive latency: the median, the 99th percentile and the highest, in nanoseconds, of those that are not negative.
+    /// Receive latency: the median, the 99th percentile and the highest, in nanoseconds, of those that are not
+    /// negative.
     pub lags: [Option<u32>; 3],
     /// Records that were received before they happened.
     pub negative_lags: u64,

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 /// Bits of a lag that are told apart.
 const DIGITS: u32 = 10;
 
-/// A histogram of receive latencies, in nanoseconds, that holds only the buckets that are used. A bucket spans at most a
-/// 512th of its values.
+/// A histogram of receive latencies, in nanoseconds, that holds only the buckets that are used. A bucket spans at most
+/// a 512th of its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lags {
     buckets: BTreeMap<u32, u64>,

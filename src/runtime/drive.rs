@@ -8,8 +8,9 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
+use super::message::{Message, Post, Report};
 use super::tuning::Tuning;
-use super::{Gauge, Knobs, Message, Post, Report};
+use super::{Gauge, Knobs};
 use crate::latency::Recorder;
 use crate::operators::{Context, Written, stamp_of, watermark_of};
 use crate::source::{Arrivals, Feed, Next};

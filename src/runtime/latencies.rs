@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use super::{Held, Interval, Report, Watch};
+use super::message::Report;
+use super::{Held, Interval, Watch};
 use crate::batch::{BatchLimits, Dial};
 use crate::error::Result;
 use crate::latency::Stages;

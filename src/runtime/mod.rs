@@ -4,257 +4,44 @@ mod cpu;
 mod drive;
 mod gauge;
 mod latencies;
+mod message;
 mod others;
+mod outcome;
+mod plan;
 mod tuning;
+mod watch;
 mod watchdog;
 
 use std::mem::ManuallyDrop;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use timely::dataflow::InputHandle;
 use timely::worker::Worker;
 
-use crate::batch::{Account, BatchLimits, Decision, Dial, Intervals, Tally};
-use crate::cluster::Cluster;
 use crate::error::{Error, Result};
-use crate::latency::{Closes, Schedule, Stages};
+use crate::latency::{Closes, Schedule};
 use crate::lateness::Lateness;
-use crate::ledger::Ledger;
-use crate::operators::{Changes, Context, Failure, Ticks, Written, write_to};
+use crate::operators::{Changes, Context, Failure, Ticks, write_to};
 use crate::row::Row;
 use crate::sink::Sink;
 use crate::source::Feed;
-use crate::standing::Inquiry;
-use crate::tape::Rejects;
-use crate::tick::Names;
 use crate::time::{Clock, RunTime};
 use cpu::cpu_seconds;
 use drive::Drive;
 use gauge::{Gauge, Watched};
 use latencies::Latencies;
-use others::{Others, Told};
+use message::{Message, Post, Report, Share};
+use others::Others;
 use tuning::Tuning;
 use watchdog::Watchdog;
 
 pub use others::{hand_on_rejects, tell_failure};
-
-/// The knobs of a run: none of them shows in its rows.
-#[derive(Clone, Copy, Debug)]
-pub struct Knobs {
-    /// When batches go.
-    pub batch: BatchLimits,
-    /// Whether workers spin when they have nothing to do, rather than park.
-    pub spin: bool,
-    /// How far a worker's watermark may be ahead of the slowest's, in milliseconds of event time.
-    pub max_lead_ms: i64,
-    /// What is due in the first so many nanoseconds of the schedule is played and left out of the latencies.
-    pub warmup: RunTime,
-    /// A worker that does nothing at all for so long hangs, and the run is ended; never if there is none.
-    pub watchdog: Option<Duration>,
-}
-
-/// How a run is to be done.
-pub struct Plan {
-    /// The run's clock.
-    pub clock: Clock,
-    /// How it is fed.
-    pub knobs: Knobs,
-    /// Other batch limits than those of the knobs, from when it is turned on.
-    pub dial: Arc<Dial>,
-    /// Which ticks are late.
-    pub lateness: Lateness,
-    /// Amendments are applied at multiples of so many milliseconds of watermark.
-    pub changes_every_ms: i64,
-    /// The symbols' texts.
-    pub symbols: Arc<Names>,
-    /// The venues' texts.
-    pub venues: Arc<Names>,
-    /// Set when the run is to end early, with what was read.
-    pub stop: Arc<AtomicBool>,
-    /// Where workers tell how they stand.
-    pub inquiry: Arc<Inquiry>,
-    /// Who keeps what other processes reject.
-    pub rejects: Rejects,
-    /// The processes of the run.
-    pub cluster: Arc<Cluster>,
-}
-
-/// How a run stands.
-pub struct Snapshot<'a> {
-    /// Since the schedule's beginning, or the first read, in nanoseconds.
-    pub elapsed: u64,
-    /// Ticks applied so far.
-    pub applied: u64,
-    /// Ticks that are due and not yet in the dataflow, as far as the feeds know.
-    pub backlog: u64,
-    /// Rows that stand so far.
-    pub rows: i64,
-    /// Latencies so far.
-    pub stages: &'a Stages,
-}
-
-/// One second of a run, all workers together.
-pub struct Interval<'a> {
-    /// Which one, from zero.
-    pub second: u64,
-    /// How long it was, in nanoseconds: less than a second at the end of a run, more if a worker was held up.
-    pub nanos: u64,
-    /// Ticks applied in it.
-    pub applied: u64,
-    /// Batches that went into the dataflow in it.
-    pub batches: u64,
-    /// Ticks that were due and not applied at its end, as far as the feeds know.
-    pub backlog: u64,
-    /// Its latencies.
-    pub stages: &'a Stages,
-}
-
-/// Whoever follows a run.
-pub trait Watch {
-    /// How the run stands, about as often as [`Watch::every`] says.
-    fn progress(&mut self, snapshot: &Snapshot<'_>);
-
-    /// Between two looks at how the run stands.
-    fn every(&self) -> Duration {
-        Duration::from_millis(200)
-    }
-
-    /// A second of the run is over.
-    ///
-    /// # Errors
-    /// When they cannot be kept; the run goes on and ends with this error.
-    fn interval(&mut self, interval: &Interval<'_>) -> Result<()>;
-
-    /// A worker changed how long its batches wait, so many nanoseconds after the run's beginning.
-    ///
-    /// # Errors
-    /// When that cannot be kept; the run goes on and ends with this error.
-    fn decided(&mut self, _worker: usize, _at: u64, _decision: &Decision) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// What the run under one setting of its batch limits came to.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// The limits.
-    pub limits: BatchLimits,
-    /// From when on they held, in nanoseconds from the run's beginning; none if they were replaced before any worker
-    /// saw them.
-    pub from: Option<u64>,
-    /// Latencies of ticks that were applied under them.
-    pub stages: Stages,
-    /// Where there is a target, how it was kept, by the intervals ([`crate::batch::INTERVAL`]) of the measured span in
-    /// which ticks were due.
-    pub intervals: Intervals,
-    /// Where there is a target, what each worker's controller did.
-    pub accounts: Vec<Account>,
-}
-
-impl Held {
-    fn new(limits: BatchLimits) -> Self {
-        Held { limits, from: None, stages: Stages::default(), intervals: Intervals::default(), accounts: Vec::new() }
-    }
-}
-
-/// What a run came to.
-pub struct Outcome {
-    /// What became of every record; `rejected`, and its share of `read`, are the caller's to add.
-    pub ledger: Ledger,
-    /// What was written.
-    pub written: Written,
-    /// Latencies of ticks by stage.
-    pub stages: Stages,
-    /// The book of window closes.
-    pub closes: Arc<Closes>,
-    /// Batches that went into the dataflow.
-    pub batches: u64,
-    /// The batch limits that held, one after the other.
-    pub held: Vec<Held>,
-    /// From the schedule's beginning, or the first read, to the last row flushed, in nanoseconds.
-    pub elapsed: u64,
-    /// From there to the last tick applied, in nanoseconds.
-    pub applied_by: u64,
-    /// Seconds of processor time that all processes took, where the system tells.
-    pub cpu_seconds: Option<f64>,
-}
-
-/// What workers came to.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Share {
-    ledger: Ledger,
-    written: Written,
-    batches: u64,
-    applied_at: RunTime,
-    /// Of a whole process: seconds of processor time.
-    cpu_seconds: Option<f64>,
-}
-
-impl Share {
-    fn add(&mut self, other: &Share) {
-        self.ledger.add(&other.ledger);
-        self.written.rows += other.written.rows;
-        self.written.retracted += other.written.retracted;
-        self.written.digest = self.written.digest.wrapping_add(other.written.digest);
-        self.batches += other.batches;
-        self.applied_at = self.applied_at.max(other.applied_at);
-        self.cpu_seconds = self.cpu_seconds.into_iter().chain(other.cpu_seconds).reduce(|one, other| one + other);
-    }
-}
-
-/// What a worker recorded in one second of the run, under the batch limits of this number.
-#[derive(Serialize, Deserialize)]
-struct Report {
-    worker: usize,
-    second: u64,
-    setting: usize,
-    nanos: u64,
-    applied: u64,
-    batches: u64,
-    backlog: u64,
-    /// How its ticks kept to the target since it last reported, by the intervals in which they were due.
-    intervals: Vec<(u64, Tally)>,
-    stages: Box<Stages>,
-}
-
-/// What one worker says about batch limits that held on it.
-#[derive(Serialize, Deserialize)]
-struct HeldBy {
-    setting: usize,
-    from: RunTime,
-    account: Option<Account>,
-}
-
-/// What a worker tells while it runs, and at its end; and what other processes tell beside that.
-#[derive(Serialize, Deserialize)]
-enum Message {
-    Report(Report),
-    Decided {
-        worker: usize,
-        at: u64,
-        decision: Decision,
-    },
-    Held(HeldBy),
-    /// A worker's watermark went there, because of something that was due then.
-    Passed {
-        worker: usize,
-        watermark_ms: i64,
-        due: RunTime,
-    },
-    /// A worker's share, or that of all workers of another process.
-    Share(Share),
-    Process(Told),
-}
-
-/// Messages on their way from a worker to whoever watches, and empty histograms on the way back.
-struct Post {
-    messages: Sender<Message>,
-    empty: Receiver<Box<Stages>>,
-}
+pub use outcome::{Held, Outcome};
+pub use plan::{Knobs, Plan};
+pub use watch::{Interval, Snapshot, Watch};
 
 /// A worker's feed, sink, post and rules, waiting for its thread to start.
 type Seat<R> = Mutex<Option<(Feed, Box<dyn Sink<R> + Send>, Post, Lateness)>>;

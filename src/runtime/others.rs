@@ -12,7 +12,7 @@ use timely::communication::allocator::zero_copy::initialize::initialize_networki
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 use timely::communication::initialize::Hooks;
 
-use super::{Message, Share};
+use super::message::{Message, Share};
 use crate::batch::{BatchLimits, Dial};
 use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};

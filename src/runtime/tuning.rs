@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Held, HeldBy};
+use super::message::HeldBy;
 use crate::batch::{Auto, BatchLimits, Decision, Dial, Kept, Round};
 use crate::latency::Recorder;
 use crate::time::RunTime;
@@ -89,14 +89,5 @@ impl Tuning {
 impl HeldBy {
     fn new(setting: usize, from: RunTime, auto: Option<Auto>) -> Self {
         HeldBy { setting, from, account: auto.map(|auto| auto.account()) }
-    }
-}
-
-impl Held {
-    /// Adds what a worker says about these limits.
-    pub(super) fn add(&mut self, by: HeldBy, began: RunTime) {
-        let from = by.from.saturating_sub(began);
-        self.from = self.from.map_or(Some(from), |earliest| Some(earliest.min(from)));
-        self.accounts.extend(by.account);
     }
 }

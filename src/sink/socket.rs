@@ -135,7 +135,8 @@ impl Courier for Wire {
         match (ended, self.breaks) {
             (Ok(()), 0) => Ok(()),
             (Ok(()), breaks) => Err(Error::Input(format!(
-                "sending to {address}: the connection broke off {breaks} times, and what was on its way then may be lost"
+                "sending to {address}: the connection broke off {breaks} times, and what was on its way then may be \
+                 lost"
             ))),
             (Err(error), _) => {
                 Err(Error::Input(format!("sending to {address}: the other side has gone before it read all: {error}")))

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::memory::owners;
-use super::{Address, Live, Opened, Pacing, Surroundings, say};
+use super::{Address, Live, Opened, Pacing, Playback, Surroundings, say};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Columns, Decoder, Format, Line, Naming};
 use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
@@ -136,19 +136,14 @@ impl Inputs {
     ///
     /// # Errors
     /// When there are no files, one cannot be read, or they are to be read again and again and cannot be.
-    pub fn merge(&self, controls: &Controls, limit: u64, around: &Surroundings) -> Result<Merge> {
+    pub fn merge(&self, playback: &Playback, around: &Surroundings) -> Result<Merge> {
         let leaves = self.leaves(around)?.into_iter().map(|(_, leaf)| leaf).collect();
-        self.merge_of(leaves, controls, limit, around)
+        self.merge_of(leaves, playback, around)
     }
 
     /// The same of partitions that were opened already.
-    pub(super) fn merge_of(
-        &self,
-        leaves: Vec<Leaf>,
-        controls: &Controls,
-        limit: u64,
-        around: &Surroundings,
-    ) -> Result<Merge> {
+    pub(super) fn merge_of(&self, leaves: Vec<Leaf>, playback: &Playback, around: &Surroundings) -> Result<Merge> {
+        let &Playback { ref controls, limit, .. } = playback;
         let merge = Merge::new(leaves, limit, ends_at(around));
         let merge = merge.controlled(controls, &around.symbols, &around.strikes);
         if let Some(pipe) = find(&self.path)?.iter().find(|path| !path.is_file()) {
@@ -286,8 +281,8 @@ fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>
     Ok(())
 }
 
-/// Gives each worker the partitions of its own symbols, to be read in the worker itself. Where they begin is looked up in
-/// those of all processes, since all keep one schedule.
+/// Gives each worker the partitions of its own symbols, to be read in the worker itself. Where they begin is looked up
+/// in those of all processes, since all keep one schedule.
 pub(super) fn sharded(
     leaves: Vec<(Option<Symbol>, Leaf)>,
     pacing: Pacing,

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::gather::{Bringer, Door, Piece};
+use super::door::{Bringer, Door, Piece};
 use super::say;
 use crate::error::Error;
 

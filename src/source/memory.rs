@@ -3,9 +3,9 @@ use std::sync::Arc;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::files::{ends_at, from_words};
-use super::{Extent, Opened, Pacing, Surroundings, reader};
+use super::{Extent, Opened, Pacing, Playback, Surroundings, reader};
 use crate::error::Result;
-use crate::tape::{Controls, Leaf, Merge, Pace};
+use crate::tape::{Leaf, Merge, Pace};
 use crate::tick::{Names, Tick, owner};
 use crate::time::EventTime;
 
@@ -30,27 +30,21 @@ pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroun
     Opened { feeds, latency_from: from_words(&pace), finish: None }
 }
 
-/// The same tape as it is played by `controls`, of which a reader thread hands each worker its ticks.
+/// The same tape as `playback` says, of which a reader thread hands each worker its ticks.
 ///
 /// # Errors
 /// When it cannot be played so.
-pub fn played(
-    tape: &Arc<[Tick]>,
-    pacing: Pacing,
-    controls: &Controls,
-    limit: u64,
-    workers: usize,
-    around: &Surroundings,
-) -> Result<Opened> {
-    let pacing = pacing.fitted(|| Extent::of_merge(made(tape, controls, limit, &around.to_measure())))?;
-    reader::scheduled("the made-up market", made(tape, controls, limit, around), pacing, workers, around)
+pub fn played(tape: &Arc<[Tick]>, playback: &Playback, workers: usize, around: &Surroundings) -> Result<Opened> {
+    let pacing = playback.pacing.fitted(|| Extent::of_merge(made(tape, playback, &around.to_measure())))?;
+    reader::scheduled("the made-up market", made(tape, playback, around), pacing, workers, around)
 }
 
 /// The records of a tape in memory as they are played: of the part that was chosen, and with faults.
-pub(super) fn made(tape: &Arc<[Tick]>, controls: &Controls, limit: u64, around: &Surroundings) -> Merge {
-    let (tape, rules) = (tape.clone(), around.rules);
+pub(super) fn made(tape: &Arc<[Tick]>, playback: &Playback, around: &Surroundings) -> Merge {
+    let (tape, rules, controls) = (tape.clone(), around.rules, &playback.controls);
     let open = move || vec![Leaf::made(tape.clone(), rules)];
-    let merge = Merge::new(open(), limit, ends_at(around)).controlled(controls, &around.symbols, &around.strikes);
+    let merge = Merge::new(open(), playback.limit, ends_at(around));
+    let merge = merge.controlled(controls, &around.symbols, &around.strikes);
     let merge = merge.opened_by(Box::new(move || Ok(open())));
     controls.again.iter().fold(merge, |merge, sessions| merge.again(sessions.clone()))
 }

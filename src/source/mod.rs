@@ -2,6 +2,7 @@
 
 mod address;
 mod block;
+mod door;
 mod feed;
 mod files;
 mod follow;
@@ -12,6 +13,7 @@ mod kafka;
 mod live;
 mod memory;
 mod pacing;
+mod playback;
 mod reader;
 mod socket;
 mod whole;
@@ -25,6 +27,7 @@ pub(crate) use live::without_kafka;
 pub use live::{End, Live, Start};
 pub use memory::{due_times, in_memory, played};
 pub use pacing::{Extent, Pacing};
+pub use playback::Playback;
 pub(crate) use socket::{Backoff, Connection, Listener, bind, connect, runtime};
 pub use whole::{whole, whole_made};
 
@@ -35,7 +38,7 @@ use std::sync::atomic::AtomicBool;
 use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};
 use crate::standing::Inquiry;
-use crate::tape::{Controls, Leaf, PartitionRules, Rejects, Strikes};
+use crate::tape::{Leaf, PartitionRules, Rejects, Strikes};
 use crate::tick::Names;
 use crate::time::Clock;
 
@@ -94,19 +97,12 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Opens files, standard input for `-`, or a live input, for so many workers of this process; at most `limit` records
-/// are played.
+/// Opens files, standard input for `-`, or a live input, for so many workers of this process.
 ///
 /// # Errors
 /// When an input cannot be read or cannot be played so.
-pub fn open(
-    inputs: &Inputs,
-    pacing: Pacing,
-    controls: &Controls,
-    limit: u64,
-    workers: usize,
-    around: &Surroundings,
-) -> Result<Opened> {
+pub fn open(inputs: &Inputs, playback: &Playback, workers: usize, around: &Surroundings) -> Result<Opened> {
+    let &Playback { pacing, ref controls, limit } = playback;
     let address = inputs.address()?;
     if address.is_some() || inputs.is_stdin() {
         let name = if address.is_some() { &inputs.path } else { "standard input" };
@@ -129,7 +125,7 @@ pub fn open(
         return Ok(reader::live(merge, workers, around));
     }
     pacing.check_for(around.play_for)?;
-    let pacing = pacing.fitted(|| Extent::of_files(inputs, controls, limit, around))?;
+    let pacing = pacing.fitted(|| Extent::of_files(inputs, playback, around))?;
     files::tell_passed_over(&inputs.path)?;
     let leaves = inputs.leaves(around)?;
     let by_symbol = leaves.iter().all(|(symbol, _)| symbol.is_some());
@@ -145,6 +141,6 @@ pub fn open(
         leaves.iter_mut().for_each(Leaf::look_only);
         again.rejects = Rejects::default();
     }
-    let merge = inputs.merge_of(leaves, controls, limit, &again)?;
+    let merge = inputs.merge_of(leaves, playback, &again)?;
     reader::scheduled(&inputs.path, merge, pacing, workers, around)
 }

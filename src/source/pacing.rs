@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use super::{Inputs, Surroundings, find};
+use super::{Inputs, Playback, Surroundings, find};
 use crate::error::{Error, Result};
-use crate::tape::{Burst, Controls, Gaps, Merge, Pace};
+use crate::tape::{Burst, Gaps, Merge, Pace};
 use crate::tick::Tick;
 use crate::time::{EventTime, SECOND};
 
@@ -107,18 +107,18 @@ impl Extent {
         Extent { first, last, ticks: tape.len() as u64 }
     }
 
-    /// That of the first `limit` records that are played of files, which are read through for it.
+    /// That of the records that are played of files, which are read through for it.
     ///
     /// # Errors
     /// When they cannot be read, or not twice.
-    pub fn of_files(inputs: &Inputs, controls: &Controls, limit: u64, around: &Surroundings) -> Result<Self> {
+    pub fn of_files(inputs: &Inputs, playback: &Playback, around: &Surroundings) -> Result<Self> {
         if let Some(pipe) = find(&inputs.path)?.iter().find(|path| !path.is_file()) {
             let text = "the tape's gaps can be scaled to a rate only where it can be read twice: give --speed instead";
             return Err(Error::Usage(format!("reading {}: {text}", pipe.display())));
         }
         // Which symbols there are is for the run itself to count.
         let around = Surroundings { symbols: Arc::default(), venues: Arc::default(), ..around.to_measure() };
-        Extent::of_merge(inputs.merge(controls, limit, &around)?)
+        Extent::of_merge(inputs.merge(playback, &around)?)
     }
 
     /// That of what a merge plays, to its end.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::gather::{Bringer, Door, Piece};
+use super::door::{Bringer, Door, Piece};
 use super::{Address, say};
 use crate::error::{Doing as _, Error, Result};
 

@@ -1,7 +1,7 @@
 use super::memory::made;
-use super::{Extent, Inputs, Pacing, Surroundings};
+use super::{Extent, Inputs, Pacing, Playback, Surroundings};
 use crate::error::{Error, Result};
-use crate::tape::{Controls, Merge, Pace};
+use crate::tape::{Merge, Pace};
 use crate::tick::Tick;
 
 /// Reads a whole input into memory, in its merged order and with the partitions and rejects that a run has; `room` is
@@ -9,26 +9,19 @@ use crate::tick::Tick;
 ///
 /// # Errors
 /// When an input cannot be read or cannot be played so, or does not fit.
-pub fn whole(
-    inputs: &Inputs,
-    pacing: Pacing,
-    controls: &Controls,
-    limit: u64,
-    room: usize,
-    around: &Surroundings,
-) -> Result<Vec<Tick>> {
+pub fn whole(inputs: &Inputs, playback: &Playback, room: usize, around: &Surroundings) -> Result<Vec<Tick>> {
     if let Some(address) = inputs.address()? {
         return Err(Error::Usage(format!("{address} is live: record it to a file, and give that")));
     }
     let merge = if inputs.is_stdin() {
-        inputs.check_plain(controls)?;
-        inputs.stdin_merge(limit, around)
+        inputs.check_plain(&playback.controls)?;
+        inputs.stdin_merge(playback.limit, around)
     } else {
-        pacing.check_for(around.play_for)?;
-        check_end(controls, limit, around)?;
-        inputs.merge(controls, limit, around)?
+        playback.pacing.check_for(around.play_for)?;
+        playback.check_ends(around)?;
+        inputs.merge(playback, around)?
     };
-    let pacing = pacing.fitted(|| Extent::of_files(inputs, controls, limit, around))?;
+    let pacing = playback.pacing.fitted(|| Extent::of_files(inputs, playback, around))?;
     gathered(merge, pacing, room, &inputs.path)
 }
 
@@ -36,26 +29,11 @@ pub fn whole(
 ///
 /// # Errors
 /// When it does not fit.
-pub fn whole_made(
-    tape: Vec<Tick>,
-    pacing: Pacing,
-    controls: &Controls,
-    limit: u64,
-    room: usize,
-    around: &Surroundings,
-) -> Result<Vec<Tick>> {
-    check_end(controls, limit, around)?;
+pub fn whole_made(tape: Vec<Tick>, playback: &Playback, room: usize, around: &Surroundings) -> Result<Vec<Tick>> {
+    playback.check_ends(around)?;
     let tape = tape.into();
-    let pacing = pacing.fitted(|| Extent::of_merge(made(&tape, controls, limit, &around.to_measure())))?;
-    gathered(made(&tape, controls, limit, around), pacing, room, "the made-up market")
-}
-
-/// Refuses a tape without an end, which no memory holds.
-fn check_end(controls: &Controls, limit: u64, around: &Surroundings) -> Result<()> {
-    if controls.again.is_some() && limit == u64::MAX && around.play_for.is_none() {
-        return Err(Error::Usage("source.loop: the tape has no end, and all of it is needed: give --limit".into()));
-    }
-    Ok(())
+    let pacing = playback.pacing.fitted(|| Extent::of_merge(made(&tape, playback, &around.to_measure())))?;
+    gathered(made(&tape, playback, around), pacing, room, "the made-up market")
 }
 
 fn gathered(mut merge: Merge, pacing: Pacing, room: usize, name: &str) -> Result<Vec<Tick>> {

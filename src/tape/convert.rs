@@ -41,11 +41,12 @@ pub struct Converted {
     pub bytes: u64,
 }
 
-/// Converts files into the folder `out`, which must be empty if it is there, and calls `progress`, from any thread, after
-/// each.
+/// Converts files into the folder `out`, which must be empty if it is there, and calls `progress`, from any thread,
+/// after each.
 ///
 /// # Errors
-/// When a file cannot be read or written, changes while it is read, or says only in its later lines that it has due times.
+/// When a file cannot be read or written, changes while it is read, or says only in its later lines that it has due
+/// times.
 pub fn convert(
     files: &[Conversion],
     out: &Path,

@@ -44,8 +44,8 @@ impl Length {
         let path = path.display();
         let change = if read < was { "cut short" } else { "written to" };
         Err(Error::Input(format!(
-            "reading {path}: it was {change} while it was read: it had {was} bytes when it was opened, and {read} were read. \
-             Read it again when it is whole, or let a pipeline follow it as it grows: --input file:{path}"
+            "reading {path}: it was {change} while it was read: it had {was} bytes when it was opened, and {read} \
+             were read. Read it again when it is whole, or let a pipeline follow it as it grows: --input file:{path}"
         )))
     }
 }

@@ -1,5 +1,7 @@
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+//! The records of a tape as they are played: merged by time, numbered, a part of them or over and over, with faults,
+//! and each with the time at which it is due.
+
+mod by_time;
 
 use super::controls::{Controls, Selection, Shortened, Silences};
 use super::faults::{Faults, Faulty, Strikes};
@@ -9,9 +11,7 @@ use crate::error::Result;
 use crate::lateness::Sessions;
 use crate::tick::{Names, Tick};
 use crate::time::{EventTime, SECOND};
-
-/// Of more partitions than this, those whose time has not come are closed again.
-const OPEN_AT_ONCE: usize = 64;
+use by_time::{ByTime, Open};
 
 /// A record in the merged order of a tape.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +43,7 @@ impl Positions {
 /// Merges partitions by time: by each one's highest event time so far, ties by the order of the partitions.
 /// A partition's own order is kept, disorder and all, and due times never go back.
 pub struct Merge {
-    leaves: Vec<Leaf>,
-    heads: Vec<Option<Placed>>,
-    order: BinaryHeap<Reverse<(EventTime, usize)>>,
-    primed: bool,
+    partitions: ByTime,
     positions: Positions,
     index: u64,
     limit: u64,
@@ -54,7 +51,6 @@ pub struct Merge {
     selection: Selection,
     silences: Option<Shortened>,
     faulty: Option<Faulty>,
-    open: Option<Open>,
     again: Option<Again>,
     /// Records of this pass that are earlier are passed over.
     from: EventTime,
@@ -63,9 +59,6 @@ pub struct Merge {
     /// The next record, where it was looked for already.
     ready: Option<Placed>,
 }
-
-/// Opens the tape's partitions once more.
-type Open = Box<dyn FnMut() -> Result<Vec<Leaf>> + Send>;
 
 /// A tape that is played over and over.
 struct Again {
@@ -82,13 +75,8 @@ impl Merge {
     /// A merge of `leaves` that ends after `limit` records, and before the first that is due
     /// `ends_at` nanoseconds after the schedule's beginning.
     pub fn new(leaves: Vec<Leaf>, limit: u64, ends_at: u64) -> Self {
-        let heads = leaves.iter().map(|_| None).collect();
-        let order = BinaryHeap::new();
         Merge {
-            leaves,
-            heads,
-            order,
-            primed: false,
+            partitions: ByTime::new(leaves),
             positions: Positions::default(),
             index: 0,
             limit,
@@ -96,7 +84,6 @@ impl Merge {
             selection: Selection::default(),
             silences: None,
             faulty: None,
-            open: None,
             again: None,
             from: EventTime::MIN,
             numbered_before: Positions::default(),
@@ -116,7 +103,7 @@ impl Merge {
 
     /// The same of partitions that `open` opens anew, for another pass or to go back.
     pub fn opened_by(mut self, open: Open) -> Self {
-        self.open = Some(open);
+        self.partitions.open = Some(open);
         self
     }
 
@@ -137,7 +124,7 @@ impl Merge {
         (self.from, self.ready) = (to, None);
         self.silences.iter_mut().for_each(Shortened::restart);
         self.faulty.iter_mut().for_each(Faulty::restart);
-        if is_back && self.reopen()? {
+        if is_back && self.partitions.reopen()? {
             self.positions = self.numbered_before.clone();
         }
         Ok(())
@@ -148,7 +135,7 @@ impl Merge {
     /// # Errors
     /// When an input cannot be read.
     pub fn first(&mut self) -> Result<Option<EventTime>> {
-        self.prime()?;
+        self.partitions.prime()?;
         if self.ready.is_none() {
             self.ready = self.faultless_or_not()?;
         }
@@ -163,12 +150,7 @@ impl Merge {
         if self.index == self.limit {
             return Ok(true);
         }
-        for leaf in &mut self.leaves {
-            if !leaf.is_buffered()? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        self.partitions.is_buffered()
     }
 
     /// The next record by time.
@@ -254,192 +236,17 @@ impl Merge {
         // Days of 23 and 25 hours make no difference to how many there are.
         again.shift += (last - first + DAY / 2) / DAY * DAY;
         self.numbered_before = self.positions.clone();
-        self.reopen()
-    }
-
-    /// Opens the tape anew; false if it cannot be.
-    fn reopen(&mut self) -> Result<bool> {
-        let Some(open) = &mut self.open else { return Ok(false) };
-        self.leaves = open()?;
-        self.heads = self.leaves.iter().map(|_| None).collect();
-        (self.primed, self.order) = (false, BinaryHeap::new());
-        Ok(true)
+        self.partitions.reopen()
     }
 
     /// The next record with its sequence number.
     #[inline]
     fn numbered(&mut self) -> Result<Option<Placed>> {
-        // A single partition needs no look ahead, which a live one could not give.
-        let placed = if self.leaves.len() == 1 && !self.primed {
-            self.leaves[0].next_record()?
-        } else {
-            self.prime()?;
-            self.pop()?
-        };
-        let Some(mut placed) = placed else { return Ok(None) };
+        let Some(mut placed) = self.partitions.next()? else { return Ok(None) };
         self.positions.number(&mut placed.record.tick, placed.record.has_seq);
         Ok(Some(placed))
-    }
-
-    fn prime(&mut self) -> Result<()> {
-        if !self.primed {
-            self.primed = true;
-            for leaf in 0..self.leaves.len() {
-                self.refill(leaf)?;
-                if self.leaves.len() > OPEN_AT_ONCE {
-                    self.leaves[leaf].set_aside();
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn pop(&mut self) -> Result<Option<Placed>> {
-        let Some(Reverse((_, leaf))) = self.order.pop() else { return Ok(None) };
-        let placed = self.heads[leaf].take();
-        self.refill(leaf)?;
-        Ok(placed)
-    }
-
-    fn refill(&mut self, leaf: usize) -> Result<()> {
-        self.heads[leaf] = self.leaves[leaf].next_record()?;
-        if let Some(head) = &self.heads[leaf] {
-            self.order.push(Reverse((head.clock, leaf)));
-        }
-        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-    use std::sync::Arc;
-
-    use jiff::tz::TimeZone;
-    use proptest::prelude::*;
-
-    use super::super::format::{Columns, Decoder, Format};
-    use super::super::{Pace, PartitionRules, Rejects};
-    use super::*;
-
-    /// Partitions of these event times, in hours; a record's price tells its partition and its place in it.
-    fn leaves(partitions: &[Vec<i64>], symbols: &Arc<Names>) -> Vec<Leaf> {
-        let leaf = |(p, hours): (usize, &Vec<i64>)| {
-            let lines =
-                hours.iter().enumerate().map(|(i, hour)| format!("{},S{},{},1\n", hour * HOUR, i % 2, price(p, i)));
-            let text = "ts_event,symbol,price,size\n".to_owned() + &lines.collect::<String>();
-            let columns = Columns::new(&[], TimeZone::UTC, symbols.clone(), Arc::default());
-            let rules = PartitionRules { disorder: 0, max_jump: i64::MAX };
-            let decoder = Decoder::new(Some(Format::Csv), columns);
-            Leaf::pipe("test", Box::new(Cursor::new(text.into_bytes())), decoder, rules, Rejects::default())
-        };
-        partitions.iter().enumerate().map(leaf).collect()
-    }
-
-    fn price(partition: usize, place: usize) -> usize {
-        1 + partition * 1000 + place
-    }
-
-    const HOUR: i64 = 3_600 * SECOND;
-
-    proptest! {
-        #[test]
-        fn a_part_of_a_merged_tape_over_and_over_is_that_part_of_all_records_by_time(
-            partitions in prop::collection::vec(prop::collection::vec(0i64..100, 0..30), 1..5),
-            (start, end) in (prop::option::of(0i64..100), prop::option::of(0i64..100)),
-            only_first: bool,
-            most in prop::option::of(1i64..40),
-        ) {
-            let symbols = Arc::new(Names::default());
-            // All records by the clocks of their partitions, ties by partition.
-            let mut expected = Vec::new();
-            for (p, hours) in partitions.iter().enumerate() {
-                let mut clock = 0;
-                for (i, hour) in hours.iter().enumerate() {
-                    clock = clock.max(*hour);
-                    expected.push((clock, p, i, *hour));
-                }
-            }
-            expected.sort_unstable();
-            expected.retain(|(clock, _, i, _)| {
-                start.is_none_or(|start| *clock >= start) && end.is_none_or(|end| *clock < end) && (!only_first || i % 2 == 0)
-            });
-            let days = match (expected.first(), expected.last()) {
-                (Some(first), Some(last)) => last.0 / 24 - first.0 / 24 + 1,
-                _ => 0,
-            };
-            let passes = (0..3).flat_map(|pass| expected.iter().map(move |record| (record, pass * days * 24)));
-            let passes: Vec<_> = passes.collect();
-            let (mut now, mut last) = (0, None::<i64>);
-            let expected: Vec<(i64, i64, i64, u64)> = passes
-                .iter()
-                .map(|((clock, p, i, hour), shift)| {
-                    let clock = clock + shift;
-                    now += last.map_or(0, |last: i64| (clock - last).min(most.unwrap_or(i64::MAX)));
-                    last = Some(clock);
-                    (clock * HOUR, (hour + shift) * HOUR, price(*p, *i) as i64, (now * HOUR) as u64)
-                })
-                .collect();
-
-            let controls = Controls {
-                start: start.map(|hour| hour * HOUR),
-                end: end.map(|hour| hour * HOUR),
-                symbols: only_first.then(|| "S0".to_owned()).into_iter().collect(),
-                silences: most.map_or(Silences::Preserve, |most| Silences::Compress(most * HOUR)),
-                ..Controls::default()
-            };
-            let mut merge = Merge::new(leaves(&partitions, &symbols), expected.len() as u64, u64::MAX)
-                .controlled(&controls, &symbols, &Strikes::default())
-                .opened_by({
-                    let (partitions, symbols) = (partitions.clone(), symbols.clone());
-                    Box::new(move || Ok(leaves(&partitions, &symbols)))
-                })
-                .again(Sessions::new(TimeZone::UTC));
-            let origin = merge.first().unwrap().unwrap_or(0);
-            let mut timetable = Pace::Speed { origin, speed: 1.0 }.timetable();
-            let mut played = Vec::new();
-            while let Some(Due { placed, due }) = merge.next(&mut timetable).unwrap() {
-                let tick = placed.record.tick;
-                played.push((placed.clock, tick.ts_event, tick.price.0 / 1_000_000_000, due.unwrap()));
-            }
-            prop_assert_eq!(played, expected);
-        }
-
-        #[test]
-        fn a_seek_plays_what_would_have_come_from_there(
-            partitions in prop::collection::vec(prop::collection::vec(0i64..100, 1..30), 1..4),
-            seeks in prop::collection::vec((1usize..40, 0i64..250, any::<bool>()), 1..4),
-        ) {
-            let symbols = Arc::new(Names::default());
-            let merge = || {
-                let (partitions, symbols) = (partitions.clone(), symbols.clone());
-                Merge::new(leaves(&partitions, &symbols), 400, u64::MAX)
-                    .opened_by(Box::new(move || Ok(leaves(&partitions, &symbols))))
-                    .again(Sessions::new(TimeZone::UTC))
-            };
-            let next = |merge: &mut Merge| {
-                let placed = merge.next(&mut Pace::AsRead.timetable()).unwrap().unwrap().placed;
-                let tick = placed.record.tick;
-                (placed.clock, tick.ts_event, tick.symbol, tick.seq, tick.price)
-            };
-            let mut undisturbed = merge();
-            let all: Vec<_> = (0..400).map(|_| next(&mut undisturbed)).collect();
-            let records: usize = partitions.iter().map(Vec::len).sum();
-            let mut sought = merge();
-            let mut at = 0;
-            for (count, to, is_back) in seeks {
-                for _ in 0..count {
-                    if at < 300 {
-                        prop_assert_eq!(next(&mut sought), all[at]);
-                        at += 1;
-                    }
-                }
-                // Forwards from the one that comes next; back, from the first one of this pass.
-                let from = if is_back { (at - 1) / records * records } else { at };
-                let Some(found) = all[from..350].iter().position(|(clock, ..)| *clock >= to * HOUR) else { break };
-                at = from + found;
-                sought.seek(to * HOUR, is_back).unwrap();
-            }
-        }
-    }
-}
+mod tests;

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use super::{Sliced, Window, Windows};
 use crate::time::EventTime;
 
-/// Windows that lie end to end and are shown before they are over: each step after its beginning, what a window holds by
-/// then. As windows to be cut into slices these are those that begin together and grow:
+/// Windows that lie end to end and are shown before they are over: each step after its beginning, what a window holds
+/// by then. As windows to be cut into slices these are those that begin together and grow:
 ///
 /// ```text
 ///   [ 09:30:00 )[ 09:30:00 .. 09:30:02 )...[ 09:30:00 .......... 09:31:00 )     every = 1s, of windows of a minute

@@ -1,7 +1,7 @@
 use super::Tumbling;
 
-/// The last so many prints of a symbol in its trading session (a local day), looked at wherever a window of time ends in
-/// which there was a print. Early in a session there are fewer.
+/// The last so many prints of a symbol in its trading session (a local day), looked at wherever a window of time ends
+/// in which there was a print. Early in a session there are fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Last {
     /// How many prints; at least one.

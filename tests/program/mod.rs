@@ -92,6 +92,18 @@ pub fn run_on(input: &[u8], args: &[&str]) -> Done {
     done
 }
 
+/// The rows that a program makes of this tape, without the header, where `verify` finds them right.
+#[track_caller]
+pub fn verified_rows(program: fn(&[&str]) -> Command, tape: &str, args: &[&str]) -> Vec<String> {
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", tape);
+    let args = [&["--input", &input], args].concat();
+    let done = Running::start(&mut program(&args)).end().exits(0);
+    let verified = Running::start(&mut program(&[&["verify"], &args[..]].concat())).end().exits(0);
+    assert!(verified.stdout.starts_with("equal: "), "{}", verified.stdout);
+    done.stdout.lines().skip(1).map(str::to_owned).collect()
+}
+
 /// A program that runs.
 pub struct Running {
     pub child: Child,

@@ -15,7 +15,8 @@ pub const NAMES: [&str; 8] = ["ZZ", "A", "MSFT", "BRK.B", "AA", "a", "BRK.A", "M
 /// The raster on which most event times lie.
 pub const LATTICE: i64 = SECOND / 4;
 
-/// Where a tape may begin: early on the first day of the epoch, and 20 s before a midnight of UTC and one of New York (2024-03-11).
+/// Where a tape may begin: early on the first day of the epoch, and 20 s before a midnight of UTC and one of New York
+/// (2024-03-11).
 const STARTS: [i64; 3] = [3_600 * SECOND, (1_710_115_200 - 20) * SECOND, (1_710_129_600 - 20) * SECOND];
 
 /// What a tape is made from; equal specs make equal tapes.

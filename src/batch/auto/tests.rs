@@ -202,9 +202,10 @@ fn noise_is_left_room_for_and_moves_nothing_by_itself() {
     assert!(seen.is_met(1.0, 20.0));
     let delays: Vec<u64> = seen.between(2.0, 20.0).iter().map(|decision| decision.delay).collect();
     assert!(delays.len() <= 6, "{delays:?}");
-    // The second of two wake-ups is in the way of a batch's oldest tick; the first one is over before. Batches gather for
-    // about 1.7 ms, and one that is held up for longer than 200 us by `x` has a share of `x / 1.7 ms` late ticks. That is
-    // one in a hundred of all where batches are held up for anything up to 300 us: `100 us^2 / (2 x 300 us) / 1.7 ms`.
+    // The second of two wake-ups is in the way of a batch's oldest tick; the first one is over before. Batches gather
+    // for about 1.7 ms, and one that is held up for longer than 200 us by `x` has a share of `x / 1.7 ms` late ticks.
+    // That is one in a hundred of all where batches are held up for anything up to 300 us:
+    // `100 us^2 / (2 x 300 us) / 1.7 ms`.
     let inputs = seen.auto.account().inputs;
     assert!((185_000.0..215_000.0).contains(&inputs.noise), "{inputs:?}");
     assert!(is_about(seen.delay_at(20.0), model(inputs.headroom, inputs.noise, 0.01)), "{inputs:?}");

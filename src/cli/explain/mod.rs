@@ -25,7 +25,8 @@ use crate::time::EventTime;
 #[derive(Args)]
 #[command(next_help_heading = "Of an explanation")]
 pub struct ExplainFlags {
-    /// The --out folder of a run that is under way, or of a finished one, whose input and settings are in its summary.json
+    /// The --out folder of a run that is under way, or of a finished one, whose input and settings are in its
+    /// summary.json
     #[arg(value_name = "DIR", conflicts_with = "pid")]
     folder: Option<PathBuf>,
     /// A run that is under way and has no --out folder, by its process number
@@ -89,7 +90,8 @@ impl ExplainFlags {
         let Some(folder) = &self.folder else { return Ok(()) };
         let path = folder.join("summary.json");
         let doing = || {
-            let text = "which a finished run leaves in its --out folder (no run is under way there; of one that was killed, give what it read with --input)";
+            let text = "which a finished run leaves in its --out folder (no run is under way there; of one that was \
+                        killed, give what it read with --input)";
             format!("reading {}, {text}", path.display())
         };
         let bytes = fs::read(&path).doing(doing)?;

@@ -51,7 +51,7 @@ where
     }
     let mut config = config.clone();
     if config.play_for.is_none() {
-        config.pacing = Pacing::Max;
+        config.playback.pacing = Pacing::Max;
     }
     let around = play::surroundings(&config, Arc::default(), Rejects::default(), stop_on_signals()?);
     let tape = read(&config, &around)?;

@@ -71,8 +71,8 @@ struct Line {
     closes: Vec<(f64, u64, u64)>,
 }
 
-/// What batches cost, in nanoseconds: so much for itself and so much for each tick, by the law, and sizes and their median
-/// costs, as measured.
+/// What batches cost, in nanoseconds: so much for itself and so much for each tick, by the law, and sizes and their
+/// median costs, as measured.
 #[derive(Serialize)]
 struct Cost {
     batch: f64,

@@ -79,9 +79,10 @@ fn warnings(sweep: &Sweep, cells: &[&Cell]) -> Vec<String> {
 /// What is measured, and from when to when.
 pub fn contract(sweep: &Sweep) -> String {
     format!(
-        "The load is open loop: when each tick is due is fixed before a run, and its latency counts from then until it is \
-         applied in its window, however late we were to read it. What was due in the first {} of a run is played and not \
-         measured; figures are medians of {}, ranges are their least and most, and percentiles are never averaged or added.",
+        "The load is open loop: when each tick is due is fixed before a run, and its latency counts from then until \
+         it is applied in its window, however late we were to read it. What was due in the first {} of a run is \
+         played and not measured; figures are medians of {}, ranges are their least and most, and percentiles are \
+         never averaged or added.",
         span(sweep.manifest.warmup),
         repeats(sweep),
     )
@@ -167,8 +168,8 @@ pub fn caption(saved: &Saved, chart: &str) -> String {
         "slowest" => {
             let share = |stage| format!("{:.0}%", 100.0 * chosen.slowest.share(stage).unwrap_or(0.0));
             format!(
-                "The slowest hundredth of the ticks of {name}, from {} up, spent {} of that time due and not yet read, {} \
-                 in the batch and {} in the operators.",
+                "The slowest hundredth of the ticks of {name}, from {} up, spent {} of that time due and not yet \
+                 read, {} in the batch and {} in the operators.",
                 span(chosen.slowest.at_least),
                 share("source"),
                 share("batch"),
@@ -190,8 +191,9 @@ pub fn caption(saved: &Saved, chart: &str) -> String {
             Some(it) => {
                 let [p50, p99] = [it.p50, it.p99].map(|nanos| span(nanos.round() as u64));
                 format!(
-                    "By the law, a tick of {name} takes {p50} in the median and {p99} at p99; {} and {} were measured. What \
-                     lies above the lines is what the law does not know: waking up, uneven arrivals, and the machine.",
+                    "By the law, a tick of {name} takes {p50} in the median and {p99} at p99; {} and {} were \
+                     measured. What lies above the lines is what the law does not know: waking up, uneven \
+                     arrivals, and the machine.",
                     span(chosen.summary.tick.p50),
                     span(chosen.summary.tick.p99)
                 )

@@ -14,7 +14,8 @@ pub struct Counted<A> {
     prints: InOrder,
     /// The print that is to be filled in next.
     next: u64,
-    /// The windows that were filled or begun, in order; each session's last one is kept as long as the session can change.
+    /// The windows that were filled or begun, in order; each session's last one is kept as long as the session can
+    /// change.
     bins: VecDeque<Bin<A>>,
 }
 

@@ -4,8 +4,8 @@ use crate::aggregate::Print;
 use crate::time::EventTime;
 use crate::window::Window;
 
-/// A symbol's prints by time, sequence number and, where those are equal, what they say. Each has a number, which is its
-/// place in the order.
+/// A symbol's prints by time, sequence number and, where those are equal, what they say. Each has a number, which is
+/// its place in the order.
 #[derive(Default)]
 pub struct InOrder {
     prints: VecDeque<Print>,

@@ -33,8 +33,8 @@ impl<V> Out<V> {
 
 /// The windows of one symbol: what a kind of window keeps of prints. A kind is a file beside this one.
 ///
-/// It must hold that at a watermark exactly those windows stand as rows that end there or before, of the prints that were
-/// given until then; the order in which they were given must not show.
+/// It must hold that at a watermark exactly those windows stand as rows that end there or before, of the prints that
+/// were given until then; the order in which they were given must not show.
 pub trait Panes<A: Aggregate>: Default + 'static {
     /// The kind's rules.
     type Rules: Clone + 'static;

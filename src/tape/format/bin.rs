@@ -143,9 +143,9 @@ impl Block {
             let Some((text, after)) = after.split_at_checked(usize::from(*len)) else { break };
             rest = after;
             if at < symbols {
-                block.symbols.push(columns.symbol_named(text));
+                block.symbols.push(columns.ids.symbol(text));
             } else {
-                block.venues.push(columns.venue_named(text));
+                block.venues.push(columns.ids.venue(text));
             }
         }
         Ok(block)

@@ -235,8 +235,8 @@ mod tests {
             }
             prop_assert_eq!(&decoded, &records);
 
-            // A bit that is flipped costs the block that it is in, and no other. Where it is in the first byte, by which
-            // blocks are told from text, the format must be known.
+            // A bit that is flipped costs the block that it is in, and no other. Where it is in the first byte, by
+            // which blocks are told from text, the format must be known.
             let at = flipped.index(bytes.len() * 8);
             bytes[at / 8] ^= 1 << (at % 8);
             let (decoded, broken, rest) = decode(&bytes, Some(Format::Bin));

@@ -32,8 +32,8 @@ pub struct Lines {
     /// The line at the start is longer than [`LONGEST_LINE`], and this is its beginning.
     too_long: bool,
     beginning: Vec<u8>,
-    /// Whether it is in blocks, once that is known: then what is between two of them is no line of text, and in lines of
-    /// text no block begins.
+    /// Whether it is in blocks, once that is known: then what is between two of them is no line of text, and in lines
+    /// of text no block begins.
     is_binary: Option<bool>,
     /// Records of the block at the start that are still to come, and their width.
     records: usize,

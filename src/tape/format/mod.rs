@@ -5,6 +5,7 @@ mod columns;
 mod csv;
 mod encode;
 mod fields;
+mod ids;
 mod jsonl;
 mod lines;
 mod record;

@@ -9,8 +9,8 @@ use crate::time::{EventTime, MS, SECOND};
 const KERNELS: [(f64, i64); 2] = [(0.4, 20 * MS), (0.3, 2 * SECOND)];
 
 /// The times of `count` trades within a session, in order: a Hawkes process, made by branching. Some trades come on
-/// their own, as busily as the shape says; each brings about others, which bring about others. What would come after the
-/// end comes at the beginning instead, so that the count is exact and the process has no edges.
+/// their own, as busily as the shape says; each brings about others, which bring about others. What would come after
+/// the end comes at the beginning instead, so that the count is exact and the process has no edges.
 pub(super) fn arrivals(random: &mut Random, session: Session, shape: Shape, count: usize) -> Vec<EventTime> {
     let length = session.length().max(1);
     let mut times = Vec::with_capacity(count);

@@ -1,7 +1,8 @@
-//! Makes realistic tapes: trading as busy, clustered, heavy-tailed and correlated as it is on an exchange, of days whose
-//! open, high, low, close and volume are given or made up. `docs/generator.md` shows what comes out.
+//! Makes realistic tapes: trading as busy, clustered, heavy-tailed and correlated as it is on an exchange, of days
+//! whose open, high, low, close and volume are given or made up. `docs/generator.md` shows what comes out.
 //!
-//! Each symbol's day draws from random numbers of its own, so that it is the same whoever makes it, on whatever machine.
+//! Each symbol's day draws from random numbers of its own, so that it is the same whoever makes it, on whatever
+//! machine.
 
 mod arrivals;
 mod bars;

@@ -11,8 +11,8 @@ const FREEDOM: f64 = 3.5;
 /// The deviation of Student's law: sqrt(3.5 / 1.5).
 const STUDENT: f64 = 1.527_525_231_651_946_6;
 
-/// The market's part in the variance of each stock's steps. What is held back at a day's high and low, the bounce and the
-/// grid leave any two stocks correlated by some 0.2 to 0.3 over minutes.
+/// The market's part in the variance of each stock's steps. What is held back at a day's high and low, the bounce and
+/// the grid leave any two stocks correlated by some 0.2 to 0.3 over minutes.
 const MARKETS_PART: f64 = 0.5;
 
 /// The range of a Brownian motion over its deviation is 2 sqrt(ln 2) (Parkinson, Journal of Business 53, 1980).
@@ -144,9 +144,9 @@ fn extremes(random: &mut Random, count: usize) -> (usize, usize) {
     }
 }
 
-/// Makes a walk one that begins with `begin` and goes on to `end`, which follows its last point and where the walk itself
-/// would be at `next`; and that keeps between two bounds. At a bound it is held back, as by Skorokhod's map, so that its
-/// other steps stay what they are but for a drift: mirrored there, it would move against the market.
+/// Makes a walk one that begins with `begin` and goes on to `end`, which follows its last point and where the walk
+/// itself would be at `next`; and that keeps between two bounds. At a bound it is held back, as by Skorokhod's map, so
+/// that its other steps stay what they are but for a drift: mirrored there, it would move against the market.
 fn bridge(walk: &mut [f64], mut next: f64, begin: f64, end: f64, (low, high): (f64, f64)) {
     let span = walk.len() as f64;
     for _ in 0..3 {

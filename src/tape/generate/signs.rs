@@ -3,8 +3,8 @@ use super::super::random::Random;
 /// Large orders that are worked at the same time.
 const WORKED: usize = 6;
 
-/// The tail of their lengths in trades. Trades of one order follow each other on the same side, so signs remember: their
-/// correlation falls off with the power of 1 less the tail (Lillo and Farmer, arXiv:cond-mat/0311053).
+/// The tail of their lengths in trades. Trades of one order follow each other on the same side, so signs remember:
+/// their correlation falls off with the power of 1 less the tail (Lillo and Farmer, arXiv:cond-mat/0311053).
 const TAIL: f64 = 1.6;
 
 /// The longest order in trades.

@@ -1,5 +1,5 @@
-//! What a generated tape must be like: exact where it is exact, and on a fixed seed within bounds that are several times
-//! wider than what chance moves. The statistics are those of the research on real markets that each file names.
+//! What a generated tape must be like: exact where it is exact, and on a fixed seed within bounds that are several
+//! times wider than what chance moves. The statistics are those of the research on real markets that each file names.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -244,7 +244,8 @@ fn returns(prints: &[Print], step: i64) -> Vec<f64> {
 
 #[test]
 fn volume_follows_the_days_shape() {
-    // Half a million trades in 13 half hours: chance, with clusters and heavy tails, moves a half hour's volume by some 2%.
+    // Half a million trades in 13 half hours: chance, with clusters and heavy tails, moves a half hour's volume by some
+    // 2%.
     let mut volumes = [0.0; 13];
     for print in DAYS.iter().flatten().flat_map(|prints| &prints[1..TRADES - 1]) {
         volumes[(print.ts_event / (1_800 * SECOND)) as usize] += f64::from(print.size);

@@ -1,0 +1,71 @@
+//! `[late]`: which ticks are late, and what becomes of them.
+
+use std::str::FromStr;
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer};
+
+use super::nanos;
+use crate::config::{Layers, Span};
+use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
+use crate::time::{MS, SECOND};
+
+#[derive(Deserialize)]
+pub(super) struct LateSection {
+    disorder: Span,
+    policy: Policy,
+    horizon: Reach,
+    changes_every: Span,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Policy {
+    Amend,
+    Drop,
+}
+
+/// The most disorder that a tick can carry its watermark over ([`crate::tick::Tick::set_watermark`]).
+const MAX_DISORDER: i64 = 20 * 86_400 * SECOND;
+
+/// The horizon's words: `session`, `off`, or a span.
+struct Reach(Horizon);
+
+impl<'de> Deserialize<'de> for Reach {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.as_str() {
+            "session" => Ok(Reach(Horizon::Session)),
+            "off" => Ok(Reach(Horizon::None)),
+            span => match Span::from_str(span) {
+                Ok(span) if span.0.is_zero() => Ok(Reach(Horizon::None)),
+                Ok(span) => Ok(Reach(Horizon::Span(nanos(span)))),
+                Err(e) => Err(serde::de::Error::custom(format!("{e}, or \"session\", or \"off\""))),
+            },
+        }
+    }
+}
+
+impl LateSection {
+    /// Which ticks are late; sessions are days of `zone`.
+    pub fn lateness(&self, layers: &mut Layers, zone: TimeZone) -> Lateness {
+        let disorder = nanos(self.disorder);
+        if disorder > MAX_DISORDER {
+            layers.problem("late.disorder", "more than 20 days of disorder", "sort the tape first, or write less");
+        }
+        let policy = match self.policy {
+            Policy::Amend => LatePolicy::Amend,
+            Policy::Drop => LatePolicy::Drop,
+        };
+        Lateness { disorder, policy, horizon: self.horizon.0.clone(), sessions: Sessions::new(zone) }
+    }
+
+    /// How often amendments are shown, in milliseconds of watermark.
+    pub fn changes_every_ms(&self, layers: &mut Layers) -> i64 {
+        let every = nanos(self.changes_every) / MS;
+        if every < 1 {
+            layers.problem("late.changes_every", "shorter than a millisecond", "the watermark moves by milliseconds");
+        }
+        every.max(1)
+    }
+}

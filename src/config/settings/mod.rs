@@ -1,0 +1,155 @@
+//! The settings of a run: the sections of a pipeline's TOML that all pipelines share, a file each, read and checked
+//! together.
+
+mod batch;
+mod late;
+mod market;
+mod output;
+mod run;
+mod source;
+
+use std::path::PathBuf;
+
+use super::{Layers, Span};
+use crate::lateness::Lateness;
+use crate::row::Encoding;
+use crate::runtime::Knobs;
+use crate::sink::Mode;
+use crate::source::{Address, Inputs, Pacing, Playback};
+use crate::tape::{Market, PartitionRules};
+use batch::BatchSection;
+use late::LateSection;
+use market::MarketSection;
+use output::OutputSection;
+use run::RunSection;
+use source::SourceSection;
+
+pub use output::Output;
+
+/// Settings of a pipeline's own, beside those that all share.
+pub trait Settings: Sized + Send + Sync + 'static {
+    /// Reads them, and leaves what is wrong with them in the layers.
+    fn read(layers: &mut Layers) -> Option<Self>;
+}
+
+/// Where ticks come from.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The made-up tape, whole: its ticks arrive in another order than they are made.
+    Market(Market),
+    /// Files, standard input, or a live input.
+    Files(Inputs),
+}
+
+/// The settings of a run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How many workers each process has.
+    pub workers: usize,
+    /// How many processes the run has.
+    pub processes: usize,
+    /// Which of them this is, where others start them; the first starts the others where it has no `hosts`.
+    pub process: usize,
+    /// The file of the addresses at which they listen.
+    pub hosts: Option<PathBuf>,
+    /// Where ticks come from.
+    pub input: Input,
+    /// How they are played.
+    pub playback: Playback,
+    /// What is due within this span is played, in nanoseconds.
+    pub play_for: Option<u64>,
+    /// The silence after which standard input is idle, in nanoseconds.
+    pub idle: u64,
+    /// The topic to which rejected lines go, and the properties of its producer.
+    pub rejected: Option<(Address, Vec<(String, String)>)>,
+    /// How partitions are judged.
+    pub rules: PartitionRules,
+    /// Which ticks are late.
+    pub lateness: Lateness,
+    /// Amendments are shown at multiples of so many milliseconds.
+    pub changes_every_ms: i64,
+    /// Batching and waiting.
+    pub knobs: Knobs,
+    /// Whether a reject makes the run fail.
+    pub strict: bool,
+    /// Where rows go.
+    pub output: Output,
+    /// In which form.
+    pub encoding: Encoding,
+    /// What they tell of changes.
+    pub mode: Mode,
+    /// Whether rows are numbered: those of windows that are filled, of which two can share both their times.
+    pub is_numbered: bool,
+    /// Memory for rows until the run ends, in bytes.
+    pub buffer_bytes: usize,
+}
+
+/// The nanoseconds of a span, at most 292 years.
+pub(super) fn nanos(span: Span) -> i64 {
+    i64::try_from(span.0.as_nanos()).unwrap_or(i64::MAX)
+}
+
+impl Config {
+    /// Reads the sections that all pipelines share. What is wrong is left in the layers; `None` when they do not
+    /// even hold the defaults.
+    pub fn read(layers: &mut Layers) -> Option<Config> {
+        let source: SourceSection = layers.section("source")?;
+        let market: MarketSection = layers.section("market")?;
+        let late: LateSection = layers.section("late")?;
+        let batch: BatchSection = layers.section("batch")?;
+        let run: RunSection = layers.section("run")?;
+        let output: OutputSection = layers.section("output")?;
+        let workers = run::workers(layers)?;
+        let zone = source.zone(layers);
+        let between = source.between(layers, &zone);
+        let is_market = source.is_market();
+        let natural = if is_market { (Pacing::Speed(1.0), Some(market.rate.0)) } else { (Pacing::Max, None) };
+        let playback = source.playback(layers, &zone, between, natural);
+        let inputs = source.inputs(layers, zone.clone(), between, run.max_lead);
+        let input = if is_market { Input::Market(market.market(layers)) } else { Input::Files(inputs) };
+        let properties = output.properties(layers);
+        let rejected = source.rejected(layers).map(|address| (address, properties.clone()));
+        let lateness = late.lateness(layers, zone);
+        let batch = batch.limits(layers);
+        let to = output.output(layers, is_market, properties);
+        Some(Config {
+            workers,
+            processes: run.processes(layers, workers),
+            process: run.process.0 as usize,
+            hosts: run.hosts(),
+            input,
+            playback,
+            play_for: source.play_for.0.map(|span| nanos(span) as u64),
+            idle: nanos(source.idle) as u64,
+            rejected,
+            rules: PartitionRules { disorder: lateness.disorder, max_jump: nanos(source.max_jump) },
+            lateness,
+            changes_every_ms: late.changes_every_ms(layers),
+            knobs: run.knobs(batch),
+            strict: run.strict,
+            mode: output.mode(&to),
+            output: to,
+            encoding: output.encoding(),
+            is_numbered: layers.is_changed("window.kind") && layers.section::<String>("window.kind")? == "count",
+            buffer_bytes: usize::try_from(output.buffer.0).unwrap_or(usize::MAX),
+        })
+    }
+}
+
+/// Properties that are passed on as they are, to whoever knows them.
+fn properties(layers: &mut Layers, section: &str, table: &toml::Table) -> Vec<(String, String)> {
+    let mut properties = Vec::new();
+    for (name, value) in table {
+        match value {
+            toml::Value::String(text) => properties.push((name.clone(), text.clone())),
+            toml::Value::Integer(number) => properties.push((name.clone(), number.to_string())),
+            toml::Value::Boolean(flag) => properties.push((name.clone(), flag.to_string())),
+            _ => layers.problem(
+                &format!("{section}.{name}"),
+                "not a property's value",
+                "write a text, a number, true or false, for example \"fetch.wait.max.ms\" = 5",
+            ),
+        }
+    }
+    properties
+}

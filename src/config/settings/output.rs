@@ -1,0 +1,94 @@
+//! `[output]`: where rows go, and in which form.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::properties;
+use crate::config::{Bytes, Layers};
+use crate::row::Encoding;
+use crate::sink::Mode;
+use crate::source::Address;
+
+/// Where rows go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Nowhere; they are counted and digested.
+    Nowhere,
+    /// Standard output.
+    Stdout,
+    /// A connection, a growing file or a topic.
+    Address(Address, Vec<(String, String)>),
+    /// Files in this folder.
+    Folder(PathBuf),
+}
+
+#[derive(Deserialize)]
+pub(super) struct OutputSection {
+    to: String,
+    format: OutputFormat,
+    mode: OutputMode,
+    pub buffer: Bytes,
+    librdkafka: toml::Table,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OutputFormat {
+    Csv,
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OutputMode {
+    Auto,
+    Final,
+    Changes,
+    Upsert,
+}
+
+impl OutputSection {
+    /// The properties of whoever writes to topics.
+    pub fn properties(&self, layers: &mut Layers) -> Vec<(String, String)> {
+        properties(layers, "output.librdkafka", &self.librdkafka)
+    }
+
+    /// Where rows go; those of the made-up market go nowhere where nothing is said.
+    pub fn output(&self, layers: &mut Layers, is_market: bool, properties: Vec<(String, String)>) -> Output {
+        match self.to.as_str() {
+            "auto" if is_market => Output::Nowhere,
+            "auto" | "stdout" | "-" => Output::Stdout,
+            "none" => Output::Nowhere,
+            "" => {
+                layers.problem("output.to", "no output", "name a folder, or write stdout or none");
+                Output::Nowhere
+            }
+            text => match Address::parse(text) {
+                None => Output::Folder(text.into()),
+                Some(Ok(address)) => Output::Address(address, properties),
+                Some(Err(wrong)) => {
+                    layers.problem("output.to", "no address to send to", &wrong);
+                    Output::Nowhere
+                }
+            },
+        }
+    }
+
+    /// What rows that go there tell of changes.
+    pub fn mode(&self, output: &Output) -> Mode {
+        match (self.mode, output) {
+            (OutputMode::Upsert, _) | (OutputMode::Auto, Output::Stdout | Output::Address(..)) => Mode::Upsert,
+            (OutputMode::Changes, _) => Mode::Changes,
+            (OutputMode::Final | OutputMode::Auto, _) => Mode::Final,
+        }
+    }
+
+    /// In which form.
+    pub fn encoding(&self) -> Encoding {
+        match self.format {
+            OutputFormat::Csv => Encoding::Csv,
+            OutputFormat::Jsonl => Encoding::Jsonl,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What workers, and other processes, tell whoever watches the run.
+
+use std::sync::mpsc::{Receiver, Sender};
+
+use serde::{Deserialize, Serialize};
+
+use super::others::Told;
+use crate::batch::{Account, Decision, Tally};
+use crate::latency::Stages;
+use crate::ledger::Ledger;
+use crate::operators::Written;
+use crate::time::RunTime;
+
+/// What workers came to.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Share {
+    pub ledger: Ledger,
+    pub written: Written,
+    pub batches: u64,
+    pub applied_at: RunTime,
+    /// Of a whole process: seconds of processor time.
+    pub cpu_seconds: Option<f64>,
+}
+
+impl Share {
+    /// Adds that of others.
+    pub fn add(&mut self, other: &Share) {
+        self.ledger.add(&other.ledger);
+        self.written.rows += other.written.rows;
+        self.written.retracted += other.written.retracted;
+        self.written.digest = self.written.digest.wrapping_add(other.written.digest);
+        self.batches += other.batches;
+        self.applied_at = self.applied_at.max(other.applied_at);
+        self.cpu_seconds = self.cpu_seconds.into_iter().chain(other.cpu_seconds).reduce(|one, other| one + other);
+    }
+}
+
+/// What a worker recorded in one second of the run, under the batch limits of this number.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Report {
+    pub worker: usize,
+    pub second: u64,
+    pub setting: usize,
+    pub nanos: u64,
+    pub applied: u64,
+    pub batches: u64,
+    pub backlog: u64,
+    /// How its ticks kept to the target since it last reported, by the intervals in which they were due.
+    pub intervals: Vec<(u64, Tally)>,
+    pub stages: Box<Stages>,
+}
+
+/// What one worker says about batch limits that held on it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct HeldBy {
+    pub setting: usize,
+    pub from: RunTime,
+    pub account: Option<Account>,
+}
+
+/// What a worker tells while it runs, and at its end; and what other processes tell beside that.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Message {
+    Report(Report),
+    Decided {
+        worker: usize,
+        at: u64,
+        decision: Decision,
+    },
+    Held(HeldBy),
+    /// A worker's watermark went there, because of something that was due then.
+    Passed {
+        worker: usize,
+        watermark_ms: i64,
+        due: RunTime,
+    },
+    /// A worker's share, or that of all workers of another process.
+    Share(Share),
+    Process(Told),
+}
+
+/// Messages on their way from a worker to whoever watches, and empty histograms on the way back.
+pub(super) struct Post {
+    pub messages: Sender<Message>,
+    pub empty: Receiver<Box<Stages>>,
+}

@@ -1,0 +1,54 @@
+//! How a run is to be done.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::batch::{BatchLimits, Dial};
+use crate::cluster::Cluster;
+use crate::lateness::Lateness;
+use crate::standing::Inquiry;
+use crate::tape::Rejects;
+use crate::tick::Names;
+use crate::time::{Clock, RunTime};
+
+/// The knobs of a run: none of them shows in its rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Knobs {
+    /// When batches go.
+    pub batch: BatchLimits,
+    /// Whether workers spin when they have nothing to do, rather than park.
+    pub spin: bool,
+    /// How far a worker's watermark may be ahead of the slowest's, in milliseconds of event time.
+    pub max_lead_ms: i64,
+    /// What is due in the first so many nanoseconds of the schedule is played and left out of the latencies.
+    pub warmup: RunTime,
+    /// A worker that does nothing at all for so long hangs, and the run is ended; never if there is none.
+    pub watchdog: Option<Duration>,
+}
+
+/// How a run is to be done.
+pub struct Plan {
+    /// The run's clock.
+    pub clock: Clock,
+    /// How it is fed.
+    pub knobs: Knobs,
+    /// Other batch limits than those of the knobs, from when it is turned on.
+    pub dial: Arc<Dial>,
+    /// Which ticks are late.
+    pub lateness: Lateness,
+    /// Amendments are applied at multiples of so many milliseconds of watermark.
+    pub changes_every_ms: i64,
+    /// The symbols' texts.
+    pub symbols: Arc<Names>,
+    /// The venues' texts.
+    pub venues: Arc<Names>,
+    /// Set when the run is to end early, with what was read.
+    pub stop: Arc<AtomicBool>,
+    /// Where workers tell how they stand.
+    pub inquiry: Arc<Inquiry>,
+    /// Who keeps what other processes reject.
+    pub rejects: Rejects,
+    /// The processes of the run.
+    pub cluster: Arc<Cluster>,
+}

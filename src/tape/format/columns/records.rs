@@ -1,0 +1,167 @@
+//! Records out of the fields of a line.
+
+use super::super::record::{Record, Short};
+use super::super::values;
+use super::{
+    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE, REF_SEQ, SEQ, SIDE,
+    SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, complain,
+};
+use crate::tick::{Kind, Price, Symbol, Tick, Venue};
+use crate::time::EventTime;
+
+impl Columns {
+    /// Reads the record, or the four of a bar, out of the slots.
+    pub(in crate::tape::format) fn records(&mut self, line: &[u8], out: &mut Vec<Record>) -> Result<(), String> {
+        let is_bar = self.fields.has(OPEN) && !self.fields.has(PRICE);
+        let ts_event = self.time(TS_EVENT, line, is_bar)?;
+        let symbol = self.symbol(line)?;
+        let tick = Tick {
+            ts_event,
+            seq: 0,
+            price: Price(0),
+            ref_seq: 0,
+            size: 0,
+            symbol,
+            ask_size: 0,
+            watermark_lead_ms: 0,
+            recv_lag: Tick::NOT_RECEIVED,
+            venue: self.venue(line)?,
+            kind: Kind::Trade,
+        };
+        let mut record = Record {
+            tick,
+            has_seq: self.fields.has(SEQ),
+            due: self.optional(DUE, line, values::count)?,
+            ts_recv: None,
+            side: self.short(SIDE, line)?,
+            conditions: self.short(CONDITIONS, line)?,
+        };
+        if self.fields.has(TS_RECV) {
+            let ts_recv = self.time(TS_RECV, line, is_bar)?;
+            record.tick.set_received(ts_recv);
+            record.ts_recv = Some(ts_recv);
+        }
+        if is_bar {
+            return self.bar(record, line, out);
+        }
+        record.tick.seq = self.optional(SEQ, line, values::count)?.unwrap_or(0);
+        self.check_numbered(symbol, record.has_seq)?;
+        record.tick.kind = self.kind(line)?;
+        if matches!(record.tick.kind, Kind::Cancel | Kind::Correct) {
+            record.tick.ref_seq = self.required(REF_SEQ, line, values::count)?;
+        }
+        if matches!(record.tick.kind, Kind::Trade | Kind::Correct) {
+            record.tick.price = self.price(PRICE, line)?;
+            record.tick.size = self.required(SIZE, line, values::count)?;
+        }
+        if record.tick.kind == Kind::Quote {
+            // A side that nobody quotes is empty, or zero.
+            record.tick.price = self.optional(BID, line, values::price)?.unwrap_or_default();
+            record.tick.set_ask(self.optional(ASK, line, values::price)?.unwrap_or_default());
+            record.tick.size = self.optional(BID_SIZE, line, values::count)?.unwrap_or(0);
+            record.tick.ask_size = self.optional(ASK_SIZE, line, values::count)?.unwrap_or(0);
+            for (column, price) in [(BID, record.tick.price), (ASK, record.tick.ask())] {
+                if price.0 < 0 {
+                    return Err(complain(COLUMNS[column], self.fields.get(column, line), "is below zero"));
+                }
+            }
+        }
+        out.push(record);
+        Ok(())
+    }
+
+    /// A bar as the four prints that aggregate back to it: open, high, low and close, all at the bar's time, in
+    /// this order, and of no size.
+    fn bar(&self, record: Record, line: &[u8], out: &mut Vec<Record>) -> Result<(), String> {
+        let mut prices = [Price(0); 4];
+        for (i, price) in prices.iter_mut().enumerate() {
+            *price = self.price(OPEN + i, line)?;
+        }
+        let [open, high, low, close] = prices;
+        if low > open.min(close) || high < open.max(close) {
+            return Err(format!("the bar's open {open} and close {close} do not lie between {low} and {high}"));
+        }
+        out.extend(prices.map(|price| Record { tick: Tick { price, ..record.tick }, has_seq: false, ..record }));
+        Ok(())
+    }
+
+    /// What the line says it is. One that does not is a quote if it has a bid or an ask, and no price.
+    pub(super) fn kind(&self, line: &[u8]) -> Result<Kind, String> {
+        let is_quote = || self.only_quotes || self.fields.has(BID) || self.fields.has(ASK);
+        match self.fields.get(ACTION, line) {
+            b"" if !self.fields.has(PRICE) && is_quote() => Ok(Kind::Quote),
+            b"" | b"trade" | b"new" | b"T" => Ok(Kind::Trade),
+            b"cancel" | b"X" => Ok(Kind::Cancel),
+            b"correct" | b"C" => Ok(Kind::Correct),
+            b"quote" | b"Q" => Ok(Kind::Quote),
+            other => Err(complain("action", other, "is none of trade, cancel, correct, quote")),
+        }
+    }
+
+    fn time(&mut self, column: usize, line: &[u8], naive: bool) -> Result<EventTime, String> {
+        let text = self.fields.get(column, line);
+        if text.is_empty() {
+            return Err(format!("{} is missing", COLUMNS[column]));
+        }
+        self.times.parse(text, naive).map_err(|why| complain(COLUMNS[column], text, why))
+    }
+
+    fn price(&self, column: usize, line: &[u8]) -> Result<Price, String> {
+        let price = self.required(column, line, values::price)?;
+        if price.0 <= 0 {
+            return Err(complain(COLUMNS[column], self.fields.get(column, line), "is not above zero"));
+        }
+        Ok(price)
+    }
+
+    fn required<T>(
+        &self,
+        column: usize,
+        line: &[u8],
+        parse: fn(&[u8]) -> Result<T, &'static str>,
+    ) -> Result<T, String> {
+        self.optional(column, line, parse)?.ok_or_else(|| format!("{} is missing", COLUMNS[column]))
+    }
+
+    fn optional<T>(
+        &self,
+        column: usize,
+        line: &[u8],
+        parse: fn(&[u8]) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, String> {
+        match self.fields.get(column, line) {
+            b"" => Ok(None),
+            text => parse(text).map(Some).map_err(|why| complain(COLUMNS[column], text, why)),
+        }
+    }
+
+    fn short(&self, column: usize, line: &[u8]) -> Result<Short, String> {
+        let text = self.fields.get(column, line);
+        Short::new(text).ok_or_else(|| complain(COLUMNS[column], text, "is not a text of at most 8 bytes"))
+    }
+
+    fn symbol(&mut self, line: &[u8]) -> Result<Symbol, String> {
+        let mut text = self.fields.get(SYMBOL, line);
+        if text.is_empty() {
+            let from_path = self.path_symbol.as_deref().filter(|_| self.naming == Some(Naming::Path));
+            text = from_path.ok_or("symbol is missing")?.as_bytes();
+        }
+        if self.only_paths_symbol
+            && let Some(own) = self.path_symbol.as_deref().filter(|own| own.as_bytes() != text)
+        {
+            return Err(complain(
+                "symbol",
+                text,
+                &format!("stands among bars of `{own}`: play it from a folder apart"),
+            ));
+        }
+        self.ids.symbol(text)
+    }
+
+    fn venue(&mut self, line: &[u8]) -> Result<Venue, String> {
+        match self.fields.get(VENUE, line) {
+            b"" => Ok(Venue::default()),
+            text => self.ids.venue(text),
+        }
+    }
+}

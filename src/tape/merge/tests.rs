@@ -1,0 +1,133 @@
+//! Merged tapes against all their records, sorted.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+use super::super::format::{Columns, Decoder, Format};
+use super::super::{Pace, PartitionRules, Rejects};
+use super::*;
+
+/// Partitions of these event times, in hours; a record's price tells its partition and its place in it.
+fn leaves(partitions: &[Vec<i64>], symbols: &Arc<Names>) -> Vec<Leaf> {
+    let leaf = |(p, hours): (usize, &Vec<i64>)| {
+        let lines = hours.iter().enumerate().map(|(i, hour)| format!("{},S{},{},1\n", hour * HOUR, i % 2, price(p, i)));
+        let text = "ts_event,symbol,price,size\n".to_owned() + &lines.collect::<String>();
+        let columns = Columns::new(&[], TimeZone::UTC, symbols.clone(), Arc::default());
+        let rules = PartitionRules { disorder: 0, max_jump: i64::MAX };
+        let decoder = Decoder::new(Some(Format::Csv), columns);
+        Leaf::pipe("test", Box::new(Cursor::new(text.into_bytes())), decoder, rules, Rejects::default())
+    };
+    partitions.iter().enumerate().map(leaf).collect()
+}
+
+fn price(partition: usize, place: usize) -> usize {
+    1 + partition * 1000 + place
+}
+
+const HOUR: i64 = 3_600 * SECOND;
+
+proptest! {
+    #[test]
+    fn a_part_of_a_merged_tape_over_and_over_is_that_part_of_all_records_by_time(
+        partitions in prop::collection::vec(prop::collection::vec(0i64..100, 0..30), 1..5),
+        (start, end) in (prop::option::of(0i64..100), prop::option::of(0i64..100)),
+        only_first: bool,
+        most in prop::option::of(1i64..40),
+    ) {
+        let symbols = Arc::new(Names::default());
+        // All records by the clocks of their partitions, ties by partition.
+        let mut expected = Vec::new();
+        for (p, hours) in partitions.iter().enumerate() {
+            let mut clock = 0;
+            for (i, hour) in hours.iter().enumerate() {
+                clock = clock.max(*hour);
+                expected.push((clock, p, i, *hour));
+            }
+        }
+        expected.sort_unstable();
+        expected.retain(|(clock, _, i, _)| {
+            start.is_none_or(|start| *clock >= start)
+                && end.is_none_or(|end| *clock < end)
+                && (!only_first || i % 2 == 0)
+        });
+        let days = match (expected.first(), expected.last()) {
+            (Some(first), Some(last)) => last.0 / 24 - first.0 / 24 + 1,
+            _ => 0,
+        };
+        let passes = (0..3).flat_map(|pass| expected.iter().map(move |record| (record, pass * days * 24)));
+        let passes: Vec<_> = passes.collect();
+        let (mut now, mut last) = (0, None::<i64>);
+        let expected: Vec<(i64, i64, i64, u64)> = passes
+            .iter()
+            .map(|((clock, p, i, hour), shift)| {
+                let clock = clock + shift;
+                now += last.map_or(0, |last: i64| (clock - last).min(most.unwrap_or(i64::MAX)));
+                last = Some(clock);
+                (clock * HOUR, (hour + shift) * HOUR, price(*p, *i) as i64, (now * HOUR) as u64)
+            })
+            .collect();
+
+        let controls = Controls {
+            start: start.map(|hour| hour * HOUR),
+            end: end.map(|hour| hour * HOUR),
+            symbols: only_first.then(|| "S0".to_owned()).into_iter().collect(),
+            silences: most.map_or(Silences::Preserve, |most| Silences::Compress(most * HOUR)),
+            ..Controls::default()
+        };
+        let mut merge = Merge::new(leaves(&partitions, &symbols), expected.len() as u64, u64::MAX)
+            .controlled(&controls, &symbols, &Strikes::default())
+            .opened_by({
+                let (partitions, symbols) = (partitions.clone(), symbols.clone());
+                Box::new(move || Ok(leaves(&partitions, &symbols)))
+            })
+            .again(Sessions::new(TimeZone::UTC));
+        let origin = merge.first().unwrap().unwrap_or(0);
+        let mut timetable = Pace::Speed { origin, speed: 1.0 }.timetable();
+        let mut played = Vec::new();
+        while let Some(Due { placed, due }) = merge.next(&mut timetable).unwrap() {
+            let tick = placed.record.tick;
+            played.push((placed.clock, tick.ts_event, tick.price.0 / 1_000_000_000, due.unwrap()));
+        }
+        prop_assert_eq!(played, expected);
+    }
+
+    #[test]
+    fn a_seek_plays_what_would_have_come_from_there(
+        partitions in prop::collection::vec(prop::collection::vec(0i64..100, 1..30), 1..4),
+        seeks in prop::collection::vec((1usize..40, 0i64..250, any::<bool>()), 1..4),
+    ) {
+        let symbols = Arc::new(Names::default());
+        let merge = || {
+            let (partitions, symbols) = (partitions.clone(), symbols.clone());
+            Merge::new(leaves(&partitions, &symbols), 400, u64::MAX)
+                .opened_by(Box::new(move || Ok(leaves(&partitions, &symbols))))
+                .again(Sessions::new(TimeZone::UTC))
+        };
+        let next = |merge: &mut Merge| {
+            let placed = merge.next(&mut Pace::AsRead.timetable()).unwrap().unwrap().placed;
+            let tick = placed.record.tick;
+            (placed.clock, tick.ts_event, tick.symbol, tick.seq, tick.price)
+        };
+        let mut undisturbed = merge();
+        let all: Vec<_> = (0..400).map(|_| next(&mut undisturbed)).collect();
+        let records: usize = partitions.iter().map(Vec::len).sum();
+        let mut sought = merge();
+        let mut at = 0;
+        for (count, to, is_back) in seeks {
+            for _ in 0..count {
+                if at < 300 {
+                    prop_assert_eq!(next(&mut sought), all[at]);
+                    at += 1;
+                }
+            }
+            // Forwards from the one that comes next; back, from the first one of this pass.
+            let from = if is_back { (at - 1) / records * records } else { at };
+            let Some(found) = all[from..350].iter().position(|(clock, ..)| *clock >= to * HOUR) else { break };
+            at = from + found;
+            sought.seek(to * HOUR, is_back).unwrap();
+        }
+    }
+}
