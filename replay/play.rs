@@ -130,7 +130,7 @@ impl Play {
         player.keys = None;
         player.progress.end();
         played?;
-        let absent = Absent::told(&Absent::among(&controls.symbols, &around.symbols));
+        let absent = Absent::told(&Absent::among(&playback.controls.symbols, &around.symbols));
         let absent = absent.map(|absent| absent + "\n").unwrap_or_default();
         let summary = player.summary() + &told(&around.rejects) + &faults(around.strikes.so_far()) + &absent;
         // A closed standard error leaves nobody to tell.

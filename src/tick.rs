@@ -79,7 +79,7 @@ pub struct Symbol(pub u32);
 pub struct Venue(pub u16);
 
 /// What a print counts for, which its conditions say: three bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Eligible(u8);
 
 impl Eligible {

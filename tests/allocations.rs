@@ -16,7 +16,7 @@ use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pull};
 use tapeflow::tape::{Pace, Rejects};
-use tapeflow::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::{Sliding, Tumbling, Windows};
 
@@ -86,6 +86,7 @@ impl Tape {
                 recv_lag: Tick::NOT_RECEIVED,
                 venue: Venue(1),
                 kind: Kind::Trade,
+                eligible: Eligible::ALL,
             };
             tick.set_watermark(clock - DISORDER);
             tick
@@ -135,6 +136,7 @@ fn allocations(per_second: i64, batch: usize, horizon: &Horizon, windows: impl I
             max_lead_ms: i64::MAX,
             warmup: 0,
             watchdog: None,
+            memory: None,
         },
         dial: Arc::default(),
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon: horizon.clone(), sessions },

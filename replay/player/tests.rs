@@ -17,7 +17,7 @@ use tapeflow::tape::format::{Coder, Columns, Decoder, Format};
 use tapeflow::tape::{
     Burst, Controls, Faults, Gaps, Leaf, Pace, Part, PartitionRules, Rejects, Silences, Strikes, Timetable,
 };
-use tapeflow::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::SECOND;
 
 use super::*;
@@ -258,7 +258,21 @@ fn alone(item: &Item, faults: Faults) -> Vec<(EventTime, u64)> {
     let (price, recv_lag) = (Price(item.price * Price::SCALE), Tick::NOT_RECEIVED);
     let (ts_event, seq, symbol, venue, kind) = (item.ts_event, item.seq, Symbol(0), Venue(0), Kind::Trade);
     let (ref_seq, size, ask_size, watermark_lead_ms) = (0, 1, 0, 0);
-    let tick = Tick { ts_event, seq, price, ref_seq, size, ask_size, symbol, watermark_lead_ms, recv_lag, venue, kind };
+    let eligible = Eligible::ALL;
+    let tick = Tick {
+        ts_event,
+        seq,
+        price,
+        ref_seq,
+        size,
+        ask_size,
+        symbol,
+        watermark_lead_ms,
+        recv_lag,
+        venue,
+        kind,
+        eligible,
+    };
     let rules = PartitionRules { disorder: 0, max_jump: i64::MAX };
     let mut merge = Merge::new(vec![Leaf::made([tick].into(), rules)], u64::MAX, u64::MAX).controlled(
         &Controls { faults, ..Controls::default() },

@@ -147,7 +147,8 @@ impl Cell {
     pub fn theory(&self, law: &CostLaw) -> Option<Theory> {
         let limits = &self.config.knobs.batch;
         let swings = matches!(self.config.playback.pacing, Pacing::Rate { burst: Some(_), .. });
-        let rate = self.rate().filter(|_| !swings && limits.target_p99.is_none())? / self.config.workers as f64;
+        let rate = self.rate().filter(|_| !swings && limits.target_p99.is_none())?
+            / (self.config.workers * self.config.processes) as f64;
         Theory::of(law, rate, limits.max_delay.as_nanos() as f64, limits.max_ticks as f64)
     }
 

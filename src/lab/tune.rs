@@ -21,7 +21,7 @@ pub struct Tune {
     pub target: u64,
     /// Ticks a second.
     pub rate: f64,
-    /// Workers, among which they are shared.
+    /// Workers of all processes, among which they are shared.
     pub workers: usize,
     /// How long the search may take.
     pub budget: Duration,

@@ -105,7 +105,7 @@ pub fn bursts<'scope>(
 }
 
 /// The setting that says how long days are kept.
-const KEEP: &str = "bursts.keep";
+const KEEP: &str = "bursts.keep = \"all\" for ever";
 
 /// What decides about the place of a run; none if it has none.
 fn weight(places: Places, run: &Summary<Turnover>) -> Option<i128> {

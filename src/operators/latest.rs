@@ -266,7 +266,7 @@ impl Agenda for LatestRows {
         let mut touched: BTreeMap<Symbol, BTreeSet<EventTime>> = BTreeMap::new();
         for (symbol, window, piece, diff) in arrived {
             if expires(self.board_of(window.start), self.every.keep).is_some_and(|expires| time >= expires) {
-                forgotten(&self.context, symbol, window, "latest.keep");
+                forgotten(&self.context, symbol, window, "latest.keep = \"all\" for ever");
                 continue;
             }
             let kept = self.symbols.entry(symbol).or_default();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::context::Context;
 use super::places::{Places, first_places};
 use super::reference::{Reference, labels};
-use super::standings::{Boards, Standing, standings};
+use super::standings::{Boards, KEEP, Standing, standings};
 use super::{Changes, Summary};
 use crate::aggregate::Turnover;
 use crate::row::{Field, Key, Row, Texts};
@@ -112,7 +112,7 @@ pub fn movers<'scope>(
     let standings = standings(bars, boards, places.keep, context);
     let board_of = |standing: &Standing| Window { start: standing.board.0, end: standing.board.1 };
     let place = move |standing: &Standing| (board_of(standing), Symbol(standing.symbol), board_of(standing));
-    let standings = places.until_settled(standings, context, "movers.keep", place);
+    let standings = places.until_settled(standings, context, KEEP, place);
     let weight =
         move |standing: &Standing| places.weight(standing.change_percent(), standing.volume, standing.notional);
     let standings = standings.filter(move |standing| weight(standing).is_some());

@@ -122,7 +122,7 @@ impl Standings {
         let sessions = &self.context.lateness.sessions;
         let board = self.boards.of(window, sessions);
         if expires(board, self.keep).is_some_and(|expires| time >= expires) {
-            return forgotten(&self.context, symbol, window, "movers.keep");
+            return forgotten(&self.context, symbol, window, KEEP);
         }
         let kept = self.symbols.entry(symbol.0).or_default();
         match diff {
@@ -227,12 +227,15 @@ pub(super) fn expires(board: Window, keep: Option<i64>) -> Option<u64> {
     Some((board.end_ms() as u64).saturating_add((keep? / MS) as u64 + 1))
 }
 
-/// Fails the run because something about a symbol changed that was forgotten; `key` is the setting to keep it longer.
-pub(super) fn forgotten(context: &Context, symbol: tick::Symbol, window: Window, key: &str) {
+/// The setting by which rankings of bars are kept.
+pub(super) const KEEP: &str = "movers.keep = \"all\" for ever";
+
+/// Fails the run because something about a symbol changed that was forgotten; `setting` says how it is kept longer.
+pub(super) fn forgotten(context: &Context, symbol: tick::Symbol, window: Window, setting: &str) {
     let text = context.symbols.text(symbol.0);
     let Window { start, end } = window;
     context.failure.set(Error::Input(format!(
         "{text} changed in [{start}, {end}) when that was forgotten: the symbol is far behind the others in its input. \
-         Keep rows longer ({key} = \"all\" for ever), or sort the tape by time"
+         Keep rows longer ({setting}), or sort the tape by time"
     )));
 }

@@ -74,7 +74,7 @@ where
     let (workers, mine) = (place.all(here), place.mine(here));
     let failure = Failure::default();
     let (sender, messages) = channel();
-    let mut others = Others::listen(&cluster, &sender, &stop, &failure, &dial);
+    let mut others = Others::listen(&cluster, &sender, &stop, &failure, &dial, (&inquiry, mine.clone()));
     // A schedule begins when the workers are there to keep it.
     let scheduled = feeds.iter().any(Feed::is_scheduled) && matches!(clock, Clock::Wall(_));
     let head_start = if place.processes > 1 { HEAD_START_TOGETHER } else { HEAD_START };
