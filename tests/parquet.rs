@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::process::Command;
 
 use program::{Done, Folder, Running, at, run};
+use tapeflow::tick::mix;
 
 fn replay(args: &[&str]) -> Done {
     Running::start(&mut at(env!("CARGO_BIN_EXE_replay"), args)).end()
@@ -110,5 +111,22 @@ ticks.to_parquet(out + "-nulls.parquet")
         ("-missing", "`size` is missing"),
     ] {
         run(&["--input", &theirs(&format!("{name}.parquet"))]).exits(1).says(&[words]);
+    }
+}
+
+#[test]
+fn a_damaged_file_is_an_error_or_rejects_and_never_a_panic() {
+    let folder = tapes();
+    let whole = fs::read(folder.path().join("parquet/S001/2026-01-05.parquet")).unwrap();
+    let spans = whole.len() as u64;
+    for seed in 0..60 {
+        let mut bytes = whole.clone();
+        let at = mix(seed) % spans;
+        // The first half strike values, the others the index at the end.
+        let at = if seed < 30 { at } else { spans - 1 - at % 2000 };
+        bytes[at as usize] ^= 1 << (mix(seed + 1000) % 8);
+        let path = folder.write("damaged.parquet", &bytes);
+        let done = run(&["--input", &path, "--set", "output.to=none"]);
+        assert!(matches!(done.code, Some(0 | 1)), "byte {at}: {done:?}");
     }
 }
