@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
+use tapeflow::error::is_caught;
 use tapeflow::tape::format::Format;
 
 /// Makes tapes of stock ticks, and plays them as live feeds.
@@ -65,6 +66,12 @@ pub fn one_of(forms: &'static [Form]) -> impl TypedValueParser<Value = Form> {
 }
 
 fn main() -> ExitCode {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !is_caught() {
+            hook(info);
+        }
+    }));
     let result = match Cli::parse().command {
         Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
         Command::Inspect(inspect) => inspect.run().map(|()| ExitCode::SUCCESS),

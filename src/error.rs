@@ -1,6 +1,8 @@
 //! What failed, and what was being done when it did.
 
+use std::cell::Cell;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A run's failure. The text says what was being done and, where there is one, the way out.
 #[derive(Debug, thiserror::Error)]
@@ -61,4 +63,21 @@ impl<T> Doing<T> for io::Result<T> {
     fn doing<S: Into<String>>(self, doing: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|source| Error::Io { doing: doing().into(), source })
     }
+}
+
+thread_local! {
+    static CATCHES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does some work by code of others that panics on damaged bytes; `None` where it did.
+pub fn catching<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let outer = CATCHES.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work)).ok();
+    CATCHES.set(outer);
+    done
+}
+
+/// Whether a panic of this thread will be [caught](catching), so that a hook has nothing to tell.
+pub fn is_caught() -> bool {
+    CATCHES.get()
 }

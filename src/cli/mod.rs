@@ -146,6 +146,9 @@ where
     // A worker that panics is not missed by the others: they would wait for it for ever.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
+        if crate::error::is_caught() {
+            return;
+        }
         // Timely's connections panic when a process is gone. Who listens to that process notices, too, and can tell
         // more.
         if std::thread::current()

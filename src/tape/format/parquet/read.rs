@@ -10,7 +10,7 @@ use super::super::columns::Columns;
 use super::super::record::Record;
 use super::super::{Rows, unusable};
 use super::column::Column;
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, catching};
 
 /// Rows that are read at once.
 const BATCH: u64 = 4096;
@@ -39,7 +39,7 @@ impl Table {
     /// When it cannot be opened, or is no Parquet.
     pub fn open(path: &Path, rows: u64) -> Result<Table> {
         let file = File::open(path).doing(|| format!("reading {}", path.display()))?;
-        let file = SerializedFileReader::new(file).map_err(|e| {
+        let file = guarded(|| SerializedFileReader::new(file)).map_err(|e| {
             let text = format!("reading {}: it is no Parquet file, or not a whole one: {e}", path.display());
             Error::Input(text)
         })?;
@@ -101,6 +101,11 @@ impl Table {
     }
 }
 
+/// The library checks most of what it reads, and panics on the rest.
+fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, ParquetError>) -> std::result::Result<T, ParquetError> {
+    catching(work).unwrap_or_else(|| Err(ParquetError::General("its bytes contradict each other".into())))
+}
+
 fn is_read(compression: Compression) -> bool {
     use Compression as C;
     matches!(compression, C::UNCOMPRESSED | C::SNAPPY | C::LZ4 | C::LZ4_RAW | C::ZSTD(_))
@@ -113,7 +118,7 @@ impl Rows for Table {
             None => self.columns(ours).map_err(|reason| unusable(&self.path, &reason))?,
         };
         if self.batch == 0 {
-            let more = self.read_batch(&mut columns).map_err(|e| {
+            let more = guarded(|| self.read_batch(&mut columns)).map_err(|e| {
                 let (path, number) = (self.path.display(), self.number);
                 Error::Input(format!("reading {path}: what follows row {number} cannot be read: {e}"))
             })?;
