@@ -150,6 +150,7 @@ impl Format {
         Error::Usage(format!("{name}: {} is read in files only: save it to one first", self.name()))
     }
 
+    #[cfg_attr(not(feature = "parquet"), expect(unused_variables, reason = "nothing here has rows"))]
     fn rows(self, path: &Path, position: Position) -> Result<Box<dyn Rows>> {
         match self {
             #[cfg(feature = "parquet")]

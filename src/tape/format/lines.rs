@@ -60,6 +60,7 @@ impl Position {
     }
 
     /// How many lines or rows are before it.
+    #[cfg(feature = "parquet")]
     pub(super) fn rows(&self) -> u64 {
         self.line
     }
