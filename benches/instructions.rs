@@ -2,9 +2,9 @@
 //!
 //! Counted by callgrind, each case in a process of its own, and only within the function that is meant: bytes in memory
 //! to ticks in order, by format; eight partitions to one order; and the loop of a worker, from ticks in memory to the
-//! digest of bars. No time is taken, so other programs do not matter. Valgrind shows every x86-64 processor with AVX2 as
-//! one and the same, so that the C library and memchr take the same way on all of them. What differs from one count to
-//! the next is where hash tables put things, less than a hundredth.
+//! digest of bars. No time is taken, so other programs do not matter. Valgrind shows x86-64 processors with AVX2 as one and
+//! the same, so that the C library and memchr should take the same way on all of them. What differs from one count to the
+//! next is where hash tables put things, less than a hundredth.
 //!
 //! The limit: the counts of `benches/instructions.csv`. Whatever takes 5% more than there fails the bench; what takes 5%
 //! less asks for a new baseline. `-- --save` writes it, which is to be done in the commit that explains the change. Of

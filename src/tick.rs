@@ -40,24 +40,22 @@ impl Price {
 
 /// Appends the shortest exact decimal of so many units of 1e-9: `12`, `12.34`, `-0.000000001`.
 pub fn write_decimal(is_negative: bool, units: u128, out: &mut Vec<u8>) {
-    let (whole, part) = (units / 1_000_000_000, (units % 1_000_000_000) as u32);
+    const UNIT: u64 = Price::SCALE as u64;
     if is_negative {
         out.push(b'-');
     }
-    match u64::try_from(whole) {
-        Ok(whole) => out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes()),
-        Err(_) => out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes()),
-    }
+    // Numbers of 128 bits are slow to divide and to write, and hardly any is so large.
+    let mut buffer = itoa::Buffer::new();
+    let (whole, part) = match u64::try_from(units) {
+        Ok(units) => (buffer.format(units / UNIT), (units % UNIT) as u32),
+        Err(_) => (buffer.format(units / u128::from(UNIT)), (units % u128::from(UNIT)) as u32),
+    };
+    out.extend_from_slice(whole.as_bytes());
     if part > 0 {
-        let mut digits = [b'0'; 9];
-        let mut rest = part;
-        for digit in digits.iter_mut().rev() {
-            *digit += (rest % 10) as u8;
-            rest /= 10;
-        }
-        let len = 9 - digits.iter().rev().take_while(|d| **d == b'0').count();
+        // A one before the nine digits keeps their zeros.
+        let digits = buffer.format(UNIT as u32 + part).trim_end_matches('0');
         out.push(b'.');
-        out.extend_from_slice(&digits[..len]);
+        out.extend_from_slice(&digits.as_bytes()[1..]);
     }
 }
 

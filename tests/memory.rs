@@ -242,9 +242,8 @@ fn rankings() {
 
 fn correlations() {
     let every = Tumbling::new(10 * SECOND).unwrap();
-    // Differential merges what has come into an arrangement with as much that came before, so of a report's pairs, which
-    // are put in and taken out again, most are gone within days and the last in the second week. After that there is no
-    // more of them.
+    // Of a rolling report's pairs, which are put in and taken out again, some are still held in the first week: what is
+    // held was measured to grow until then, and to stay as it is for the two weeks and a half after that.
     for (span, top, after) in [(Some(60 * SECOND), None, 0), (None, Some(5), 0), (Some(60 * SECOND), Some(5), 6)] {
         let rule = Correlation { on: Measure::Returns, span, every, min: 3, top };
         comes_to_rest(after, FIVE_MINUTES, move |ticks| {

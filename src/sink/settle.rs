@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use super::Sink;
 use super::lines::Lines;
-use super::runs::{Change, Place, Run, Spill, Temporary, merge, writing};
+use super::runs::{Change, Pieces, Place, Ranks, Run, Spill, Temporary, merge, writing};
 use crate::error::{Doing as _, Error, Result};
 use crate::row::{Row, Texts};
-use crate::tick::{Names, Symbol};
+use crate::tick::Names;
 
 /// So many files of a level become one of the next, so that any number of them needs few to be open.
 const FAN: usize = 16;
@@ -31,15 +31,16 @@ pub struct Settling {
 /// Lines in memory.
 #[derive(Default)]
 struct Held {
-    text: Vec<u8>,
+    text: Pieces,
+    bytes: usize,
     changes: Vec<Change>,
 }
 
 impl Held {
     fn push(&mut self, place: Place, times: isize, line: &[u8]) {
-        let (start, len) = (self.text.len() as u32, line.len() as u32);
-        self.text.extend_from_slice(line);
-        self.changes.push(Change { place, times: times as i32, start, len });
+        let (piece, start) = self.text.push(line);
+        self.bytes += line.len() + size_of::<Change>();
+        self.changes.push(Change { place, times: times as i32, piece, start, len: line.len() as u32 });
     }
 }
 
@@ -58,7 +59,7 @@ impl Settling {
             names,
             folder: folder.into(),
             worker,
-            limit_bytes: limit_bytes.min(u32::MAX as usize / 2),
+            limit_bytes,
             held: Held::default(),
             spilled: Vec::new(),
             files: 0,
@@ -68,42 +69,31 @@ impl Settling {
 
     /// Sorts what is held, and lets insertions and retractions of the same line cancel out.
     fn sort(&mut self) {
-        let names = self.names.all();
-        let mut by_text: Vec<u32> = (0..names.len() as u32).collect();
-        by_text.sort_by(|a, b| names[*a as usize].cmp(&names[*b as usize]));
-        let mut rank = vec![0u32; names.len()];
-        by_text.iter().enumerate().for_each(|(at, symbol)| rank[*symbol as usize] = at as u32);
-        let text = &self.held.text;
-        let line = |c: &Change| &text[c.start as usize..c.start as usize + c.len as usize];
-        let place = |c: &Change| {
-            let rank = |symbol: Symbol| rank.get(symbol.0 as usize).copied();
-            (c.place.time_ms, c.place.key.ts, c.place.key.place, c.place.key.symbols.map(rank))
-        };
-        self.held.changes.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| line(a).cmp(line(b))));
-        self.held.changes.dedup_by(|next, first| {
+        let ranks = Ranks::of(&self.names.all());
+        let Held { text, changes, .. } = &mut self.held;
+        let line = |change: &Change| text.line(change);
+        changes.sort_by(|a, b| ranks.order(a.place).cmp(&ranks.order(b.place)).then_with(|| line(a).cmp(line(b))));
+        changes.dedup_by(|next, first| {
             let same = next.place == first.place && line(next) == line(first);
             if same {
                 first.times += next.times;
             }
             same
         });
-        self.held.changes.retain(|change| change.times != 0);
+        changes.retain(|change| change.times != 0);
     }
 
     fn spill_if_full(&mut self) -> Result<()> {
-        let held = self.held.text.len() + self.held.changes.len() * size_of::<Change>();
-        if held > self.limit_bytes { self.spill() } else { Ok(()) }
+        if self.held.bytes > self.limit_bytes { self.spill() } else { Ok(()) }
     }
 
     fn spill(&mut self) -> Result<()> {
         self.sort();
         let mut spill = Spill::create(self.next_file())?;
-        for change in &self.held.changes {
-            let line = &self.held.text[change.start as usize..change.start as usize + change.len as usize];
-            spill.write(change.place, change.times, line)?;
-        }
-        self.held.text.clear();
-        self.held.changes.clear();
+        let Held { text, bytes, changes } = &mut self.held;
+        changes.drain(..).try_for_each(|change| spill.write(change.place, change.times, text.line(&change)))?;
+        text.clear();
+        *bytes = 0;
         self.put(0, spill.end()?)
     }
 
@@ -147,10 +137,10 @@ impl<R: Row> Sink<R> for Settling {
 impl Drop for Settling {
     fn drop(&mut self) {
         self.sort();
-        let changes = std::mem::take(&mut self.held.changes);
+        let Held { text, changes, .. } = std::mem::take(&mut self.held);
         let mut done = self.done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         done.extend(self.spilled.drain(..).flatten().map(Run::Spilled));
-        done.push(Run::Held(std::mem::take(&mut self.held.text), changes.into_iter()));
+        done.push(Run::Held(text, changes.into_iter()));
     }
 }
 

@@ -95,18 +95,20 @@ pub(super) fn round_half_even(n: i128, d: i128) -> i128 {
 
 /// Parses a whole number.
 pub fn count<T: TryFrom<u64>>(text: &[u8]) -> Result<T, &'static str> {
+    const NOT: &str = "is not a whole number";
     // Tables that passed through floating point write 100 shares as `100.0`.
     let text = text.strip_suffix(b".0").unwrap_or(text);
-    let mut value = 0u64;
-    for (i, byte) in text.iter().enumerate() {
+    let (mut value, mut rest) = (0u64, text);
+    // Nineteen digits do not overflow.
+    while text.len() <= 19
+        && let Some((eight, others)) = rest.split_first_chunk()
+    {
+        (value, rest) = (value * 100_000_000 + eight_digits(*eight).ok_or(NOT)?, others);
+    }
+    for byte in rest {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
-            return Err("is not a whole number");
-        }
-        // Nineteen digits do not overflow.
-        if i < 19 {
-            value = value * 10 + u64::from(digit);
-            continue;
+            return Err(NOT);
         }
         value = value.checked_mul(10).and_then(|v| v.checked_add(digit.into())).ok_or("is too large")?;
     }
@@ -114,6 +116,18 @@ pub fn count<T: TryFrom<u64>>(text: &[u8]) -> Result<T, &'static str> {
         return Err("is empty");
     }
     T::try_from(value).map_err(|_| "is too large")
+}
+
+/// The number that eight digits are, all of them at once: pairs become numbers below 100, pairs of those below 10,000.
+fn eight_digits(text: [u8; 8]) -> Option<u64> {
+    let digits = u64::from_le_bytes(text) ^ 0x3030_3030_3030_3030;
+    // A byte above nine shows in its upper half, or does so when six are added to it.
+    if (digits | digits.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
+        return None;
+    }
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }
 
 /// Checks that a tape can have this time.
@@ -194,7 +208,43 @@ impl Times {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whole_numbers_are_read_as_the_standard_library_reads_them(
+            text in prop_oneof![
+                "[0-9]{0,24}".prop_map(String::into_bytes),
+                (any::<u64>(), 0..4usize).prop_map(|(n, zeros)| format!("{}{n}", "0".repeat(zeros)).into_bytes()),
+                prop::collection::vec(any::<u8>(), 0..24),
+                ("[0-9]{1,24}", any::<prop::sample::Index>(), any::<u8>()).prop_map(|(digits, at, byte)| {
+                    let mut text = digits.into_bytes();
+                    let at = at.index(text.len());
+                    text[at] = byte;
+                    text
+                }),
+            ],
+        ) {
+            // A plus sign and what follows a whole number's point are the standard library's and ours alone.
+            prop_assume!(!text.starts_with(b"+") && !text.ends_with(b".0"));
+            let known = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<u64>().ok());
+            prop_assert_eq!(count::<u64>(&text).ok(), known);
+        }
+    }
+
+    #[test]
+    fn each_byte_at_each_place_of_eight_digits_is_a_digit_or_refused() {
+        for (place, byte) in (0..8).flat_map(|place| (0..=u8::MAX).map(move |byte| (place, byte))) {
+            for others in [b'0', b'9'] {
+                let mut text = [others; 8];
+                text[place] = byte;
+                let known = std::str::from_utf8(&text).ok().filter(|_| byte.is_ascii_digit());
+                assert_eq!(eight_digits(text), known.map(|text| text.parse().unwrap()), "{text:?}");
+            }
+        }
+    }
 
     #[test]
     fn prices_are_exact() {
