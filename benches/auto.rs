@@ -172,7 +172,7 @@ fn run(load: &Load, plan: &Plan, case: &mut Case) -> u64 {
     let around = bars::surroundings(&load.symbols);
     let sinks = (0..workers).map(|_| Box::new(Discard) as Box<dyn Sink<_> + Send>).collect();
     let warmup = plan.warmup.as_nanos() as u64;
-    let knobs = Knobs { batch: case.batch, spin: false, max_lead_ms: 60_000, warmup, watchdog: None };
+    let knobs = Knobs { batch: case.batch, spin: false, max_lead_ms: 60_000, warmup, watchdog: None, memory: None };
     let feeds = load.feeds(workers);
     let mut cpu = AfterWarmup { from: Instant::now() + plan.warmup, began: None };
     let outcome = bars::play_with(knobs, feeds, sinks, Horizon::Session, &around, &mut cpu);

@@ -20,12 +20,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bars::{DISORDER, Rates, WINDOW};
-use tapeflow::aggregate::{Aggregate as _, Ohlcv, Print};
+use bars::limit::{BareLoop, digest_of, print_of};
+use bars::{Rates, WINDOW};
+use tapeflow::aggregate::{Aggregate as _, Ohlcv};
 use tapeflow::lateness::{Horizon, Lateness};
-use tapeflow::operators::Summary;
-use tapeflow::prints::PrintLog;
-use tapeflow::row::{Row as _, Texts};
+use tapeflow::row::Texts;
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Pacing, in_memory};
 use tapeflow::tape::Market;
@@ -165,7 +164,7 @@ impl Bench {
     fn limit(&self, case: &Case) -> (u64, f64) {
         let tape = &self.tape[..case.ticks];
         let rules = bars::lateness(case.horizon());
-        let run = |tape: &[Tick], rules: Lateness| bare_loop(tape, &self.texts, &rules);
+        let run = |tape: &[Tick], rules: Lateness| self.bare_loop(tape, &rules);
         if case.workers == 1 {
             let began = Instant::now();
             return (run(tape, rules), began.elapsed().as_secs_f64());
@@ -187,10 +186,16 @@ impl Bench {
         (digests.into_iter().fold(0, u64::wrapping_add), began.elapsed().as_secs_f64())
     }
 
+    fn bare_loop(&self, tape: &[Tick], rules: &Lateness) -> u64 {
+        let mut bare = BareLoop::new(SYMBOLS as usize, bars::windows(), rules, &self.texts);
+        bare.play(tape);
+        bare.end()
+    }
+
     /// The digest that a case must have.
     fn expected(&self, case: &Case) -> u64 {
         let tape = &self.tape[..case.ticks];
-        if case.session { self.finished(tape) } else { bare_loop(tape, &self.texts, &bars::lateness(Horizon::None)) }
+        if case.session { self.finished(tape) } else { self.bare_loop(tape, &bars::lateness(Horizon::None)) }
     }
 
     /// The digest of the bars of a finished tape of one session: each print as the last message about it left it.
@@ -217,103 +222,4 @@ impl Bench {
         });
         digests.fold(0, u64::wrapping_add)
     }
-}
-
-/// A window of the bare loop.
-struct Slice {
-    window: Window,
-    bar: Ohlcv,
-    closed: bool,
-}
-
-/// A symbol of the bare loop. Nearly every tick falls into the newest window.
-struct Slot {
-    clock: i64,
-    newest: Slice,
-    others: Vec<Slice>,
-    log: PrintLog,
-}
-
-/// The limit: the digest of a tape's bars in one pass.
-fn bare_loop(tape: &[Tick], texts: &Texts, rules: &Lateness) -> u64 {
-    let keeps_prints = rules.horizon != Horizon::None;
-    let slot = |_| Slot {
-        clock: 0,
-        newest: Slice { window: Window { start: 0, end: 0 }, bar: Ohlcv::default(), closed: true },
-        others: Vec::new(),
-        log: PrintLog::default(),
-    };
-    let mut slots: Vec<Slot> = (0..SYMBOLS as usize).map(slot).collect();
-    let (mut digest, mut clock, mut next_end) = (0u64, 0, 0);
-    for tick in tape {
-        let slot = &mut slots[tick.symbol.0 as usize];
-        if tick.ts_event >= slot.clock - DISORDER {
-            slot.clock = slot.clock.max(tick.ts_event);
-            if tick.kind == Kind::Trade {
-                let print = print_of(tick);
-                if keeps_prints {
-                    slot.log.push(tick.venue, print, &rules.sessions);
-                }
-                if slot.newest.window.contains(print.ts_event) && !slot.newest.closed {
-                    slot.newest.bar.add(&print);
-                } else {
-                    let change = slot.add(tick.symbol, &print, clock - DISORDER, texts);
-                    digest = digest.wrapping_add(change);
-                }
-            }
-        }
-        clock = clock.max(tick.ts_event);
-        if clock - DISORDER >= next_end {
-            digest = digest.wrapping_add(close(&mut slots, clock - DISORDER, texts));
-            next_end = bars::windows().window_of(clock - DISORDER).end;
-        }
-    }
-    digest.wrapping_add(close(&mut slots, i64::MAX, texts))
-}
-
-/// Closes the windows that end at the watermark or before; returns the sum of their rows' digests.
-fn close(slots: &mut [Slot], watermark: i64, texts: &Texts) -> u64 {
-    let mut digest = 0u64;
-    for (symbol, slot) in slots.iter_mut().enumerate() {
-        for slice in std::iter::once(&mut slot.newest).chain(&mut slot.others) {
-            if !slice.closed && slice.window.end <= watermark {
-                slice.closed = true;
-                digest = digest.wrapping_add(digest_of(slice.window, Symbol(symbol as u32), &slice.bar, texts));
-            }
-        }
-    }
-    digest
-}
-
-impl Slot {
-    /// Adds a print to a window that is not the newest, or is closed; returns by how much this changes the digest.
-    #[cold]
-    fn add(&mut self, symbol: Symbol, print: &Print, watermark: i64, texts: &Texts) -> u64 {
-        let window = bars::windows().window_of(print.ts_event);
-        let mut slices = std::iter::once(&mut self.newest).chain(&mut self.others);
-        if let Some(slice) = slices.find(|slice| slice.window == window) {
-            let before = if slice.closed { digest_of(window, symbol, &slice.bar, texts) } else { 0 };
-            slice.bar.add(print);
-            let after = if slice.closed { digest_of(window, symbol, &slice.bar, texts) } else { 0 };
-            return after.wrapping_sub(before);
-        }
-        let mut slice = Slice { window, bar: Ohlcv::default(), closed: window.end <= watermark };
-        slice.bar.add(print);
-        let digest = if slice.closed { digest_of(window, symbol, &slice.bar, texts) } else { 0 };
-        if window.start > self.newest.window.start {
-            slice = std::mem::replace(&mut self.newest, slice);
-        }
-        // What the symbol's own clock has passed can change no more.
-        self.others.retain(|slice| !slice.closed || slice.window.end > self.clock - DISORDER);
-        self.others.push(slice);
-        digest
-    }
-}
-
-fn digest_of(window: Window, symbol: Symbol, bar: &Ohlcv, texts: &Texts) -> u64 {
-    bar.lower().map_or(0, |value| Summary { window, place: 0, symbol, value }.digest(texts))
-}
-
-fn print_of(tick: &Tick) -> Print {
-    Print { ts_event: tick.ts_event, seq: tick.seq, price: tick.price, size: tick.size, live: true }
 }

@@ -13,10 +13,11 @@ use std::num::NonZeroUsize;
 use tapeflow::error::{Error, Result};
 use tapeflow::source::find;
 use tapeflow::tape::convert::{Conversion, convert};
+use tapeflow::tape::format::Format;
 
-use crate::Form;
 use crate::generate::{all_cores, progress_bar, tell};
 use crate::reading::{Reading, told};
+use crate::{Form, one_of};
 
 /// Write a tape in another format, a file for each file; there and back gives the same bytes of a tape of ours
 #[derive(Args)]
@@ -24,7 +25,7 @@ pub struct Convert {
     #[command(flatten)]
     reading: Reading,
     /// The format to write
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = one_of(&[Form::Csv, Form::Jsonl, Form::Bin, Form::Parquet]))]
     to: Form,
     /// The folder to write below; it is created if need be
     #[arg(long, value_name = "DIR")]
@@ -39,15 +40,14 @@ impl Convert {
     pub fn run(self) -> Result<()> {
         let inputs = self.reading.inputs("convert files, a folder or a glob")?;
         let around = self.reading.surroundings(Arc::new(AtomicBool::new(false)), None);
-        let extension = if self.to == Form::Csv { "csv" } else { "jsonl" };
+        let format = Format::from(self.to);
         let found = find(&inputs.path)?;
-        let files = beside(&inputs.path, found, extension)?;
+        let files = beside(&inputs.path, found, format.extension())?;
         let start = Instant::now();
         let bar = progress_bar(files.len() as u64);
         let decoder = |path: &Path, symbols, venues| inputs.decoder_of(path, symbols, venues);
         let threads = self.threads.unwrap_or_else(all_cores);
-        let encoding = self.to.encoding();
-        let done = convert(&files, &self.out, encoding, threads, &around.rejects, &decoder, &|| bar.inc(1));
+        let done = convert(&files, &self.out, format, threads, &around.rejects, &decoder, &|| bar.inc(1));
         bar.finish_and_clear();
         let done = done?;
         let seconds = start.elapsed().as_secs_f64();

@@ -61,13 +61,23 @@ pub enum Turn {
     Held,
 }
 
+/// A stretch of the schedule that is played at one speed.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    /// The instant on our clock at which it begins.
+    at: RunTime,
+    /// Its first place on the schedule.
+    place: u64,
+    /// How many times as fast it is played as was asked for at first.
+    times: f64,
+}
+
 /// Where the schedule stands on our clock. Until a key is pressed, it stands where it began.
 #[derive(Clone, Debug)]
 pub struct Deck {
-    /// An instant on our clock, and the place of the schedule at it.
-    from: (RunTime, u64),
-    /// How many times as fast as it was asked for at first.
-    times: f64,
+    /// From where on it is played how fast, one after the other: what was overdue when the speed changed stays due when
+    /// it was.
+    stretches: Vec<Stretch>,
     /// Since when it pauses.
     paused: Option<RunTime>,
     /// The next record is sent in spite of the pause.
@@ -79,19 +89,25 @@ pub struct Deck {
 impl Deck {
     /// A schedule that begins at `start`.
     pub fn new(start: RunTime) -> Self {
-        Deck { from: (start, 0), times: 1.0, paused: None, steps: false, lands: false }
+        let stretches = vec![Stretch { at: start, place: 0, times: 1.0 }];
+        Deck { stretches, paused: None, steps: false, lands: false }
     }
 
     /// When what is due at a place of the schedule is due on our clock.
     pub fn at(&self, due: u64) -> RunTime {
-        let (now, place) = self.from;
+        let after = self.stretches.iter().rposition(|stretch| stretch.place <= due).unwrap_or(0);
+        let Stretch { at, place, times } = self.stretches[after];
         let off = due.cast_signed().saturating_sub(place.cast_signed());
-        now.saturating_add_signed(if self.times == 1.0 { off } else { (off as f64 / self.times) as i64 })
+        at.saturating_add_signed(if times == 1.0 { off } else { (off as f64 / times) as i64 })
     }
 
     /// How many times as fast as at first.
     pub fn times(&self) -> f64 {
-        self.times
+        self.last().times
+    }
+
+    fn last(&self) -> Stretch {
+        self.stretches[self.stretches.len() - 1]
     }
 
     /// Whether it pauses.
@@ -104,18 +120,18 @@ impl Deck {
         match (key, self.paused) {
             // What is due later, and all after it, is due later by the pause.
             (Key::Pause, Some(since)) => {
-                self.from.0 += now.saturating_sub(since);
+                self.stretches.iter_mut().for_each(|stretch| stretch.at += now.saturating_sub(since));
                 self.paused = None;
             }
             (Key::Pause | Key::Step, None) => self.paused = Some(now),
             (Key::Step, Some(_)) => self.steps = true,
             (Key::Seek(_), _) => self.lands = true,
             (Key::Speed(times), paused) => {
-                let at = paused.unwrap_or(now);
-                let since = at.cast_signed().saturating_sub(self.from.0.cast_signed());
-                let place = self.from.1.saturating_add_signed((since as f64 * self.times) as i64);
-                self.from = (at, place);
-                self.times = (self.times * times).clamp(1.0 / MOST_TIMES, MOST_TIMES);
+                let (at, last) = (paused.unwrap_or(now), self.last());
+                let since = at.cast_signed().saturating_sub(last.at.cast_signed());
+                let place = last.place.saturating_add_signed((since as f64 * last.times) as i64);
+                let times = (last.times * times).clamp(1.0 / MOST_TIMES, MOST_TIMES);
+                self.stretches.push(Stretch { at, place, times });
             }
         }
     }
@@ -127,7 +143,7 @@ impl Deck {
             return Turn::Held;
         }
         if std::mem::take(&mut self.lands) | std::mem::take(&mut self.steps) {
-            self.from = (now, due.unwrap_or(0));
+            self.stretches = vec![Stretch { at: now, place: due.unwrap_or(0), times: self.times() }];
             self.paused = self.paused.map(|_| now);
             return Turn::Now;
         }
@@ -202,6 +218,15 @@ mod tests {
         // In a pause, from where it stopped.
         let presses = [(50, Key::Pause), (60, Key::Speed(2.0)), (150, Key::Pause)];
         assert_eq!(play(&[0, 100, 200], &presses), [0, 175, 225]);
+    }
+
+    #[test]
+    fn what_is_overdue_when_the_speed_changes_stays_due_when_it_was() {
+        let mut deck = Deck::new(1_000);
+        deck.press(Key::Speed(0.5), 1_100);
+        assert_eq!([0, 40, 100, 110].map(|due| deck.at(due)), [1_000, 1_040, 1_100, 1_120]);
+        deck.press(Key::Speed(4.0), 1_140);
+        assert_eq!([40, 110, 120, 140].map(|due| deck.at(due)), [1_040, 1_120, 1_140, 1_150]);
     }
 
     #[test]

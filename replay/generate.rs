@@ -16,7 +16,7 @@ use tapeflow::tape::Part;
 use tapeflow::tape::course::Course;
 use tapeflow::tape::generate::{Dataset, Mix, Recipe};
 
-use crate::Form;
+use crate::{Form, one_of};
 
 /// Generate a tape to play: trades and quotes as realistic as docs/generator.md shows; the same options give the same
 /// bytes everywhere
@@ -74,7 +74,7 @@ struct Ticks {
     #[arg(long, value_name = "DIR")]
     daily: Option<PathBuf>,
     /// The form of the lines [default: csv]
-    #[arg(long = "as", value_enum)]
+    #[arg(long = "as", value_parser = one_of(&[Form::Csv, Form::Jsonl]))]
     form: Option<Form>,
 }
 
@@ -123,7 +123,7 @@ impl Generate {
         let start = Instant::now();
         let dataset = Dataset::new(&recipe, self.seed, ticks.trades_per_day.unwrap_or(20_000).into(), mix)?;
         let bar = progress_bar(dataset.files() as u64);
-        let encoding = ticks.form.map_or(Encoding::Csv, Form::encoding);
+        let encoding = if ticks.form == Some(Form::Jsonl) { Encoding::Jsonl } else { Encoding::Csv };
         let written = dataset.write(&self.out, encoding, self.threads.unwrap_or_else(all_cores), &|_| bar.inc(1));
         bar.finish_and_clear();
         let written = written?;

@@ -15,9 +15,9 @@ use tapeflow::error::{Doing as _, Error, Result};
 use tapeflow::report::{Percentiles, count, span};
 use tapeflow::row::Encoding;
 use tapeflow::source::{Surroundings, find};
-use tapeflow::tape::format::{self, Encoder, Line, quotable};
+use tapeflow::tape::format::{Encoder, Format, Input, Line, Position, bin, quotable};
 use tapeflow::tape::inspect::{Inspection, Peak};
-use tapeflow::tape::{Merge, Pace};
+use tapeflow::tape::{Merge, Pace, Silence};
 use tapeflow::tick::Kind;
 use tapeflow::time::EventTime;
 
@@ -41,7 +41,7 @@ pub struct Inspect {
 struct Told {
     files: usize,
     bytes: u64,
-    /// The first line of the first file: a header, or an object.
+    /// The first line of the first file: a header, or an object; or what columns it has.
     first_line: String,
     records: u64,
     rejected: u64,
@@ -63,6 +63,11 @@ struct Told {
     repeats: u64,
     received_after: Option<Percentiles>,
     rates: Rates,
+    /// The longest within a day: of all symbols together, and of one.
+    silence: Option<Silent>,
+    silence_of_symbol: Option<Silent>,
+    /// Silences of a symbol that look like halts of its trading.
+    halts: Vec<Silent>,
     first_rows: Vec<String>,
 }
 
@@ -84,6 +89,23 @@ struct Rates {
     peak_10ms: u64,
 }
 
+/// A time in which nothing came, of a symbol or of all.
+#[derive(Serialize)]
+struct Silent {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    symbol: Option<String>,
+    from: EventTime,
+    length: u64,
+}
+
+impl Silent {
+    fn of(silence: Silence, around: &Surroundings) -> Self {
+        let Silence { symbol, from, length } = silence;
+        let symbol = symbol.map(|symbol| around.symbols.text(symbol.0).to_string());
+        Silent { symbol, from, length: length.unsigned_abs() }
+    }
+}
+
 impl Inspect {
     /// Reads the whole tape and tells on standard output what is on it.
     pub fn run(self) -> Result<()> {
@@ -97,7 +119,7 @@ impl Inspect {
         while let Some(due) = merge.next(&mut no_schedule)? {
             seen.see(&due.placed);
         }
-        let told_all = tell(&seen, &files, &around)?;
+        let told_all = tell(&seen, &files, inputs.format, &around)?;
         let text = if self.json {
             let json = serde_json::to_string_pretty(&told_all);
             json.map_err(|e| Error::Input(format!("writing what was found as JSON: {e}")))? + "\n"
@@ -111,7 +133,12 @@ impl Inspect {
     }
 }
 
-fn tell(seen: &Inspection, files: &[std::path::PathBuf], around: &Surroundings) -> Result<Told> {
+fn tell(
+    seen: &Inspection,
+    files: &[std::path::PathBuf],
+    format: Option<Format>,
+    around: &Surroundings,
+) -> Result<Told> {
     let mut busiest: Vec<(String, u64)> =
         seen.symbols.iter().map(|(symbol, n)| (around.symbols.text(symbol.0).to_string(), *n)).collect();
     busiest.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -127,6 +154,7 @@ fn tell(seen: &Inspection, files: &[std::path::PathBuf], around: &Surroundings) 
         first_rows.push(String::from_utf8_lossy(&line).trim_end().to_owned());
     }
     let peak = |peak: &Peak, times| peak.most * times;
+    let silent = |silence| Silent::of(silence, around);
     let mut bytes = 0;
     for file in files {
         bytes += fs::metadata(file).doing(|| format!("reading {}", file.display()))?.len();
@@ -134,7 +162,7 @@ fn tell(seen: &Inspection, files: &[std::path::PathBuf], around: &Surroundings) 
     Ok(Told {
         files: files.len(),
         bytes,
-        first_line: first_line(&files[0])?,
+        first_line: first_line(&files[0], format)?,
         records: seen.records(),
         rejected: around.rejects.count(),
         trades: seen.of(Kind::Trade),
@@ -158,19 +186,25 @@ fn tell(seen: &Inspection, files: &[std::path::PathBuf], around: &Surroundings) 
         repeats: seen.repeats,
         received_after: (!seen.lag.is_empty()).then(|| Percentiles::of(&seen.lag)),
         rates: Rates { average: seen.average(), peak_1s: peak(&seen.second, 1), peak_10ms: peak(&seen.ten_ms, 100) },
+        silence: seen.silences.longest.map(silent),
+        silence_of_symbol: seen.silences.longest_of_symbol.map(silent),
+        halts: seen.silences.halts().into_iter().map(silent).collect(),
         first_rows,
     })
 }
 
-fn first_line(path: &Path) -> Result<String> {
-    let mut lines = format::open(path, None, format::Position::default())?;
-    Ok(match lines.next_line().doing(|| format!("reading {}", path.display()))? {
-        Some(Line::Text(line)) if line.starts_with(&format::bin::MARK) => "a block of the binary form".into(),
-        Some(Line::Text(line) | Line::TooLong(line) | Line::Broken(_, line)) => {
-            quotable(&String::from_utf8_lossy(line))
-        }
-        None => String::new(),
-    })
+fn first_line(path: &Path, format: Option<Format>) -> Result<String> {
+    let line = match Input::open(path, format.or(Format::of(path)), Position::default())? {
+        Input::Rows(rows) => rows.header(),
+        Input::Lines(mut lines) => match lines.next_line().doing(|| format!("reading {}", path.display()))? {
+            Some(Line::Text(line)) if line.starts_with(&bin::MARK) => "a block of the binary form".into(),
+            Some(Line::Text(line) | Line::TooLong(line) | Line::Broken(_, line)) => {
+                String::from_utf8_lossy(line).into_owned()
+            }
+            None => String::new(),
+        },
+    };
+    Ok(quotable(&line))
 }
 
 impl Told {
@@ -234,6 +268,18 @@ impl Told {
             count(self.rates.peak_10ms),
             times(self.rates.peak_10ms)
         ));
+        let silent = |it: &Silent| {
+            let whose = it.symbol.as_ref().map(|symbol| format!(" of {symbol}")).unwrap_or_default();
+            format!("{}{whose} from {}", span(it.length), time(Some(it.from)))
+        };
+        if let (Some(all), Some(one)) = (&self.silence, &self.silence_of_symbol) {
+            lines.push(format!("silence   within a day, the longest: {}; {}", silent(all), silent(one)));
+        }
+        if !self.halts.is_empty() {
+            let listed: Vec<String> = self.halts.iter().take(LISTED).map(silent).collect();
+            let more = if self.halts.len() > LISTED { "; ..." } else { "" };
+            lines.push(format!("halts     {}: {}{more}", count(self.halts.len() as u64), listed.join("; ")));
+        }
         lines.push("first rows, as we write them:".into());
         lines.extend(self.first_rows.iter().map(|row| format!("  {row}")));
         lines.join("\n") + "\n"

@@ -8,13 +8,15 @@ mod keyboard;
 mod outgoing;
 mod part;
 mod play;
+mod player;
 mod reading;
 
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
-use tapeflow::row::Encoding;
+use tapeflow::tape::format::Format;
 
 /// Makes tapes of stock ticks, and plays them as live feeds.
 #[derive(Parser)]
@@ -32,23 +34,34 @@ enum Command {
     Play(Box<play::Play>),
 }
 
-/// The form of lines.
+/// The form of records.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Form {
     /// Comma-separated values under a header
     Csv,
     /// One JSON object a line
     Jsonl,
+    /// Compact binary blocks, each with a checksum
+    Bin,
+    /// Parquet: columns in groups of rows, for pandas, Polars, DuckDB ...
+    Parquet,
 }
 
-impl Form {
-    /// In which to write.
-    pub fn encoding(self) -> Encoding {
-        match self {
-            Form::Csv => Encoding::Csv,
-            Form::Jsonl => Encoding::Jsonl,
+impl From<Form> for Format {
+    fn from(form: Form) -> Format {
+        match form {
+            Form::Csv => Format::Csv,
+            Form::Jsonl => Format::Jsonl,
+            Form::Bin => Format::Bin,
+            Form::Parquet => Format::Parquet,
         }
     }
+}
+
+/// Takes these forms only.
+pub fn one_of(forms: &'static [Form]) -> impl TypedValueParser<Value = Form> {
+    let values = PossibleValuesParser::new(forms.iter().filter_map(ValueEnum::to_possible_value));
+    values.try_map(|name| Form::from_str(&name, false))
 }
 
 fn main() -> ExitCode {

@@ -5,78 +5,21 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::ValueEnum;
 use hdrhistogram::Histogram;
 use tapeflow::error::{Doing as _, Error, Result};
 use tapeflow::latency::histogram;
-use tapeflow::row::{Encoding, Texts};
+use tapeflow::row::Texts;
 use tapeflow::sink::{self, Courier, Parcel, Stream};
 use tapeflow::source::Address;
-use tapeflow::tape::format::{BlockEncoder, Encoder, Format, Record};
+use tapeflow::tape::format::{Coder, Record};
 use tapeflow::tick::Names;
 use tapeflow::time::{Clock, RunTime};
+
+use crate::Form;
 
 /// What waits is sent at the latest when it fills so many bytes, or is so many records.
 const FULL: usize = 1 << 16;
 const MANY: u64 = 4096;
-
-/// The form of records.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// Comma-separated values under a header
-    Csv,
-    /// One JSON object a line
-    Jsonl,
-    /// Compact binary blocks, each with a checksum
-    Bin,
-}
-
-impl From<Form> for Format {
-    fn from(form: Form) -> Format {
-        match form {
-            Form::Csv => Format::Csv,
-            Form::Jsonl => Format::Jsonl,
-            Form::Bin => Format::Bin,
-        }
-    }
-}
-
-/// Turns records into bytes.
-enum Coder {
-    Lines(Encoder),
-    Blocks(BlockEncoder),
-}
-
-impl Coder {
-    fn new(form: Form, symbols: Arc<Names>, venues: Arc<Names>) -> Coder {
-        match form {
-            Form::Csv => Coder::Lines(Encoder::new(Encoding::Csv, symbols, venues)),
-            Form::Jsonl => Coder::Lines(Encoder::new(Encoding::Jsonl, symbols, venues)),
-            Form::Bin => Coder::Blocks(BlockEncoder::new(symbols, venues)),
-        }
-    }
-
-    fn header(&self) -> String {
-        match self {
-            Coder::Lines(encoder) => encoder.header(),
-            Coder::Blocks(_) => String::new(),
-        }
-    }
-
-    fn encode(&mut self, record: &Record, out: &mut Vec<u8>) {
-        match self {
-            Coder::Lines(encoder) => encoder.encode(record, out),
-            Coder::Blocks(encoder) => encoder.encode(record, out),
-        }
-    }
-
-    /// Ends what was encoded, so that it can be read.
-    fn seal(&mut self, out: &mut Vec<u8>) {
-        if let Coder::Blocks(encoder) = self {
-            encoder.seal(out);
-        }
-    }
-}
 
 /// Records on their way out.
 pub struct Outgoing {
@@ -110,44 +53,56 @@ impl Outgoing {
         [symbols, venues]: [Arc<Names>; 2],
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
-        let coder = Coder::new(form, symbols.clone(), venues.clone());
+        let coder = Coder::new(form.into(), true, symbols.clone(), venues.clone())?;
         let address = Address::parse(to).transpose().map_err(Error::Usage)?;
         let is_kafka = matches!(address, Some(Address::Kafka { .. }));
         if !is_kafka && (pack > 1 || !properties.is_empty()) {
             return Err(Error::Usage("--pack and --property are for --to kafka://HOST:PORT/TOPIC".into()));
         }
-        let mut parcel = Parcel::default();
         let courier: Box<dyn Courier> = match &address {
             Some(address) => sink::open(address, &coder.header(), properties, move || stop.load(Ordering::Relaxed))?,
-            None => {
-                parcel.bytes = coder.header().into_bytes();
-                Box::new(stream(to)?)
-            }
+            None => Box::new(stream(to)?),
         };
-        Ok(Outgoing {
+        let header = coder.header();
+        let mut outgoing = Outgoing::by(courier, to, coder, [symbols, venues]);
+        if address.is_none() {
+            outgoing.parcel.bytes = header.into_bytes();
+        }
+        outgoing.records = is_kafka.then(Vec::new);
+        outgoing.pack = usize::try_from(pack).unwrap_or(usize::MAX).max(1);
+        Ok(outgoing)
+    }
+
+    /// A way out by this courier, who is called `to`, of one record after the other.
+    pub fn by(courier: Box<dyn Courier>, to: &str, coder: Coder, [symbols, venues]: [Arc<Names>; 2]) -> Self {
+        Outgoing {
             to: to.into(),
             courier,
             coder,
             texts: Texts::new(symbols, venues),
-            parcel,
+            parcel: Parcel::default(),
             waiting: 0,
             dues: Vec::new(),
-            records: is_kafka.then(Vec::new),
-            pack: usize::try_from(pack).unwrap_or(usize::MAX).max(1),
+            records: None,
+            pack: 1,
             sent: 0,
             lateness: histogram(),
             behind: None,
-        })
+        }
     }
 
     /// Adds a record to what is sent next.
-    pub fn add(&mut self, record: &Record, due: Option<RunTime>) {
+    ///
+    /// # Errors
+    /// When its form cannot hold it.
+    pub fn add(&mut self, record: &Record, due: Option<RunTime>) -> Result<()> {
         match &mut self.records {
             Some(records) => records.push(*record),
-            None => self.coder.encode(record, &mut self.parcel.bytes),
+            None => self.coder.encode(record, &mut self.parcel.bytes)?,
         }
         self.waiting += 1;
         self.dues.extend(due);
+        Ok(())
     }
 
     /// Whether enough waits to be sent.
@@ -157,7 +112,7 @@ impl Outgoing {
 
     /// Sends what waits, in one piece.
     pub fn send(&mut self, clock: &Clock) -> Result<()> {
-        self.put_together();
+        self.put_together()?;
         if self.parcel.bytes.is_empty() {
             return Ok(());
         }
@@ -180,24 +135,24 @@ impl Outgoing {
     }
 
     /// Ends the block, or makes messages of the records: each of one symbol, in its order.
-    fn put_together(&mut self) {
-        let Some(records) = &mut self.records else {
-            self.coder.seal(&mut self.parcel.bytes);
-            return;
-        };
+    fn put_together(&mut self) -> Result<()> {
+        let Some(records) = &mut self.records else { return self.coder.seal(&mut self.parcel.bytes) };
         if self.pack > 1 {
             records.sort_by_key(|record| record.tick.symbol);
         }
         for same in records.chunk_by(|a, b| a.tick.symbol == b.tick.symbol) {
             for message in same.chunks(self.pack) {
-                message.iter().for_each(|record| self.coder.encode(record, &mut self.parcel.bytes));
-                self.coder.seal(&mut self.parcel.bytes);
+                for record in message {
+                    self.coder.encode(record, &mut self.parcel.bytes)?;
+                }
+                self.coder.seal(&mut self.parcel.bytes)?;
                 let tick = &message[0].tick;
                 self.texts.know(tick.symbol, tick.venue);
                 self.parcel.cut(tick.symbol, tick.ts_event);
             }
         }
         records.clear();
+        Ok(())
     }
 }
 

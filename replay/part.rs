@@ -18,7 +18,7 @@ pub struct Part {
     #[arg(long, value_name = "TIME")]
     end: Option<At>,
     /// Play these symbols only: A,B
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = symbol)]
     symbols: Vec<String>,
     /// What to do with the tape's silences: preserve, compress=5s (none lasts longer), or skip-overnight
     #[arg(long, value_name = "HOW", default_value = "preserve")]
@@ -76,4 +76,9 @@ impl Part {
 /// The error of flags that do not go together.
 pub fn refused((key, title, help): Clash) -> Error {
     Error::Usage(format!("--{key}: {title}; {help}"))
+}
+
+fn symbol(text: &str) -> std::result::Result<String, String> {
+    let symbol = text.trim();
+    if symbol.is_empty() { Err("a symbol is missing; write for example IBM,AIG".into()) } else { Ok(symbol.into()) }
 }

@@ -10,10 +10,10 @@ use tapeflow::error::{Error, Result};
 use tapeflow::report::count;
 use tapeflow::source::{Inputs, Live, Surroundings, tell_passed_over};
 use tapeflow::tape::format::{COLUMNS, Format};
-use tapeflow::tape::{PartitionRules, Rejects, Strikes};
+use tapeflow::tape::{Conditions, PartitionRules, Rejects, Strikes};
 use tapeflow::time::Clock;
 
-use crate::outgoing::Form;
+use crate::Form;
 
 /// How a tape is read.
 #[derive(Args)]
@@ -62,6 +62,7 @@ impl Reading {
             symbols: Arc::default(),
             venues: Arc::default(),
             rejects: Rejects::default(),
+            conditions: Conditions::default(),
             strikes: Strikes::default(),
             stop,
             play_for: play_for.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX)),

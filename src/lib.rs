@@ -41,6 +41,7 @@
 
 pub mod error;
 pub mod time;
+pub mod memory;
 pub mod tick;
 pub mod window;
 pub mod row;

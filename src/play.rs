@@ -12,7 +12,7 @@ use crate::row::Row;
 use crate::runtime::{self, Outcome, Plan, Watch};
 use crate::sink::Sink;
 use crate::source::{self, Opened, Surroundings, in_memory, played};
-use crate::tape::{Rejects, Strikes};
+use crate::tape::{Conditions, Rejects, Strikes};
 
 /// What the sources of a run in these processes need.
 pub fn surroundings(config: &Config, cluster: Arc<Cluster>, rejects: Rejects, stop: Arc<AtomicBool>) -> Surroundings {
@@ -23,6 +23,7 @@ pub fn surroundings(config: &Config, cluster: Arc<Cluster>, rejects: Rejects, st
         venues: cluster.venues.clone(),
         cluster,
         rejects,
+        conditions: Conditions::new(config.conditions.clone()),
         strikes: Strikes::default(),
         stop,
         play_for: config.play_for,

@@ -78,6 +78,49 @@ pub struct Symbol(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Venue(pub u16);
 
+/// What a print counts for, which its conditions say: three bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Eligible(u8);
+
+impl Eligible {
+    /// It counts for all, as most prints do.
+    pub const ALL: Eligible = Eligible(0b111);
+
+    /// Of a correction that has no conditions: what its trade counts for stays.
+    pub const UNSAID: Eligible = Eligible(0b1111);
+
+    /// Whether it can be the last price, which is an open or a close; whether it can be a high or a low; whether its
+    /// shares are volume.
+    pub const fn new(last: bool, high_low: bool, volume: bool) -> Self {
+        Eligible(last as u8 | (high_low as u8) << 1 | (volume as u8) << 2)
+    }
+
+    /// Whether its price can be an open or a close.
+    pub const fn last(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Whether its price can be a high or a low.
+    pub const fn high_low(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    /// Whether its shares are volume.
+    pub const fn volume(self) -> bool {
+        self.0 & 4 != 0
+    }
+
+    /// What a print counts for that has the conditions of both: what either lets it.
+    pub const fn and(self, other: Eligible) -> Self {
+        Eligible(self.0 & other.0)
+    }
+
+    /// This, or what the trade counts for where a correction does not say.
+    pub fn or(self, trade: Eligible) -> Self {
+        if self == Eligible::UNSAID { trade } else { self }
+    }
+}
+
 /// One record of a tape on its way through the dataflow: 56 bytes, no clock reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(C)]
@@ -107,6 +150,8 @@ pub struct Tick {
     pub venue: Venue,
     /// What it says.
     pub kind: Kind,
+    /// Of a trade or a correction, what its print counts for.
+    pub eligible: Eligible,
 }
 
 const _: () = assert!(size_of::<Tick>() == 56);
@@ -235,6 +280,11 @@ impl Names {
     /// The names from the `known`-th on.
     pub fn since(&self, known: usize) -> Vec<Arc<str>> {
         self.read().texts.get(known..).unwrap_or_default().to_vec()
+    }
+
+    /// Whether this name is known now.
+    pub fn has(&self, name: &str) -> bool {
+        self.read().ids.contains_key(name)
     }
 
     /// How many names there are.

@@ -69,6 +69,15 @@ impl Clock {
         }
     }
 
+    /// Lets a moment pass and keeps the processor, for waits that are too short to be given away. A manual clock jumps to
+    /// the end of `span` instead.
+    pub fn spin(&self, span: Duration) {
+        match self {
+            Clock::Wall(_) => std::hint::spin_loop(),
+            Clock::Manual(_) => self.advance(span),
+        }
+    }
+
     /// Moves a manual clock on by `span`.
     ///
     /// # Panics

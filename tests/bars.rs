@@ -87,6 +87,7 @@ fn reused(period: u64) -> Vec<Tick> {
         recv_lag: Tick::NOT_RECEIVED,
         venue: tapeflow::tick::Venue(0),
         kind: tapeflow::tick::Kind::Trade,
+        eligible: tapeflow::tick::Eligible::ALL,
     };
     let mut tape: Vec<Tick> = (0..300).map(tick).collect();
     tape.sort_by_key(|tick| tick.ts_event + if tick.price.0 % 7 == 0 { 3 * SECOND } else { 0 });

@@ -114,7 +114,7 @@ fn rows(args: &[&str]) -> Vec<String> {
 #[test]
 fn the_greatest_of_a_day_are_told_and_equal_ones_go_by_the_text() {
     assert_eq!(
-        rows(&["--set", "bursts.n=4"]),
+        rows(&["--top", "4"]),
         [
             "0,1,A,5000000000,6000000000,9,9,9,9,200,1,9,1800,0,0",
             "0,2,A,1000000000,3000000000,10,12,10,12,157,3,10.681528662,1677,2,20",
@@ -122,7 +122,7 @@ fn the_greatest_of_a_day_are_told_and_equal_ones_go_by_the_text() {
             "0,4,C,5100000000,6100000000,1,1,1,1,120,1,1,120,0,0",
         ]
     );
-    let by = |by: &str| rows(&["--set", "bursts.n=1", "--set", &format!("bursts.by={by}")])[0][..6].to_owned();
+    let by = |by: &str| rows(&["--set", "bursts.top=1", "--set", &format!("bursts.by={by}")])[0][..6].to_owned();
     assert_eq!([by("notional"), by("change")], ["0,1,B,", "0,1,A,"]);
 }
 
@@ -139,7 +139,7 @@ fn a_burst_over_midnight_is_of_the_day_of_its_last_trade() {
 
 #[test]
 fn places_change_as_the_day_goes_on_and_where_a_burst_is_parted_and_joined() {
-    let changes = rows(&["--set", "bursts.n=2", "--set", "output.mode=changes"]);
+    let changes = rows(&["--set", "bursts.top=2", "--set", "output.mode=changes"]);
     let short: Vec<String> = changes
         .iter()
         .map(|line| {
@@ -179,6 +179,6 @@ fn what_changes_after_it_was_forgotten_fails_the_run_and_mistakes_are_shown() {
     let done = Running::start(&mut program(&forgetful)).end().exits(1);
     done.says(&["B changed in [2000000000, 3000000000)", "bursts.keep"]);
     let check = |set: &str| Running::start(&mut program(&["check", "--set", set])).end().exits(78);
-    check("bursts.n=0").says(&["bursts.n", "a ranking of nobody"]);
+    check("bursts.top=0").says(&["bursts.top", "a ranking of nobody"]);
     check("window.gap=off").says(&["session windows without a gap"]);
 }

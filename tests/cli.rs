@@ -138,6 +138,8 @@ fn all_mistakes_are_shown_at_once_in_their_places() {
         ("source.jitter=5ms", "source.jitter"),
         ("source.drop=0.5", "is not a part of all records"),
         ("source.start=noon", "\"2026-11-24T14:30:00Z\""),
+        ("source.start=noon", "\"2026-01-05T09:45\""),
+        ("source.end=noon", "\"2026-01-05T16:00\""),
         ("source.end=9999-01-01", "too far away"),
         ("source.symbols=A,,B", "a symbol is missing"),
     ] {
@@ -165,6 +167,8 @@ fn an_input_that_is_not_there_is_named() {
         let path = folder.arg(name);
         run(&["--input", &path]).exits(1).says(&[&path]);
     }
+    run(&["--input", &folder.arg("no*.csv")]).exits(1).says(&["no file here matches this pattern"]);
+    run(&["--input", &folder.arg("emp*")]).exits(1).says(&["only folders such as", "empty do"]);
     run(&["--input", &text]).exits(2).says(&[&text, "--format"]);
     run(&["--input", &text, "--format", "csv"]).exits(0);
     run(&["--input", &folder.arg("[")]).exits(2).says(&["pattern"]);
@@ -888,5 +892,34 @@ fn a_part_without_a_record_and_a_file_in_place_of_a_folder_are_told() {
     let folder = Folder::new();
     let tape = folder.write("tape.csv", ticks(20, SECOND));
     run(&["--input", &tape, "--symbols", "NOBODY"]).exits(0).says(&["nothing was read", "--symbols"]);
+    run(&["explain", &tape]).exits(1).says(&["tape.csv is a file", "--out", "explain --input"]);
     run(&["--input", &tape, "--out", &tape]).exits(1).says(&["tape.csv is a file", "--out takes a folder"]);
+}
+
+#[test]
+fn symbols_that_are_not_on_the_tape_are_told() {
+    let folder = Folder::new();
+    let line = |i: i64| format!("{},{},{},1\n", START + i * SECOND, ["IBM", "AIG", "C"][i as usize % 3], 1 + i % 7);
+    let tape = folder.write("tape.csv", HEADER.to_owned() + &(0..30).map(line).collect::<String>());
+    folder.write("tree/IBM/2013-08-05.csv", "timestamp,open,close,high,low\n2013-08-05 09:30:00,1,1,1,1\n");
+    for (input, asked, absent) in [
+        (&tape, "IBM,AIG", None),
+        (&tape, "IBM,AGI,XYZ", Some("nothing was read of AGI (did you mean AIG?), XYZ\n")),
+        (&tape, "imb", Some("nothing was read of imb (did you mean IBM?)\n")),
+        (&folder.arg("tree"), "IBM,IBN", Some("nothing was read of IBN\n")),
+        (&"market".to_owned(), "S001,S501", Some("nothing was read of S501 (did you mean S")),
+    ] {
+        let out = folder.arg("out");
+        let args =
+            ["--input", input, "--symbols", asked, "--out", &out, "--set", "market.length=10ms", "--speed", "max"];
+        for workers in ["1", "2"] {
+            let done = run(&[&args[..], &["--workers", workers]].concat()).exits(0);
+            assert_eq!(done.stderr.contains("nothing was read of"), absent.is_some(), "{asked}: {}", done.stderr);
+            let done = done.says(absent.as_slice());
+            let played = Played::read(Path::new(&out), done.stderr);
+            let names = played.summary["absent"].as_array().unwrap().len();
+            assert_eq!(played.summary["symbols"], asked.split(',').count() - names);
+        }
+        run(&[&["verify"], &args[..]].concat()).exits(0).says(absent.as_slice());
+    }
 }

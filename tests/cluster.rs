@@ -223,3 +223,51 @@ fn a_sweep_varies_processes() {
     let done = Running::start(&mut ohlcv(&[&args[..], &more].concat())).end().exits(0);
     assert!(done.stdout.contains("processes"), "{}", done.stdout);
 }
+
+#[test]
+fn capacity_and_tune_run_in_several_processes() {
+    let folder = Folder::new();
+    let out = folder.arg("out");
+    let args = ["--workers", "1", "--set", "market.symbols=20", "--for", "200ms", "--warmup", "50ms", "--rate", "2k/s"];
+    // A latency that nothing keeps to ends the search at its lowest rate, and one that all do lets the tuning choose.
+    let capacity = [&["capacity", "--vary", "processes=1,2", "--slo", "p99 <= 1ns", "--out", &out], &args[..]].concat();
+    let done = Running::start(&mut ohlcv(&capacity)).end().exits(0);
+    assert!(done.stdout.contains("processes"), "{}", done.stdout);
+    let found: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path().join("out/capacity.json")).unwrap()).unwrap();
+    for setting in found["settings"].as_array().unwrap() {
+        for tried in setting["capacity"]["tried"].as_array().unwrap() {
+            let run = &tried["run"];
+            assert!(run["balances"] == true && run["censored"] == false, "{run}");
+            assert_eq!(
+                run["latency"]["tick"]["count"].as_f64(),
+                run["offered"].as_f64().map(|rate| (rate * 0.2).round())
+            );
+        }
+    }
+    let [alone, together] = [0, 1].map(|at| &found["settings"][at]["capacity"]["tried"][0]["run"]["digest"]);
+    assert!(alone.is_string() && alone == together, "{alone} {together}");
+
+    let tune = ["tune", "--spawn", "2", "--target-p99", "1h", "--workers", "1", "--rate", "2k/s", "--budget", "2s"];
+    let more = ["--set", "market.symbols=20", "--warmup", "50ms"];
+    let done = Running::start(&mut ohlcv(&[&tune[..], &more].concat())).end();
+    assert!(done.stderr.contains("at 2,000 ticks/s on 2 workers"), "{}", done.stderr);
+}
+
+#[test]
+fn all_processes_tell_how_they_stand() {
+    let folder = Folder::new();
+    let (run, _) = long_run(&folder, &[]);
+    let ask = |args: &[&str]| {
+        let out = folder.arg("out");
+        Running::start(&mut ohlcv(&[&["explain", &out], args].concat())).end().exits(0).stdout
+    };
+    let told: serde_json::Value = serde_json::from_str(&ask(&["--json"])).unwrap();
+    let workers: Vec<u64> =
+        told["workers"].as_array().unwrap().iter().map(|worker| worker["worker"].as_u64().unwrap()).collect();
+    assert_eq!((workers, &told["silent"]), (vec![0, 1], &serde_json::json!([])), "{told}");
+    let text = ask(&[]);
+    assert!(text.contains("and another one") && text.contains("1 in process 1"), "{text}");
+    run.signal("INT");
+    run.end().exits(130);
+}

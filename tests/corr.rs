@@ -4,12 +4,14 @@
 //! oracle and operator both misread; `tests/oracles.rs` compares with pandas.
 
 mod play;
+mod program;
 mod tapes;
 
 use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 use play::{Knobs, Played, knobs, lateness, play_through};
+use program::{Folder, Running, corr as program};
 use proptest::prelude::*;
 use tapeflow::aggregate::Ohlcv;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
@@ -17,10 +19,36 @@ use tapeflow::operators::correlate;
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::pairs::{Correlation, Measure, Pair};
 use tapeflow::row::Row as _;
-use tapeflow::tick::{Kind, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::SECOND;
 use tapeflow::window::Tumbling;
-use tapes::{Spec, specs, tape};
+use tapes::{Spec, specs};
+
+/// The tape of a spec. Where some come late, each symbol is there from the beginning: one that comes for the first time when
+/// what it belongs to is forgotten fails the run.
+fn tape(spec: &Spec) -> Vec<Tick> {
+    let opening = |symbol: u32| Tick { symbol: Symbol(symbol), ..trade(spec.start - 600 * SECOND, 2_000_000, 100) };
+    let openings = (0..spec.symbols).filter(|_| spec.late).map(opening);
+    openings.chain(tapes::tape(spec)).collect()
+}
+
+/// A trade of the first symbol.
+fn trade(ts_event: i64, seq: u64, price: i64) -> Tick {
+    Tick {
+        ts_event,
+        seq,
+        price: Price(price),
+        ref_seq: 0,
+        size: 1,
+        symbol: Symbol(0),
+        ask_size: 0,
+        watermark_lead_ms: 0,
+        recv_lag: Tick::NOT_RECEIVED,
+        venue: Venue(0),
+        kind: Kind::Trade,
+        eligible: Eligible::ALL,
+    }
+}
 
 /// Rules for bars of a window of this length.
 fn rules(window: i64) -> impl Strategy<Value = Correlation> {
@@ -120,21 +148,9 @@ fn a_cancelled_print_leaves_nothing_in_the_moments() {
 
 #[test]
 fn a_late_first_print_without_returns_is_in_every_report_that_follows() {
-    let tick = |symbol: u32, second: i64, price: i64| Tick {
-        ts_event: (3_600 + second) * SECOND,
-        seq: second as u64 + 1,
-        price: Price(price),
-        ref_seq: 0,
-        size: 1,
-        symbol: Symbol(symbol),
-        ask_size: 0,
-        watermark_lead_ms: 0,
-        recv_lag: Tick::NOT_RECEIVED,
-        venue: Venue(0),
-        kind: Kind::Trade,
-    };
-    let mut tape: Vec<Tick> = (0..20).map(|second| tick(0, second, 100 + second)).collect();
-    tape.push(tick(1, 3, -3));
+    let at = |second: i64, price: i64| trade((3_600 + second) * SECOND, second as u64 + 1, price);
+    let mut tape: Vec<Tick> = (0..20).map(|second| at(second, 100 + second)).collect();
+    tape.push(Tick { symbol: Symbol(1), ..at(3, -3) });
     let (horizon, sessions) = (Horizon::Session, Sessions::new(TimeZone::UTC));
     let late = Lateness { disorder: 0, policy: LatePolicy::Amend, horizon, sessions };
     let windows = Tumbling::new(SECOND).unwrap();
@@ -143,4 +159,36 @@ fn a_late_first_print_without_returns_is_in_every_report_that_follows() {
     let played = correlated(&tape, &late, SECOND, rule, &Knobs { max_ticks: 1, ..Knobs::default() });
     assert_eq!(expected.len(), 17);
     assert_eq!(played.rows.into_iter().collect::<BTreeSet<_>>(), expected.into_iter().collect());
+}
+
+#[test]
+fn a_symbol_that_comes_when_its_reports_are_forgotten_fails_the_run_and_one_that_comes_in_time_does_not() {
+    let folder = Folder::new();
+    let mut tape = "ts_event,symbol,price,size\n".to_owned();
+    for second in 0..100 {
+        for (symbol, swing) in [("A", 7), ("B", 11)] {
+            tape += &format!("{second}000000000,{symbol},{},1\n", 100 + second * second % swing);
+        }
+    }
+    let with = |seconds: [u32; 3]| {
+        let late = seconds.map(|second| format!("{second}500000000,C,{},1\n", 100 + second * second % 7));
+        folder.write("tape.csv", tape.clone() + &late.concat())
+    };
+    let args = |input: &str, horizon: &str, more: &[&str]| -> Vec<String> {
+        let args = ["--input", input, "--window", "1s", "--set", "corr.window=10s", "--set", "corr.min=2", "--set"];
+        args.into_iter().chain([horizon]).chain(more.iter().copied()).map(str::to_owned).collect()
+    };
+    let run =
+        |args: Vec<String>| Running::start(&mut program(&args.iter().map(String::as_str).collect::<Vec<_>>())).end();
+    let short = "late.horizon=5s";
+    for more in [["--top", "2"], ["--top", "all"], ["--set", "corr.window=all"]] {
+        // What the others' clocks settle ends two horizons before them, and C is to be a bar ahead of that at least.
+        let done = run(args(&with([3, 4, 5]), short, &more)).exits(1);
+        done.says(&["C changed in [3000000000, 4000000000)", "late.horizon"]);
+        for (seconds, horizon) in [([92, 93, 94], short), ([3, 4, 5], "late.horizon=60s")] {
+            let verify = [&["verify".to_owned()][..], &args(&with(seconds), horizon, &more)].concat();
+            let verified = run(verify).exits(0).stdout;
+            assert!(verified.starts_with("equal: "), "{verified}");
+        }
+    }
 }

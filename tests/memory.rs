@@ -1,9 +1,7 @@
 //! What is kept is bounded by symbols, open windows and horizon, and not by the length of the tape: a week is played,
 //! and no day takes more memory than the days before it. Bytes are counted by the allocator, on a clock that stands
 //! still and on one worker, so the figures differ by some kilobytes at most. What this can catch: anything that grows
-//! with the tape. What it cannot: how much a run takes; and what a file, a feed or the terminal keep. Of rolling
-//! correlations, all pairs are played: of the best ones differential's arrangements come to rest in the second week
-//! only.
+//! with the tape. What it cannot: how much a run takes; and what a file, a feed or the terminal keep.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -25,7 +23,7 @@ use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pull};
 use tapeflow::tape::{Pace, Rejects};
-use tapeflow::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::{Anchored, Count, Gap, Hours, Last, Measure as Of, Sliding, Tumbling, Windows};
 
@@ -58,8 +56,10 @@ const SECONDS: i64 = 600;
 const MONDAY: i64 = 1_704_724_200 * SECOND;
 const DISORDER: i64 = 100 * MS;
 
-/// A week of trades and quotes, second by second as it is asked for, and the most bytes that were in use on each day.
+/// A week and some days before it of trades and quotes, second by second as it is asked for, and the most bytes that were
+/// in use on each day.
 struct Week {
+    days: i64,
     second: i64,
     clock: i64,
     peaks: Arc<Mutex<Vec<i64>>>,
@@ -83,6 +83,7 @@ impl Week {
             recv_lag: 1_000,
             venue: Venue(1),
             kind,
+            eligible: Eligible::ALL,
         };
         if kind == Kind::Quote {
             tick.set_ask(Price(tick.price.0 + Price::SCALE / 100));
@@ -97,10 +98,10 @@ impl Blocks for Week {
         let (day, second) = (self.second / SECONDS, self.second % SECONDS);
         let in_use = IN_USE.load(Ordering::Relaxed);
         let mut peaks = self.peaks.lock().unwrap();
-        let at = (day as usize).min(DAYS as usize - 1);
+        let at = (day as usize).min(self.days as usize - 1);
         peaks[at] = peaks[at].max(in_use);
         drop(peaks);
-        if day == DAYS {
+        if day == self.days {
             return Ok(Pull::End);
         }
         let mut block = Block::default();
@@ -142,12 +143,23 @@ where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
+    comes_to_rest(0, horizon, pipeline);
+}
+
+/// The same of a week that begins after so many days.
+#[track_caller]
+fn comes_to_rest<R, F>(after: usize, horizon: Horizon, pipeline: F)
+where
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
+{
     let (symbols, venues): (Arc<Names>, Arc<Names>) = Default::default();
     (0..SYMBOLS).for_each(|symbol| _ = symbols.intern(&format!("S{symbol}")));
     venues.intern("XNAS");
     let before = IN_USE.load(Ordering::Relaxed);
-    let peaks = Arc::new(Mutex::new(vec![0; DAYS as usize]));
-    let week = Week { second: 0, clock: 0, peaks: peaks.clone() };
+    let days = DAYS + after as i64;
+    let peaks = Arc::new(Mutex::new(vec![0; days as usize]));
+    let week = Week { days, second: 0, clock: 0, peaks: peaks.clone() };
     let sessions = Sessions::new(TimeZone::get("America/New_York").unwrap());
     let plan = Plan {
         clock: Clock::manual(),
@@ -157,6 +169,7 @@ where
             max_lead_ms: i64::MAX,
             warmup: 0,
             watchdog: None,
+            memory: None,
         },
         dial: Arc::default(),
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon, sessions },
@@ -173,7 +186,8 @@ where
     let outcome = runtime::run(plan, vec![feed], sinks, &mut Nobody, pipeline).unwrap();
     assert!(outcome.ledger.amended > 0 && outcome.ledger.late == 0, "nothing was amended: {:?}", outcome.ledger);
     let days: Vec<i64> = peaks.lock().unwrap().iter().map(|peak| peak - before).collect();
-    let [earlier, later] = [&days[1..4], &days[4..7]].map(|days| days.iter().copied().max().unwrap());
+    let [earlier, later] =
+        [&days[after + 1..after + 4], &days[after + 4..]].map(|days| days.iter().copied().max().unwrap());
     // That is less than five bytes a print of three days, so one number kept of each would be seen. What is in use goes
     // up and down by a third of it: batches lie otherwise on each day, and histograms fill.
     assert!(later <= earlier + 64 * 1_024, "the most bytes in use on each day: {days:?}");
@@ -228,9 +242,12 @@ fn rankings() {
 
 fn correlations() {
     let every = Tumbling::new(10 * SECOND).unwrap();
-    for (span, top) in [(Some(60 * SECOND), None), (None, Some(5))] {
+    // Differential merges what has come into an arrangement with as much that came before, so of a report's pairs, which
+    // are put in and taken out again, most are gone within days and the last in the second week. After that there is no
+    // more of them.
+    for (span, top, after) in [(Some(60 * SECOND), None, 0), (None, Some(5), 0), (Some(60 * SECOND), Some(5), 6)] {
         let rule = Correlation { on: Measure::Returns, span, every, min: 3, top };
-        stays_flat(FIVE_MINUTES, move |ticks| {
+        comes_to_rest(after, FIVE_MINUTES, move |ticks| {
             let context = ticks.context.clone();
             correlate(ticks.window_aggregate::<Ohlcv>(second()), second(), rule, &context)
         });

@@ -132,16 +132,16 @@ fn rows(args: &[&str]) -> Vec<String> {
 fn the_first_places_of_a_window_by_change_fall_to_the_text_where_they_are_equal() {
     // A's rise to 101 was cancelled, so B is first, and A has no row in [2, 3). D has no previous close.
     assert_eq!(
-        rows(&["--set", "movers.n=3"]),
+        rows(&["--top", "3"]),
         [
             "2000000000,3000000000,,1,B,101,100,1,1,10,1010,1",
             "2000000000,3000000000,,2,C,1,3,-2,-66.666666667,100,100,1",
             "3000000000,4000000000,,1,A,101,100,1,1,1,101,1",
         ]
     );
-    let losers = rows(&["--set", "movers.n=1", "--set", "movers.order=least"]);
+    let losers = rows(&["--set", "movers.top=1", "--set", "movers.order=least"]);
     assert_eq!(losers[0], "2000000000,3000000000,,1,C,1,3,-2,-66.666666667,100,100,1");
-    let volume = rows(&["--set", "movers.n=2", "--set", "movers.by=volume"]);
+    let volume = rows(&["--top", "2", "--set", "movers.by=volume"]);
     assert_eq!(
         volume[..2],
         ["1000000000,2000000000,,1,C,3,,,,100,300,1", "1000000000,2000000000,,2,A,100,,,,10,1000,1"]
@@ -164,7 +164,7 @@ fn a_day_is_its_bars_together() {
 
 #[test]
 fn a_cancelled_leader_is_retracted_and_the_others_move_up() {
-    let changes = rows(&["--set", "movers.n=1", "--set", "output.mode=changes"]);
+    let changes = rows(&["--set", "movers.top=1", "--set", "output.mode=changes"]);
     let of_window: Vec<&String> = changes.iter().filter(|line| line.contains(",2000000000,3000000000,")).collect();
     assert_eq!(
         of_window,
@@ -182,7 +182,7 @@ fn sectors_that_change_while_it_runs_amend_the_places() {
     let table = folder.write("sectors.csv", "symbol,sector\nA,tech\nB,tech\nC,money\n");
     let sectors = format!("movers.sectors={table}");
     let args =
-        ["--input", "-", "--window", "1s", "--set", &sectors, "--set", "movers.by=volume", "--set", "movers.n=1"];
+        ["--input", "-", "--window", "1s", "--set", &sectors, "--set", "movers.by=volume", "--set", "movers.top=1"];
     let mut command = program(&args);
     command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -225,5 +225,6 @@ fn what_changes_after_it_was_forgotten_fails_the_run_and_says_how_to_keep_it() {
     done.says(&["A changed in [2000000000, 3000000000)", "movers.keep"]);
     let sectors = ["--input", &input, "--set", "movers.sectors=nowhere.csv"];
     Running::start(&mut program(&sectors)).end().exits(1).says(&["nowhere.csv"]);
-    Running::start(&mut program(&["check", "--set", "movers.n=0"])).end().exits(78).says(&["movers.n"]);
+    let nobody = ["command line --top", "a ranking of nobody"];
+    Running::start(&mut program(&["check", "--top", "0"])).end().exits(78).says(&nobody);
 }

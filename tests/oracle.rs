@@ -8,7 +8,7 @@ use tapeflow::aggregate::Bar;
 use tapeflow::ledger::Ledger;
 use tapeflow::operators::Summary;
 use tapeflow::oracle::{self, Corrected, Rules};
-use tapeflow::tick::{Kind, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::SECOND;
 use tapeflow::window::{Tumbling, Window};
 
@@ -32,6 +32,7 @@ fn trade(ts_event: i64, seq: u64, price: i64, size: u32) -> Tick {
         recv_lag: Tick::NOT_RECEIVED,
         venue: Venue(0),
         kind: Kind::Trade,
+        eligible: Eligible::ALL,
     }
 }
 
@@ -59,7 +60,7 @@ fn bars_of(window: i64, tape: &[Tick], rules: &Rules) -> (Vec<Summary<Bar>>, Led
 
 /// A bar of symbol 0.
 fn bar(start: i64, [open, high, low, close]: [i64; 4], volume: u64, trades: u64, vwap: Option<i64>) -> Summary<Bar> {
-    let [open, high, low, close] = [open, high, low, close].map(Price);
+    let [open, high, low, close] = [open, high, low, close].map(|price| Some(Price(price)));
     let value = Bar { open, high, low, close, volume, trades, vwap: vwap.map(Price) };
     Summary { window: Window { start, end: start + WINDOW }, place: 0, symbol: Symbol(0), value }
 }
@@ -329,6 +330,28 @@ fn the_last_word_about_a_print_goes_by_time_then_seq_and_never_by_arrival() {
 }
 
 #[test]
+fn a_bar_is_of_the_prints_that_count_for_it_and_a_correction_may_change_that() {
+    let odd = |tick: Tick| Tick { eligible: Eligible::new(false, false, true), ..tick };
+    let late = |tick: Tick| Tick { eligible: Eligible::new(false, true, true), ..tick };
+    let unsaid = |tick: Tick| Tick { eligible: Eligible::UNSAID, ..tick };
+    let no_price = |volume, vwap| {
+        let mut bar = bar(0, [0; 4], volume, 1, Some(vwap));
+        (bar.value.open, bar.value.high, bar.value.low, bar.value.close) = (None, None, None, None);
+        bar
+    };
+    let tape = [trade(1, 1, 10, 1), odd(trade(2, 2, 99, 1)), late(trade(3, 3, 20, 1)), odd(trade(4, 4, 7, 1))];
+    check(&tape, &amend(), &[bar(0, [10, 20, 10, 10], 4, 4, Some(34))], [4, 0, 0, 0, 0]);
+    // Without what sets a price there is volume alone.
+    check(&[tape[1], trade(3, 5, 6, 1), cancel(9, 6, 5)], &amend(), &[no_price(1, 99)], [2, 1, 0, 0, 0]);
+    // A correction that says nothing of conditions leaves those of the trade, whatever another one has said.
+    check(&[tape[1], unsaid(correct(9, 6, 2, 8, 3))], &amend(), &[no_price(3, 8)], [1, 1, 0, 0, 0]);
+    check(&[tape[1], correct(9, 6, 2, 8, 3)], &amend(), &[lone(0, 8, 3)], [1, 1, 0, 0, 0]);
+    check(&[trade(1, 1, 10, 1), odd(correct(9, 6, 1, 8, 3))], &amend(), &[no_price(3, 8)], [1, 1, 0, 0, 0]);
+    let twice = [trade(1, 1, 10, 1), odd(correct(9, 6, 1, 8, 3)), unsaid(correct(10, 7, 1, 9, 4))];
+    check(&twice, &amend(), &[lone(0, 9, 4)], [1, 2, 0, 0, 0]);
+}
+
+#[test]
 fn words_of_one_time_and_seq_go_by_kind_then_price_then_size() {
     let print = trade(20, 1, 5, 1);
     let either_way = |one: Tick, two: Tick, expected: &[Summary<Bar>]| {
@@ -393,7 +416,10 @@ proptest! {
         prop_assert_eq!(l.read, tape.len() as u64);
         prop_assert_eq!(l.read, l.on_time + l.amended + l.late + l.rejected + l.unmatched + l.ignored);
         prop_assert!(bars.is_sorted_by(|a, b| (a.window, a.symbol) < (b.window, b.symbol)));
-        prop_assert!(bars.iter().map(|bar| &bar.value).all(|bar| bar.trades > 0 && bar.low <= bar.open && bar.close <= bar.high));
+        prop_assert!(bars.iter().map(|bar| &bar.value).all(|bar| bar.trades > 0 && bar.low <= bar.high));
+        let is_plain = tape.iter().all(|tick| tick.eligible == Eligible::ALL);
+        let lies_within = |bar: &Bar| bar.open.is_some() && bar.low <= bar.open && bar.close <= bar.high;
+        prop_assert!(!is_plain || bars.iter().all(|bar| lies_within(&bar.value)));
         let live: u64 = bars.iter().map(|bar| bar.value.trades).sum();
         let heard = l.on_time + l.amended;
         prop_assert!(live == heard || (keeps_prints && live < heard));
@@ -438,7 +464,7 @@ fn names_sort_unlike_their_ids() {
 #[test]
 fn tapes_are_as_nasty_as_they_promise() {
     type Sight = (&'static str, fn(&[Tick], &Spec) -> bool);
-    let sights: [Sight; 21] = [
+    let sights: [Sight; 25] = [
         ("late and dropped", |tape, spec| run(tape, spec).1.late > 0),
         ("late and amended", |tape, spec| {
             let floor = |t| t - spec.horizon;
@@ -482,6 +508,19 @@ fn tapes_are_as_nasty_as_they_promise() {
         }),
         ("an unmatched message", |tape, spec| run(tape, spec).1.unmatched > 0),
         ("a bar without volume", |tape, spec| run(tape, spec).0.iter().any(|bar| bar.value.vwap.is_none())),
+        ("a bar with volume and no price", |tape, spec| {
+            run(tape, spec).0.iter().any(|bar| bar.value.volume > 0 && bar.value.close.or(bar.value.high).is_none())
+        }),
+        ("a bar with a close and no high", |tape, spec| {
+            run(tape, spec).0.iter().any(|bar| bar.value.close.is_some() && bar.value.high.is_none())
+        }),
+        ("a correction to other conditions", |tape, _| {
+            pairs(tape)
+                .any(|(a, b)| b.kind == Kind::Correct && speaks_of(b, a) && b.eligible.or(a.eligible) != a.eligible)
+        }),
+        ("a repeat that differs in its conditions alone", |tape, _| {
+            pairs(tape).any(|(a, b)| a.kind == Kind::Trade && a != b && *a == Tick { eligible: a.eligible, ..*b })
+        }),
         ("an empty window between bars", |tape, spec| {
             let bars = run(tape, spec).0;
             bars.windows(2).any(|two| two[1].window.start > two[0].window.end)

@@ -258,7 +258,8 @@ fn words_that_do_not_go_together_are_usage_errors() {
         ("play tape.csv --column sice=qty", "`sice` is not one of our columns"),
         ("play tape.csv --gaps squeeze", "write preserve, compress=5s or skip-overnight"),
         ("play tape.csv --gaps skip-overnight --rate 1k/s", "--gaps: shorter gaps where event time has no schedule"),
-        ("play tape.csv --start noon", "is no time"),
+        ("play tape.csv --start noon", "is no time; write e.g. \"2026-01-05T09:45\""),
+        ("play tape.csv --symbols A,,B", "a symbol is missing"),
         ("play tape.csv --drop 0.5", "is not a part of all records"),
         ("play tape.csv --late-by 5s", "--late"),
         ("play tape.csv --jitter 5ms --speed max", "--jitter: jitter without a schedule; give a speed"),
@@ -413,6 +414,26 @@ fn inspect_counts_what_is_odd() {
 }
 
 #[test]
+fn inspect_shows_halts_and_the_longest_silences() {
+    // As busy as this, nobody is silent for half as long as a halt.
+    for (halts, expected) in [("100%", 4), ("0%", 0)] {
+        let folder = Folder::new(&[]);
+        let args = format!("generate --out tape --symbols 2 --days 2 --quotes-per-trade 0 --halts {halts}");
+        assert!(folder.run(&args).status.success());
+        let told: Value = serde_json::from_slice(&folder.run("inspect tape --json").stdout).unwrap();
+        let found = told["halts"].as_array().unwrap();
+        assert_eq!(found.len(), expected, "{}", told["halts"]);
+        let seconds = |silence: &Value| silence["length"].as_u64().unwrap() / 1_000_000_000;
+        assert!(found.iter().all(|halt| (300..450).contains(&seconds(halt))), "{}", told["halts"]);
+        assert_eq!(seconds(&told["silence_of_symbol"]) >= 300, expected > 0);
+        assert!(seconds(&told["silence"]) < 300, "{}", told["silence"]);
+        let text = String::from_utf8(folder.run("inspect tape").stdout).unwrap();
+        assert!(text.contains("\nsilence   within a day, the longest: "), "{text}");
+        assert_eq!(text.contains("\nhalts     4: "), expected == 4, "{text}");
+    }
+}
+
+#[test]
 fn converting_there_and_back_gives_the_same_bytes() {
     let folder = generated("--symbols 2 --cancels 300 --corrections 200");
     fs::create_dir(folder.path().join("odd")).unwrap();
@@ -511,6 +532,13 @@ fn a_part_of_the_tape_is_played() {
     assert_eq!(play("--speed max --zone UTC --start 1970-01-01T00:00:05 --symbols B,C"), "B6");
     assert_eq!(play("--speed max --start 1969-12-31T19:00:06"), "B6");
     assert_eq!(play("--speed max --end 1970-01-01 --zone UTC"), "");
+    // Who is not there is told, and the rest is played.
+    for (symbols, told) in [("A,B", ""), ("A,AB,C", "nothing was read of AB (did you mean B?), C\n")] {
+        let done = folder.run(&format!("play tape.csv --speed max --symbols {symbols}"));
+        let summary = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.success() && summary.ends_with(told), "{summary}");
+        assert_eq!(summary.contains("nothing was read"), !told.is_empty());
+    }
     // The schedule begins with what is played, and numbers stay those of the whole tape.
     let sent = folder.play("tape.csv --speed 1000x --zone UTC --start 1970-01-01T00:00:04 --symbols A");
     let seqs: Vec<Value> =

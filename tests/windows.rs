@@ -5,7 +5,7 @@
 mod play;
 mod tapes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{civil::time, tz::TimeZone};
 use play::{Knobs, Played, knobs, lateness, play_through};
@@ -15,7 +15,7 @@ use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::operators::{Summary, filled};
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::row::Row as _;
-use tapeflow::tick::{Kind, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::{MS, SECOND};
 use tapeflow::window::{
     Anchored, Count, Early, Fill, Gap, Hours, Last, Measure, Sliding, Tumbling, TumblingDaily, Window, Windows,
@@ -159,6 +159,21 @@ proptest! {
     }
 
     #[test]
+    fn volumes_of_short_windows_add_up_to_those_of_long_ones(spec in specs(), knobs in knobs()) {
+        let (tape, rules) = (tape_of(&spec), rules(&spec, LatePolicy::Amend, Horizon::Session, "UTC"));
+        let tumbling = |seconds| Tumbling::new(seconds * SECOND).unwrap();
+        let in_long = |length: i64| {
+            let mut volumes: BTreeMap<(i64, Symbol), (u64, u64)> = BTreeMap::new();
+            for bar in play(&tape, &rules, &tumbling(length).into(), &knobs).rows {
+                let long = volumes.entry((tumbling(60).window_of(bar.window.start).start, bar.symbol)).or_default();
+                *long = (long.0 + bar.value.volume, long.1 + bar.value.trades);
+            }
+            volumes
+        };
+        prop_assert_eq!(in_long(1), in_long(60));
+    }
+
+    #[test]
     fn every_share_is_in_a_filled_window_or_left_over(spec in specs(), every in 50..500_u64, splits: bool) {
         let (tape, rules) = (tape_of(&spec), rules(&spec, LatePolicy::Amend, Horizon::Session, "UTC"));
         let volume = Count::new(Measure::Volume, every, splits).unwrap();
@@ -170,7 +185,8 @@ proptest! {
             prop_assert!(bars.clone().all(|bar| bar.value.volume >= every && (!splits || bar.value.volume == every)));
             let day = |trade: &oracle::Trade| rules.sessions.of(trade.ts_event).0;
             let days: BTreeSet<i64> = trades.iter().map(day).collect();
-            let total: u64 = trades.iter().map(|trade| u64::from(trade.size)).sum();
+            let counting = trades.iter().filter(|trade| trade.eligible.volume());
+            let total: u64 = counting.map(|trade| u64::from(trade.size)).sum();
             let left = total - filled;
             prop_assert!(left < every * days.len() as u64, "{left} left of {total}");
         }
@@ -222,6 +238,7 @@ fn trade(ts_event: i64, seq: u64, price: i64, size: u32) -> Tick {
         recv_lag: Tick::NOT_RECEIVED,
         venue: Venue(0),
         kind: Kind::Trade,
+        eligible: Eligible::ALL,
     }
 }
 
@@ -244,6 +261,16 @@ fn a_volume_of_277_231_at_a_step_of_20_fills_13_bars_and_leaves_17_231() {
     assert_eq!(bars.len(), 13);
     assert!(bars.iter().all(|(_, _, volume)| *volume == 20_000));
     assert_eq!(sizes.iter().sum::<u32>() - 13 * 20_000, 17_231);
+}
+
+#[test]
+fn shares_that_are_no_volume_fill_no_window_and_are_in_it() {
+    let silent = |ts, seq, size| Tick { eligible: Eligible::new(true, true, false), ..trade(ts, seq, 5, size) };
+    let tape = [trade(1, 1, 5, 6), silent(2, 2, 99), trade(3, 3, 5, 6), silent(4, 4, 99), trade(5, 5, 5, 9)];
+    for (splits, expected) in [(true, [(1, 4, 10), (3, 6, 10)]), (false, [(1, 4, 12), (4, 6, 9)])] {
+        let windows = Count::new(Measure::Volume, if splits { 10 } else { 9 }, splits).unwrap();
+        assert_eq!(spans(&tape, &windows.into()), expected);
+    }
 }
 
 #[test]
@@ -290,7 +317,7 @@ fn an_empty_window_repeats_the_last_close_until_the_session_ends() {
         let expected: BTreeSet<_> = oracle::filled(&corrected, &windows, &fill).into_iter().collect();
         assert_eq!(played.rows.iter().cloned().collect::<BTreeSet<_>>(), expected);
         let second = |bar: &Summary<Bar>| (bar.window.start - 3_600 * SECOND) / SECOND;
-        played.rows.iter().map(|bar| (second(bar), bar.value.close.0, bar.value.trades)).collect()
+        played.rows.iter().map(|bar| (second(bar), bar.value.close.unwrap().0, bar.value.trades)).collect()
     };
     // The first is before the open, the last after the close, and a day later nobody trades in the session.
     let day = 86_400 * SECOND;

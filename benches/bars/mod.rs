@@ -2,6 +2,10 @@
 
 #![allow(dead_code)] // each bench uses its part
 
+pub mod limit;
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +20,48 @@ use tapeflow::row;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Feed, Surroundings};
-use tapeflow::tape::{Market, PartitionRules, Rejects, Strikes};
+use tapeflow::tape::{Conditions, Market, PartitionRules, Rejects, Strikes};
 use tapeflow::tick::{Kind, Names, Tick};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::Tumbling;
 
-/// The binaries' allocator.
+/// The binaries' allocator, and a count of the bytes that each thread has taken and not given back.
+struct Counting;
+
+thread_local! {
+    static IN_USE: Cell<i64> = const { Cell::new(0) };
+}
+
+// SAFETY: all is done by mimalloc; this only counts.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        IN_USE.set(IN_USE.get() + layout.size() as i64);
+        unsafe { mimalloc::MiMalloc.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        IN_USE.set(IN_USE.get() + layout.size() as i64);
+        unsafe { mimalloc::MiMalloc.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        IN_USE.set(IN_USE.get() + size as i64 - layout.size() as i64);
+        unsafe { mimalloc::MiMalloc.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        IN_USE.set(IN_USE.get() - layout.size() as i64);
+        unsafe { mimalloc::MiMalloc.dealloc(block, layout) }
+    }
+}
+
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Counting = Counting;
+
+/// The bytes that the calling thread has taken and not given back.
+pub fn in_use() -> i64 {
+    IN_USE.get()
+}
 
 /// The windows' length.
 pub const WINDOW: i64 = SECOND;
@@ -59,6 +97,7 @@ pub fn surroundings(symbols: &Arc<Names>) -> Surroundings {
         symbols: symbols.clone(),
         venues: Arc::default(),
         rejects: Rejects::default(),
+        conditions: Conditions::default(),
         strikes: Strikes::default(),
         stop: Arc::default(),
         play_for: None,
@@ -81,7 +120,7 @@ pub fn play(
 /// Knobs of a run that is not paced.
 pub fn as_fast_as_it_goes(max_ticks: usize) -> Knobs {
     let batch = BatchLimits::new(max_ticks, Duration::ZERO, u64::MAX);
-    Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0, watchdog: None }
+    Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0, watchdog: None, memory: None }
 }
 
 /// The same with knobs, and somebody who follows.

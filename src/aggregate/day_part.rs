@@ -4,7 +4,7 @@ use super::{Aggregate, Bar, Ohlcv, Print, Value};
 use crate::row::Field;
 use crate::time::EventTime;
 
-/// A bar, and when and of what size its last trade was: a part of a day that can be added to the parts before it.
+/// A bar, and when and of what size the trade was that closed it: a part of a day that can be added to the parts before it.
 #[derive(Clone, Debug, Default)]
 pub struct DayPart {
     bar: Ohlcv,
@@ -17,10 +17,8 @@ pub struct DayPart {
 pub struct Part {
     /// Open, high, low, close, volume and the number of trades.
     pub bar: Bar,
-    /// When the last trade was, whose price is the close.
-    pub last_ts: EventTime,
-    /// Its shares.
-    pub last_size: u32,
+    /// When the trade was whose price is the close, and its shares.
+    pub last: Option<(EventTime, u32)>,
 }
 
 impl Aggregate for DayPart {
@@ -28,11 +26,13 @@ impl Aggregate for DayPart {
 
     fn add(&mut self, print: &Print) {
         self.bar.add(print);
-        self.last = self.last.max(Some((print.ts_event, print.seq, print.price.0, print.size)));
+        if print.eligible.last() {
+            self.last = self.last.max(Some((print.ts_event, print.seq, print.price.0, print.size)));
+        }
     }
 
     fn remove(&mut self, print: &Print) -> bool {
-        // The bar refuses to take out its last print, so the last one stays.
+        // The bar refuses to take out the print that closes it, so the last one stays.
         self.bar.remove(print)
     }
 
@@ -42,8 +42,8 @@ impl Aggregate for DayPart {
     }
 
     fn lower(&self) -> Option<Part> {
-        let (last_ts, _, _, last_size) = self.last?;
-        self.bar.lower().map(|bar| Part { bar, last_ts, last_size })
+        let last = self.last.map(|(ts, _, _, size)| (ts, size));
+        self.bar.lower().map(|bar| Part { bar, last })
     }
 }
 
@@ -54,7 +54,7 @@ impl Value for Part {
 
     fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
         self.bar.fields(give);
-        give(Field::Time(self.last_ts));
-        give(Field::Count(self.last_size.into()));
+        give(self.last.map_or(Field::Null, |(ts, _)| Field::Time(ts)));
+        give(self.last.map_or(Field::Null, |(_, size)| Field::Count(size.into())));
     }
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::row::Field;
-use crate::tick::Price;
+use crate::tick::{Eligible, Price};
 use crate::time::EventTime;
 
 /// A trade as an aggregate sees it, and as the operator keeps it: 32 bytes.
@@ -31,6 +31,8 @@ pub struct Print {
     pub price: Price,
     /// How many shares.
     pub size: u32,
+    /// What it counts for.
+    pub eligible: Eligible,
     /// False once it is cancelled.
     pub live: bool,
 }

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Aggregate, Print, Value, div_half_even};
 use crate::row::Field;
-use crate::tick::Price;
+use crate::tick::{Eligible, Price};
 use crate::time::EventTime;
 
 /// A print's place in its window. Equal times fall to the sequence number, and equal sequence numbers
@@ -16,18 +16,20 @@ struct Place {
 }
 
 /// Open, high, low, close, volume and VWAP of a window, exact: prices are integers, and the notional is an
-/// `i128`, which a window of `u32` sizes cannot overflow.
+/// `i128`, which a window of `u32` sizes cannot overflow. Each is of the prints that count for it.
 ///
 /// ```
 /// use tapeflow::aggregate::{Aggregate, Ohlcv, Print};
-/// use tapeflow::tick::Price;
+/// use tapeflow::tick::{Eligible, Price};
 /// let mut bar = Ohlcv::default();
 /// for (ts_event, price, size) in [(2, 30, 1), (1, 10, 3), (3, 20, 0)] {
-///     bar.add(&Print { ts_event, seq: 0, price: Price(price), size, live: true });
+///     bar.add(&Print { ts_event, seq: 0, price: Price(price), size, eligible: Eligible::ALL, live: true });
 /// }
+/// let odd_lot = Eligible::new(false, false, true);
+/// bar.add(&Print { ts_event: 4, seq: 0, price: Price(50), size: 1, eligible: odd_lot, live: true });
 /// let bar = bar.lower().unwrap();
-/// assert_eq!((bar.open, bar.high, bar.low, bar.close), (Price(10), Price(30), Price(10), Price(20)));
-/// assert_eq!((bar.volume, bar.trades, bar.vwap), (4, 3, Some(Price(15))));
+/// assert_eq!([bar.open, bar.high, bar.low, bar.close], [10, 30, 10, 20].map(|price| Some(Price(price))));
+/// assert_eq!((bar.volume, bar.trades, bar.vwap), (5, 4, Some(Price(22))));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ohlcv {
@@ -38,6 +40,12 @@ pub struct Ohlcv {
     volume: u64,
     trades: u64,
     notional: i128,
+}
+
+impl Place {
+    fn of(print: &Print) -> Self {
+        Place { ts_event: print.ts_event, seq: print.seq, price: print.price, size: print.size }
+    }
 }
 
 impl Default for Ohlcv {
@@ -55,20 +63,59 @@ impl Default for Ohlcv {
     }
 }
 
+impl Ohlcv {
+    #[inline(always)]
+    fn place(&mut self, print: &Print) {
+        let place = Place::of(print);
+        if place < self.first {
+            self.first = place;
+        }
+        if place > self.last {
+            self.last = place;
+        }
+    }
+
+    #[inline(always)]
+    fn stretch(&mut self, price: Price) {
+        self.high = self.high.max(price);
+        self.low = self.low.min(price);
+    }
+
+    #[inline(always)]
+    fn weigh(&mut self, print: &Print) {
+        self.volume += u64::from(print.size);
+        self.notional += i128::from(print.price.0) * i128::from(print.size);
+    }
+
+    /// Takes in a print as far as it counts.
+    #[cold]
+    fn add_in_part(&mut self, print: &Print) {
+        if print.eligible.last() {
+            self.place(print);
+        }
+        if print.eligible.high_low() {
+            self.stretch(print.price);
+        }
+        if print.eligible.volume() {
+            self.weigh(print);
+        }
+    }
+}
+
 /// What a window's prints come to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Bar {
-    /// The first print's price.
-    pub open: Price,
+    /// The price of the first print that can be an open; like the other prices `None` where no print counts for it.
+    pub open: Option<Price>,
     /// The highest price.
-    pub high: Price,
+    pub high: Option<Price>,
     /// The lowest price.
-    pub low: Price,
-    /// The last print's price.
-    pub close: Price,
+    pub low: Option<Price>,
+    /// The price of the last print that can be a close.
+    pub close: Option<Price>,
     /// Shares.
     pub volume: u64,
-    /// Prints.
+    /// Prints, whatever they count for.
     pub trades: u64,
     /// Notional over volume, to 1e-9, half to even; `None` where the volume is zero.
     pub vwap: Option<Price>,
@@ -79,29 +126,27 @@ impl Aggregate for Ohlcv {
 
     #[inline]
     fn add(&mut self, print: &Print) {
-        let place = Place { ts_event: print.ts_event, seq: print.seq, price: print.price, size: print.size };
-        if place < self.first {
-            self.first = place;
-        }
-        if place > self.last {
-            self.last = place;
-        }
-        self.high = self.high.max(print.price);
-        self.low = self.low.min(print.price);
-        self.volume += u64::from(print.size);
         self.trades += 1;
-        self.notional += i128::from(print.price.0) * i128::from(print.size);
+        // This is the one question that conditions cost a print that has none.
+        if print.eligible != Eligible::ALL {
+            return self.add_in_part(print);
+        }
+        self.place(print);
+        self.stretch(print.price);
+        self.weigh(print);
     }
 
     fn remove(&mut self, print: &Print) -> bool {
-        let place = Place { ts_event: print.ts_event, seq: print.seq, price: print.price, size: print.size };
-        let extremes = [self.high, self.low];
-        if place == self.first || place == self.last || extremes.contains(&print.price) {
+        let (place, eligible) = (Place::of(print), print.eligible);
+        let is_edge = eligible.last() && (place == self.first || place == self.last);
+        if is_edge || (eligible.high_low() && [self.high, self.low].contains(&print.price)) {
             return false;
         }
-        self.volume -= u64::from(print.size);
         self.trades -= 1;
-        self.notional -= i128::from(print.price.0) * i128::from(print.size);
+        if eligible.volume() {
+            self.volume -= u64::from(print.size);
+            self.notional -= i128::from(print.price.0) * i128::from(print.size);
+        }
         true
     }
 
@@ -116,11 +161,12 @@ impl Aggregate for Ohlcv {
     }
 
     fn lower(&self) -> Option<Bar> {
+        let (has_last, has_range) = (self.first <= self.last, self.low <= self.high);
         (self.trades > 0).then(|| Bar {
-            open: self.first.price,
-            high: self.high,
-            low: self.low,
-            close: self.last.price,
+            open: has_last.then_some(self.first.price),
+            high: has_range.then_some(self.high),
+            low: has_range.then_some(self.low),
+            close: has_last.then_some(self.last.price),
             volume: self.volume,
             trades: self.trades,
             vwap: (self.volume > 0).then(|| Price(div_half_even(self.notional, i128::from(self.volume)) as i64)),
@@ -134,7 +180,7 @@ impl Value for Bar {
 
     fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
         for price in [self.open, self.high, self.low, self.close] {
-            give(Field::Price(Some(price)));
+            give(Field::Price(price));
         }
         give(Field::Count(self.volume));
         give(Field::Count(self.trades));
@@ -158,7 +204,14 @@ mod tests {
 
     #[test]
     fn only_what_is_neither_edge_nor_extreme_can_be_taken_out() {
-        let print = |ts_event, price| Print { ts_event, seq: 0, price: Price(price), size: 2, live: true };
+        let print = |ts_event, price| Print {
+            ts_event,
+            seq: 0,
+            price: Price(price),
+            size: 2,
+            eligible: Eligible::ALL,
+            live: true,
+        };
         let prints = [print(1, 5), print(2, 9), print(3, 6), print(4, 1), print(5, 7)];
         let mut bar = Ohlcv::default();
         prints.iter().for_each(|print| bar.add(print));
@@ -171,12 +224,39 @@ mod tests {
     }
 
     #[test]
+    fn a_print_is_seen_where_it_counts_and_nowhere_else() {
+        let print =
+            |ts_event, price, eligible| Print { ts_event, seq: 0, price: Price(price), size: 2, eligible, live: true };
+        let [last, range, volume] = [[true, false, false], [false, true, false], [false, false, true]]
+            .map(|[last, high_low, volume]| Eligible::new(last, high_low, volume));
+        let nothing = last.and(range);
+        let prints = [print(1, 90, volume), print(2, 70, last), print(3, 80, range), print(4, 10, nothing)];
+        let bar_of = |prints: &[Print]| {
+            let mut bar = Ohlcv::default();
+            prints.iter().for_each(|print| bar.add(print));
+            bar
+        };
+        let bar = bar_of(&prints).lower().unwrap();
+        let seen = [bar.open, bar.high, bar.low, bar.close, bar.vwap].map(|price| price.map(|price| price.0));
+        assert_eq!((seen, bar.volume, bar.trades), ([Some(70), Some(80), Some(80), Some(70), Some(90)], 2, 4));
+        let no_price = bar_of(&[prints[0]]).lower().unwrap();
+        assert_eq!((no_price.open, no_price.high, no_price.low, no_price.close), (None, None, None, None));
+
+        // What a print does not count for it is taken out of at once.
+        let mut bar = bar_of(&[&prints[..], &[print(5, 70, range), print(6, 75, volume)]].concat());
+        assert!(!bar.remove(&prints[1]) && !bar.remove(&prints[2]));
+        assert!(bar.remove(&prints[0]) && bar.remove(&prints[3]) && bar.remove(&print(6, 75, volume)));
+        assert_eq!(bar.lower(), bar_of(&[prints[1], prints[2], print(5, 70, range)]).lower());
+    }
+
+    #[test]
     fn two_summaries_together_are_that_of_all_prints() {
         let prints = [(3, 9), (1, 5), (4, 1), (2, 7), (5, 6)].map(|(ts_event, price)| Print {
             ts_event,
             seq: 0,
             price: Price(price),
             size: 2,
+            eligible: Eligible::ALL,
             live: true,
         });
         let sum = |prints: &[Print]| {
@@ -195,7 +275,8 @@ mod tests {
     fn a_notional_beyond_i64_is_exact() {
         let mut bar = Ohlcv::default();
         for seq in 0..3 {
-            bar.add(&Print { ts_event: 0, seq, price: Price(750_000 * Price::SCALE), size: u32::MAX, live: true });
+            let price = Price(750_000 * Price::SCALE);
+            bar.add(&Print { ts_event: 0, seq, price, size: u32::MAX, eligible: Eligible::ALL, live: true });
         }
         assert_eq!(bar.lower().unwrap().vwap, Some(Price(750_000 * Price::SCALE)));
     }

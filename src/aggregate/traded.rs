@@ -7,10 +7,10 @@ use crate::row::Field;
 ///
 /// ```
 /// use tapeflow::aggregate::{Aggregate, Print, Traded};
-/// use tapeflow::tick::Price;
+/// use tapeflow::tick::{Eligible, Price};
 /// let mut traded = Traded::default();
-/// traded.add(&Print { ts_event: 1, seq: 0, price: Price(30), size: 2, live: true });
-/// traded.add(&Print { ts_event: 2, seq: 0, price: Price(10), size: 3, live: true });
+/// traded.add(&Print { ts_event: 1, seq: 0, price: Price(30), size: 2, eligible: Eligible::ALL, live: true });
+/// traded.add(&Print { ts_event: 2, seq: 0, price: Price(10), size: 3, eligible: Eligible::ALL, live: true });
 /// assert_eq!(traded.lower().unwrap().notional, 90);
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -28,18 +28,24 @@ pub struct Turnover {
     pub notional: i128,
 }
 
+/// Price times size, where the shares are volume.
+fn notional(print: &Print) -> i128 {
+    let size = if print.eligible.volume() { print.size } else { 0 };
+    i128::from(print.price.0) * i128::from(size)
+}
+
 impl Aggregate for Traded {
     type Value = Turnover;
 
     fn add(&mut self, print: &Print) {
         self.bar.add(print);
-        self.notional += i128::from(print.price.0) * i128::from(print.size);
+        self.notional += notional(print);
     }
 
     fn remove(&mut self, print: &Print) -> bool {
         let removed = self.bar.remove(print);
         if removed {
-            self.notional -= i128::from(print.price.0) * i128::from(print.size);
+            self.notional -= notional(print);
         }
         removed
     }

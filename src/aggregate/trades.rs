@@ -18,14 +18,14 @@ pub struct Trade {
     pub size: u32,
 }
 
-/// All prints of a window, for what cannot be told from a summary. Use it with short windows.
+/// All prints of a window, whatever they count for, for what cannot be told from a summary. Use it with short windows.
 ///
 /// ```
 /// use tapeflow::aggregate::{Aggregate, Print, Trades};
-/// use tapeflow::tick::Price;
+/// use tapeflow::tick::{Eligible, Price};
 /// let mut trades = Trades::default();
 /// for (ts_event, seq) in [(2, 7), (1, 9), (2, 6)] {
-///     trades.add(&Print { ts_event, seq, price: Price(1), size: 1, live: true });
+///     trades.add(&Print { ts_event, seq, price: Price(1), size: 1, eligible: Eligible::ALL, live: true });
 /// }
 /// let order: Vec<u64> = trades.lower().unwrap().0.iter().map(|trade| trade.seq).collect();
 /// assert_eq!(order, [9, 6, 7]);

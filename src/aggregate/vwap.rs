@@ -8,26 +8,28 @@ use crate::time::EventTime;
 /// The averages of a window, exact. It keeps its prints in their order, since how long a price held is for the print
 /// after it to say.
 ///
-/// * `vwap` is Σ price·size / Σ size;
-/// * `twap` is Σ pᵢ·(tᵢ₊₁ − tᵢ) / (tₙ − t₁): each price counts as long as it was the last one. Where all prints have
-///   one time it is their mean.
+/// * `vwap` is Σ price·size / Σ size of the prints whose shares are volume;
+/// * `twap` is Σ pᵢ·(tᵢ₊₁ − tᵢ) / (tₙ − t₁) of the prints that can be the last price: each price counts as long as it was.
+///   Where all of them have one time it is their mean.
 ///
 /// ```
 /// use tapeflow::aggregate::{Aggregate, Print, Vwap};
-/// use tapeflow::tick::Price;
+/// use tapeflow::tick::{Eligible, Price};
 /// let mut window = Vwap::default();
 /// for (ts_event, price, size) in [(0, 10, 1), (9, 20, 3), (10, 99, 0)] {
-///     window.add(&Print { ts_event, seq: 0, price: Price(price), size, live: true });
+///     window.add(&Print { ts_event, seq: 0, price: Price(price), size, eligible: Eligible::ALL, live: true });
 /// }
 /// let averages = window.lower().unwrap();
-/// assert_eq!((averages.vwap, averages.twap), (Some(Price(18)), Price(11)));
+/// assert_eq!((averages.vwap, averages.twap), (Some(Price(18)), Some(Price(11))));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Vwap {
-    /// Time, sequence number, price and size.
+    /// Time, sequence number, price and size of the prints that can be the last price.
     path: Vec<Mark>,
+    trades: u64,
     volume: u64,
     notional: i128,
+    /// The sum of the path's prices.
     prices: i128,
     /// Σ pᵢ·(tᵢ₊₁ − tᵢ) along the path.
     integral: i128,
@@ -40,11 +42,11 @@ type Mark = (EventTime, u64, Price, u32);
 pub struct Averages {
     /// By volume, to 1e-9, half to even; `None` where the volume is zero.
     pub vwap: Option<Price>,
-    /// By time, likewise.
-    pub twap: Price,
+    /// By time, likewise; `None` where no print can be the last price.
+    pub twap: Option<Price>,
     /// Shares.
     pub volume: u64,
-    /// Prints.
+    /// Prints, whatever they count for.
     pub trades: u64,
 }
 
@@ -68,8 +70,6 @@ impl Vwap {
         let before = at.checked_sub(1).and_then(|at| self.path.get(at));
         self.integral += self.around(before, &mark, self.path.get(at));
         self.path.insert(at, mark);
-        self.volume += u64::from(mark.3);
-        self.notional += i128::from(mark.2.0) * i128::from(mark.3);
         self.prices += i128::from(mark.2.0);
     }
 }
@@ -82,33 +82,51 @@ impl Aggregate for Vwap {
     type Value = Averages;
 
     fn add(&mut self, print: &Print) {
-        self.put(mark_of(print));
+        self.trades += 1;
+        if print.eligible.volume() {
+            self.volume += u64::from(print.size);
+            self.notional += i128::from(print.price.0) * i128::from(print.size);
+        }
+        if print.eligible.last() {
+            self.put(mark_of(print));
+        }
     }
 
     fn remove(&mut self, print: &Print) -> bool {
-        let mark = mark_of(print);
-        let Ok(at) = self.path.binary_search(&mark) else { return false };
-        self.path.remove(at);
-        let before = at.checked_sub(1).and_then(|at| self.path.get(at));
-        self.integral -= self.around(before, &mark, self.path.get(at));
-        self.volume -= u64::from(mark.3);
-        self.notional -= i128::from(mark.2.0) * i128::from(mark.3);
-        self.prices -= i128::from(mark.2.0);
+        if print.eligible.last() {
+            let mark = mark_of(print);
+            let Ok(at) = self.path.binary_search(&mark) else { return false };
+            self.path.remove(at);
+            let before = at.checked_sub(1).and_then(|at| self.path.get(at));
+            self.integral -= self.around(before, &mark, self.path.get(at));
+            self.prices -= i128::from(mark.2.0);
+        }
+        if print.eligible.volume() {
+            self.volume -= u64::from(print.size);
+            self.notional -= i128::from(print.price.0) * i128::from(print.size);
+        }
+        self.trades -= 1;
         true
     }
 
     fn combine(&mut self, other: &Self) {
         other.path.iter().for_each(|mark| self.put(*mark));
+        self.trades += other.trades;
+        self.volume += other.volume;
+        self.notional += other.notional;
     }
 
     fn lower(&self) -> Option<Averages> {
-        let (first, last) = (self.path.first()?, self.path.last()?);
-        let span = i128::from(last.0) - i128::from(first.0);
-        let trades = self.path.len() as u64;
-        let (sum, over) = if span == 0 { (self.prices, i128::from(trades)) } else { (self.integral, span) };
         // An average of prices is no greater than the greatest, so both fit.
-        let vwap = (self.volume > 0).then(|| Price(div_half_even(self.notional, i128::from(self.volume)) as i64));
-        Some(Averages { vwap, twap: Price(div_half_even(sum, over) as i64), volume: self.volume, trades })
+        let average = |sum, over| Price(div_half_even(sum, over) as i64);
+        let vwap = (self.volume > 0).then(|| average(self.notional, i128::from(self.volume)));
+        let twap = self.path.first().zip(self.path.last()).map(|(first, last)| {
+            match i128::from(last.0) - i128::from(first.0) {
+                0 => average(self.prices, self.path.len() as i128),
+                span => average(self.integral, span),
+            }
+        });
+        (self.trades > 0).then_some(Averages { vwap, twap, volume: self.volume, trades: self.trades })
     }
 }
 
@@ -118,7 +136,7 @@ impl Value for Averages {
 
     fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
         give(Field::Price(self.vwap));
-        give(Field::Price(Some(self.twap)));
+        give(Field::Price(self.twap));
         give(Field::Count(self.volume));
         give(Field::Count(self.trades));
     }

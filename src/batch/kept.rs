@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -6,6 +7,9 @@ use crate::time::RunTime;
 
 /// A target is judged in intervals of so many nanoseconds.
 pub const INTERVAL: u64 = 250_000_000;
+
+/// So many intervals before the last one are open to what is told late: an hour.
+const OPEN: u64 = 3_600_000_000_000 / INTERVAL;
 
 /// Ticks, and how many of them took longer than they should.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +41,7 @@ impl Tally {
     }
 }
 
-/// How a target for the p99 of ticks is kept: counted by the intervals in which ticks were *due*, so that a stall
+/// How a worker keeps to a target for the p99 of ticks: counted by the intervals in which ticks were *due*, so that a stall
 /// spoils every interval that it lasts, and also by when they were applied, which is what can be acted upon.
 #[derive(Clone, Debug)]
 pub struct Kept {
@@ -45,14 +49,14 @@ pub struct Kept {
     near: u64,
     from: RunTime,
     recent: Tally,
-    intervals: Vec<Tally>,
+    untold: Vec<(u64, Tally)>,
 }
 
 impl Kept {
     /// Counts by this target, in intervals that begin at `from`; what was due before is only acted upon.
     pub fn new(target_p99: Duration, from: RunTime) -> Self {
         let target = target_p99.as_nanos() as u64;
-        Kept { target, near: target / 5 * 4, from, recent: Tally::default(), intervals: Vec::new() }
+        Kept { target, near: target / 5 * 4, from, recent: Tally::default(), untold: Vec::new() }
     }
 
     /// So many ticks that were due at `due` are applied, after `latency` nanoseconds.
@@ -62,11 +66,11 @@ impl Kept {
         let tally = Tally { ticks, over, near };
         self.recent.add(tally);
         if let Some(since) = due.checked_sub(self.from) {
-            let at = (since / INTERVAL) as usize;
-            if at >= self.intervals.len() {
-                self.intervals.resize(at + 1, Tally::default());
+            let interval = since / INTERVAL;
+            match self.untold.last_mut() {
+                Some((last, sum)) if *last == interval => sum.add(tally),
+                _ => self.untold.push((interval, tally)),
             }
-            self.intervals[at].add(tally);
         }
     }
 
@@ -75,9 +79,43 @@ impl Kept {
         std::mem::take(&mut self.recent)
     }
 
-    /// All intervals so far.
-    pub fn into_intervals(self) -> Vec<Tally> {
-        self.intervals
+    /// What was counted since this was last asked, by the numbers of intervals, of which one may come more than once.
+    pub fn take_untold(&mut self) -> Vec<(u64, Tally)> {
+        std::mem::take(&mut self.untold)
+    }
+}
+
+/// How all workers together keep to a target, interval by interval: of the last hour that ticks were due in, what was
+/// counted; of the time before, how many intervals kept to it.
+#[derive(Clone, Debug, Default)]
+pub struct Intervals {
+    open: BTreeMap<u64, Tally>,
+    /// The first interval that is not closed.
+    from: u64,
+    closed: u64,
+    met: u64,
+}
+
+impl Intervals {
+    /// Adds what a worker counted of an interval. What is told of a closed one counts in the first that is open: its ticks
+    /// took more than an hour, and spoil that instead.
+    pub fn add(&mut self, interval: u64, tally: Tally) {
+        self.open.entry(interval.max(self.from)).or_default().add(tally);
+        self.from = self.from.max(interval.saturating_sub(OPEN));
+        while let Some(first) = self.open.first_entry().filter(|first| *first.key() < self.from) {
+            self.closed += 1;
+            self.met += u64::from(first.remove().is_met());
+        }
+    }
+
+    /// In how many intervals ticks were due.
+    pub fn count(&self) -> u64 {
+        self.closed + self.open.len() as u64
+    }
+
+    /// In how many of them the target was kept.
+    pub fn met(&self) -> u64 {
+        self.met + self.open.values().filter(|tally| tally.is_met()).count() as u64
     }
 }
 
@@ -96,10 +134,32 @@ mod tests {
         kept.count(1_000 + 3 * INTERVAL, 81, 10);
         let recent = kept.take_recent();
         assert_eq!((recent, kept.take_recent()), (Tally { ticks: 218, over: 9, near: 118 }, Tally::default()));
-        let intervals = kept.into_intervals();
-        assert_eq!(intervals.iter().map(|it| it.ticks).collect::<Vec<_>>(), [101, 100, 0, 10]);
-        assert_eq!(intervals.iter().map(Tally::is_met).collect::<Vec<_>>(), [true, true, true, true]);
-        assert_eq!(intervals.iter().map(Tally::is_met_easily).collect::<Vec<_>>(), [true, false, true, false]);
+        let intervals = kept.take_untold();
+        assert_eq!(intervals.iter().map(|(at, it)| (*at, it.ticks)).collect::<Vec<_>>(), [(0, 101), (1, 100), (3, 10)]);
+        assert!(intervals.iter().all(|(_, it)| it.is_met()));
+        assert_eq!(intervals.iter().map(|(_, it)| it.is_met_easily()).collect::<Vec<_>>(), [true, false, false]);
         assert!(!Tally { ticks: 199, over: 2, near: 2 }.is_met());
+        assert_eq!(kept.take_untold(), []);
+    }
+
+    #[test]
+    fn all_hours_are_counted_and_the_last_one_is_kept() {
+        let mut intervals = Intervals::default();
+        let all = 5 * OPEN;
+        for interval in 0..all {
+            // One worker keeps to the target alone, both do not in every fourth interval; in every seventh nothing is due.
+            let over = if interval % 4 == 0 { 3 } else { 2 };
+            for tally in [Tally { ticks: 100, over: 0, near: 0 }, Tally { ticks: 100, over, near: over }] {
+                if interval % 7 != 0 {
+                    intervals.add(interval, tally);
+                }
+            }
+            assert!(intervals.open.len() as u64 <= OPEN + 1, "{} intervals are kept", intervals.open.len());
+        }
+        let due = |step| (0..all).step_by(step).filter(|interval| interval % 7 != 0).count() as u64;
+        assert_eq!((intervals.count(), intervals.met()), (due(1), due(1) - due(4)));
+        // What was due two hours ago spoils the first interval that is open.
+        intervals.add(all - 2 * OPEN, Tally { ticks: 10, over: 10, near: 10 });
+        assert_eq!((intervals.count(), intervals.met()), (due(1), due(1) - due(4) - 1));
     }
 }

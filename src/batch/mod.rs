@@ -14,5 +14,5 @@ pub use auto::{Auto, Round};
 pub use decision::{Account, Decision, Inputs, State, Why};
 pub use dial::Dial;
 pub use fit::CostFit;
-pub use kept::{INTERVAL, Kept, Tally};
+pub use kept::{INTERVAL, Intervals, Kept, Tally};
 pub use limits::BatchLimits;

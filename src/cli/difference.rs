@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::records;
-use crate::row::{Columns, Encoding, Row, Texts};
-use crate::tick::{Symbol, Tick};
+use crate::row::{Columns, Encoding, Field, Row, Texts};
+use crate::tick::Tick;
 use crate::window::Window;
 
 /// So many records of a window that differs are printed.
@@ -11,8 +11,8 @@ const SHOWN: usize = 20;
 
 /// The first thing, by the order of rows, about which dataflow and oracle differ.
 pub struct Difference {
-    window: Window,
-    symbols: [Symbol; 2],
+    /// The windows of the rows that differ, and the texts in each: its symbols, or its venue.
+    rows: Vec<(Window, Vec<String>)>,
     columns: String,
     /// What each of them says about it, in lines.
     dataflow: String,
@@ -29,30 +29,45 @@ pub fn first_difference<R: Row>(dataflow: BTreeMap<R, isize>, oracle: Vec<R>, te
         (key.ts, key.place, key.symbols.map(|symbol| texts.symbol(symbol).to_owned()))
     };
     let first = both.keys().min_by_key(|row| place(row))?;
+    let there: Vec<(&R, &[isize; 2])> = both.iter().filter(|(row, _)| place(row) == place(first)).collect();
     let columns = Columns::of::<R>(false);
     let side = |side: usize| {
         let mut lines = Vec::new();
-        for (row, times) in both.iter().filter(|(row, times)| place(row) == place(first) && times[side] != 0) {
+        for (row, times) in there.iter().filter(|(_, times)| times[side] != 0) {
             if times[side] != 1 {
                 lines.extend_from_slice(format!("({} times) ", times[side]).as_bytes());
             }
-            Encoding::Csv.write(row, texts, &columns, &mut lines);
+            Encoding::Csv.write(*row, texts, &columns, &mut lines);
         }
         if lines.is_empty() { "no such row".to_owned() } else { String::from_utf8_lossy(&lines).trim_end().to_owned() }
     };
-    let (window, symbols) = (first.window(), first.key().symbols);
-    Some(Difference { window, symbols, columns: columns.names.join(","), dataflow: side(0), oracle: side(1) })
+    let named = |row: &R| {
+        let mut named = Vec::new();
+        row.fields(texts, &mut |field| {
+            named.extend(if let Field::Text(text) = field { Some(text.to_owned()) } else { None })
+        });
+        (row.window(), named)
+    };
+    let rows = there.iter().map(|(row, _)| named(row)).collect();
+    Some(Difference { rows, columns: columns.names.join(","), dataflow: side(0), oracle: side(1) })
 }
 
 impl Difference {
     /// The difference in words, with what the tape says about its window.
     pub fn tell(&self, tape: &[Tick], texts: &Texts) -> String {
-        let Window { start, end } = self.window;
+        let Window { start, end } = self.rows[0].0;
         let mut text = format!("not equal: the first difference is in the window [{start}, {end})\n");
         for (name, lines) in [("columns", &self.columns), ("dataflow", &self.dataflow), ("oracle", &self.oracle)] {
             let _ = writeln!(text, "  {name:10}{}", lines.replace('\n', "\n            "));
         }
-        let about = records::about(tape, &self.symbols, self.window);
+        let names = |named: &[String], name: &str| named.iter().any(|it| it == name);
+        // Rows that name no symbol are about a venue.
+        let are_of_symbols =
+            tape.iter().any(|tick| self.rows.iter().any(|(_, named)| names(named, texts.symbol(tick.symbol))));
+        let about = records::about(tape, |tick| {
+            let name = if are_of_symbols { texts.symbol(tick.symbol) } else { texts.venue(tick.venue) };
+            self.rows.iter().any(|(window, named)| window.contains(tick.ts_event) && names(named, name))
+        });
         let _ = writeln!(text, "{} records of the tape lie in it or speak of one that does", about.len());
         let _ = writeln!(text, "  {}", Texts::RECORD);
         for tick in about.iter().take(SHOWN) {
@@ -69,28 +84,48 @@ impl Difference {
 mod tests {
     use super::*;
     use crate::aggregate::{Aggregate as _, Bar, Ohlcv, Print};
-    use crate::operators::Summary;
-    use crate::tick::{Kind, Names, Price, Venue};
+    use crate::operators::{Mover, Summary};
+    use crate::quality::{Figures, Quality};
+    use crate::tick::{Eligible, Kind, Names, Price, Symbol, Venue};
     use std::sync::Arc;
 
     /// A bar of the window that begins at `start`, of one print.
     fn bar(start: i64, symbol: u32, price: i64) -> Summary<Bar> {
         let mut bar = Ohlcv::default();
-        bar.add(&Print { ts_event: start, seq: 1, price: Price(price * Price::SCALE), size: 2, live: true });
+        let (price, eligible) = (Price(price * Price::SCALE), Eligible::ALL);
+        bar.add(&Print { ts_event: start, seq: 1, price, size: 2, eligible, live: true });
         let window = Window { start, end: start + 10 };
         Summary { window, symbol: Symbol(symbol), place: 0, value: bar.lower().unwrap() }
     }
 
+    fn names(names: &[&str]) -> Arc<Names> {
+        let table = Names::default();
+        names.iter().for_each(|name| _ = table.intern(name));
+        Arc::new(table)
+    }
+
     fn texts() -> Texts {
-        let names = Names::default();
-        ["ZZ", "A"].iter().for_each(|name| _ = names.intern(name));
-        Texts::new(Arc::new(names), Arc::default())
+        Texts::new(names(&["ZZ", "A"]), Arc::default())
     }
 
     fn tick(ts_event: i64, seq: u64, kind: Kind) -> Tick {
         let (price, ref_seq, recv_lag) = (Price(Price::SCALE), 1, Tick::NOT_RECEIVED);
         let (size, ask_size, symbol, venue, watermark_lead_ms) = (2, 0, Symbol(1), Venue(0), 0);
-        Tick { ts_event, seq, price, ref_seq, size, ask_size, symbol, watermark_lead_ms, recv_lag, venue, kind }
+        let eligible = Eligible::ALL;
+        Tick {
+            ts_event,
+            seq,
+            price,
+            ref_seq,
+            size,
+            ask_size,
+            symbol,
+            watermark_lead_ms,
+            recv_lag,
+            venue,
+            kind,
+            eligible,
+        }
     }
 
     fn net(rows: &[Summary<Bar>]) -> BTreeMap<Summary<Bar>, isize> {
@@ -121,6 +156,32 @@ not equal: the first difference is in the window [0, 10)
   25,2,A,,cancel,1,1,2
 ";
         assert_eq!(difference.tell(&tape, &texts()), expected);
+    }
+
+    #[test]
+    fn a_place_shows_the_records_of_all_who_are_said_to_hold_it_and_a_venue_its_own() {
+        let mover = |symbol| Mover {
+            board: Window { start: 0, end: 10 },
+            sector: String::new(),
+            rank: 1,
+            symbol: Symbol(symbol),
+            close: Some(Price(Price::SCALE)),
+            previous: None,
+            change_percent: None,
+            volume: 2,
+            notional: 2_000_000_000,
+            trades: 1,
+        };
+        let of = |symbol, venue| Tick { symbol: Symbol(symbol), venue: Venue(venue), ..tick(5, 1, Kind::Trade) };
+        let texts = Texts::new(names(&["ZZ", "A", "B"]), names(&["X", "Y"]));
+        let tape = [of(0, 1), of(1, 2), of(2, 1)];
+        let told = first_difference(BTreeMap::from([(mover(1), 1)]), vec![mover(2)], &texts).unwrap();
+        let told = told.tell(&tape, &texts);
+        assert!(told.contains("\n2 records") && told.contains("5,1,A,Y") && told.contains("5,1,B,X"), "{told}");
+        let quality =
+            Quality { window: Window { start: 0, end: 10 }, place: 0, venue: Venue(1), figures: Figures::default() };
+        let told = first_difference(BTreeMap::new(), vec![quality], &texts).unwrap().tell(&tape, &texts);
+        assert!(told.contains("\n2 records") && told.contains("5,1,ZZ,X") && told.contains("5,1,B,X"), "{told}");
     }
 
     #[test]

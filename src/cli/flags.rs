@@ -76,6 +76,9 @@ pub struct Flags {
     /// address, as for --input, to send rows to
     #[arg(long, global = true, value_name = "DIR")]
     pub out: Option<String>,
+    /// So many: the first places of a ranking, or the best pairs
+    #[arg(long, global = true, value_name = "N")]
+    pub top: Option<String>,
     /// Play what is due within this span of the schedule: 10s
     #[arg(long = "for", global = true, value_name = "DUR")]
     pub play_for: Option<String>,
@@ -153,6 +156,7 @@ impl Flags {
         flag("--process", "run.process", &self.process);
         flag("--hosts", "run.hosts", &self.hosts);
         flag("--out", "output.to", &self.out);
+        flag("--top", &format!("{name}.top"), &self.top);
         flag("--for", "source.for", &self.play_for);
         flag("--limit", "source.limit", &self.limit);
         match (&self.target_p99, &self.linger) {

@@ -160,7 +160,10 @@ where
         tell(format_args!("{name}: a thread panicked, which is a bug in {name}; the run is over\n"));
         std::process::exit(101);
     }));
-    let command = Cli::command().name(name).bin_name(name);
+    // Only a pipeline that ranks has a number of places.
+    let settings: toml::Table = toml::from_str(defaults).unwrap_or_default();
+    let has_top = settings.get(name).is_some_and(|own| own.get("top").is_some());
+    let command = Cli::command().name(name).bin_name(name).mut_arg("top", |top| top.hide(!has_top));
     let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {

@@ -12,7 +12,7 @@ use crate::config::{Config, Effective, Input, Output};
 use crate::error::{Doing as _, Error, Result};
 use crate::operators::{Changes, Ticks};
 use crate::play;
-use crate::report::{Batching, Decisions, LatencyLog, Progress, Report};
+use crate::report::{Absent, Batching, Decisions, LatencyLog, Progress, Report};
 use crate::row::{Encoding, Row};
 use crate::runtime::Outcome;
 use crate::sink::{self, Mode};
@@ -139,7 +139,8 @@ fn report<R: Row>(
         }
         _ => format!("keep the {}, the summary and the latencies: add --out DIR", R::NAME),
     };
-    let (asked, known) = (config.playback.controls.symbols.len(), around.symbols.len());
+    let asked = &config.playback.controls.symbols;
+    let absent = Absent::among(asked, &around.symbols);
     Report {
         pipeline: name.into(),
         version: env!("CARGO_PKG_VERSION"),
@@ -150,7 +151,9 @@ fn report<R: Row>(
         retracted: outcome.written.retracted,
         ledger: outcome.ledger,
         struck: around.strikes.so_far(),
-        symbols: if asked == 0 { known } else { asked.min(known) },
+        unknown_conditions: around.conditions.unknown(),
+        symbols: if asked.is_empty() { around.symbols.len() } else { asked.len() - absent.len() },
+        absent,
         workers: config.workers,
         processes: config.processes,
         batches: outcome.batches,

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::cells::player;
 use super::{Flags, lacking, print, stop_on_signals, tell};
-use crate::config::{Config, Settings, Span, with_settings};
+use crate::config::{Config, Layers, Settings, Span, with_settings};
 use crate::error::{Doing as _, Error, Result};
 use crate::lab::{Asked, Cell, Setting, Tune};
 use crate::operators::{Changes, Ticks};
@@ -61,24 +61,28 @@ where
         Error::Usage("tune: say what is to be kept: --target-p99 2ms is the p99 of ticks, due until applied".into())
     })?;
     let target = target.parse::<Span>().map_err(|e| Error::Usage(format!("tune: --target-p99 {target}: {e}")))?;
-    let own_length = flags.play_for.is_some();
     let budget = asked.budget.0;
-    flags.play_for.get_or_insert_with(|| Span(run_length(budget)).to_string());
-    let settled = |setting: Setting| -> Result<(Config, S, Cell)> {
+    let layers = |flags: &Flags| -> Result<Layers> {
         let mut layers = flags.layers(name, defaults)?;
-        layers.flag("tune", "batch.policy", setting.policy());
-        layers.flag("tune", "batch.max_ticks", setting.max_ticks as i64);
-        layers.flag("tune", "batch.max_delay", setting.delay().to_string());
         if let Some(warmup) = &asked.warmup {
             layers.flag("--warmup", "sweep.warmup", warmup.as_str());
         }
+        Ok(layers)
+    };
+    if flags.play_for.is_none() {
+        // The share of the budget is that of a run with its warm-up.
+        let warmup = Asked::read(&mut layers(&flags)?).map_or(Duration::ZERO, |lab| Duration::from_nanos(lab.warmup));
+        let length = run_length(budget);
+        flags.play_for = Some(Span(length.saturating_sub(warmup).max(length / 2)).to_string());
+    }
+    let settled = |setting: Setting| -> Result<(Config, S, Cell)> {
+        let mut layers = layers(&flags)?;
+        layers.flag("tune", "batch.policy", setting.policy());
+        layers.flag("tune", "batch.max_ticks", setting.max_ticks as i64);
+        layers.flag("tune", "batch.max_delay", setting.delay().to_string());
         let (config, own, lab) = (Config::read(&mut layers), S::read(&mut layers), Asked::read(&mut layers));
         let effective = layers.finish()?;
-        let (Some(mut config), Some(own), Some(lab)) = (config, own, lab) else { return Err(lacking(name)) };
-        // The share of the budget is that of a run with its warm-up.
-        if let (false, Some(span)) = (own_length, &mut config.play_for) {
-            *span = span.saturating_sub(lab.warmup).max(*span / 2);
-        }
+        let (Some(config), Some(own), Some(lab)) = (config, own, lab) else { return Err(lacking(name)) };
         let cell = Cell::new(Vec::new(), config.clone(), &effective, lab.warmup)?;
         Ok((config, own, cell))
     };
@@ -87,7 +91,7 @@ where
         Error::Usage("tune: give the rate that is to be kept, such as --rate 500k/s, instead of a speed".into())
     })?;
     let target = u64::try_from(target.0.as_nanos()).unwrap_or(u64::MAX);
-    let tune = Tune { target, rate, workers: config.workers, budget };
+    let tune = Tune { target, rate, workers: config.workers * config.processes, budget };
     let stop = stop_on_signals()?;
     let tuned = tune.run(&stop, &|setting| Ok(settled(setting)?.2), &mut *player(pipeline, vec![Arc::new(own)]))?;
     tell(format_args!("{}\n", tuned.why(&tune)));

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::fs;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -9,10 +8,11 @@ use super::{print, stop_on_signals, tell};
 use crate::config::{Config, Input};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
+use crate::memory;
 use crate::operators::{Changes, Ticks};
 use crate::oracle::{Corrected, Expected};
 use crate::play;
-use crate::report::{Decisions, Progress};
+use crate::report::{Absent, Decisions, Progress};
 use crate::row::{Row, Texts};
 use crate::sink::Sink;
 use crate::source::{Opened, Pacing, Surroundings, in_memory, whole, whole_made};
@@ -85,10 +85,11 @@ where
     print(&format!("equal: {rows} {}, digest {digest:016x}\nledger: {}\n", R::NAME, words(&ledger)))
 }
 
-/// Reads the whole input, if there is memory for it.
+/// Reads the whole input, if there is memory for it, and says which symbols were asked for and are not on it.
 pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
-    let room = available().map_or(usize::MAX, |bytes| (bytes / BYTES_PER_RECORD) as usize);
-    match &config.input {
+    let room = memory::free().into_iter().chain(config.knobs.memory).min();
+    let room = room.map_or(usize::MAX, |bytes| (bytes / BYTES_PER_RECORD) as usize);
+    let tape = match &config.input {
         Input::Market(market) => {
             config.playback.pacing.check_for(config.play_for)?;
             let ticks = usize::try_from(market.ticks.min(config.playback.limit)).unwrap_or(usize::MAX);
@@ -100,7 +101,11 @@ pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
             whole_made(tape, &config.playback, room, around)
         }
         Input::Files(inputs) => whole(inputs, &config.playback, room, around),
+    }?;
+    if let Some(absent) = Absent::told(&Absent::among(&config.playback.controls.symbols, &around.symbols)) {
+        tell(format_args!("{absent}\n"));
     }
+    Ok(tape)
 }
 
 /// Opens the input for the dataflow: once more where that can be done, so that the way from the files is verified too.
@@ -112,16 +117,6 @@ fn open(config: &Config, tape: &[Tick], around: &mut Surroundings) -> Result<Ope
         }
         _ => Ok(in_memory(tape, config.playback.pacing, config.workers, around)),
     }
-}
-
-/// How much memory the system says is free, in bytes, where it says so.
-fn available() -> Option<u64> {
-    let info = fs::read_to_string("/proc/meminfo").ok()?;
-    let kib = info.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB"))?;
-    let free = kib.trim().parse::<u64>().ok()? * 1024;
-    let cgroup = |name: &str| fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse::<u64>().ok();
-    let granted = cgroup("memory.max").zip(cgroup("memory.current")).map(|(max, used)| max.saturating_sub(used));
-    Some(granted.map_or(free, |granted| granted.min(free)))
 }
 
 /// Keeps how often each row stands.

@@ -9,7 +9,7 @@ use crate::operators::{By, Places};
 struct PlacesSection {
     by: ByWord,
     order: Order,
-    n: Count,
+    top: Count,
     keep: Keep,
 }
 
@@ -30,15 +30,15 @@ enum Order {
 
 /// Reads the places in a pipeline's own section.
 pub(super) fn places(layers: &mut Layers, section: &str) -> Option<Places> {
-    let PlacesSection { by, order, n, keep } = layers.section(section)?;
-    if n.0 == 0 {
+    let PlacesSection { by, order, top, keep } = layers.section(section)?;
+    if top.0 == 0 {
         let help = "write how many places are told, for example 10";
-        layers.problem(&format!("{section}.n"), "a ranking of nobody", help);
+        layers.problem(&format!("{section}.top"), "a ranking of nobody", help);
     }
     let by = match by {
         ByWord::Change => By::Change,
         ByWord::Volume => By::Volume,
         ByWord::Notional => By::Notional,
     };
-    Some(Places { by, least: matches!(order, Order::Least), n: n.0 as usize, keep: keep.0 })
+    Some(Places { by, least: matches!(order, Order::Least), n: top.0 as usize, keep: keep.0 })
 }

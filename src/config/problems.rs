@@ -131,11 +131,13 @@ fn plain(expected: &str) -> String {
     .to_owned()
 }
 
-/// The candidate that `word` most likely was meant to be. A letter is left out sooner than it is taken for another.
+/// The candidate that `word` most likely was meant to be, whatever its case. A letter is left out sooner than it is taken
+/// for another, and one at least must be right.
 pub fn closest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let distance = |candidate: &&str| strsim::damerau_levenshtein(word, candidate);
+    let (word, letters) = (word.to_lowercase(), word.chars().count());
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&word, &candidate.to_lowercase());
     let nearest = candidates.iter().copied().min_by_key(|it| (distance(it), std::cmp::Reverse(it.len())));
-    nearest.filter(|best| distance(best) <= 1 + word.chars().count() / 4)
+    nearest.filter(|best| distance(best) < letters.min(2 + letters / 4))
 }
 
 fn listed(words: &[&str]) -> String {

@@ -20,7 +20,7 @@ const GRACE: u64 = 2_000_000_000;
 const NOISE: u64 = 1_000_000;
 
 /// The sections of the settings that no row depends on. How fast and how long a cell plays is compared by its tape.
-const NOT_IN_ROWS: [&str; 6] = ["workers", "batch", "run", "output", "sweep", "market"];
+const NOT_IN_ROWS: [&str; 7] = ["workers", "batch", "run", "limits", "output", "sweep", "market"];
 
 /// What a cell's ticks are taken from.
 #[derive(Clone, Debug)]
@@ -147,7 +147,8 @@ impl Cell {
     pub fn theory(&self, law: &CostLaw) -> Option<Theory> {
         let limits = &self.config.knobs.batch;
         let swings = matches!(self.config.playback.pacing, Pacing::Rate { burst: Some(_), .. });
-        let rate = self.rate().filter(|_| !swings && limits.target_p99.is_none())? / self.config.workers as f64;
+        let rate = self.rate().filter(|_| !swings && limits.target_p99.is_none())?
+            / (self.config.workers * self.config.processes) as f64;
         Theory::of(law, rate, limits.max_delay.as_nanos() as f64, limits.max_ticks as f64)
     }
 

@@ -4,15 +4,24 @@ use std::sync::Arc;
 use super::Cell;
 use super::cell::Source;
 use crate::cluster::Cluster;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::play;
-use crate::report::{count, span};
-use crate::source::{Opened, Pacing, Playback, Surroundings, due_times, in_memory, whole, whole_made};
+use crate::report::{Absent, count, span};
+use crate::source::{Opened, Pacing, Playback, Surroundings, due_times, in_memory, say, whole, whole_made};
 use crate::tape::Rejects;
 use crate::tick::{Names, Tick};
 
-/// Ticks of all tapes together: each takes 64 bytes while it is kept, and as much again while it is played.
-pub const MOST_TICKS: u64 = 200_000_000;
+/// Ticks of all tapes together, where memory has no other limit.
+const MOST_TICKS: u64 = 200_000_000;
+
+/// A tick takes 64 bytes while it is kept, and as much again while it is played.
+const BYTES_PER_TICK: u64 = 128;
+
+/// How many ticks of all tapes together fit into the memory that a run may take.
+pub fn most_ticks(config: &Config) -> u64 {
+    config.knobs.memory.map_or(MOST_TICKS, |bytes| (bytes / BYTES_PER_TICK).min(MOST_TICKS))
+}
 
 /// Where the ticks of a tape that is played in full seem to go on for less than this share of the asked span, the
 /// tape is too short for it. Random gaps may end a little early.
@@ -37,14 +46,11 @@ impl Tape {
         // All of it is read; the cell's schedule says how much of it is played.
         around.play_for = None;
         let playback = Playback { pacing: Pacing::Max, ..cell.config.playback.clone() };
+        let most = most_ticks(&cell.config) as usize;
         let ticks = match &cell.source {
             Source::Market(market) => {
                 let tape = market.tape(&around.symbols, cell.config.rules);
-                if playback.controls.is_plain() {
-                    tape
-                } else {
-                    whole_made(tape, &playback, MOST_TICKS as usize, &around)?
-                }
+                if playback.controls.is_plain() { tape } else { whole_made(tape, &playback, most, &around)? }
             }
             Source::Recorded(inputs) => {
                 if inputs.is_stream() {
@@ -52,13 +58,16 @@ impl Tape {
                         "standard input comes once, and several runs play the same ticks: save it to a file first";
                     return Err(Error::Usage(text.into()));
                 }
-                let ticks = whole(inputs, &playback, MOST_TICKS as usize, &around)?;
+                let ticks = whole(inputs, &playback, most, &around)?;
                 if rejects.count() > 0 {
                     eprintln!("{}: {} lines were rejected and are in no run", inputs.path, count(rejects.count()));
                 }
                 ticks
             }
         };
+        if let Some(absent) = Absent::told(&Absent::among(&cell.config.playback.controls.symbols, &around.symbols)) {
+            say(&absent);
+        }
         Ok(Tape { key: cell.tape_key(), ticks, symbols: around.symbols, venues: around.venues })
     }
 }

@@ -7,7 +7,7 @@ use super::capacity::fails;
 use super::cost::CostLaw;
 use super::progress::Progress;
 use super::table::aligned;
-use super::tape::MOST_TICKS;
+use super::tape::most_ticks;
 use super::tuner::{Seen, Setting, Tried, Tuner, Verdict};
 use super::{Cell, Measured};
 use crate::error::Result;
@@ -21,7 +21,7 @@ pub struct Tune {
     pub target: u64,
     /// Ticks a second.
     pub rate: f64,
-    /// Workers, among which they are shared.
+    /// Workers of all processes, among which they are shared.
     pub workers: usize,
     /// How long the search may take.
     pub budget: Duration,
@@ -45,8 +45,8 @@ impl Tune {
     /// # Errors
     /// When a tape cannot be had, or a run fails.
     pub fn run(&self, stop: &AtomicBool, cell: &dyn Fn(Setting) -> Result<Cell>, play: &mut Play<'_>) -> Result<Tuned> {
-        let mut bench = Bench::new(MOST_TICKS, stop, play);
         let first = cell(Setting::GREEDY)?;
+        let mut bench = Bench::new(most_ticks(&first.config), stop, play);
         let each = Duration::from_nanos(first.ends());
         // The tape is made before the clock of the budget runs.
         bench.ticks(&first)?;

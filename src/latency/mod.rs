@@ -145,14 +145,19 @@ impl Recorder {
         Recorder { from, ..Recorder::default() }
     }
 
-    /// Counts from now on how a target is kept, or no longer; returns what was counted before.
-    pub fn keep(&mut self, kept: Option<Kept>) -> Option<Kept> {
-        std::mem::replace(&mut self.kept, kept)
+    /// Counts from now on how a target is kept, or no longer.
+    pub fn keep(&mut self, kept: Option<Kept>) {
+        self.kept = kept;
     }
 
     /// How the target was kept since this was last asked.
     pub fn take_recent(&mut self) -> Tally {
         self.kept.as_mut().map(Kept::take_recent).unwrap_or_default()
+    }
+
+    /// The same by the intervals in which ticks were due; see [`Kept::take_untold`].
+    pub fn take_untold(&mut self) -> Vec<(u64, Tally)> {
+        self.kept.as_mut().map(Kept::take_untold).unwrap_or_default()
     }
 
     /// Ticks were handed to the batch at `now`; `dues` are the instants at which they were due. What was due before

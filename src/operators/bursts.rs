@@ -25,14 +25,16 @@ pub struct Burst {
     pub run: Summary<Turnover>,
 }
 
-/// By how much the price rose from the first trade of a run to the last, in units of 1e-9.
-fn change(run: &Summary<Turnover>) -> i128 {
-    i128::from(run.value.bar.close.0) - i128::from(run.value.bar.open.0)
+/// By how much the price rose from the first trade of a run to the last, in units of 1e-9; none where no trade counts for
+/// a price.
+fn change(run: &Summary<Turnover>) -> Option<i128> {
+    let (open, close) = run.value.bar.open.zip(run.value.bar.close)?;
+    Some(i128::from(close.0) - i128::from(open.0))
 }
 
 /// The same in percent of the first price, half to even; none unless that is above zero.
 fn change_percent(run: &Summary<Turnover>) -> Option<i128> {
-    percent(change(run), run.value.bar.open)
+    percent(change(run)?, run.value.bar.open?)
 }
 
 impl Row for Burst {
@@ -59,7 +61,7 @@ impl Row for Burst {
         give(Field::Time(self.run.window.start));
         give(Field::Time(self.run.window.end));
         self.run.value.fields(give);
-        give(Field::Amount(Some(change(&self.run))));
+        give(Field::Amount(change(&self.run)));
         give(Field::Amount(change_percent(&self.run)));
     }
 }
@@ -103,7 +105,7 @@ pub fn bursts<'scope>(
 }
 
 /// The setting that says how long days are kept.
-const KEEP: &str = "bursts.keep";
+const KEEP: &str = "bursts.keep = \"all\" for ever";
 
 /// What decides about the place of a run; none if it has none.
 fn weight(places: Places, run: &Summary<Turnover>) -> Option<i128> {

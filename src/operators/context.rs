@@ -94,6 +94,8 @@ pub struct Context {
     pub closes: Arc<Closes>,
     /// Where a failure goes.
     pub failure: Failure,
+    /// The memory of the last batch, which its operator hands back for the next one.
+    pub spare: Rc<Cell<Vec<Tick>>>,
     windows: Rc<RefCell<Vec<Windows>>>,
     all_counters: Rc<RefCell<Vec<Rc<Counters>>>>,
     tellers: Rc<RefCell<Vec<Teller>>>,
@@ -114,7 +116,7 @@ impl Context {
         failure: Failure,
     ) -> Self {
         let lateness = Rc::new(lateness);
-        let (counters, windows, tellers): (Rc<Counters>, _, _) = Default::default();
+        let (counters, spare, windows, tellers): (Rc<Counters>, _, _, _) = Default::default();
         let all_counters = Rc::new(RefCell::new(vec![counters.clone()]));
         Context {
             worker,
@@ -127,6 +129,7 @@ impl Context {
             counters,
             closes,
             failure,
+            spare,
             windows,
             all_counters,
             tellers,

@@ -9,6 +9,7 @@ use super::agenda::{Agenda, changes_of};
 use super::context::Context;
 use super::places::first_places;
 use super::settling::Settling;
+use super::standings::forgotten;
 use super::{Changes, Summary};
 use crate::aggregate::Bar;
 use crate::pairs::{Correlation, Pair, Reports, Told};
@@ -21,7 +22,8 @@ use crate::window::{Tumbling, Window};
 /// Every worker gets all bars and has its share of the pairs, in a dense array. When a report is due, each selects
 /// its best pairs, and what comes of those of all workers is a differential collection. A bar that changes later
 /// changes every report that looks at it, exactly. A report that nothing can change any more is taken out of
-/// differential's arrangements, and stays in the result.
+/// differential's arrangements, and stays in the result. A bar of a symbol that comes for the first time and is so far
+/// behind the others that this was forgotten fails the run.
 ///
 /// ```
 /// use tapeflow::aggregate::Ohlcv;
@@ -44,12 +46,9 @@ pub fn correlate<'scope>(
     rule: Correlation,
     context: &Context,
 ) -> Changes<'scope, Pair> {
-    let closes = bars.inner.map(|(bar, time, diff)| Close {
-        symbol: bar.symbol.0,
-        start: bar.window.start,
-        price: bar.value.close.0,
-        time,
-        diff: diff as i64,
+    let closes = bars.inner.flat_map(|(bar, time, diff)| {
+        let (symbol, start, diff) = (bar.symbol.0, bar.window.start, diff as i64);
+        bar.value.close.map(|close| Close { symbol, start, price: close.0, time, diff })
     });
     let operator = Correlate::new(context, windows, rule, closes.scope().peers());
     let best = changes_of(closes.broadcast(), "Correlate", operator, |operator, close| {
@@ -90,6 +89,8 @@ struct Correlate {
     /// The ends of reports that are to be made, by that time.
     due: BTreeMap<u64, EventTime>,
     settling: Settling,
+    /// The windows that start before are forgotten.
+    forgotten: EventTime,
     changes: Vec<((EventTime, Best), u64, isize)>,
 }
 
@@ -105,6 +106,7 @@ impl Correlate {
             arrived,
             due,
             settling: Settling::default(),
+            forgotten: EventTime::MIN,
             changes,
         }
     }
@@ -113,7 +115,9 @@ impl Correlate {
     fn forget(&mut self, ms: u64) {
         let latest = || self.reports.latest_bars().min();
         if let Some(settled) = self.settling.at(ms, latest, &self.context) {
-            let settled = self.reports.forget_before(self.windows.window_of(settled).start);
+            let settled = self.windows.window_of(settled).start;
+            self.forgotten = self.forgotten.max(settled);
+            let settled = self.reports.forget_before(settled);
             if self.rule.top.is_some() {
                 self.changes.extend(settled.flat_map(|(end, told)| {
                     let [open, settled] = [false, true].map(|is_settled| (end, (told, is_settled)));
@@ -136,7 +140,12 @@ impl Agenda for Correlate {
     /// Does what is to happen at a time: the bars that changed then, in all reports, then a new report.
     fn act(&mut self, ms: u64) {
         let arrived = self.arrived.remove(&ms).unwrap_or_default();
-        let touched = self.reports.set(bars_of(arrived));
+        let bars = bars_of(arrived);
+        if let Some((start, symbol)) = bars.keys().next().filter(|(start, _)| *start < self.forgotten) {
+            let window = self.windows.window_of(*start);
+            return forgotten(&self.context, Symbol(*symbol as u32), window, "by a longer late.horizon");
+        }
+        let touched = self.reports.set(bars);
         let mut made: BTreeSet<EventTime> = self.due.remove(&ms).into_iter().collect();
         for step in &touched.steps {
             let end = self.rule.every.window_of(*step).end;

@@ -12,9 +12,9 @@ use crate::tick::{Price, Symbol};
 use crate::time::EventTime;
 use crate::window::{Day, Fill, Window};
 
-/// The bars, and one for every window in which a symbol did not trade: of its last close, without shares or prints.
-/// They begin with the symbol's first bar of a day and end with the close of its session; a day on which it does not
-/// trade has none.
+/// The bars, and one for every window in which a symbol did not trade: of its last close, without shares or prints. They
+/// begin with the symbol's first close of a day and end with the close of its session; a day on which it does not trade
+/// has none. A bar without a close stays as it is, and the close before it goes on behind it.
 ///
 /// Such a bar is inserted when its window is over, as all bars are, and changes when the last bar before it does; it
 /// goes when a late print makes a bar of its window, and comes when its window's last print is cancelled.
@@ -54,10 +54,10 @@ struct Filling {
     changes: Vec<(Summary<Bar>, u64, isize)>,
 }
 
-/// The closes of one symbol's bars, by the beginnings of their windows.
+/// The closes of one symbol's bars, where they have one, by the beginnings of their windows.
 #[derive(Default)]
 struct Closes {
-    closes: BTreeMap<EventTime, Price>,
+    closes: BTreeMap<EventTime, Option<Price>>,
     settling: Settling,
     /// What was before this is forgotten.
     forgotten: Option<EventTime>,
@@ -66,7 +66,7 @@ struct Closes {
 impl Closes {
     /// The last close of the day before `ts`.
     fn before(&self, ts: EventTime, day: Day) -> Option<Price> {
-        self.closes.range(day.start.min(ts)..ts).next_back().map(|(_, close)| *close)
+        self.closes.range(day.start.min(ts)..ts).rev().find_map(|(_, close)| *close)
     }
 }
 
@@ -76,9 +76,9 @@ impl Filling {
         Filling { context: context.clone(), fill, symbols, arrived, ends, changes }
     }
 
-    /// A bar's close changes at `time`: so do the windows without a bar from there to the next one, as far as they were
-    /// over before.
-    fn set(&mut self, symbol: Symbol, window: Window, new: Option<Price>, time: u64) {
+    /// A bar, or its close, changes at `time`: so do the windows without a bar from there to the next close, as far as they
+    /// were over before.
+    fn set(&mut self, symbol: Symbol, window: Window, new: Option<Option<Price>>, time: u64) {
         let (day, kept) = (self.fill.day_of(window), self.symbols.entry(symbol).or_default());
         if kept.forgotten.is_some_and(|forgotten| window.start < forgotten) {
             let (text, Window { start, end }) = (self.context.symbols.text(symbol.0), window);
@@ -95,15 +95,22 @@ impl Filling {
             return;
         }
         let earlier = kept.before(window.start, day);
-        let next = kept.closes.range(window.start + 1..).next().map_or(EventTime::MAX, |(start, _)| *start);
+        let mut others = kept.closes.range(window.start + 1..);
+        let next = others.find(|(_, close)| close.is_some()).map_or(EventTime::MAX, |(start, _)| *start);
         // In the bar's own window there is a bar instead, where there is one.
-        let held = |bar: Option<Price>, own: bool| if own && bar.is_some() { None } else { bar.or(earlier) };
+        let held = |bar: Option<Option<Price>>, own: bool| match bar {
+            Some(_) if own => None,
+            bar => bar.flatten().or(earlier),
+        };
         for at in self.fill.windows_from(window.start, day).take_while(|at| at.start < next) {
             if at.end_ms() as u64 >= time {
                 self.ends.entry(at.end_ms() as u64).or_default().insert((symbol, at.start));
                 break;
             }
             let own = at.start == window.start;
+            if !own && kept.closes.contains_key(&at.start) {
+                continue;
+            }
             let row = |close: Price, diff| (empty_bar(symbol, at, close), time, diff);
             self.changes.extend(held(old, own).map(|close| row(close, -1)));
             self.changes.extend(held(new, own).map(|close| row(close, 1)));
@@ -117,7 +124,7 @@ impl Filling {
         let day = self.fill.day_of(window);
         let earlier = kept.before(start, day);
         if !kept.closes.contains_key(&start) {
-            // Where all bars of the day are gone, nothing goes on.
+            // Where no close of the day is left, nothing goes on.
             let Some(close) = earlier else { return };
             self.changes.push((empty_bar(symbol, window, close), time, 1));
         }
@@ -148,7 +155,7 @@ impl Agenda for Filling {
     }
 
     fn act(&mut self, time: u64) {
-        let mut bars: BTreeMap<(Symbol, Window), Option<Price>> = BTreeMap::new();
+        let mut bars: BTreeMap<(Symbol, Window), Option<Option<Price>>> = BTreeMap::new();
         for (bar, diff) in self.arrived.remove(&time).unwrap_or_default() {
             let close = bars.entry((bar.symbol, bar.window)).or_default();
             // What is taken back may come before or after what takes its place.
@@ -172,6 +179,7 @@ impl Agenda for Filling {
 
 /// The bar of a window without a print.
 fn empty_bar(symbol: Symbol, window: Window, close: Price) -> Summary<Bar> {
-    let value = Bar { open: close, high: close, low: close, close, volume: 0, trades: 0, vwap: None };
+    let [open, high, low, close] = [Some(close); 4];
+    let value = Bar { open, high, low, close, volume: 0, trades: 0, vwap: None };
     Summary { window, place: 0, symbol, value }
 }

@@ -29,15 +29,13 @@ pub struct Every {
 /// A day's trades so far.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Today {
-    /// When the last trade was.
-    pub last_ts: EventTime,
-    /// Its shares.
-    pub last_size: u32,
-    /// Open, high, low and last price.
-    pub prices: [Price; 4],
+    /// When the trade was that has the last price, and its shares; none where no trade counts for it.
+    pub last: Option<(EventTime, u32)>,
+    /// Open, high, low and last price, each where a trade counts for it.
+    pub prices: [Option<Price>; 4],
     /// Shares.
     pub volume: u64,
-    /// Prints.
+    /// Prints, whatever they count for.
     pub trades: u64,
 }
 
@@ -59,8 +57,9 @@ pub struct Latest {
 impl Latest {
     /// By how much the last price rose against the previous close, and that in percent, in units of 1e-9, half to even.
     fn change(&self) -> (Option<i128>, Option<i128>) {
-        let (Some(today), Some(previous)) = (&self.today, self.previous) else { return (None, None) };
-        let change = i128::from(today.prices[3].0) - i128::from(previous.0);
+        let last = self.today.as_ref().and_then(|today| today.prices[3]);
+        let (Some(last), Some(previous)) = (last, self.previous) else { return (None, None) };
+        let change = i128::from(last.0) - i128::from(previous.0);
         (Some(change), percent(change, previous))
     }
 }
@@ -89,10 +88,11 @@ impl Row for Latest {
         give(Field::Time(self.window.start));
         give(Field::Time(self.window.end));
         let today = self.today.as_ref();
-        let price = |at: usize| Field::Price(today.map(|today| today.prices[at]));
-        give(today.map_or(none, |today| Field::Time(today.last_ts)));
+        let price = |at: usize| Field::Price(today.and_then(|today| today.prices[at]));
+        let last = today.and_then(|today| today.last);
+        give(last.map_or(none, |(ts, _)| Field::Time(ts)));
         give(price(3));
-        give(today.map_or(none, |today| Field::Count(today.last_size.into())));
+        give(last.map_or(none, |(_, size)| Field::Count(size.into())));
         match &self.quote {
             Some(quote) => quote.fields(give),
             None => Quote::COLUMNS.iter().for_each(|_| give(none)),
@@ -198,7 +198,7 @@ impl LatestRows {
                     today: add(today.and_then(|before| before.today.as_ref()), part),
                     quote: quote.copied().or(before.as_ref().and_then(|before| before.quote)),
                     previous: match day_before {
-                        Some(day) => day.today.as_ref().map(|today| today.prices[3]).or(day.previous),
+                        Some(day) => day.today.as_ref().and_then(|today| today.prices[3]).or(day.previous),
                         None => today.and_then(|before| before.previous),
                     },
                 }
@@ -266,7 +266,7 @@ impl Agenda for LatestRows {
         let mut touched: BTreeMap<Symbol, BTreeSet<EventTime>> = BTreeMap::new();
         for (symbol, window, piece, diff) in arrived {
             if expires(self.board_of(window.start), self.every.keep).is_some_and(|expires| time >= expires) {
-                forgotten(&self.context, symbol, window, "latest.keep");
+                forgotten(&self.context, symbol, window, "latest.keep = \"all\" for ever");
                 continue;
             }
             let kept = self.symbols.entry(symbol).or_default();
@@ -296,18 +296,18 @@ impl Agenda for LatestRows {
 
 /// A day and one more part of it.
 fn add(today: Option<&Today>, part: Option<&Part>) -> Option<Today> {
-    let Some(Part { bar, last_ts, last_size }) = part else { return today.cloned() };
-    let (last_ts, last_size) = (*last_ts, *last_size);
+    let Some(Part { bar, last }) = part else { return today.cloned() };
     Some(match today {
         None => {
             let prices = [bar.open, bar.high, bar.low, bar.close];
-            Today { last_ts, last_size, prices, volume: bar.volume, trades: bar.trades }
+            Today { last: *last, prices, volume: bar.volume, trades: bar.trades }
         }
         Some(today) => {
-            let [open, high, low, _] = today.prices;
-            let prices = [open, high.max(bar.high), low.min(bar.low), bar.close];
+            let [open, high, low, close] = today.prices;
+            let lowest = low.into_iter().chain(bar.low).min();
+            let prices = [open.or(bar.open), high.max(bar.high), lowest, bar.close.or(close)];
             let (volume, trades) = (today.volume + bar.volume, today.trades + bar.trades);
-            Today { last_ts, last_size, prices, volume, trades }
+            Today { last: last.or(today.last), prices, volume, trades }
         }
     })
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::context::Context;
 use super::places::{Places, first_places};
 use super::reference::{Reference, labels};
-use super::standings::{Boards, Standing, standings};
+use super::standings::{Boards, KEEP, Standing, standings};
 use super::{Changes, Summary};
 use crate::aggregate::Turnover;
 use crate::row::{Field, Key, Row, Texts};
@@ -34,8 +34,8 @@ pub struct Mover {
     pub rank: u32,
     /// Who holds it.
     pub symbol: Symbol,
-    /// Its last price.
-    pub close: Price,
+    /// Its last price, if a print counts for it.
+    pub close: Option<Price>,
     /// Its last price before.
     pub previous: Option<Price>,
     /// The change in percent, in units of 1e-9, half to even.
@@ -72,9 +72,10 @@ impl Row for Mover {
         give(Field::Text(&self.sector));
         give(Field::Count(self.rank.into()));
         give(Field::Text(texts.symbol(self.symbol)));
-        give(Field::Price(Some(self.close)));
+        give(Field::Price(self.close));
         give(Field::Price(self.previous));
-        give(Field::Amount(self.previous.map(|previous| i128::from(self.close.0) - i128::from(previous.0))));
+        let both = self.close.zip(self.previous);
+        give(Field::Amount(both.map(|(close, previous)| i128::from(close.0) - i128::from(previous.0))));
         give(Field::Amount(self.change_percent));
         give(Field::Count(self.volume));
         give(Field::Amount(Some(self.notional)));
@@ -111,7 +112,7 @@ pub fn movers<'scope>(
     let standings = standings(bars, boards, places.keep, context);
     let board_of = |standing: &Standing| Window { start: standing.board.0, end: standing.board.1 };
     let place = move |standing: &Standing| (board_of(standing), Symbol(standing.symbol), board_of(standing));
-    let standings = places.until_settled(standings, context, "movers.keep", place);
+    let standings = places.until_settled(standings, context, KEEP, place);
     let weight =
         move |standing: &Standing| places.weight(standing.change_percent(), standing.volume, standing.notional);
     let standings = standings.filter(move |standing| weight(standing).is_some());
@@ -131,7 +132,7 @@ pub fn movers<'scope>(
         sector,
         rank,
         symbol: Symbol(standing.symbol),
-        close: Price(standing.close),
+        close: standing.close.map(Price),
         previous: standing.previous.map(Price),
         change_percent: standing.change_percent(),
         volume: standing.volume,

@@ -44,12 +44,12 @@ impl Places {
     }
 
     /// What is inserted now is taken out at once, too, at the time at which its board is settled for good, so that
-    /// arrangements hold what can still change. What comes later still fails the run, and names the setting `key`.
+    /// arrangements hold what can still change. What comes later still fails the run, and says by which `setting` it is kept.
     pub(super) fn until_settled<'scope, M: Clone + 'static>(
         self,
         members: Changes<'scope, M>,
         context: &Context,
-        key: &'static str,
+        setting: &'static str,
         place: impl Fn(&M) -> (Window, Symbol, Window) + 'static,
     ) -> Changes<'scope, M> {
         let context = context.clone();
@@ -58,7 +58,7 @@ impl Places {
             let expires = expires(board, self.keep);
             let is_late = expires.is_some_and(|at| time >= at);
             if is_late {
-                forgotten(&context, symbol, window, key);
+                forgotten(&context, symbol, window, setting);
             }
             let taken_out = expires.map(|at| (member.clone(), at, -diff));
             std::iter::once((member, time, diff)).chain(taken_out).filter(move |_| !is_late)

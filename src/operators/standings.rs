@@ -41,8 +41,8 @@ pub struct Standing {
     pub board: (EventTime, EventTime),
     /// The symbol.
     pub symbol: u32,
-    /// Its last price on the board, in units of 1e-9.
-    pub close: i64,
+    /// Its last price on the board, in units of 1e-9, if a print counts for it.
+    pub close: Option<i64>,
     /// Its last price on any earlier board.
     pub previous: Option<i64>,
     /// Shares.
@@ -54,10 +54,10 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// By how much it rose, in percent and units of 1e-9, half to even; none without a previous price above zero.
+    /// By how much it rose, in percent and units of 1e-9, half to even; none without a price, or a previous one above zero.
     pub fn change_percent(&self) -> Option<i128> {
-        let previous = self.previous?;
-        percent(i128::from(self.close) - i128::from(previous), Price(previous))
+        let (close, previous) = self.close.zip(self.previous)?;
+        percent(i128::from(close) - i128::from(previous), Price(previous))
     }
 }
 
@@ -115,21 +115,28 @@ impl Standings {
         Standings { context: context.clone(), boards, keep, symbols, arrived, dirty, changes }
     }
 
-    /// Takes a bar in or out, and notes which boards that touches: its own, and the next that looks back to it.
+    /// Takes a bar in or out, and notes which boards that touches: its own, and those that look back to it, of which the
+    /// last one is the next to have a price of its own.
     fn apply(&mut self, bar: Summary<Turnover>, diff: isize, time: u64) {
         let Summary { window, symbol, value, .. } = bar;
         let sessions = &self.context.lateness.sessions;
         let board = self.boards.of(window, sessions);
         if expires(board, self.keep).is_some_and(|expires| time >= expires) {
-            return forgotten(&self.context, symbol, window, "movers.keep");
+            return forgotten(&self.context, symbol, window, KEEP);
         }
         let kept = self.symbols.entry(symbol.0).or_default();
         match diff {
             1 => _ = kept.bars.insert(window.start, (window, value)),
             _ => _ = kept.bars.remove(&window.start),
         }
-        let next = kept.bars.range(board.end..).next().map(|(_, (window, _))| self.boards.of(*window, sessions));
-        for board in [Some(board), next].into_iter().flatten() {
+        let mut touched = vec![board];
+        for (window, next) in kept.bars.range(board.end..).map(|(_, bar)| bar) {
+            touched.push(self.boards.of(*window, sessions));
+            if next.bar.close.is_some() {
+                break;
+            }
+        }
+        for board in touched {
             self.dirty.entry(time.max(board.end_ms() as u64)).or_default().insert((symbol.0, board));
         }
     }
@@ -142,19 +149,20 @@ impl Standings {
             let standing = standing.get_or_insert(Standing {
                 board: (board.start, board.end),
                 symbol,
-                close: 0,
+                close: None,
                 previous: None,
                 volume: 0,
                 trades: 0,
                 notional: 0,
             });
-            standing.close = bar.close.0;
+            standing.close = bar.close.map(|close| close.0).or(standing.close);
             standing.volume += bar.volume;
             standing.trades += bar.trades;
             standing.notional += notional;
         }
         if let Some(standing) = &mut standing {
-            standing.previous = kept.bars.range(..board.start).next_back().map(|(_, (_, before))| before.bar.close.0);
+            let before = kept.bars.range(..board.start).rev();
+            standing.previous = before.map(|(_, (_, before))| before.bar.close).find_map(|close| Some(close?.0));
         }
         let told = match &standing {
             Some(standing) => kept.told.insert(board.start, standing.clone()),
@@ -196,7 +204,7 @@ impl Agenda for Standings {
 }
 
 impl Symbol {
-    /// Forgets boards that are settled, and their bars but for the last, whose close the next board looks back to.
+    /// Forgets boards that are settled, and their bars but for the last with a price, which the next board looks back to.
     fn forget(&mut self, time: u64, keep: Option<i64>, board_of: impl Fn(Window) -> Window) {
         let is_over = |board: Window| expires(board, keep).is_some_and(|expires| time >= expires);
         while let Some(told) = self.told.first_entry()
@@ -204,10 +212,13 @@ impl Symbol {
         {
             told.remove();
         }
-        let mut bars = self.bars.values().map(|(window, _)| *window).take_while(|window| is_over(board_of(*window)));
-        if let Some(last) = bars.next().map(|first| bars.last().unwrap_or(first)) {
-            self.bars = self.bars.split_off(&last.start);
+        let mut last = None;
+        while let Some(first) = self.bars.first_entry()
+            && is_over(board_of(first.get().0))
+        {
+            last = Some(first.remove_entry()).filter(|(_, (_, value))| value.bar.close.is_some()).or(last);
         }
+        self.bars.extend(last);
     }
 }
 
@@ -216,12 +227,15 @@ pub(super) fn expires(board: Window, keep: Option<i64>) -> Option<u64> {
     Some((board.end_ms() as u64).saturating_add((keep? / MS) as u64 + 1))
 }
 
-/// Fails the run because something about a symbol changed that was forgotten; `key` is the setting to keep it longer.
-pub(super) fn forgotten(context: &Context, symbol: tick::Symbol, window: Window, key: &str) {
+/// The setting by which rankings of bars are kept.
+pub(super) const KEEP: &str = "movers.keep = \"all\" for ever";
+
+/// Fails the run because something about a symbol changed that was forgotten; `setting` says how it is kept longer.
+pub(super) fn forgotten(context: &Context, symbol: tick::Symbol, window: Window, setting: &str) {
     let text = context.symbols.text(symbol.0);
     let Window { start, end } = window;
     context.failure.set(Error::Input(format!(
         "{text} changed in [{start}, {end}) when that was forgotten: the symbol is far behind the others in its input. \
-         Keep rows longer ({key} = \"all\" for ever), or sort the tape by time"
+         Keep rows longer ({setting}), or sort the tape by time"
     )));
 }

@@ -15,18 +15,24 @@ pub fn averages(tape: &Corrected, rule: &Windows) -> Vec<Summary<Averages>> {
 
 /// The averages of some trades of one symbol, in their order.
 fn of(trades: &[Trade]) -> Averages {
-    let volume: u64 = trades.iter().map(|trade| u64::from(trade.size)).sum();
-    let notional: i128 = trades.iter().map(|trade| i128::from(trade.price.0) * i128::from(trade.size)).sum();
-    let span = i128::from(trades[trades.len() - 1].ts_event - trades[0].ts_event);
-    let held = |pair: &[Trade]| i128::from(pair[0].price.0) * i128::from(pair[1].ts_event - pair[0].ts_event);
-    let twap = match span {
-        0 => divide_half_even(trades.iter().map(|trade| i128::from(trade.price.0)).sum(), trades.len() as i128),
-        _ => divide_half_even(trades.windows(2).map(held).sum(), span),
-    };
+    let volume: u64 = trades.iter().map(Trade::shares).sum();
+    let notional: i128 = trades.iter().map(Trade::notional).sum();
+    let lasts: Vec<&Trade> = trades.iter().filter(|trade| trade.eligible.last()).collect();
     Averages {
         vwap: (volume > 0).then(|| Price(divide_half_even(notional, i128::from(volume)) as i64)),
-        twap: Price(twap as i64),
+        twap: twap(&lasts),
         volume,
         trades: trades.len() as u64,
     }
+}
+
+/// The average by time of the trades that can be the last price.
+fn twap(trades: &[&Trade]) -> Option<Price> {
+    let span = i128::from(trades.last()?.ts_event - trades.first()?.ts_event);
+    let held = |pair: &[&Trade]| i128::from(pair[0].price.0) * i128::from(pair[1].ts_event - pair[0].ts_event);
+    let average = match span {
+        0 => divide_half_even(trades.iter().map(|trade| i128::from(trade.price.0)).sum(), trades.len() as i128),
+        _ => divide_half_even(trades.windows(2).map(held).sum(), span),
+    };
+    Some(Price(average as i64))
 }

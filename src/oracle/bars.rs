@@ -14,8 +14,8 @@ pub fn bars(tape: &Corrected, rule: &Windows) -> Vec<Summary<Bar>> {
     windows(tape, rule).into_iter().map(bar).collect()
 }
 
-/// The same, with a bar of the last close for every window without one, from a symbol's first bar of a day on, as far
-/// as the day's session lasts.
+/// The same, with a bar of the last close for every window without one, from a symbol's first close of a day on, as far as
+/// the day's session lasts.
 pub fn filled(tape: &Corrected, rule: &Windows, fill: &Fill) -> Vec<Summary<Bar>> {
     let mut rows = bars(tape, rule);
     let rule = if let Windows::Early(early) = rule { &early.windows } else { rule };
@@ -34,9 +34,10 @@ pub fn filled(tape: &Corrected, rule: &Windows, fill: &Fill) -> Vec<Summary<Bar>
                 _ => unreachable!("only windows that lie end to end can be filled"),
             };
             match (bars.get(&window.start), last) {
-                (Some(bar), _) => last = Some(bar.value.close),
+                (Some(bar), _) => last = bar.value.close.or(last),
                 (None, Some(close)) if window.end > open => {
-                    let value = Bar { open: close, high: close, low: close, close, volume: 0, trades: 0, vwap: None };
+                    let [open, high, low, close] = [Some(close); 4];
+                    let value = Bar { open, high, low, close, volume: 0, trades: 0, vwap: None };
                     rows.push(Summary { window, place: 0, symbol, value });
                 }
                 _ => {}
@@ -47,16 +48,17 @@ pub fn filled(tape: &Corrected, rule: &Windows, fill: &Fill) -> Vec<Summary<Bar>
     rows
 }
 
-/// The bar of some trades of one symbol, in their order.
+/// The bar of some trades of one symbol, in their order; each figure is of those that count for it.
 pub(super) fn bar(trades: &[Trade]) -> Bar {
-    let prices = || trades.iter().map(|trade| trade.price);
-    let volume: u64 = trades.iter().map(|trade| u64::from(trade.size)).sum();
-    let value: i128 = trades.iter().map(|trade| i128::from(trade.price.0) * i128::from(trade.size)).sum();
+    let lasts: Vec<Price> = trades.iter().filter(|trade| trade.eligible.last()).map(|trade| trade.price).collect();
+    let ranging = || trades.iter().filter(|trade| trade.eligible.high_low()).map(|trade| trade.price);
+    let volume: u64 = trades.iter().map(Trade::shares).sum();
+    let value: i128 = trades.iter().map(Trade::notional).sum();
     Bar {
-        open: trades[0].price,
-        high: prices().max().unwrap_or_default(),
-        low: prices().min().unwrap_or_default(),
-        close: trades[trades.len() - 1].price,
+        open: lasts.first().copied(),
+        high: ranging().max(),
+        low: ranging().min(),
+        close: lasts.last().copied(),
         volume,
         trades: trades.len() as u64,
         // An average of prices is no greater than the greatest, so it fits.

@@ -10,15 +10,14 @@ use crate::window::{Gap, Window};
 pub fn bursts(tape: &Corrected, gap: Gap, places: &Places) -> Vec<Burst> {
     let mut days: BTreeMap<(i64, i64), Vec<Summary<Turnover>>> = BTreeMap::new();
     for ((window, place, symbol), trades) in windows(tape, &gap.into()) {
-        let notional = |trade: &Trade| i128::from(trade.price.0) * i128::from(trade.size);
-        let value = Turnover { bar: bar(&trades), notional: trades.iter().map(notional).sum() };
+        let value = Turnover { bar: bar(&trades), notional: trades.iter().map(Trade::notional).sum() };
         let day = tape.sessions.of(trades[trades.len() - 1].ts_event);
         days.entry(day).or_default().push(Summary { window, place, symbol, value });
     }
     let mut rows = Vec::new();
     for ((start, end), runs) in days {
         let value = |run: &Summary<Turnover>| match places.by {
-            By::Change => rise_percent(run.value.bar.open, run.value.bar.close),
+            By::Change => rise_percent(run.value.bar.open?, run.value.bar.close?),
             By::Volume => Some(i128::from(run.value.bar.volume)),
             By::Notional => Some(run.value.notional),
         };

@@ -9,7 +9,8 @@ use crate::window::{Tumbling, Window};
 /// The pairs of each report, by two passes over the values of both symbols in its stretch.
 pub fn corr(tape: &Corrected, windows: &Tumbling, rule: &Correlation) -> Vec<Pair> {
     let mut closes: BTreeMap<i64, BTreeMap<Symbol, i64>> = BTreeMap::new();
-    for trade in tape.trades.values().flatten() {
+    let lasts = || tape.trades.values().flatten().filter(|trade| trade.eligible.last());
+    for trade in lasts() {
         // Trades are in their order, so the last one of a window stays.
         closes.entry(windows.window_of(trade.ts_event).start).or_default().insert(trade.symbol, trade.price.0);
     }
@@ -17,7 +18,7 @@ pub fn corr(tape: &Corrected, windows: &Tumbling, rule: &Correlation) -> Vec<Pai
     if rule.span.is_none() {
         ends = ends.last().copied().into_iter().collect();
     }
-    let mut symbols: Vec<Symbol> = tape.trades.iter().filter(|(_, held)| !held.is_empty()).map(|(s, _)| *s).collect();
+    let mut symbols: Vec<Symbol> = lasts().map(|trade| trade.symbol).collect::<BTreeSet<_>>().into_iter().collect();
     symbols.sort_by_key(|symbol| tape.texts.symbol(*symbol));
     let series: BTreeMap<Symbol, Vec<Value>> =
         symbols.iter().map(|symbol| (*symbol, values(&closes, *symbol, rule.on))).collect();

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use crate::ledger::Ledger;
 use crate::row::Texts;
-use crate::tick::{Kind, Price, Symbol, Tick, Venue};
+use crate::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 
 /// The rules of lateness, repeats, cancels and corrections as an oracle reads them.
 pub struct Rules<'a> {
@@ -36,6 +36,20 @@ pub struct Trade {
     pub price: Price,
     /// How many shares, as corrected.
     pub size: u32,
+    /// What it counts for, as corrected.
+    pub eligible: Eligible,
+}
+
+impl Trade {
+    /// The shares that are volume.
+    pub(super) fn shares(&self) -> u64 {
+        if self.eligible.volume() { self.size.into() } else { 0 }
+    }
+
+    /// What they cost, in units of 1e-9.
+    pub(super) fn notional(&self) -> i128 {
+        i128::from(self.price.0) * i128::from(self.shares())
+    }
 }
 
 /// The corrected tape: what is left of a tape when everything that was said about its records has been applied.
@@ -45,7 +59,7 @@ pub struct Trade {
 pub struct Corrected<'a> {
     /// The tape as it came: the merged order of all partitions, each partition's own order kept.
     pub tape: &'a [Tick],
-    /// Each symbol's surviving prints by time, sequence number, price and size.
+    /// Each symbol's surviving prints by time, sequence number, price, size and what they count for.
     pub trades: BTreeMap<Symbol, Vec<Trade>>,
     /// Each symbol's accepted quotes by time, sequence number and what they say.
     pub quotes: BTreeMap<Symbol, Vec<Tick>>,
@@ -109,7 +123,8 @@ impl<'a> Corrected<'a> {
         let mut trades: BTreeMap<Symbol, Vec<Trade>> = BTreeMap::new();
         prints.values().filter_map(settle).for_each(|trade| trades.entry(trade.symbol).or_default().push(trade));
         for trades in trades.values_mut() {
-            trades.sort_by_key(|trade| (trade.ts_event, trade.seq, trade.price, trade.size, trade.venue));
+            trades
+                .sort_by_key(|trade| (trade.ts_event, trade.seq, trade.price, trade.size, trade.eligible, trade.venue));
         }
 
         let mut quotes_ledger = Ledger::default();
@@ -203,8 +218,8 @@ fn within_horizon(message: i64, print: i64, rules: &Rules) -> bool {
 
 /// The order of messages about one print; the greatest one wins. Where time and seq are equal, kinds rise from trade
 /// over cancel to correction.
-fn rank(tick: &Tick) -> (i64, u64, Kind, Price, u32) {
-    (tick.ts_event, tick.seq, tick.kind, tick.price, tick.size)
+fn rank(tick: &Tick) -> (i64, u64, Kind, Price, u32, Eligible) {
+    (tick.ts_event, tick.seq, tick.kind, tick.price, tick.size, tick.eligible)
 }
 
 /// The message that wins among some about one print, of which there is at least a trade.
@@ -217,6 +232,8 @@ fn settle(said: &Said) -> Option<Trade> {
     let trade = winner(&said.trades);
     let last = winner(&[&said.trades[..], &said.applying[..]].concat());
     let Tick { ts_event, seq, venue, symbol, .. } = trade;
+    let says = last.eligible != Eligible::UNSAID;
+    let eligible = if says { last.eligible } else { trade.eligible };
     let stands = last.kind != Kind::Cancel;
-    stands.then_some(Trade { ts_event, seq, venue, symbol, price: last.price, size: last.size })
+    stands.then_some(Trade { ts_event, seq, venue, symbol, price: last.price, size: last.size, eligible })
 }

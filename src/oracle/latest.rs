@@ -24,21 +24,22 @@ pub fn latest(tape: &Corrected, every: &Every) -> Expected<Latest> {
             let day = session(board.start);
             let today: Vec<&Trade> =
                 trades.iter().filter(|trade| is_by_then(trade.ts_event) && session(trade.ts_event) == day).collect();
-            let before = trades.iter().rfind(|trade| session(trade.ts_event) < day);
+            let before = trades.iter().rfind(|trade| trade.eligible.last() && session(trade.ts_event) < day);
+            let last = today.iter().rfind(|trade| trade.eligible.last());
+            let ranging = || today.iter().filter(|trade| trade.eligible.high_low()).map(|trade| trade.price);
             let quote = quotes.iter().rfind(|quote| is_by_then(quote.ts_event));
             rows.push(Latest {
                 window: board,
                 symbol,
-                today: today.last().map(|last| Today {
-                    last_ts: last.ts_event,
-                    last_size: last.size,
+                today: (!today.is_empty()).then(|| Today {
+                    last: last.map(|last| (last.ts_event, last.size)),
                     prices: [
-                        today[0].price,
-                        today.iter().map(|trade| trade.price).max().unwrap_or_default(),
-                        today.iter().map(|trade| trade.price).min().unwrap_or_default(),
-                        last.price,
+                        today.iter().find(|trade| trade.eligible.last()).map(|trade| trade.price),
+                        ranging().max(),
+                        ranging().min(),
+                        last.map(|last| last.price),
                     ],
-                    volume: today.iter().map(|trade| u64::from(trade.size)).sum(),
+                    volume: today.iter().map(|trade| trade.shares()).sum(),
                     trades: today.len() as u64,
                 }),
                 quote: quote.map(Quote::from),

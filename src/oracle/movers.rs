@@ -13,20 +13,20 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn close(&self) -> Price {
-        self.trades[self.trades.len() - 1].price
+    fn close(&self) -> Option<Price> {
+        self.trades.iter().rfind(|trade| trade.eligible.last()).map(|trade| trade.price)
     }
 
     fn volume(&self) -> u64 {
-        self.trades.iter().map(|trade| u64::from(trade.size)).sum()
+        self.trades.iter().map(|trade| trade.shares()).sum()
     }
 
     fn notional(&self) -> i128 {
-        self.trades.iter().map(|trade| i128::from(trade.price.0) * i128::from(trade.size)).sum()
+        self.trades.iter().map(|trade| trade.notional()).sum()
     }
 
     fn change_percent(&self) -> Option<i128> {
-        rise_percent(self.previous?, self.close())
+        rise_percent(self.previous?, self.close()?)
     }
 }
 
@@ -55,7 +55,7 @@ pub fn movers(tape: &Corrected, windows: Tumbling, ranking: &Ranking) -> Vec<Mov
         let mut previous = None;
         for (board, trades) in by_board {
             let told = Told { symbol: *symbol, trades, previous };
-            previous = Some(told.close());
+            previous = told.close().or(previous);
             boards.entry((board, sector.clone().unwrap_or_default())).or_default().push(told);
         }
     }

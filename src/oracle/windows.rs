@@ -112,6 +112,7 @@ fn filled(rule: &Count, trades: &[Trade], sessions: &Sessions) -> Filled {
             loop {
                 let each = match rule.of {
                     Measure::Trades => 0,
+                    _ if !trade.eligible.volume() => 0,
                     Measure::Volume => 1,
                     Measure::Notional => i128::from(trade.price.0.unsigned_abs()),
                 };

@@ -70,7 +70,10 @@ impl PrintLog {
                 let latest = last.as_ref().map_or(ts, |last| last.latest.max(ts));
                 let same_session = last.filter(|last| last.latest >= lane.session.0);
                 let highest = same_session.map_or(seq, |last| last.highest.max(seq));
-                lane.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), latest, highest, prints: vec![print] });
+                // The first chunk grows with its prints, for many a symbol never fills it.
+                let mut prints = Vec::with_capacity(if lane.chunks.is_empty() { 1 } else { CHUNK });
+                prints.push(print);
+                lane.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), latest, highest, prints });
             }
         }
     }
@@ -125,11 +128,11 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tick::Price;
+    use crate::tick::{Eligible, Price};
     use jiff::tz::TimeZone;
 
     fn print(ts_event: EventTime, seq: u64) -> Print {
-        Print { ts_event, seq, price: Price(1), size: 1, live: true }
+        Print { ts_event, seq, price: Price(1), size: 1, eligible: Eligible::ALL, live: true }
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use crate::aggregate::Print;
 use crate::lateness::Lateness;
-use crate::tick::{Kind, Price, Tick, Venue};
+use crate::tick::{Eligible, Kind, Price, Tick, Venue};
 use crate::time::EventTime;
 use crate::window::Window;
 
@@ -40,14 +40,14 @@ pub enum Word {
 pub type Change = (Option<Print>, Option<Print>);
 
 /// A message's place in a story: its time, its sequence number, and the data where those are equal.
-type Rank = (EventTime, u64, Kind, Price, u32);
+type Rank = (EventTime, u64, Kind, Price, u32, Eligible);
 
 fn rank_of_trade(print: &Print) -> Rank {
-    (print.ts_event, print.seq, Kind::Trade, print.price, print.size)
+    (print.ts_event, print.seq, Kind::Trade, print.price, print.size, print.eligible)
 }
 
 fn rank_of_message(tick: &Tick) -> Rank {
-    (tick.ts_event, tick.seq, tick.kind, tick.price, tick.size)
+    (tick.ts_event, tick.seq, tick.kind, tick.price, tick.size, tick.eligible)
 }
 
 /// The trade that says where a print is: the last of it and its repeats.
@@ -73,14 +73,17 @@ impl Story {
     }
 
     /// What each print is now: the last message that reaches it, by time and sequence number, has the word, whatever
-    /// came first. The print's place is that of its last trade.
+    /// came first. The print's place is that of its last trade, and so is what it counts for where a correction does not
+    /// say.
     fn states(&self, rules: &Lateness) -> Vec<Option<Print>> {
         let state = |trades: &Vec<Print>| {
             let trade = last_trade(trades)?;
             let reaching = self.messages.iter().filter(|m| rules.reaches(m.ts_event, trade.ts_event));
             match reaching.max_by_key(|message| rank_of_message(message)) {
                 Some(last) if rank_of_message(last) > rank_of_trade(trade) => {
-                    (last.kind == Kind::Correct).then_some(Print { price: last.price, size: last.size, ..*trade })
+                    let Tick { price, size, .. } = *last;
+                    let eligible = last.eligible.or(trade.eligible);
+                    (last.kind == Kind::Correct).then_some(Print { price, size, eligible, ..*trade })
                 }
                 _ => Some(*trade),
             }

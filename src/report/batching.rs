@@ -77,15 +77,14 @@ impl Batching {
 
 impl Target {
     fn of(target_p99: u64, held: &Held) -> Self {
-        let intervals = || held.intervals.iter().filter(|tally| tally.ticks > 0);
         let followed: u64 = held.accounts.iter().map(|account| account.followed).sum();
         let share = |nanos: u64| nanos as f64 / followed.max(1) as f64;
         let delays = || held.accounts.iter().filter_map(|account| account.delays);
         let (low, high) = (delays().map(|(low, _)| low).min(), delays().map(|(_, high)| high).max());
         Target {
             target_p99,
-            intervals: intervals().count() as u64,
-            met: intervals().filter(|tally| tally.is_met()).count() as u64,
+            intervals: held.intervals.count(),
+            met: held.intervals.met(),
             delays: low.zip(high),
             decisions: held.accounts.iter().map(|account| account.decisions).sum(),
             learning: share(held.accounts.iter().map(|account| account.learning).sum()),

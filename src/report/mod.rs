@@ -1,5 +1,6 @@
 //! The report of a run: what was read and written, and the latency, for people and for programs.
 
+mod absent;
 mod batching;
 mod decisions;
 mod hgrm;
@@ -10,6 +11,7 @@ mod text;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+pub use absent::Absent;
 pub use batching::{Batching, Target};
 pub use decisions::Decisions;
 pub use hgrm::hgrm;
@@ -20,7 +22,7 @@ pub use text::{count, span, struck};
 use crate::latency::Stage;
 use crate::ledger::Ledger;
 use crate::runtime::Outcome;
-use crate::tape::Struck;
+use crate::tape::{Struck, Unknown};
 
 /// Percentiles of a latency, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -99,8 +101,12 @@ pub struct Report {
     pub ledger: Ledger,
     /// Records that were struck by faults on their way, where faults were asked for.
     pub struck: Struck,
+    /// Trades with a condition that the table of conditions does not name.
+    pub unknown_conditions: Unknown,
     /// Symbols seen.
     pub symbols: usize,
+    /// Symbols that were asked for and not seen.
+    pub absent: Vec<Absent>,
     /// Workers of each process.
     pub workers: usize,
     /// Processes.

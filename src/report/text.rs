@@ -1,7 +1,8 @@
 use std::fmt::{self, Display, Formatter};
 
-use super::{Batching, Percentiles, Report};
-use crate::tape::Struck;
+use super::{Absent, Batching, Percentiles, Report};
+use crate::tape::format::quotable;
+use crate::tape::{Struck, Unknown};
 
 /// A whole number with its thousands set apart.
 pub fn count(n: u64) -> String {
@@ -62,8 +63,21 @@ impl Display for Report {
         if !ledger.balances() {
             writeln!(f, "           IT DOES NOT BALANCE: {} are accounted for", count(ledger.accounted()))?;
         }
+        if let Some(absent) = Absent::told(&self.absent) {
+            writeln!(f, "  symbols  {absent}")?;
+        }
         if self.struck != Struck::default() {
             writeln!(f, "  faults   {}", struck(&self.struck))?;
+        }
+        let Unknown { records, codes } = &self.unknown_conditions;
+        if *records > 0 {
+            let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+            let (records, codes) = (count(*records), quotable(&codes.join("`, `")));
+            writeln!(
+                f,
+                "  unknown  {records} trades have conditions that conditions.table does not name, such as `{codes}`;"
+            )?;
+            writeln!(f, "           they count as if they had not")?;
         }
         for example in &self.rejected {
             writeln!(f, "           rejected {example}")?;

@@ -256,6 +256,7 @@ impl<'a> Drive<'a> {
         self.sent += ticks.len() as u64;
         self.batches += 1;
         input.send_batch(ticks);
+        *ticks = self.context.spare.take();
     }
 
     /// Goes over to other limits: what was recorded so far is that of the limits before.
@@ -270,7 +271,7 @@ impl<'a> Drive<'a> {
     fn post_held(&mut self, turned_at: Option<RunTime>) {
         let held = match turned_at {
             Some(now) => self.tuning.turn(now, &mut self.recorder),
-            None => self.tuning.end(&mut self.recorder),
+            None => self.tuning.end(),
         };
         self.tell(Message::Held(held));
     }
@@ -329,7 +330,8 @@ impl<'a> Drive<'a> {
         let second = self.reported.0.saturating_sub(self.tuning.began) / REPORT_EVERY;
         let stages = self.recorder.swap(self.post.empty.try_recv().unwrap_or_default());
         let (worker, setting) = (self.context.worker, self.tuning.setting);
-        Report { worker, second, setting, nanos: 0, applied: 0, batches: 0, backlog: 0, stages }
+        let intervals = self.recorder.take_untold();
+        Report { worker, second, setting, nanos: 0, applied: 0, batches: 0, backlog: 0, intervals, stages }
     }
 
     /// Lets the dataflow work on what it was given.

@@ -35,7 +35,9 @@ impl Latencies {
     /// Adds a report, and gives its histograms back empty.
     pub fn add(&mut self, mut report: Report, watch: &mut dyn Watch) -> Box<Stages> {
         self.total.add(&report.stages);
-        self.of_setting(report.setting).stages.add(&report.stages);
+        let held = self.of_setting(report.setting);
+        held.stages.add(&report.stages);
+        report.intervals.drain(..).for_each(|(interval, tally)| held.intervals.add(interval, tally));
         match &mut self.current {
             // A worker that reports behind the others is counted in their second.
             Some(current) if report.second <= current.second => {

@@ -45,6 +45,8 @@ pub(super) struct Report {
     pub applied: u64,
     pub batches: u64,
     pub backlog: u64,
+    /// How its ticks kept to the target since it last reported, by the intervals in which they were due.
+    pub intervals: Vec<(u64, Tally)>,
     pub stages: Box<Stages>,
 }
 
@@ -53,7 +55,6 @@ pub(super) struct Report {
 pub(super) struct HeldBy {
     pub setting: usize,
     pub from: RunTime,
-    pub intervals: Vec<Tally>,
     pub account: Option<Account>,
 }
 

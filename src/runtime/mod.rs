@@ -1,5 +1,6 @@
 //! The run: workers, and the loop that feeds each of them its ticks when they are due.
 
+mod ceiling;
 mod cpu;
 mod drive;
 mod gauge;
@@ -29,6 +30,7 @@ use crate::row::Row;
 use crate::sink::Sink;
 use crate::source::Feed;
 use crate::time::{Clock, RunTime};
+use ceiling::Ceiling;
 use cpu::cpu_seconds;
 use drive::Drive;
 use gauge::{Gauge, Watched};
@@ -72,7 +74,7 @@ where
     let (workers, mine) = (place.all(here), place.mine(here));
     let failure = Failure::default();
     let (sender, messages) = channel();
-    let mut others = Others::listen(&cluster, &sender, &stop, &failure, &dial);
+    let mut others = Others::listen(&cluster, &sender, &stop, &failure, &dial, (&inquiry, mine.clone()));
     // A schedule begins when the workers are there to keep it.
     let scheduled = feeds.iter().any(Feed::is_scheduled) && matches!(clock, Clock::Wall(_));
     let head_start = if place.processes > 1 { HEAD_START_TOGETHER } else { HEAD_START };
@@ -153,6 +155,7 @@ where
     let guards = ManuallyDrop::new(guards);
 
     let mut latencies = Latencies::new(knobs.batch, workers, dial);
+    let mut ceiling = Ceiling::new(knobs.memory);
     let mut watchdog = Watchdog::new(knobs.watchdog, here + place.processes - 1);
     let (mut total, mut left) = (Share::default(), if place.is_first() { here + place.processes - 1 } else { here });
     while left > 0 {
@@ -202,6 +205,9 @@ where
                     return Err(watchdog.hangs(format!("process {}", at - here + 1)));
                 }
             }
+        }
+        if let Some(error) = ceiling.look(Instant::now()) {
+            return Err(error);
         }
         let [applied, backlog, rows] = figures;
         watch.progress(&Snapshot {

@@ -1,5 +1,6 @@
 use std::any::Any;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -16,11 +17,15 @@ use crate::batch::{BatchLimits, Dial};
 use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};
 use crate::operators::Failure;
+use crate::standing::{FOR_GOOD, Inquiry, Question, Standing};
 use crate::tape::{Reject, Rejects};
 use crate::time::RunTime;
 
 /// Another process is heard of at least so often.
 const HEARD_EVERY: Duration = Duration::from_millis(200);
+
+/// How long the workers of another process may take to say how they stand: less than who asks the first one waits.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What another process tells the first, beside what its workers do; and what the first knows of it itself.
 #[derive(Serialize, Deserialize)]
@@ -35,6 +40,8 @@ enum What {
     Ready,
     /// Ticks applied, backlog and rows of its workers.
     Figures([i64; 3]),
+    /// How it stands, for the question of this number.
+    Stands(u64, Box<Standing>),
     /// A line could not be read.
     Rejected(Reject),
     /// It was interrupted.
@@ -54,6 +61,8 @@ enum Order {
     Begin(RunTime, Duration),
     /// Other batch limits hold.
     Turn(BatchLimits),
+    /// The question of this number is how it stands.
+    Ask(u64, Question),
     /// The input is over.
     Stop,
     /// The run has failed.
@@ -65,6 +74,9 @@ pub(super) struct Others {
     cluster: Arc<Cluster>,
     dial: Arc<Dial>,
     turned: usize,
+    inquiry: Arc<Inquiry>,
+    asked: u64,
+    mine: Range<usize>,
     every: Duration,
     figures: Vec<[i64; 3]>,
     beats: Vec<u64>,
@@ -82,12 +94,13 @@ impl Others {
         stop: &Arc<AtomicBool>,
         failure: &Failure,
         dial: &Arc<Dial>,
+        (inquiry, mine): (&Arc<Inquiry>, Range<usize>),
     ) -> Self {
         let place = cluster.place;
         let (begin, begins) = std::sync::mpsc::channel();
         let listen = |(at, mut lines): (usize, crate::cluster::Lines)| {
             let (messages, stop, failure, dial) = (messages.clone(), stop.clone(), failure.clone(), dial.clone());
-            let begin = begin.clone();
+            let (begin, cluster, inquiry, mine) = (begin.clone(), cluster.clone(), inquiry.clone(), mine.clone());
             std::thread::spawn(move || {
                 if place.is_first() {
                     while let Some(message) = lines.read::<Message>() {
@@ -101,6 +114,11 @@ impl Others {
                     match order {
                         Order::Begin(at, every) => _ = begin.send((at, every)),
                         Order::Turn(limits) => dial.turn(limits),
+                        Order::Ask(number, question) => {
+                            // Other orders do not wait for the answer.
+                            let (cluster, inquiry, mine) = (cluster.clone(), inquiry.clone(), mine.clone());
+                            std::thread::spawn(move || answer(number, &question, &cluster, &inquiry, mine));
+                        }
                         Order::Stop => stop.store(true, Ordering::Relaxed),
                         Order::Fail => failure.set(Error::Input("the run has failed in another process".into())),
                     }
@@ -114,6 +132,9 @@ impl Others {
             cluster: cluster.clone(),
             dial: dial.clone(),
             turned: 0,
+            inquiry: inquiry.clone(),
+            asked: 0,
+            mine,
             every: HEARD_EVERY,
             figures: vec![[0; 3]; others],
             beats: vec![0; if place.is_first() { others } else { 0 }],
@@ -171,6 +192,7 @@ impl Others {
         }
         match what {
             What::Figures(figures) => self.figures[at] = figures,
+            What::Stands(number, standing) => self.inquiry.tell_process(process, number, *standing),
             What::Rejected(Reject { file, line, reason, raw }) => rejects.reject(&file, line, &reason, &raw)?,
             What::Stopped => _ = self.told.insert("stopped elsewhere"),
             What::Failed(code, text) => return Err(Error::of(code, text)),
@@ -218,6 +240,10 @@ impl Others {
             settings[self.turned..].iter().for_each(|limits| self.order(&Order::Turn(*limits)));
             self.turned = settings.len();
         }
+        if self.inquiry.asked() > self.asked {
+            self.asked = self.inquiry.asked();
+            self.order(&Order::Ask(self.asked, self.inquiry.question()));
+        }
         for other in &self.figures {
             figures.iter_mut().zip(other).for_each(|(sum, one)| *sum += one);
         }
@@ -229,6 +255,7 @@ impl Others {
             if let Some((code, text)) = failure.words().filter(|_| !self.told.contains("failure")) {
                 self.say(What::Failed(code, text));
             }
+            answer(FOR_GOOD, &Question::default(), &self.cluster, &self.inquiry, self.mine.clone());
             self.forward(&Message::Share(share));
             self.say(What::Done);
         }
@@ -253,6 +280,12 @@ impl Others {
             }
         }
     }
+}
+
+/// Tells the first process how this one stands.
+fn answer(number: u64, question: &Question, cluster: &Cluster, inquiry: &Inquiry, mine: Range<usize>) {
+    let standing = inquiry.ask(question, (mine, 0), PATIENCE, &cluster.clock);
+    cluster.tell(0, &told(cluster.place, What::Stands(number, Box::new(standing))));
 }
 
 fn told(place: Place, what: What) -> Message {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::message::HeldBy;
-use crate::batch::{Account, BatchLimits, Tally};
+use crate::batch::{Account, BatchLimits, Intervals};
 use crate::latency::{Closes, Stages};
 use crate::ledger::Ledger;
 use crate::operators::Written;
@@ -21,24 +21,20 @@ pub struct Held {
     pub stages: Stages,
     /// Where there is a target, how it was kept, by the intervals ([`crate::batch::INTERVAL`]) of the measured span in
     /// which ticks were due.
-    pub intervals: Vec<Tally>,
+    pub intervals: Intervals,
     /// Where there is a target, what each worker's controller did.
     pub accounts: Vec<Account>,
 }
 
 impl Held {
     pub(super) fn new(limits: BatchLimits) -> Self {
-        Held { limits, from: None, stages: Stages::default(), intervals: Vec::new(), accounts: Vec::new() }
+        Held { limits, from: None, stages: Stages::default(), intervals: Intervals::default(), accounts: Vec::new() }
     }
 
     /// Adds what a worker says about these limits.
     pub(super) fn add(&mut self, by: HeldBy, began: RunTime) {
         let from = by.from.saturating_sub(began);
         self.from = self.from.map_or(Some(from), |earliest| Some(earliest.min(from)));
-        if by.intervals.len() > self.intervals.len() {
-            self.intervals.resize_with(by.intervals.len(), Default::default);
-        }
-        self.intervals.iter_mut().zip(by.intervals).for_each(|(sum, tally)| sum.add(tally));
         self.accounts.extend(by.account);
     }
 }

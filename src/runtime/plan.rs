@@ -25,6 +25,8 @@ pub struct Knobs {
     pub warmup: RunTime,
     /// A worker that does nothing at all for so long hangs, and the run is ended; never if there is none.
     pub watchdog: Option<Duration>,
+    /// When this process takes more memory than so many bytes, the run is ended; never if there is none.
+    pub memory: Option<u64>,
 }
 
 /// How a run is to be done.

@@ -60,13 +60,13 @@ impl Tuning {
         let (setting, from) = (self.setting, self.from);
         self.setting = settings.len();
         self.set(settings.last().copied().unwrap_or(self.limits), now);
-        let kept = recorder.keep(self.kept());
-        HeldBy::new(setting, from, kept, auto)
+        recorder.keep(self.kept());
+        HeldBy::new(setting, from, auto)
     }
 
     /// How the last limits were kept.
-    pub fn end(&mut self, recorder: &mut Recorder) -> HeldBy {
-        HeldBy::new(self.setting, self.from, recorder.keep(None), self.auto.take())
+    pub fn end(&mut self) -> HeldBy {
+        HeldBy::new(self.setting, self.from, self.auto.take())
     }
 
     /// A batch goes into the dataflow, to which the worker turned at `began`.
@@ -87,8 +87,7 @@ impl Tuning {
 }
 
 impl HeldBy {
-    fn new(setting: usize, from: RunTime, kept: Option<Kept>, auto: Option<Auto>) -> Self {
-        let intervals = kept.map(Kept::into_intervals).unwrap_or_default();
-        HeldBy { setting, from, intervals, account: auto.map(|auto| auto.account()) }
+    fn new(setting: usize, from: RunTime, auto: Option<Auto>) -> Self {
+        HeldBy { setting, from, account: auto.map(|auto| auto.account()) }
     }
 }

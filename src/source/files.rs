@@ -10,12 +10,12 @@ use super::feed::Feed;
 use super::memory::owners;
 use super::{Address, Live, Opened, Pacing, Playback, Surroundings, say};
 use crate::error::{Doing as _, Error, Result};
-use crate::tape::format::{self, Columns, Decoder, Format, Line, Naming};
+use crate::tape::format::{self, Columns, Decoder, Format, Input, Naming, Position};
 use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
 use crate::tick::{Names, Symbol};
 
 /// What the names of tapes end in.
-const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json or .bin";
+const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet or .pq";
 
 /// Ticks in a block that is read from a file.
 pub(super) const BLOCK: usize = 4096;
@@ -61,7 +61,7 @@ impl Inputs {
         if is_messages {
             decoder.take_feed_columns();
         }
-        Leaf::given(name, decoder, around.rules, around.rejects.clone())
+        Leaf::given(name, decoder, around.rules, around.rejects.clone()).with_conditions(&around.conditions)
     }
 
     /// A merge of standard input alone.
@@ -69,7 +69,7 @@ impl Inputs {
         let decoder = self.decoder(self.format, around);
         let reader: Box<dyn Read + Send> = Box::new(std::io::stdin());
         let leaf = Leaf::pipe("standard input", reader, decoder, around.rules, around.rejects.clone());
-        Merge::new(vec![leaf], limit, u64::MAX)
+        Merge::new(vec![leaf.with_conditions(&around.conditions)], limit, u64::MAX)
     }
 
     /// Refuses what several processes cannot read, each its share by itself.
@@ -136,7 +136,8 @@ impl Inputs {
             if is_by_path {
                 decoder.take_only_paths_symbol();
             }
-            (symbol, Leaf::files(paths, decoder, around.rules, around.rejects.clone()))
+            let leaf = Leaf::files(paths, decoder, around.rules, around.rejects.clone());
+            (symbol, leaf.with_conditions(&around.conditions))
         });
         Ok(leaves.collect())
     }
@@ -193,7 +194,7 @@ impl Inputs {
 
     fn format_of(&self, path: &Path) -> Result<Format> {
         self.format.or(Format::of(path)).ok_or_else(|| {
-            let text = "its extension tells no format: give --format csv or --format jsonl (or bin)";
+            let text = "its extension tells no format: give --format csv or --format jsonl (or bin, or parquet)";
             Error::Usage(format!("reading {}: {text}", path.display()))
         })
     }
@@ -201,13 +202,12 @@ impl Inputs {
     /// Where a file's symbols come from; `None` if its beginning does not tell.
     fn naming(&self, path: &Path, format: Format, around: &Surroundings) -> Result<Option<Naming>> {
         let mut decoder = self.decoder(Some(format), around);
-        let mut lines = format::open(path, Some(format), format::Position::default())?;
+        let mut input = Input::open(path, Some(format), Position::default())?;
         decoder.begin(path);
         let mut records = Vec::new();
-        while let Some(line) = lines.next_line().doing(|| format!("reading {}", path.display()))? {
-            let Line::Text(line) = line else { break };
-            match decoder.decode(line, &mut records) {
-                Err(reason) if format == Format::Csv => return Err(format::unusable(path, &reason)),
+        while let Some(decoded) = decoder.next(&mut input, path, &mut records)? {
+            match decoded {
+                Err((reason, _)) if decoder.wants_header() => return Err(format::unusable(path, &reason)),
                 _ if decoder.naming().is_some() => break,
                 _ => {}
             }
@@ -227,11 +227,17 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
         files.retain(|file| Format::of(file).is_some());
     } else if path.contains(['*', '?', '[']) && !Path::new(path).exists() {
         let matches = glob::glob(path).map_err(|e| Error::Usage(format!("reading {path}: {e}")))?;
+        let mut folder = None;
         for found in matches {
             let found = found.map_err(|e| Error::Input(format!("reading {path}: {e}")))?;
             if found.is_file() {
                 files.push(found);
+            } else {
+                folder = Some(found);
             }
+        }
+        if files.is_empty() {
+            return Err(no_match(path, folder));
         }
     } else {
         std::fs::metadata(path).doing(|| format!("reading {path}"))?;
@@ -242,6 +248,21 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// The error of a pattern that no file matches; `folder` is one that does.
+fn no_match(path: &str, folder: Option<PathBuf>) -> Error {
+    let why = match folder {
+        Some(folder) => {
+            format!("only folders such as {} do; give that, or {path}/* for what is in them", folder.display())
+        }
+        None if Path::new(path).is_absolute() => "give a file, a folder, or another pattern".into(),
+        None => {
+            let here = std::env::current_dir().unwrap_or_default();
+            format!("it was looked for from {} on; give a file, a folder, or another pattern", here.display())
+        }
+    };
+    Error::Input(format!("reading {path}: no file here matches this pattern: {why}"))
 }
 
 /// Says which files of a folder, or below, are passed over, since what they hold could be missed.

@@ -42,7 +42,7 @@ use std::sync::atomic::AtomicBool;
 use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};
 use crate::standing::Inquiry;
-use crate::tape::{Leaf, PartitionRules, Rejects, Strikes};
+use crate::tape::{Conditions, Leaf, PartitionRules, Rejects, Strikes};
 use crate::tick::Names;
 use crate::time::Clock;
 
@@ -61,6 +61,8 @@ pub struct Surroundings {
     pub venues: Arc<Names>,
     /// Where rejected lines go.
     pub rejects: Rejects,
+    /// What conditions let trades count for.
+    pub conditions: Conditions,
     /// Where faults are counted.
     pub strikes: Strikes,
     /// Set when the run is to end early.
@@ -78,7 +80,7 @@ impl Surroundings {
     /// schedule ends is not known yet.
     fn to_measure(&self) -> Surroundings {
         let (rejects, strikes, play_for) = (Rejects::default(), Strikes::default(), None);
-        Surroundings { rejects, strikes, play_for, ..self.clone() }
+        Surroundings { rejects, strikes, play_for, conditions: self.conditions.uncounted(), ..self.clone() }
     }
 }
 
@@ -110,6 +112,9 @@ pub fn open(inputs: &Inputs, playback: &Playback, workers: usize, around: &Surro
     let address = inputs.address()?;
     if address.is_some() || inputs.is_stdin() {
         let name = if address.is_some() { &inputs.path } else { "standard input" };
+        if let Some(format) = inputs.format.filter(|format| format.is_of_files()) {
+            return Err(format.only_files(name));
+        }
         if pacing != Pacing::Max {
             let text = "is played as it arrives: pace its sender instead of giving --speed or --rate";
             return Err(Error::Usage(format!("{name} {text}")));
@@ -143,7 +148,7 @@ pub fn open(inputs: &Inputs, playback: &Playback, workers: usize, around: &Surro
     // Each process reads all of it, and the first keeps what is wrong with it.
     if !around.cluster.place.is_first() {
         leaves.iter_mut().for_each(Leaf::look_only);
-        again.rejects = Rejects::default();
+        (again.rejects, again.conditions) = (Rejects::default(), around.conditions.uncounted());
     }
     let merge = inputs.merge_of(leaves, playback, &again)?;
     reader::scheduled(&inputs.path, merge, pacing, workers, around)

@@ -115,7 +115,7 @@ mod tests {
         let inquiry = Inquiry::default();
         inquiry.tell(FOR_GOOD, Worker { waits, ..Worker::default() });
         inquiry.tell_source(FOR_GOOD, Source { partitions });
-        inquiry.ask(&Question::default(), 1, Duration::ZERO, &Clock::manual()).held_by
+        inquiry.ask(&Question::default(), (0..1, 0), Duration::ZERO, &Clock::manual()).held_by
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
         let inquiry = Inquiry::default();
         let worker = |worker, watermark_ms, waits| Worker { worker, watermark_ms, waits, ..Worker::default() };
         inquiry.tell(FOR_GOOD, worker(0, 5, Waits::Batch { until: 3 }));
-        let ask = || inquiry.ask(&Question::default(), 2, Duration::ZERO, &Clock::manual());
+        let ask = || inquiry.ask(&Question::default(), (0..2, 0), Duration::ZERO, &Clock::manual());
         let standing = ask();
         assert_eq!((standing.held_by, standing.silent), (Hold::Silence, vec![1]));
         inquiry.tell(FOR_GOOD, worker(1, 9, Waits::Others));
@@ -147,5 +147,26 @@ mod tests {
         assert_eq!(ask().silent, [1]);
         [0, 1].into_iter().for_each(|at| inquiry.tell(FOR_GOOD, worker(at, 9, Waits::End)));
         assert_eq!(ask().held_by, Hold::End);
+    }
+
+    #[test]
+    fn other_processes_tell_of_their_workers_and_partitions() {
+        let [first, other] = [(); 2].map(|()| Inquiry::default());
+        let worker = |worker, watermark_ms| Worker { worker, watermark_ms, waits: Waits::Input, ..Worker::default() };
+        let source = |watermark_ms| Source { partitions: vec![partition("tape", Some(watermark_ms))] };
+        first.tell(FOR_GOOD, worker(0, 9));
+        first.tell_source(FOR_GOOD, source(9));
+        let ask = |inquiry: &Inquiry, workers, others| {
+            inquiry.ask(&Question::default(), (workers, others), Duration::ZERO, &Clock::manual())
+        };
+        assert_eq!(ask(&first, 0..1, 2).silent, [1, 2]);
+        other.tell(FOR_GOOD, worker(1, 5));
+        other.tell_source(FOR_GOOD, source(5));
+        first.tell_process(1, FOR_GOOD, ask(&other, 1..2, 0));
+        first.tell_process(2, FOR_GOOD, Standing { silent: vec![2], ..Standing::default() });
+        let standing = ask(&first, 0..1, 2);
+        assert_eq!((standing.workers.len(), standing.silent), (2, vec![2]));
+        first.tell_process(2, FOR_GOOD, Standing::default());
+        assert_eq!(ask(&first, 0..1, 2).held_by, Hold::Partition { name: "tape in process 1".into() });
     }
 }

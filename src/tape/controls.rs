@@ -1,6 +1,7 @@
 //! Which part of a tape is played, and how: all of it by what the tape says, so that no clock has a part in it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::faults::Faults;
 use super::leaf::Placed;
@@ -41,11 +42,11 @@ impl Controls {
         matches!(self.silences, Silences::Preserve) && self.again.is_none() && self.faults.jitter == 0
     }
 
-    /// The part to play; symbols get their ids in this table.
-    pub(super) fn selection(&self, names: &Names) -> Selection {
-        let symbols = self.symbols.iter().map(|symbol| Symbol(names.intern(symbol)));
-        let symbols = (!self.symbols.is_empty()).then(|| symbols.collect());
-        Selection { start: self.start, end: self.end, symbols }
+    /// The part to play of a tape whose symbols have their ids in this table.
+    pub(super) fn selection(&self, names: &Arc<Names>) -> Selection {
+        let asked: HashSet<String> = self.symbols.iter().cloned().collect();
+        let chosen = (!asked.is_empty()).then(|| Chosen { asked, names: names.clone(), by_id: Vec::new() });
+        Selection { start: self.start, end: self.end, chosen }
     }
 }
 
@@ -57,18 +58,35 @@ pub(super) struct Selection {
     /// The time to end before.
     pub end: Option<EventTime>,
     /// The symbols to play; else all.
-    pub symbols: Option<HashSet<Symbol>>,
+    chosen: Option<Chosen>,
+}
+
+/// The symbols that are played. Who is asked for gets no id by that, so the table of names holds those of the tape.
+#[derive(Clone, Debug)]
+struct Chosen {
+    asked: HashSet<String>,
+    names: Arc<Names>,
+    /// Whether a symbol is played, as far as ids were looked up.
+    by_id: Vec<bool>,
 }
 
 impl Selection {
-    pub(super) fn has(&self, placed: &Placed) -> bool {
-        let tick = &placed.record.tick;
+    pub(super) fn has(&mut self, placed: &Placed) -> bool {
         self.start.is_none_or(|start| placed.clock >= start)
-            && self.symbols.as_ref().is_none_or(|symbols| symbols.contains(&tick.symbol))
+            && self.chosen.as_mut().is_none_or(|chosen| chosen.has(placed.record.tick.symbol))
     }
 
     pub(super) fn is_over(&self, clock: EventTime) -> bool {
         self.end.is_some_and(|end| clock >= end)
+    }
+}
+
+impl Chosen {
+    fn has(&mut self, symbol: Symbol) -> bool {
+        for id in self.by_id.len()..=symbol.0 as usize {
+            self.by_id.push(self.asked.contains(&*self.names.text(id as u32)));
+        }
+        self.by_id[symbol.0 as usize]
     }
 }
 

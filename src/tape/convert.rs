@@ -1,5 +1,5 @@
 //! From one format to another, file by file. A format needs no more than this: a [`Decoder`] that turns a file's lines
-//! into records, and an [`Encoder`] that turns records into bytes.
+//! or rows into records, and a [`Coder`] that turns records into bytes.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -8,14 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::folder::{create_dir, in_parallel, refuse_used, writing};
-use super::format::{self, Decoder, Encoder, Line};
+use super::format::{self, Coder, Decoder, Format, Input};
 use super::leaf::Length;
 use super::rejects::Rejects;
 use crate::error::{Doing as _, Error, Result};
-use crate::row::Encoding;
 use crate::tick::Names;
 
-/// Lines are written to a file in pieces of about so many bytes.
+/// Bytes are written to a file in pieces of about so many bytes.
 const PIECE: usize = 1 << 18;
 
 /// A file to convert, and the one to write.
@@ -45,12 +44,12 @@ pub struct Converted {
 /// after each.
 ///
 /// # Errors
-/// When a file cannot be read or written, changes while it is read, or says only in its later lines that it has due
-/// times.
+/// When a file cannot be read or written, changes while it is read, says only in its later lines that it has due times,
+/// or holds what `format` cannot.
 pub fn convert(
     files: &[Conversion],
     out: &Path,
-    encoding: Encoding,
+    format: Format,
     threads: NonZeroUsize,
     rejects: &Rejects,
     decoder: &MakeDecoder<'_>,
@@ -65,43 +64,39 @@ pub fn convert(
         let (symbols, venues) = (Arc::new(Names::default()), Arc::new(Names::default()));
         let length = Length::of(from);
         let mut decoder = decoder(from, symbols.clone(), venues.clone())?;
-        let mut lines = format::open(from, decoder.format(), format::Position::default())?;
+        let mut input = Input::open(from, decoder.format(), format::Position::default())?;
         decoder.begin(from);
         let mut file = File::create_new(&to).doing(|| writing(&to))?;
         // The first record tells whether there is a column of due times.
-        let mut encoder: Option<(Encoder, bool)> = None;
+        let mut coder: Option<(Coder, bool)> = None;
+        let begin = |has_due: bool, encoded: &mut Vec<u8>| {
+            let coder = Coder::new(format, has_due, symbols.clone(), venues.clone())?;
+            encoded.extend_from_slice(coder.header().as_bytes());
+            Ok((coder, has_due))
+        };
         let (mut records, mut bytes, mut encoded) = (Vec::new(), 0, Vec::new());
-        while let Some(line) = lines.next_line().doing(|| format!("reading {}", from.display()))? {
-            let (text, decoded) = match line {
-                Line::Text(text) => (text, decoder.decode(text, &mut records)),
-                Line::Broken(reason, bytes) => (bytes, Err(reason.to_owned())),
-                Line::TooLong(text) => (text, Err(format!("the line is longer than {} bytes", format::LONGEST_LINE))),
-            };
+        while let Some(decoded) = decoder.next(&mut input, from, &mut records)? {
             match decoded {
-                Err(reason) if decoder.wants_header() => return Err(format::unusable(from, &reason)),
-                Err(reason) => {
-                    let text = text.to_vec();
-                    rejects.reject(from, lines.number(), &reason, &text)?;
+                Err((reason, _)) if decoder.wants_header() => return Err(format::unusable(from, &reason)),
+                Err((reason, raw)) => {
+                    let raw = raw.into_owned();
+                    rejects.reject(from, input.number(), &reason, &raw)?;
                 }
                 Ok(()) => {}
             }
             for record in records.drain(..) {
-                let (encoder, has_due) = encoder.get_or_insert_with(|| {
-                    let (symbols, venues) = (symbols.clone(), venues.clone());
-                    let has_due = record.due.is_some();
-                    let make = if has_due { Encoder::new } else { Encoder::of_tape };
-                    let encoder = make(encoding, symbols, venues);
-                    encoded.extend_from_slice(encoder.header().as_bytes());
-                    (encoder, has_due)
-                });
+                let (coder, has_due) = match &mut coder {
+                    Some(begun) => begun,
+                    None => coder.insert(begin(record.due.is_some(), &mut encoded)?),
+                };
                 if record.due.is_some() && !*has_due {
                     return Err(Error::Input(format!(
                         "converting {}: line {} says when it was due, and the first one does not: take the column out",
                         from.display(),
-                        lines.number()
+                        input.number()
                     )));
                 }
-                encoder.encode(&record, &mut encoded);
+                coder.encode(&record, &mut encoded).map_err(|e| of_line(e, from, input.number()))?;
                 sum.records += 1;
             }
             if encoded.len() >= PIECE {
@@ -110,10 +105,12 @@ pub fn convert(
                 encoded.clear();
             }
         }
-        length.check(from, lines.position().bytes)?;
-        if encoder.is_none() {
-            encoded.extend_from_slice(Encoder::of_tape(encoding, symbols, venues).header().as_bytes());
-        }
+        length.check(from, input.read(from))?;
+        let (mut coder, _) = match coder {
+            Some(begun) => begun,
+            None => begin(false, &mut encoded)?,
+        };
+        coder.seal(&mut encoded)?;
         file.write_all(&encoded).doing(|| writing(&to))?;
         (sum.files, sum.bytes) = (sum.files + 1, sum.bytes + bytes + encoded.len() as u64);
         progress();
@@ -126,11 +123,16 @@ pub fn convert(
     }))
 }
 
+/// An error with the line or row that it is about.
+fn of_line(error: Error, path: &Path, number: u64) -> Error {
+    Error::Input(format!("converting {}: line {number}: {error}", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
 
-    use super::super::format::{Columns, Format};
+    use super::super::format::Columns;
     use super::*;
 
     #[test]
@@ -148,7 +150,7 @@ mod tests {
                 Ok(Decoder::new(Some(Format::Csv), Columns::new(&[], TimeZone::UTC, symbols, venues)))
             };
             let (out, rejects) = (folder.path().join(out), Rejects::default());
-            convert(&files, &out, Encoding::Jsonl, NonZeroUsize::MIN, &rejects, &decoder, &|| ())
+            convert(&files, &out, Format::Jsonl, NonZeroUsize::MIN, &rejects, &decoder, &|| ())
         };
         assert_eq!(converted("whole", false).unwrap().records, 1);
         let error = converted("grown", true).unwrap_err().to_string();

@@ -102,23 +102,28 @@ impl Faulty {
         self.out.pop_front()
     }
 
-    /// A record sets out, in merged order. Late ones whose time has come go before it.
-    pub fn push(&mut self, placed: Placed) {
+    /// A record sets out, in merged order; it is counted from this time on. Late ones whose time has come go before it.
+    pub fn push(&mut self, placed: Placed, counted_from: EventTime) {
         self.release(placed.clock);
         self.watermark_ms = placed.record.tick.watermark_ms();
         let (faults, tick) = (self.faults, &placed.record.tick);
+        let count = |fault| {
+            if placed.clock >= counted_from {
+                self.strikes.count(fault);
+            }
+        };
         if faults.strikes(faults.drop, 1, tick) {
-            self.strikes.count(0);
+            count(0);
             return;
         }
         if faults.strikes(faults.late, 2, tick) {
-            self.strikes.count(2);
+            count(2);
             self.held.entry(placed.clock.saturating_add(faults.late_by)).or_default().push(placed);
         } else {
             self.out.push_back(placed);
         }
         if faults.strikes(faults.duplicate, 3, tick) {
-            self.strikes.count(1);
+            count(1);
             self.out.push_back(placed);
         }
     }
@@ -156,7 +161,7 @@ mod tests {
 
     use super::super::format::Record;
     use super::*;
-    use crate::tick::{Kind, Price, Symbol, Venue};
+    use crate::tick::{Eligible, Kind, Price, Symbol, Venue};
 
     fn placed(ts_event: EventTime, seq: u64) -> Placed {
         let tick = Tick {
@@ -171,6 +176,7 @@ mod tests {
             recv_lag: Tick::NOT_RECEIVED,
             venue: Venue(0),
             kind: Kind::Trade,
+            eligible: Eligible::ALL,
         };
         Placed { record: Record::from(tick), clock: ts_event }
     }
@@ -192,7 +198,7 @@ mod tests {
                 let mut faulty = Faulty::new(faults, Strikes::default());
                 let mut came = Vec::new();
                 for record in records {
-                    faulty.push(*record);
+                    faulty.push(*record, EventTime::MIN);
                     came.extend(std::iter::from_fn(|| faulty.pop()));
                 }
                 faulty.end();

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use jiff::tz::TimeZone;
 
 use super::format::Record;
+use super::halts::Listener;
 use super::leaf::Placed;
 use super::sequence::Sequence;
 use crate::latency::histogram;
@@ -46,6 +47,8 @@ pub struct Inspection {
     pub ten_ms: Peak,
     /// Event time without silences, in nanoseconds.
     pub busy: i64,
+    /// Silences within a day.
+    pub silences: Listener,
     clock: Option<EventTime>,
     sessions: Sessions,
     last: HashMap<Symbol, Tick>,
@@ -138,6 +141,7 @@ impl Inspection {
             second: Peak::new(SECOND),
             ten_ms: Peak::new(SECOND / 100),
             busy: 0,
+            silences: Listener::default(),
             clock: None,
             sessions: Sessions::new(zone),
             last: HashMap::new(),
@@ -168,8 +172,9 @@ impl Inspection {
         let since = self.clock.map_or(0, |clock| placed.clock - clock);
         self.busy += if since > SILENCE { 0 } else { since };
         self.clock = Some(placed.clock);
+        let session = self.sessions.of(tick.ts_event).0;
+        self.silences.hear(tick, placed.clock, session);
         if record.has_seq {
-            let session = self.sessions.of(tick.ts_event).0;
             self.by_venue.entry(tick.venue).or_default().see(tick.seq, session);
             self.by_symbol.entry((tick.venue, tick.symbol)).or_default().see(tick.seq, session);
         } else {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::format::{self, Columns, Decoder, Line, Lines, Position, Record};
+use super::conditions::Conditions;
+use super::format::{self, Columns, Decoder, Input, Lines, Position, Record};
 use super::rejects::Rejects;
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::tick::Tick;
 use crate::time::EventTime;
 
@@ -54,7 +55,7 @@ impl Length {
 pub struct Leaf {
     paths: std::vec::IntoIter<PathBuf>,
     path: PathBuf,
-    lines: Option<Lines>,
+    input: Option<Input>,
     length: Length,
     /// Bytes are given to it as they arrive, and whoever sends them may be wrong from the first line on.
     is_given: bool,
@@ -63,6 +64,7 @@ pub struct Leaf {
     decoder: Decoder,
     rules: PartitionRules,
     rejects: Rejects,
+    conditions: Conditions,
     /// Ticks that need no decoding, and where they go on.
     made: (Arc<[Tick]>, usize),
     /// Records of the line that was decoded last, and before them those of a line that it confirmed.
@@ -98,13 +100,14 @@ impl Leaf {
         Leaf {
             paths: paths.into_iter(),
             path: PathBuf::new(),
-            lines: None,
+            input: None,
             length: Length::default(),
             is_given: false,
             set_aside: None,
             decoder,
             rules,
             rejects,
+            conditions: Conditions::default(),
             made: (Arc::default(), 0),
             decoded: VecDeque::new(),
             spare: Vec::new(),
@@ -124,21 +127,27 @@ impl Leaf {
     ) -> Self {
         let mut leaf = Leaf::files(Vec::new(), decoder, rules, rejects);
         leaf.path = name.into();
-        leaf.lines = Some(Lines::new(reader, leaf.decoder.format()));
+        leaf.input = Some(Input::Lines(Lines::new(reader, leaf.decoder.format())));
         leaf
     }
 
-    /// Leaves its rejects to the process that keeps them.
+    /// The same leaf, whose trades' conditions are looked up so.
+    pub fn with_conditions(self, conditions: &Conditions) -> Self {
+        Leaf { conditions: conditions.clone(), ..self }
+    }
+
+    /// Leaves its rejects, and what is unknown of its conditions, to the process that keeps them.
     pub fn look_only(&mut self) {
         self.rejects = Rejects::default();
+        self.conditions = self.conditions.uncounted();
     }
 
     /// A partition to which bytes are [given](Leaf::give) as they arrive; `name` stands for it in messages. Before
     /// [`Leaf::next_record`] it is asked whether it [has one](Leaf::is_buffered).
     pub fn given(name: &str, decoder: Decoder, rules: PartitionRules, rejects: Rejects) -> Self {
         let mut leaf = Leaf::files(Vec::new(), decoder, rules, rejects);
-        let lines = Lines::pushed(leaf.decoder.format());
-        (leaf.path, leaf.lines, leaf.is_given) = (name.into(), Some(lines), true);
+        let lines = Input::Lines(Lines::pushed(leaf.decoder.format()));
+        (leaf.path, leaf.input, leaf.is_given) = (name.into(), Some(lines), true);
         leaf
     }
 
@@ -153,7 +162,7 @@ impl Leaf {
 
     /// Gives it bytes that have arrived, all lines of which have this number in messages, if there is one.
     pub fn give(&mut self, bytes: &[u8], number: Option<u64>) {
-        if let Some(lines) = &mut self.lines {
+        if let Some(Input::Lines(lines)) = &mut self.input {
             number.into_iter().for_each(|number| lines.number_all(number));
             lines.push(bytes);
         }
@@ -164,14 +173,14 @@ impl Leaf {
     /// # Errors
     /// When it cannot be kept.
     pub fn cut(&mut self, reason: &str) -> Result<()> {
-        let Some(lines) = &mut self.lines else { return Ok(()) };
+        let Some(Input::Lines(lines)) = &mut self.input else { return Ok(()) };
         let number = lines.next_number();
         lines.take_rest().map_or(Ok(()), |rest| self.rejects.reject(&self.path, number, reason, rest))
     }
 
     /// Nothing more will be given: what is left is a record that waits to be confirmed.
     pub fn end(&mut self) {
-        self.lines = None;
+        self.input = None;
     }
 
     /// Whether the next record is here already, so that asking for it would not wait. A line that is rejected, or
@@ -205,9 +214,9 @@ impl Leaf {
     /// Closes the file until the next record is asked for: there may be more partitions than a program may open.
     pub fn set_aside(&mut self) {
         if self.path.is_file()
-            && let Some(lines) = self.lines.take()
+            && let Some(input) = self.input.take()
         {
-            self.set_aside = Some(lines.position());
+            self.set_aside = Some(input.position());
         }
     }
 
@@ -215,7 +224,7 @@ impl Leaf {
     fn look(&mut self, may_wait: bool) -> Result<Look> {
         loop {
             let Some(record) = self.decoded.pop_front() else {
-                if !may_wait && self.lines.as_mut().is_some_and(|lines| !lines.is_buffered()) {
+                if !may_wait && self.input.as_mut().is_some_and(|input| !input.is_buffered()) {
                     return Ok(Look::Later);
                 }
                 if self.decode_line()? {
@@ -253,7 +262,8 @@ impl Leaf {
     /// Holds the line that was decoded last, of which nothing was handed out yet.
     fn hold(&mut self, ts_event: EventTime) {
         let records = std::mem::take(&mut self.decoded);
-        let (line, raw) = self.lines.as_ref().map_or((0, Vec::new()), |lines| (lines.number(), lines.last().to_vec()));
+        let (line, raw) =
+            self.input.as_ref().map_or((0, Vec::new()), |input| (input.number(), self.decoder.last(input)));
         self.held = Some(Held { records, ts_event, path: self.path.clone(), line, raw });
     }
 
@@ -268,6 +278,7 @@ impl Leaf {
         let clock = self.clock.map_or(record.tick.ts_event, |clock| clock.max(record.tick.ts_event));
         self.clock = Some(clock);
         record.tick.set_watermark(clock.saturating_sub(self.rules.disorder));
+        self.conditions.heed(&mut record);
         Placed { record, clock }
     }
 
@@ -279,9 +290,9 @@ impl Leaf {
     /// Decodes one more line, of the next file if need be; false at the end of all.
     fn decode_line(&mut self) -> Result<bool> {
         loop {
-            let Some(lines) = &mut self.lines else {
+            let Some(input) = &mut self.input else {
                 if let Some(position) = self.set_aside.take() {
-                    self.lines = Some(format::open(&self.path, self.decoder.format(), position)?);
+                    self.input = Some(Input::open(&self.path, self.decoder.format(), position)?);
                     continue;
                 }
                 if let Some(tick) = self.made.0.get(self.made.1) {
@@ -290,30 +301,25 @@ impl Leaf {
                     return Ok(true);
                 }
                 let Some(path) = self.paths.next() else { return Ok(false) };
-                self.lines = Some(format::open(&path, self.decoder.format(), Position::default())?);
+                self.input = Some(Input::open(&path, self.decoder.format(), Position::default())?);
                 self.length = Length::of(&path);
                 self.decoder.begin(&path);
                 self.path = path;
                 continue;
             };
-            let number = lines.next_number();
-            let Some(line) = lines.next_line().doing(|| format!("reading {}", self.path.display()))? else {
-                let read = lines.position().bytes;
-                self.lines = None;
-                self.length.check(&self.path, read)?;
-                continue;
-            };
-            let verdict = match line {
-                Line::Text(text) => self.decoder.decode(text, &mut self.spare).map_err(|reason| (reason, text)),
-                Line::Broken(reason, bytes) => Err((reason.to_owned(), bytes)),
-                Line::TooLong(text) => Err((format!("the line is longer than {} bytes", format::LONGEST_LINE), text)),
-            };
-            match verdict {
-                Err((reason, _)) if self.decoder.wants_header() && !self.is_given => {
+            let number = input.next_number();
+            match self.decoder.next(input, &self.path, &mut self.spare)? {
+                None => {
+                    let read = input.read(&self.path);
+                    self.input = None;
+                    self.length.check(&self.path, read)?;
+                    continue;
+                }
+                Some(Err((reason, _))) if self.decoder.wants_header() && !self.is_given => {
                     return Err(format::unusable(&self.path, &reason));
                 }
-                Err((reason, raw)) => self.rejects.reject(&self.path, number, &reason, raw)?,
-                Ok(()) => self.decoded.extend(self.spare.drain(..)),
+                Some(Err((reason, raw))) => self.rejects.reject(&self.path, number, &reason, &raw)?,
+                Some(Ok(())) => self.decoded.extend(self.spare.drain(..)),
             }
             return Ok(true);
         }

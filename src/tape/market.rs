@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 
 use crate::error::Result;
-use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, stable_hash};
+use crate::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue, stable_hash};
 use crate::time::{EventTime, SECOND};
 
 use super::folder::in_parallel;
@@ -112,6 +112,7 @@ impl Market {
                 recv_lag: Tick::NOT_RECEIVED,
                 venue: Venue::default(),
                 kind: Kind::Trade,
+                eligible: Eligible::ALL,
             };
             // A cancel or correction takes the place of a print, and speaks of one of its symbol's recent ones.
             let said = random.below(10_000);

@@ -3,6 +3,8 @@
 
 mod by_time;
 
+use std::sync::Arc;
+
 use super::controls::{Controls, Selection, Shortened, Silences};
 use super::faults::{Faults, Faulty, Strikes};
 use super::leaf::{Leaf, Placed};
@@ -92,7 +94,7 @@ impl Merge {
     }
 
     /// The same of a part of the tape, with its silences shortened in the schedule and with faults, which are counted.
-    pub fn controlled(mut self, controls: &Controls, names: &Names, strikes: &Strikes) -> Self {
+    pub fn controlled(mut self, controls: &Controls, names: &Arc<Names>, strikes: &Strikes) -> Self {
         self.selection = controls.selection(names);
         let shortens = !matches!(controls.silences, Silences::Preserve);
         self.silences = shortens.then(|| Shortened::new(controls.silences.clone()));
@@ -115,7 +117,7 @@ impl Merge {
     }
 
     /// Goes on with the next record whose clock is `to` or later; to go back, this pass is begun anew, where the tape
-    /// can be opened anew. The record that came last was not played, and what was to come late is forgotten.
+    /// can be opened anew. The record that came last was not played.
     ///
     /// # Errors
     /// When an input cannot be opened.
@@ -123,8 +125,8 @@ impl Merge {
         self.index = self.index.saturating_sub(1);
         (self.from, self.ready) = (to, None);
         self.silences.iter_mut().for_each(Shortened::restart);
-        self.faulty.iter_mut().for_each(Faulty::restart);
         if is_back && self.partitions.reopen()? {
+            self.faulty.iter_mut().for_each(Faulty::restart);
             self.positions = self.numbered_before.clone();
         }
         Ok(())
@@ -179,12 +181,19 @@ impl Merge {
         Ok(Some(Due { placed, due }))
     }
 
-    /// The next record after faults, if there are any.
+    /// The next record after faults, if there are any, from where the tape was sought.
     #[inline]
     fn faultless_or_not(&mut self) -> Result<Option<Placed>> {
-        if self.faulty.is_none() {
-            return self.selected();
+        loop {
+            let next = if self.faulty.is_none() { self.selected()? } else { self.struck()? };
+            if next.is_none_or(|placed| placed.clock >= self.from) {
+                return Ok(next);
+            }
         }
+    }
+
+    /// The next record after faults. What is passed over is struck, too, since some of it may come late.
+    fn struck(&mut self) -> Result<Option<Placed>> {
         loop {
             if let Some(placed) = self.faulty.as_mut().and_then(Faulty::pop) {
                 return Ok(Some(placed));
@@ -192,7 +201,7 @@ impl Merge {
             let next = self.selected()?;
             let Some(faulty) = &mut self.faulty else { return Ok(next) };
             match next {
-                Some(placed) => faulty.push(placed),
+                Some(placed) => faulty.push(placed, self.from),
                 None => {
                     faulty.end();
                     return Ok(faulty.pop());
@@ -205,12 +214,14 @@ impl Merge {
     #[inline]
     fn selected(&mut self) -> Result<Option<Placed>> {
         loop {
-            let Some(mut placed) = self.numbered()?.filter(|placed| !self.selection.is_over(placed.clock)) else {
+            let Some(mut placed) = self.partitions.next()?.filter(|placed| !self.selection.is_over(placed.clock))
+            else {
                 if self.begin_again()? {
                     continue;
                 }
                 return Ok(None);
             };
+            self.positions.number(&mut placed.record.tick, placed.record.has_seq);
             if !self.selection.has(&placed) {
                 continue;
             }
@@ -219,9 +230,6 @@ impl Merge {
                 placed.clock += again.shift;
                 placed.record.tick.ts_event += again.shift;
                 placed.record.ts_recv = placed.record.ts_recv.map(|ts_recv| ts_recv + again.shift);
-            }
-            if placed.clock < self.from {
-                continue;
             }
             return Ok(Some(placed));
         }
@@ -237,14 +245,6 @@ impl Merge {
         again.shift += (last - first + DAY / 2) / DAY * DAY;
         self.numbered_before = self.positions.clone();
         self.partitions.reopen()
-    }
-
-    /// The next record with its sequence number.
-    #[inline]
-    fn numbered(&mut self) -> Result<Option<Placed>> {
-        let Some(mut placed) = self.partitions.next()? else { return Ok(None) };
-        self.positions.number(&mut placed.record.tick, placed.record.has_seq);
-        Ok(Some(placed))
     }
 }
 

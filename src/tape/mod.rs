@@ -1,5 +1,6 @@
 //! What a recorded or generated day is: its formats, the order of its ticks, and its schedule.
 
+mod conditions;
 mod controls;
 pub mod convert;
 pub mod course;
@@ -7,6 +8,7 @@ mod faults;
 mod folder;
 pub mod format;
 pub mod generate;
+mod halts;
 pub mod inspect;
 mod leaf;
 mod market;
@@ -16,8 +18,10 @@ mod random;
 mod rejects;
 mod sequence;
 
+pub use conditions::{Conditions, Table, Unknown};
 pub use controls::{Controls, Silences};
 pub use faults::{Faults, Part, Strikes, Struck};
+pub use halts::Silence;
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
 pub use merge::{Due, Merge, Positions};

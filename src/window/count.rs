@@ -1,4 +1,4 @@
-use crate::tick::Price;
+use crate::tick::{Eligible, Price};
 
 /// What a count window counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,21 +28,22 @@ impl Count {
     /// Windows of `every` trades, shares, or units of the currency; `None` unless it is at least one.
     ///
     /// ```
-    /// use tapeflow::{tick::Price, window::{Count, Measure}};
+    /// use tapeflow::{tick::{Eligible, Price}, window::{Count, Measure}};
     /// let dollars = Count::new(Measure::Notional, 1_000, true).unwrap();
     /// let price = Price(300 * Price::SCALE);
-    /// assert_eq!(dollars.takes(0, price, 10), 4);
-    /// assert!(dollars.is_full(dollars.measure(price, 4)));
+    /// assert_eq!(dollars.takes(0, price, 10, Eligible::ALL), 4);
+    /// assert!(dollars.is_full(dollars.measure(price, 4, Eligible::ALL)));
     /// ```
     pub fn new(of: Measure, every: u64, splits: bool) -> Option<Self> {
         let every = i128::from(every) * if of == Measure::Notional { i128::from(Price::SCALE) } else { 1 };
         (every > 0).then_some(Count { of, every, splits: splits && of != Measure::Trades })
     }
 
-    /// What so many shares of a print count.
-    pub fn measure(&self, price: Price, shares: u32) -> i128 {
+    /// What so many shares of a print count. Those that are not volume count nothing, and are in the window.
+    pub fn measure(&self, price: Price, shares: u32, eligible: Eligible) -> i128 {
         match self.of {
             Measure::Trades => 1,
+            _ if !eligible.volume() => 0,
             Measure::Volume => i128::from(shares),
             Measure::Notional => i128::from(price.0).abs() * i128::from(shares),
         }
@@ -54,8 +55,8 @@ impl Count {
     }
 
     /// How many of a print's shares go into a window that counts so much already and is not full.
-    pub fn takes(&self, counted: i128, price: Price, shares: u32) -> u32 {
-        let each = self.measure(price, 1);
+    pub fn takes(&self, counted: i128, price: Price, shares: u32, eligible: Eligible) -> u32 {
+        let each = self.measure(price, 1, eligible);
         if !self.splits || each == 0 {
             return shares;
         }

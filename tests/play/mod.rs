@@ -15,7 +15,7 @@ use tapeflow::row::{Row, Texts};
 use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Pacing, Surroundings, in_memory};
-use tapeflow::tape::{PartitionRules, Rejects, Strikes};
+use tapeflow::tape::{Conditions, PartitionRules, Rejects, Strikes};
 use tapeflow::tick::{Names, Tick};
 use tapeflow::time::{Clock, SECOND};
 use tapeflow::window::Tumbling;
@@ -154,6 +154,7 @@ where
         symbols: symbols.clone(),
         venues: venues(),
         rejects: Rejects::default(),
+        conditions: Conditions::default(),
         strikes: Strikes::default(),
         stop: Arc::default(),
         play_for: None,
@@ -172,6 +173,7 @@ where
             max_lead_ms: 60_000,
             warmup: 0,
             watchdog: None,
+            memory: None,
         },
         dial: Arc::default(),
         lateness: rules.clone(),

@@ -61,6 +61,11 @@ pub fn movers(args: &[&str]) -> Command {
     at(env!("CARGO_BIN_EXE_movers"), args)
 }
 
+/// `corr`, likewise.
+pub fn corr(args: &[&str]) -> Command {
+    at(env!("CARGO_BIN_EXE_corr"), args)
+}
+
 /// The program at a path, likewise.
 pub fn at(path: &str, args: &[&str]) -> Command {
     let mut command = Command::new(path);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use tapeflow::tick::{Kind, Price, Symbol, Tick, Venue, mix};
+use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue, mix};
 use tapeflow::time::SECOND;
 
 /// The texts of the symbols by id; their order as texts is not that of the ids.
@@ -203,7 +203,24 @@ pub fn tape(spec: &Spec) -> Vec<Tick> {
     if spec.late {
         pin(&mut tape, &mut dice, spec);
     }
+    set_conditions(&mut tape, spec);
     tape
+}
+
+/// On every other tape lets some prints count for a part only, by dice of their own.
+fn set_conditions(tape: &mut [Tick], spec: &Spec) {
+    let mut dice = Dice(mix(spec.seed));
+    if dice.one_in(2) {
+        return;
+    }
+    for tick in tape {
+        let bits = dice.below(8);
+        tick.eligible = match tick.kind {
+            Kind::Trade | Kind::Correct if dice.one_in(3) => Eligible::new(bits & 1 > 0, bits & 2 > 0, bits & 4 > 0),
+            Kind::Correct if dice.one_in(2) => Eligible::UNSAID,
+            _ => Eligible::ALL,
+        };
+    }
 }
 
 /// Moves some records of a tape in its order of arrival to the bounds of disorder and horizon behind their symbol's
@@ -323,6 +340,7 @@ fn trade(dice: &mut Dice, ts_event: i64, spec: &Spec) -> Tick {
         recv_lag: Tick::NOT_RECEIVED,
         venue: Venue(dice.below(u64::from(spec.venues)) as u16),
         kind: Kind::Trade,
+        eligible: Eligible::ALL,
     }
 }
 

@@ -74,7 +74,10 @@ fn play(dues: &[RunTime], a: u64, mut held_up: impl FnMut(RunTime) -> u64) -> Se
         decisions.extend(auto.applied(&round, kept.take_recent()).map(|decision| (applied, decision)));
         (free, done) = (applied, done + ticks);
     }
-    Seen { decisions, intervals: kept.into_intervals(), auto }
+    let untold = kept.take_untold();
+    let mut intervals = vec![Tally::default(); untold.last().map_or(0, |(last, _)| *last as usize + 1)];
+    untold.iter().for_each(|(at, tally)| intervals[*at as usize].add(*tally));
+    Seen { decisions, intervals, auto }
 }
 
 /// The model's delay, in nanoseconds.

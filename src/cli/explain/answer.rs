@@ -49,8 +49,10 @@ pub struct Told {
     pub disorder: i64,
     /// Whether prints are kept, so that they can be cancelled and corrected.
     pub keeps_prints: bool,
-    /// How many workers it has.
-    pub workers_in_all: usize,
+    /// How many processes it has, of which this is the first.
+    pub processes: usize,
+    /// How many workers each of them has.
+    pub workers_of_each: usize,
     /// How many records could not be read.
     pub rejected: u64,
     /// How it stands.
@@ -106,7 +108,8 @@ impl Answering {
             began_at: around.clock.now(),
             disorder: config.rules.disorder,
             keeps_prints: config.lateness.horizon != Horizon::None,
-            workers_in_all: config.workers,
+            processes: config.processes,
+            workers_of_each: config.workers,
             rejected: 0,
             standing: Standing::default(),
         };
@@ -136,7 +139,7 @@ fn answer(stream: UnixStream, told: &Told, inquiry: &Inquiry, rejects: &Rejects,
     let mut line = String::new();
     BufReader::new((&stream).take(MAX_QUESTION)).read_line(&mut line)?;
     let question: Question = serde_json::from_str(&line)?;
-    let standing = inquiry.ask(&question, told.workers_in_all, PATIENCE, clock);
+    let standing = inquiry.ask(&question, (0..told.workers_of_each, told.processes - 1), PATIENCE, clock);
     let told = Told { rejected: rejects.count(), standing, ..told.clone() };
     serde_json::to_writer_pretty(&stream, &told)?;
     (&stream).write_all(b"\n")

@@ -44,6 +44,10 @@ impl ExplainFlags {
     /// Asks the run that is under way, if it is one.
     pub fn ask_running(&self, name: &str, flags: &Flags) -> Result<Option<ExitCode>> {
         let why = self.asked()?.map(|(symbol, time)| (symbol.to_owned(), time));
+        if let Some(file) = self.folder.as_ref().filter(|folder| folder.is_file()) {
+            let (file, text) = (file.display(), "is a file, and explain takes the folder that a run had as --out");
+            return Err(Error::Input(format!("{file} {text}; if it is a tape: {name} explain --input {file}")));
+        }
         let (path, run) = match (&self.folder, self.pid) {
             (Some(folder), _) => (socket_in(folder), format!("the run in {}", folder.display())),
             (None, Some(pid)) => (socket_of(pid), format!("process {pid}")),

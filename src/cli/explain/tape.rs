@@ -168,7 +168,8 @@ fn tell_why<R: Row>(
     let mut lines = Encoding::Csv.header(&columns.names).into_bytes();
     rows.iter().for_each(|row| Encoding::Csv.write(row, texts, columns, &mut lines));
     text.push_str(&String::from_utf8_lossy(&lines));
-    let all = records::about(tape, &[id], Window { start, end });
+    let window = Window { start, end };
+    let all = records::about(tape, |tick| tick.symbol == id && window.contains(tick.ts_event));
     let fate = |tick: &Tick| &fates[tape.iter().position(|it| std::ptr::eq(it, tick)).unwrap_or(0)];
     let _ = writeln!(text, "{} records lie in [{}, {}) or speak of one that does", all.len(), start, end);
     list(all.iter().map(|tick| (*tick, fate(tick))), all.len(), texts, text);

@@ -22,7 +22,12 @@ pub fn in_words(name: &str, told: &Told, why: Option<&str>) -> String {
     if pipeline != name {
         let _ = writeln!(text, "(this is a run of {pipeline})");
     }
-    let _ = writeln!(text, "{pipeline}: process {pid}, for {elapsed}, reads {input}\n");
+    let others = match told.processes - 1 {
+        0 => String::new(),
+        1 => " and another one".to_owned(),
+        others => format!(" and {others} others"),
+    };
+    let _ = writeln!(text, "{pipeline}: process {pid}{others}, for {elapsed}, reads {input}\n");
     if standing.workers.is_empty() && standing.held_by != Hold::End {
         text.push_str(
             "  no worker answers: the input is being opened, or they are at work on something long; ask again\n",
@@ -233,11 +238,18 @@ fn tell_workers(told: &Told, text: &mut String) {
         };
         let watermark = if worker.watermark_ms > 0 { at_ms(worker.watermark_ms) } else { "none yet".into() };
         let unapplied = count(worker.in_batch + worker.in_dataflow + worker.backlog);
-        let (number, applied) = (worker.worker, count(worker.applied));
-        let _ = writeln!(text, "  {number:<32}{watermark:>32}{unapplied:>12}{applied:>14}  {state}");
+        let (name, applied) = (worker_name(worker.worker, told), count(worker.applied));
+        let _ = writeln!(text, "  {name:<32}{watermark:>32}{unapplied:>12}{applied:>14}  {state}");
     }
     for silent in &told.standing.silent {
-        let _ = writeln!(text, "  {silent:<32}{:>58}  does not answer", "");
+        let _ = writeln!(text, "  {:<32}{:>58}  does not answer", worker_name(*silent, told), "");
+    }
+}
+
+fn worker_name(worker: usize, told: &Told) -> String {
+    match told.processes {
+        1 => worker.to_string(),
+        _ => format!("{worker} in process {}", worker / told.workers_of_each),
     }
 }
 

@@ -9,14 +9,16 @@ mod run;
 mod source;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::{Layers, Span};
+use super::{Layers, Span, conditions, limits};
 use crate::lateness::Lateness;
 use crate::row::Encoding;
 use crate::runtime::Knobs;
 use crate::sink::Mode;
 use crate::source::{Address, Inputs, Pacing, Playback};
-use crate::tape::{Market, PartitionRules};
+use crate::tape::{Market, PartitionRules, Table};
+use crate::tick::Tick;
 use batch::BatchSection;
 use late::LateSection;
 use market::MarketSection;
@@ -64,6 +66,8 @@ pub struct Config {
     pub rejected: Option<(Address, Vec<(String, String)>)>,
     /// How partitions are judged.
     pub rules: PartitionRules,
+    /// What conditions let trades count for; all for all if there is none.
+    pub conditions: Option<Arc<Table>>,
     /// Which ticks are late.
     pub lateness: Lateness,
     /// Amendments are shown at multiples of so many milliseconds.
@@ -83,6 +87,9 @@ pub struct Config {
     /// Memory for rows until the run ends, in bytes.
     pub buffer_bytes: usize,
 }
+
+/// What a made-up tick takes in memory at the most: once while the tape is made, and once where it is kept.
+const BYTES_PER_MADE_TICK: u64 = 2 * size_of::<Tick>() as u64;
 
 /// The nanoseconds of a span, at most 292 years.
 pub(super) fn nanos(span: Span) -> i64 {
@@ -111,6 +118,14 @@ impl Config {
         let rejected = source.rejected(layers).map(|address| (address, properties.clone()));
         let lateness = late.lateness(layers, zone);
         let batch = batch.limits(layers);
+        let made = if let Input::Market(market) = &input { market.ticks * BYTES_PER_MADE_TICK } else { 0 };
+        let in_batches = (workers * batch.max_ticks * size_of::<Tick>()) as u64;
+        let needs = [
+            ("market.length", "the ticks of the made-up market", made),
+            ("batch.max_ticks", "full batches of all workers", in_batches),
+            ("output.buffer", "rows that wait for the end of the run", output.buffer.0),
+        ];
+        let memory = limits::memory(layers, &needs)?;
         let to = output.output(layers, is_market, properties);
         Some(Config {
             workers,
@@ -123,9 +138,10 @@ impl Config {
             idle: nanos(source.idle) as u64,
             rejected,
             rules: PartitionRules { disorder: lateness.disorder, max_jump: nanos(source.max_jump) },
+            conditions: conditions::table(layers)?,
             lateness,
             changes_every_ms: late.changes_every_ms(layers),
-            knobs: run.knobs(batch),
+            knobs: run.knobs(batch, memory),
             strict: run.strict,
             mode: output.mode(&to),
             output: to,

@@ -68,14 +68,15 @@ impl RunSection {
         processes
     }
 
-    /// The knobs of a run with these batches.
-    pub fn knobs(&self, batch: BatchLimits) -> Knobs {
+    /// The knobs of a run with these batches, and with so many bytes of memory at most.
+    pub fn knobs(&self, batch: BatchLimits, memory: Option<u64>) -> Knobs {
         Knobs {
             batch,
             spin: self.wait == Wait::Spin,
             max_lead_ms: nanos(self.max_lead) / MS,
             warmup: 0,
             watchdog: self.watchdog.0.map(|span| span.0),
+            memory,
         }
     }
 }

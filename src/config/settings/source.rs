@@ -48,6 +48,7 @@ enum InputFormat {
     Csv,
     Jsonl,
     Bin,
+    Parquet,
 }
 
 /// Where the input begins: `earliest`, of topics `latest`, `stored` and `offset:N`, or a time.
@@ -66,8 +67,9 @@ impl<'de> Deserialize<'de> for Where {
             ("stored", _) => Ok(Where::Start(Start::Stored)),
             (_, Some(offset)) => Ok(Where::Start(Start::Offset(offset))),
             (time, _) => time.parse().map(Where::At).map_err(|_| {
-                let words = "\"earliest\", \"latest\", \"stored\", \"offset:100\" or \"2026-11-24T14:30:00Z\"";
-                serde::de::Error::custom(format!("write {words}"))
+                let times = "\"2026-01-05T09:45\" or \"2026-11-24T14:30:00Z\"";
+                let words = "\"earliest\", or of a topic \"latest\", \"stored\" or \"offset:100\"";
+                serde::de::Error::custom(format!("write a time such as {times}, {words}"))
             }),
         }
     }
@@ -87,7 +89,8 @@ impl<'de> Deserialize<'de> for Until {
             "never" => Ok(Until::End(End::Never)),
             "now" => Ok(Until::End(End::Now)),
             time => time.parse().map(Until::At).map_err(|_| {
-                serde::de::Error::custom("write \"auto\", \"never\", \"now\" or \"2026-11-24T14:30:00Z\"")
+                let times = "\"2026-01-05T16:00\" or \"2026-11-24T14:30:00Z\"";
+                serde::de::Error::custom(format!("write a time such as {times}, or \"auto\", \"never\" or \"now\""))
             }),
         }
     }
@@ -191,6 +194,7 @@ impl SourceSection {
             InputFormat::Csv => Some(Format::Csv),
             InputFormat::Jsonl => Some(Format::Jsonl),
             InputFormat::Bin => Some(Format::Bin),
+            InputFormat::Parquet => Some(Format::Parquet),
         };
         let live = Live {
             start: match self.start {

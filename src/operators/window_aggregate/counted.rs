@@ -51,7 +51,7 @@ impl<A: Aggregate> Bin<A> {
     /// Takes in some shares of print `number`.
     fn fill(&mut self, number: u64, print: &Print, shares: u32, count: &Count) {
         self.state.add(&Print { size: shares, ..*print });
-        self.counted += count.measure(print.price, shares);
+        self.counted += count.measure(print.price, shares, print.eligible);
         self.ends = number + 1;
         let start = self.span.map_or(print.ts_event, |span| span.start);
         self.span = Some(Window { start, end: print.ts_event.saturating_add(1) });
@@ -91,7 +91,7 @@ impl<A: Aggregate> Counted<A> {
             loop {
                 self.begin(session, print.size - left);
                 let Some(bin) = self.bins.back_mut() else { return };
-                let shares = count.takes(bin.counted, print.price, left);
+                let shares = count.takes(bin.counted, print.price, left, print.eligible);
                 bin.fill(self.next, &print, shares, count);
                 left -= shares;
                 out.rows.extend(bin.row(1));

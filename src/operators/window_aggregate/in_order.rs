@@ -15,7 +15,7 @@ pub struct InOrder {
 
 impl InOrder {
     fn rank(print: &Print) -> impl Ord + use<> {
-        (print.ts_event, print.seq, print.price, print.size)
+        (print.ts_event, print.seq, print.price, print.size, print.eligible)
     }
 
     /// Puts a print in and returns its number.

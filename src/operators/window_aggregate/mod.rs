@@ -4,6 +4,7 @@ mod in_order;
 mod lasts;
 mod operator;
 mod panes;
+mod running;
 mod runs;
 mod slices;
 mod symbol_state;
@@ -120,6 +121,7 @@ impl<'scope> Ticks<'scope> {
                     let Some(sent) = capability.least().copied() else { return };
                     operator.take(ticks, watermark_of(sent));
                     ticks.clear();
+                    context.spare.set(std::mem::take(ticks));
                     held.hold(operator, &capability, output.output_index());
                 });
                 let passed = frontier.frontier().first().copied();

@@ -292,5 +292,6 @@ fn count_story(story: &Story, rules: &Lateness, ledger: &mut Ledger) {
 }
 
 fn print_of(tick: &Tick) -> Print {
-    Print { ts_event: tick.ts_event, seq: tick.seq, price: tick.price, size: tick.size, live: true }
+    let Tick { ts_event, seq, price, size, eligible, .. } = *tick;
+    Print { ts_event, seq, price, size, eligible, live: true }
 }

@@ -1,7 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::panes::{Around, Out, Panes};
+use super::running::Running;
 use crate::aggregate::{Aggregate, Print};
 use crate::prints::Change;
 use crate::time::{EventTime, MS};
@@ -13,14 +14,14 @@ type Rules = Arc<dyn Sliced>;
 /// falls into it.
 pub struct Slices<A: Aggregate> {
     newest: Slice<A>,
-    /// The others by their beginnings.
-    others: BTreeMap<EventTime, Slice<A>>,
+    /// The others in the order of their beginnings. Nearly all come and go at the ends, which allocates nothing.
+    others: VecDeque<Slice<A>>,
     /// Slices that begin before this and are not here are made anew from the log.
     dropped_before: EventTime,
     /// What the windows that are about to change held.
     told: Vec<(Window, Option<A::Value>)>,
-    /// What the window that was looked at last holds: windows that begin together grow out of each other.
-    running: Running<A>,
+    /// What the window that was looked at last holds, where windows have several slices.
+    running: Option<Box<Running<A>>>,
 }
 
 struct Slice<A> {
@@ -28,45 +29,60 @@ struct Slice<A> {
     state: A,
 }
 
-/// The summary of a stretch of slices.
-struct Running<A> {
-    span: Window,
-    state: A,
-}
-
 const NOWHERE: Window = Window { start: EventTime::MIN, end: EventTime::MIN };
-
-impl<A: Aggregate> Default for Running<A> {
-    fn default() -> Self {
-        Running { span: NOWHERE, state: A::default() }
-    }
-}
 
 impl<A: Aggregate> Default for Slices<A> {
     fn default() -> Self {
         Slices {
             newest: Slice { span: NOWHERE, state: A::default() },
-            others: BTreeMap::new(),
+            others: VecDeque::new(),
             dropped_before: EventTime::MIN,
             told: Vec::new(),
-            running: Running::default(),
+            running: None,
         }
     }
 }
 
 impl<A: Aggregate> Slices<A> {
+    /// Where among the others the slices begin that begin at `ts` or later.
+    fn place(&self, ts: EventTime) -> usize {
+        let is_behind = self.others.back().is_none_or(|last| last.span.start < ts);
+        if is_behind { self.others.len() } else { self.others.partition_point(|slice| slice.span.start < ts) }
+    }
+
     fn slice(&self, start: EventTime) -> Option<&Slice<A>> {
-        if self.newest.span.start == start { Some(&self.newest) } else { self.others.get(&start) }
+        if self.newest.span.start == start {
+            return Some(&self.newest);
+        }
+        self.others.get(self.place(start)).filter(|slice| slice.span.start == start)
     }
 
     fn slice_mut(&mut self, start: EventTime) -> Option<&mut Slice<A>> {
-        if self.newest.span.start == start { Some(&mut self.newest) } else { self.others.get_mut(&start) }
+        if self.newest.span.start == start {
+            return Some(&mut self.newest);
+        }
+        let place = self.place(start);
+        self.others.get_mut(place).filter(|slice| slice.span.start == start)
     }
 
     /// The first slice that begins at `ts` or later.
     fn first_from(&self, ts: EventTime) -> Option<EventTime> {
-        let newest = Some(self.newest.span.start).filter(|start| *start >= ts);
-        self.others.range(ts..).next().map(|(start, _)| *start).or(newest)
+        let first = self.others.get(self.place(ts)).unwrap_or(&self.newest);
+        Some(first.span.start).filter(|start| *start >= ts)
+    }
+
+    /// The slices that begin within a stretch.
+    fn within(&self, stretch: Window) -> impl Iterator<Item = &Slice<A>> {
+        let others = self.others.range(self.place(stretch.start)..self.place(stretch.end));
+        others.chain(Some(&self.newest).filter(|newest| stretch.contains(newest.span.start)))
+    }
+
+    /// The prints within a stretch whose slices were dropped.
+    fn dropped<'a>(&'a self, stretch: Window, around: &'a Around<'_, Rules>) -> impl Iterator<Item = &'a Print> {
+        let dropped = Window { end: stretch.end.min(self.dropped_before), ..stretch };
+        let prints = (dropped.start < dropped.end).then(|| around.log.prints_of(dropped));
+        let is_here = |print: &&Print| self.slice(around.windows.slice_of(print.ts_event).start).is_some();
+        prints.into_iter().flatten().filter(move |print| !is_here(print))
     }
 
     /// Puts in a slice that was not there.
@@ -74,10 +90,10 @@ impl<A: Aggregate> Slices<A> {
         if slice.span.start > self.newest.span.start {
             let previous = std::mem::replace(&mut self.newest, slice);
             if previous.span != NOWHERE {
-                self.others.insert(previous.span.start, previous);
+                self.others.push_back(previous);
             }
         } else {
-            self.others.insert(slice.span.start, slice);
+            self.others.insert(self.place(slice.span.start), slice);
         }
     }
 
@@ -115,7 +131,12 @@ impl<A: Aggregate> Slices<A> {
     }
 
     /// What a window comes to.
-    fn value(&self, window: Window, around: &Around<'_, Rules>, running: &mut Running<A>) -> Option<A::Value> {
+    fn value(
+        &self,
+        window: Window,
+        around: &Around<'_, Rules>,
+        running: &mut Option<Box<Running<A>>>,
+    ) -> Option<A::Value> {
         if let Some(slice) = self.slice(window.start).filter(|slice| slice.span == window) {
             return slice.state.lower();
         }
@@ -123,23 +144,21 @@ impl<A: Aggregate> Slices<A> {
         if shown_by != window && !self.has_print(shown_by, around) {
             return None;
         }
-        if running.span.start != window.start || running.span.end > window.end {
-            *running = Running { span: Window { start: window.start, end: window.start }, state: A::default() };
+        let running = running.get_or_insert_default();
+        if !running.leads_to(window) {
+            running.begin(window, |older| {
+                older.extend(self.within(window).map(|slice| (slice.span.start, slice.state.clone())));
+                let mut anew = BTreeMap::<EventTime, A>::new();
+                for print in self.dropped(window, around) {
+                    anew.entry(around.windows.slice_of(print.ts_event).start).or_default().add(print);
+                }
+                older.extend(anew);
+            });
         }
-        let rest = Window { start: running.span.end, end: window.end };
-        for slice in self.others.range(rest.start..rest.end).map(|(_, slice)| slice) {
-            running.state.combine(&slice.state);
-        }
-        if rest.contains(self.newest.span.start) {
-            running.state.combine(&self.newest.state);
-        }
-        if rest.start < self.dropped_before {
-            let dropped = Window { end: rest.end.min(self.dropped_before), ..rest };
-            let is_here = |print: &&Print| self.slice(around.windows.slice_of(print.ts_event).start).is_some();
-            around.log.prints_of(dropped).filter(|print| !is_here(print)).for_each(|print| running.state.add(print));
-        }
-        running.span.end = window.end;
-        running.state.lower()
+        running.go_on(window, |rest, newer| {
+            self.within(rest).for_each(|slice| newer.combine(&slice.state));
+            self.dropped(rest, around).for_each(|print| newer.add(print));
+        })
     }
 
     /// The emitted windows that hold a print of these changes, in the order of their ends.
@@ -185,13 +204,13 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
         for slice in touched(changes, around) {
             self.load(slice.start, around);
         }
-        let mut running = Running::default();
+        let mut running = None;
         let emitted = self.emitted(changes, around);
         self.told = emitted.into_iter().map(|window| (window, self.value(window, around, &mut running))).collect();
     }
 
     fn after(&mut self, changes: &[Change], around: &Around<'_, Rules>, out: &mut Out<A::Value>) {
-        self.running = Running::default();
+        self.running = None;
         for span in touched(changes, around) {
             let Some(slice) = self.slice_mut(span.start) else { continue };
             let inside = |print: &Option<Print>| print.filter(|print| span.contains(print.ts_event));
@@ -210,7 +229,7 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
                 out.looks.push(next.end_ms());
             }
         }
-        let mut running = Running::default();
+        let mut running = None;
         for (window, old) in std::mem::take(&mut self.told) {
             let (place, new) = (around.windows.place(window), self.value(window, around, &mut running));
             if old != new {
@@ -221,7 +240,7 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
     }
 
     fn close(&mut self, around: &Around<'_, Rules>, out: &mut Out<A::Value>) {
-        let mut running = std::mem::take(&mut self.running);
+        let mut running = self.running.take();
         let mut window = around.windows.ending_after(around.passed.saturating_sub(1).saturating_mul(MS));
         while window.end_ms() <= around.passed {
             match self.first_from(window.start) {
@@ -249,18 +268,18 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
 
     fn holding(&self, ts: EventTime, around: &Around<'_, Rules>) -> Vec<(Window, Option<A::Value>)> {
         let holding = around.windows.windows_after(ts).take_while(|window| window.start <= ts);
-        let mut running = Running::default();
+        let mut running = None;
         holding.map(|window| (window, self.value(window, around, &mut running))).collect()
     }
 
     fn forget(&mut self, settled: EventTime, open: EventTime, around: &Around<'_, Rules>) -> EventTime {
-        while let Some(first) = self.others.first_entry() {
-            let until = around.windows.until(first.get().span.start);
+        while let Some(first) = self.others.front() {
+            let until = around.windows.until(first.span.start);
             if until > open || until > around.passed.saturating_mul(MS) {
                 break;
             }
-            self.dropped_before = self.dropped_before.max(first.get().span.end);
-            first.remove();
+            self.dropped_before = self.dropped_before.max(first.span.end);
+            self.others.pop_front();
         }
         around.windows.since(settled)
     }

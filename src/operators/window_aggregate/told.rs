@@ -94,5 +94,6 @@ fn trade(symbol: Symbol, venue: Venue, print: &Print) -> Tick {
         recv_lag: Tick::NOT_RECEIVED,
         venue,
         kind: Kind::Trade,
+        eligible: print.eligible,
     }
 }

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use super::columns::Columns;
 use super::record::{Record, Short};
 use crate::row::Texts;
-use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use crate::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 
 /// The mark that a block begins with. No line of text does: its first byte is not UTF-8.
 pub const MARK: [u8; 4] = *b"\x89TF1";
@@ -194,6 +194,7 @@ impl Block {
             recv_lag: Tick::NOT_RECEIVED,
             venue,
             kind,
+            eligible: Eligible::ALL,
         };
         if matches!(kind, Kind::Trade | Kind::Correct) && price.0 <= 0 {
             return Err(format!("price `{price}` is not above zero"));

@@ -49,10 +49,33 @@ const ACTION: usize = 9;
 const REF_SEQ: usize = 10;
 const DUE: usize = 11;
 const OPEN: usize = 12;
+const CLOSE: usize = 15;
 const BID: usize = 16;
 const BID_SIZE: usize = 17;
 const ASK: usize = 18;
 const ASK_SIZE: usize = 19;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quantity {
+    /// Nanoseconds since the epoch.
+    Time,
+    /// Units of 1e-9 of the currency.
+    Price,
+    /// A whole number from zero on.
+    Count,
+    Text,
+}
+
+/// What one of our columns holds.
+pub(super) fn quantity(column: usize) -> Quantity {
+    match column {
+        TS_EVENT | TS_RECV | DUE => Quantity::Time,
+        PRICE | OPEN..=CLOSE | BID | ASK => Quantity::Price,
+        SIZE | SEQ | REF_SEQ | BID_SIZE | ASK_SIZE => Quantity::Count,
+        _ => Quantity::Text,
+    }
+}
 
 /// Where the symbols of a file's records come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,9 +173,35 @@ impl Columns {
         self.naming
     }
 
+    /// Which of ours each of a file's columns is, if any; `found` shows them in messages.
+    ///
+    /// # Errors
+    /// When one is there twice, or one is missing that a tick or a bar needs.
+    pub(super) fn header<'a>(
+        &mut self,
+        names: impl Iterator<Item = &'a str>,
+        found: &str,
+    ) -> Result<Vec<Option<usize>>, String> {
+        let mut header = Vec::new();
+        for name in names {
+            let column = self.ours(name);
+            if column.is_some() && header.contains(&column) {
+                return Err(format!("the header has a column for `{}` already", super::quotable(name)));
+            }
+            header.push(column);
+        }
+        self.check(|column| header.contains(&Some(column)), found)?;
+        Ok(header)
+    }
+
+    /// Whether a file with these columns holds bars.
+    pub(super) fn is_of_bars(has: impl Fn(usize) -> bool) -> bool {
+        (OPEN..=CLOSE).all(&has) && !has(PRICE)
+    }
+
     /// Checks that a header, or a first object, has what a tick or a bar needs.
-    pub(super) fn check(&mut self, has: impl Fn(usize) -> bool, found: &str) -> Result<(), String> {
-        let bar = (OPEN..OPEN + 4).all(&has) && !has(PRICE);
+    fn check(&mut self, has: impl Fn(usize) -> bool, found: &str) -> Result<(), String> {
+        let bar = Self::is_of_bars(&has);
         self.only_quotes = !has(PRICE) && (has(BID) || has(ASK));
         let needed: &[usize] = match bar {
             true => &[TS_EVENT],

@@ -12,13 +12,7 @@ impl Header {
     pub fn parse(line: &[u8], columns: &mut Columns) -> Result<Header, String> {
         let text = std::str::from_utf8(line).map_err(|_| "the header is not UTF-8")?;
         let names = text.split(',').map(|name| name.trim().trim_matches('"'));
-        let header = Header(names.map(|name| columns.ours(name)).collect());
-        if let Some(twice) = header.0.iter().enumerate().position(|(i, c)| c.is_some() && header.0[..i].contains(c)) {
-            let name = text.split(',').nth(twice).unwrap_or_default();
-            return Err(format!("the header has a column for `{}` already", super::quotable(name)));
-        }
-        columns.check(|column| header.0.contains(&Some(column)), text)?;
-        Ok(header)
+        columns.header(names, text).map(Header)
     }
 
     /// Reads one line of values.

@@ -50,38 +50,8 @@ impl Encoder {
 
     /// Appends the record's line to `out`. What the record does not have is empty in CSV, and left out in JSON.
     pub fn encode(&mut self, record: &Record, out: &mut Vec<u8>) {
-        let tick = &record.tick;
-        self.texts.know(tick.symbol, tick.venue);
-        let is_priced = matches!(tick.kind, Kind::Trade | Kind::Correct);
-        let is_quote = tick.kind == Kind::Quote;
-        let side = |price: Price| (is_quote && price.0 > 0).then_some(Field::Price(Some(price)));
-        let shares = |size: u32| (is_quote && size > 0).then_some(Field::Count(size.into()));
-        let refers = matches!(tick.kind, Kind::Cancel | Kind::Correct);
-        let action = match tick.kind {
-            Kind::Trade => "",
-            Kind::Cancel => "cancel",
-            Kind::Correct => "correct",
-            Kind::Quote => "quote",
-        };
-        let text = |text| Some(Field::Text(text)).filter(|_| !str::is_empty(text));
-        let fields = [
-            record.due.map(Field::Time),
-            Some(Field::Time(tick.ts_event)),
-            text(self.texts.symbol(tick.symbol)),
-            is_priced.then_some(Field::Price(Some(tick.price))),
-            is_priced.then_some(Field::Count(tick.size.into())),
-            record.has_seq.then_some(Field::Count(tick.seq)),
-            text(self.texts.venue(tick.venue)),
-            text(record.side.as_str()),
-            text(record.conditions.as_str()),
-            text(action),
-            refers.then_some(Field::Count(tick.ref_seq)),
-            record.ts_recv.map(Field::Time),
-            side(tick.price),
-            shares(tick.size),
-            side(tick.ask()),
-            shares(tick.ask_size),
-        ];
+        self.texts.know(record.tick.symbol, record.tick.venue);
+        let fields = fields(&self.texts, record);
         let (encoding, jsonl) = (self.encoding, self.encoding == Encoding::Jsonl);
         let mut is_first = true;
         for (column, field) in FEED_COLUMNS.iter().zip(&fields).skip(self.skipped) {
@@ -104,6 +74,41 @@ impl Encoder {
     }
 }
 
+/// What a record has in each of [`FEED_COLUMNS`], by texts that know its symbol and venue.
+pub(super) fn fields<'a>(texts: &'a Texts, record: &'a Record) -> [Option<Field<'a>>; FEED_COLUMNS.len()] {
+    let tick = &record.tick;
+    let is_priced = matches!(tick.kind, Kind::Trade | Kind::Correct);
+    let is_quote = tick.kind == Kind::Quote;
+    let side = |price: Price| (is_quote && price.0 > 0).then_some(Field::Price(Some(price)));
+    let shares = |size: u32| (is_quote && size > 0).then_some(Field::Count(size.into()));
+    let refers = matches!(tick.kind, Kind::Cancel | Kind::Correct);
+    let action = match tick.kind {
+        Kind::Trade => "",
+        Kind::Cancel => "cancel",
+        Kind::Correct => "correct",
+        Kind::Quote => "quote",
+    };
+    let text = |text| Some(Field::Text(text)).filter(|_| !str::is_empty(text));
+    [
+        record.due.map(Field::Time),
+        Some(Field::Time(tick.ts_event)),
+        text(texts.symbol(tick.symbol)),
+        is_priced.then_some(Field::Price(Some(tick.price))),
+        is_priced.then_some(Field::Count(tick.size.into())),
+        record.has_seq.then_some(Field::Count(tick.seq)),
+        text(texts.venue(tick.venue)),
+        text(record.side.as_str()),
+        text(record.conditions.as_str()),
+        text(action),
+        refers.then_some(Field::Count(tick.ref_seq)),
+        record.ts_recv.map(Field::Time),
+        side(tick.price),
+        shares(tick.size),
+        side(tick.ask()),
+        shares(tick.ask_size),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
@@ -111,7 +116,7 @@ mod tests {
 
     use super::super::{BlockEncoder, Columns, Decoder, Format, Line, Lines, Short};
     use super::*;
-    use crate::tick::{Symbol, Tick, Venue};
+    use crate::tick::{Eligible, Symbol, Tick, Venue};
     use crate::time::EventTime;
 
     const SYMBOLS: [&str; 5] = ["AAPL", "BRK.B", " a b ", "Zürich", "x'y{}:["];
@@ -155,6 +160,7 @@ mod tests {
                     recv_lag: Tick::NOT_RECEIVED,
                     venue: Venue(venue),
                     kind,
+                    eligible: Eligible::ALL,
                 }
             },
         )
@@ -262,6 +268,7 @@ mod tests {
             recv_lag: Tick::NOT_RECEIVED,
             venue: Venue(0),
             kind: Kind::Trade,
+            eligible: Eligible::ALL,
         };
         let none = Short::default();
         let bare = Record { tick, has_seq: true, due: None, ts_recv: None, side: none, conditions: none };

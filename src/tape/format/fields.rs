@@ -2,18 +2,29 @@ use std::hash::Hasher;
 
 use crate::tick::mix;
 
-/// The fields of one line by our columns: ranges of the line, or of the scratch where escapes had to be undone.
+/// The fields of one line or row by our columns: ranges of the line, or of the scratch where they do not stand there
+/// so, or numbers where a form has them.
 #[derive(Default)]
 pub(super) struct Fields {
     slots: [Slot; 20],
     scratch: Vec<u8>,
+    numbers: [i64; 20],
 }
 
 #[derive(Clone, Copy, Default)]
 struct Slot {
     start: u32,
     len: u32,
-    unescaped: bool,
+    stands: Stands,
+}
+
+/// Where a field stands.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Stands {
+    #[default]
+    Line,
+    Scratch,
+    Numbers,
 }
 
 impl Fields {
@@ -25,20 +36,37 @@ impl Fields {
 
     /// The field is `len` bytes of the line from `start`.
     pub fn set(&mut self, column: usize, start: usize, len: usize) {
-        self.slots[column] = Slot { start: start as u32, len: len as u32, unescaped: false };
+        self.slots[column] = Slot { start: start as u32, len: len as u32, stands: Stands::Line };
     }
 
     /// The field is this text, which does not stand so in the line.
     pub fn set_unescaped(&mut self, column: usize, text: &[u8]) {
         let start = self.scratch.len() as u32;
         self.scratch.extend_from_slice(text);
-        self.slots[column] = Slot { start, len: text.len() as u32, unescaped: true };
+        self.slots[column] = Slot { start, len: text.len() as u32, stands: Stands::Scratch };
     }
 
-    /// The field's bytes, empty where the line has none.
+    /// The field is this number: of a time nanoseconds since the epoch, of a price units of 1e-9, of a count the bits
+    /// of an unsigned one.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "lines have texts alone"))]
+    pub fn set_number(&mut self, column: usize, number: i64) {
+        self.numbers[column] = number;
+        self.slots[column] = Slot { start: 0, len: 1, stands: Stands::Numbers };
+    }
+
+    /// The field's number, where it has been set as one.
+    pub fn number(&self, column: usize) -> Option<i64> {
+        (self.slots[column].stands == Stands::Numbers).then(|| self.numbers[column])
+    }
+
+    /// The field's bytes, empty where the line has none. Of a number it has none.
     pub fn get<'a>(&'a self, column: usize, line: &'a [u8]) -> &'a [u8] {
-        let Slot { start, len, unescaped } = self.slots[column];
-        let from = if unescaped { &self.scratch } else { line };
+        let Slot { start, len, stands } = self.slots[column];
+        let from = match stands {
+            Stands::Line => line,
+            Stands::Scratch => &self.scratch,
+            Stands::Numbers => return b"",
+        };
         &from[start as usize..start as usize + len as usize]
     }
 

@@ -53,6 +53,18 @@ pub struct Position {
     width: usize,
 }
 
+impl Position {
+    /// Behind so many rows of a file that has no lines.
+    pub(super) fn at_row(rows: u64) -> Self {
+        Position { line: rows, ..Position::default() }
+    }
+
+    /// How many lines or rows are before it.
+    pub(super) fn rows(&self) -> u64 {
+        self.line
+    }
+}
+
 /// What [`Lines::next_line`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {

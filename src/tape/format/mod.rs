@@ -1,27 +1,33 @@
-//! Formats: lines of text to records. A new format is a new file here and a line in [`Format`].
+//! Formats: lines of text, or rows, to records. A new format is a new file here and a line in [`Format`].
 
 pub mod bin;
+mod coder;
 mod columns;
 mod csv;
 mod encode;
 mod fields;
 mod ids;
+mod input;
 mod jsonl;
 mod lines;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod record;
 pub mod values;
 
 use std::path::Path;
 
 pub use bin::BlockEncoder;
+pub use coder::Coder;
 pub use columns::{COLUMNS, Columns, Naming};
 pub use encode::{Encoder, FEED_COLUMNS};
+pub use input::{Input, Rejected, Rows};
 pub use lines::{LONGEST_LINE, Line, Lines, Position};
 pub use record::{Record, Short};
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 
-/// How a file's lines are written.
+/// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Comma-separated values; the first line names the columns.
@@ -30,6 +36,8 @@ pub enum Format {
     Jsonl,
     /// Our compact binary form: see [`bin`].
     Bin,
+    /// Parquet: columns of values, in groups of rows. Read and written with the feature `parquet`.
+    Parquet,
 }
 
 impl Format {
@@ -39,7 +47,28 @@ impl Format {
             "csv" => Some(Format::Csv),
             "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
             "bin" => Some(Format::Bin),
+            "parquet" | "pq" => Some(Format::Parquet),
             _ => None,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Csv => "CSV",
+            Format::Jsonl => "JSON lines",
+            Format::Bin => "bin",
+            Format::Parquet => "Parquet",
+        }
+    }
+
+    /// What files in this format are called at the end.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Format::Csv => "csv",
+            Format::Jsonl => "jsonl",
+            Format::Bin => "bin",
+            Format::Parquet => "parquet",
         }
     }
 }
@@ -85,6 +114,7 @@ impl Decoder {
                     Ok(())
                 }
             },
+            Format::Parquet => Err("Parquet has no lines".into()),
         }
     }
 
@@ -150,19 +180,4 @@ pub fn quotable(text: &str) -> String {
 /// The error for a first line that does not name the columns a tape needs.
 pub fn unusable(path: &Path, reason: &str) -> Error {
     Error::Input(format!("reading {}: {reason}", quotable(&path.to_string_lossy())))
-}
-
-/// Opens a file for reading lines of this format from a [`Lines::position`] on.
-///
-/// # Errors
-/// Whatever the system says, with the path.
-pub fn open(path: &Path, format: Option<Format>, position: Position) -> Result<Lines> {
-    use crate::error::Doing as _;
-    use std::io::Seek as _;
-    let doing = || format!("reading {}", path.display());
-    let mut file = std::fs::File::open(path).doing(doing)?;
-    if position.bytes > 0 {
-        file.seek(std::io::SeekFrom::Start(position.bytes)).doing(doing)?;
-    }
-    Ok(Lines::resume(Box::new(file), format, position))
 }

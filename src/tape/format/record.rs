@@ -1,7 +1,7 @@
 use crate::tick::Tick;
 
 /// A text of at most eight bytes and without control characters, kept in place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Short {
     bytes: [u8; 8],
     len: u8,
@@ -39,7 +39,7 @@ pub struct Record {
     pub ts_recv: Option<i64>,
     /// The aggressor's side, as given.
     pub side: Short,
-    /// Trade conditions, as given.
+    /// Trade conditions, as given; `tick.eligible` says what they come to once a reader has looked them up.
     pub conditions: Short,
 }
 

@@ -75,7 +75,20 @@ fn plain_price(text: &[u8]) -> Option<Price> {
     i64::try_from(value.checked_mul(*scale)?).ok().map(Price)
 }
 
-fn round_half_even(n: i128, d: i128) -> i128 {
+/// The price that a real number stands for: that of its shortest decimal, which a line of text would have.
+///
+/// # Errors
+/// As for [`price`].
+pub fn real_price(real: f64) -> Result<Price, &'static str> {
+    let units = (real * 1e9).round_ties_even();
+    // Of all decimals with at most 15 digits, a real is the nearest one to a single one.
+    if units.abs() < 1e15 && units / 1e9 == real {
+        return Ok(Price(units as i64));
+    }
+    price(real.to_string().as_bytes())
+}
+
+pub(super) fn round_half_even(n: i128, d: i128) -> i128 {
     let (quotient, rest) = (n / d, n % d);
     quotient + i128::from(rest * 2 > d || (rest * 2 == d && quotient % 2 == 1))
 }

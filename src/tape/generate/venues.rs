@@ -7,7 +7,7 @@ use super::super::format::{Record, Short};
 use super::super::random::Random;
 use super::Print;
 use super::halt::{self, Halt};
-use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue};
+use crate::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use crate::time::{EventTime, SECOND};
 
 /// Where shares are traded.
@@ -235,6 +235,7 @@ impl DayFeed {
             recv_lag: Tick::NOT_RECEIVED,
             venue: self.venues[venue],
             kind,
+            eligible: Eligible::ALL,
         }
     }
 

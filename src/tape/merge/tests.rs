@@ -39,34 +39,42 @@ proptest! {
     ) {
         let symbols = Arc::new(Names::default());
         // All records by the clocks of their partitions, ties by partition.
-        let mut expected = Vec::new();
+        let mut read = Vec::new();
         for (p, hours) in partitions.iter().enumerate() {
             let mut clock = 0;
             for (i, hour) in hours.iter().enumerate() {
                 clock = clock.max(*hour);
-                expected.push((clock, p, i, *hour));
+                read.push((clock, p, i, *hour));
             }
         }
-        expected.sort_unstable();
-        expected.retain(|(clock, _, i, _)| {
-            start.is_none_or(|start| *clock >= start)
-                && end.is_none_or(|end| *clock < end)
-                && (!only_first || i % 2 == 0)
-        });
+        read.sort_unstable();
+        read.retain(|(clock, ..)| end.is_none_or(|end| *clock < end));
+        // Those that are read are numbered, whether they are played or not.
+        let mut counts = [0u64; 2];
+        let mut expected = Vec::new();
+        for (clock, p, i, hour) in read {
+            let seq = counts[i % 2];
+            counts[i % 2] += 1;
+            if start.is_none_or(|start| clock >= start) && (!only_first || i % 2 == 0) {
+                expected.push((clock, p, i, hour, seq));
+            }
+        }
         let days = match (expected.first(), expected.last()) {
             (Some(first), Some(last)) => last.0 / 24 - first.0 / 24 + 1,
             _ => 0,
         };
-        let passes = (0..3).flat_map(|pass| expected.iter().map(move |record| (record, pass * days * 24)));
+        let passes = (0..3).flat_map(|pass| expected.iter().map(move |record| (record, pass)));
         let passes: Vec<_> = passes.collect();
         let (mut now, mut last) = (0, None::<i64>);
-        let expected: Vec<(i64, i64, i64, u64)> = passes
+        let expected: Vec<(i64, i64, i64, u64, u64)> = passes
             .iter()
-            .map(|((clock, p, i, hour), shift)| {
+            .map(|((clock, p, i, hour, seq), pass)| {
+                let shift = pass * days * 24;
                 let clock = clock + shift;
                 now += last.map_or(0, |last: i64| (clock - last).min(most.unwrap_or(i64::MAX)));
                 last = Some(clock);
-                (clock * HOUR, (hour + shift) * HOUR, price(*p, *i) as i64, (now * HOUR) as u64)
+                let seq = seq + *pass as u64 * counts[i % 2];
+                (clock * HOUR, (hour + shift) * HOUR, price(*p, *i) as i64, seq, (now * HOUR) as u64)
             })
             .collect();
 
@@ -89,7 +97,7 @@ proptest! {
         let mut played = Vec::new();
         while let Some(Due { placed, due }) = merge.next(&mut timetable).unwrap() {
             let tick = placed.record.tick;
-            played.push((placed.clock, tick.ts_event, tick.price.0 / 1_000_000_000, due.unwrap()));
+            played.push((placed.clock, tick.ts_event, tick.price.0 / 1_000_000_000, tick.seq, due.unwrap()));
         }
         prop_assert_eq!(played, expected);
     }

@@ -1,12 +1,14 @@
 //! Records out of the fields of a line.
 
+use std::borrow::Cow;
+
 use super::super::record::{Record, Short};
 use super::super::values;
 use super::{
-    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE, REF_SEQ, SEQ, SIDE,
-    SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, complain,
+    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE, Quantity, REF_SEQ,
+    SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, complain, quantity,
 };
-use crate::tick::{Kind, Price, Symbol, Tick, Venue};
+use crate::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use crate::time::EventTime;
 
 impl Columns {
@@ -27,11 +29,12 @@ impl Columns {
             recv_lag: Tick::NOT_RECEIVED,
             venue: self.venue(line)?,
             kind: Kind::Trade,
+            eligible: Eligible::ALL,
         };
         let mut record = Record {
             tick,
             has_seq: self.fields.has(SEQ),
-            due: self.optional(DUE, line, values::count)?,
+            due: self.count(DUE, line)?,
             ts_recv: None,
             side: self.short(SIDE, line)?,
             conditions: self.short(CONDITIONS, line)?,
@@ -44,25 +47,25 @@ impl Columns {
         if is_bar {
             return self.bar(record, line, out);
         }
-        record.tick.seq = self.optional(SEQ, line, values::count)?.unwrap_or(0);
+        record.tick.seq = self.count(SEQ, line)?.unwrap_or(0);
         self.check_numbered(symbol, record.has_seq)?;
         record.tick.kind = self.kind(line)?;
         if matches!(record.tick.kind, Kind::Cancel | Kind::Correct) {
-            record.tick.ref_seq = self.required(REF_SEQ, line, values::count)?;
+            record.tick.ref_seq = required(REF_SEQ, self.count(REF_SEQ, line)?)?;
         }
         if matches!(record.tick.kind, Kind::Trade | Kind::Correct) {
-            record.tick.price = self.price(PRICE, line)?;
-            record.tick.size = self.required(SIZE, line, values::count)?;
+            record.tick.price = self.positive_price(PRICE, line)?;
+            record.tick.size = required(SIZE, self.count(SIZE, line)?)?;
         }
         if record.tick.kind == Kind::Quote {
             // A side that nobody quotes is empty, or zero.
-            record.tick.price = self.optional(BID, line, values::price)?.unwrap_or_default();
-            record.tick.set_ask(self.optional(ASK, line, values::price)?.unwrap_or_default());
-            record.tick.size = self.optional(BID_SIZE, line, values::count)?.unwrap_or(0);
-            record.tick.ask_size = self.optional(ASK_SIZE, line, values::count)?.unwrap_or(0);
+            record.tick.price = self.price(BID, line)?.unwrap_or_default();
+            record.tick.set_ask(self.price(ASK, line)?.unwrap_or_default());
+            record.tick.size = self.count(BID_SIZE, line)?.unwrap_or(0);
+            record.tick.ask_size = self.count(ASK_SIZE, line)?.unwrap_or(0);
             for (column, price) in [(BID, record.tick.price), (ASK, record.tick.ask())] {
                 if price.0 < 0 {
-                    return Err(complain(COLUMNS[column], self.fields.get(column, line), "is below zero"));
+                    return Err(complain(COLUMNS[column], &self.shown(column, line), "is below zero"));
                 }
             }
         }
@@ -75,7 +78,7 @@ impl Columns {
     fn bar(&self, record: Record, line: &[u8], out: &mut Vec<Record>) -> Result<(), String> {
         let mut prices = [Price(0); 4];
         for (i, price) in prices.iter_mut().enumerate() {
-            *price = self.price(OPEN + i, line)?;
+            *price = self.positive_price(OPEN + i, line)?;
         }
         let [open, high, low, close] = prices;
         if low > open.min(close) || high < open.max(close) {
@@ -99,31 +102,40 @@ impl Columns {
     }
 
     fn time(&mut self, column: usize, line: &[u8], naive: bool) -> Result<EventTime, String> {
-        let text = self.fields.get(column, line);
-        if text.is_empty() {
+        if !self.fields.has(column) {
             return Err(format!("{} is missing", COLUMNS[column]));
         }
-        self.times.parse(text, naive).map_err(|why| complain(COLUMNS[column], text, why))
+        let time = match self.fields.number(column) {
+            Some(time) => values::in_range(time).map(|()| time),
+            None => self.times.parse(self.fields.get(column, line), naive),
+        };
+        time.map_err(|why| complain(COLUMNS[column], &self.shown(column, line), why))
     }
 
-    fn price(&self, column: usize, line: &[u8]) -> Result<Price, String> {
-        let price = self.required(column, line, values::price)?;
+    fn positive_price(&self, column: usize, line: &[u8]) -> Result<Price, String> {
+        let price = required(column, self.price(column, line)?)?;
         if price.0 <= 0 {
-            return Err(complain(COLUMNS[column], self.fields.get(column, line), "is not above zero"));
+            return Err(complain(COLUMNS[column], &self.shown(column, line), "is not above zero"));
         }
         Ok(price)
     }
 
-    fn required<T>(
-        &self,
-        column: usize,
-        line: &[u8],
-        parse: fn(&[u8]) -> Result<T, &'static str>,
-    ) -> Result<T, String> {
-        self.optional(column, line, parse)?.ok_or_else(|| format!("{} is missing", COLUMNS[column]))
+    fn price(&self, column: usize, line: &[u8]) -> Result<Option<Price>, String> {
+        if let Some(units) = self.fields.number(column) {
+            return Ok(Some(Price(units)));
+        }
+        self.parsed(column, line, values::price)
     }
 
-    fn optional<T>(
+    fn count<T: TryFrom<u64>>(&self, column: usize, line: &[u8]) -> Result<Option<T>, String> {
+        if let Some(number) = self.fields.number(column) {
+            let count = T::try_from(number as u64).map(Some);
+            return count.map_err(|_| complain(COLUMNS[column], &self.shown(column, line), "is too large"));
+        }
+        self.parsed(column, line, values::count)
+    }
+
+    fn parsed<T>(
         &self,
         column: usize,
         line: &[u8],
@@ -133,6 +145,25 @@ impl Columns {
             b"" => Ok(None),
             text => parse(text).map(Some).map_err(|why| complain(COLUMNS[column], text, why)),
         }
+    }
+
+    /// A field as a message shows it.
+    fn shown<'a>(&'a self, column: usize, line: &'a [u8]) -> Cow<'a, [u8]> {
+        let Some(number) = self.fields.number(column) else { return self.fields.get(column, line).into() };
+        let text = match quantity(column) {
+            Quantity::Price => Price(number).to_string(),
+            Quantity::Count => (number as u64).to_string(),
+            Quantity::Time | Quantity::Text => number.to_string(),
+        };
+        text.into_bytes().into()
+    }
+
+    /// The fields of a row that is no line of text, as one: `ts_event=1,symbol=A`.
+    #[cfg(feature = "parquet")]
+    pub(in crate::tape::format) fn row_as_text(&self) -> Vec<u8> {
+        let columns = (0..COLUMNS.len()).filter(|column| self.fields.has(*column));
+        let fields = columns.map(|column| [COLUMNS[column].as_bytes(), b"=", &self.shown(column, b"")].concat());
+        fields.collect::<Vec<_>>().join(&b',')
     }
 
     fn short(&self, column: usize, line: &[u8]) -> Result<Short, String> {
@@ -164,4 +195,8 @@ impl Columns {
             text => self.ids.venue(text),
         }
     }
+}
+
+fn required<T>(column: usize, value: Option<T>) -> Result<T, String> {
+    value.ok_or_else(|| format!("{} is missing", COLUMNS[column]))
 }

@@ -1,0 +1,45 @@
+//! Memory: how much there is, and how much this process takes, as far as the system tells.
+
+use std::fs;
+
+/// All the memory that this process can ever have, in bytes: that of the machine, or what its container is granted.
+pub fn granted() -> Option<u64> {
+    let machine = kib_of(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")?;
+    Some(of_container("memory.max").map_or(machine, |max| max.min(machine)))
+}
+
+/// What is free of it now, in bytes.
+pub fn free() -> Option<u64> {
+    let machine = kib_of(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
+    let container = of_container("memory.max").zip(of_container("memory.current"));
+    Some(container.map_or(machine, |(max, used)| max.saturating_sub(used).min(machine)))
+}
+
+/// What this process takes, in bytes.
+pub fn resident() -> Option<u64> {
+    kib_of(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
+}
+
+/// The bytes of a line `NAME:  123 kB`.
+fn kib_of(text: &str, name: &str) -> Option<u64> {
+    let kib = text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))?;
+    Some(kib.trim().parse::<u64>().ok()? * 1024)
+}
+
+fn of_container(file: &str) -> Option<u64> {
+    fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_found_by_its_name() {
+        let text = "MemTotal:       16 kB\nMemAvailable:    8 kB\nVmRSS: none\n";
+        assert_eq!(
+            ["MemTotal:", "MemAvailable:", "VmRSS:", "Swap:"].map(|name| kib_of(text, name)),
+            [Some(16_384), Some(8_192), None, None]
+        );
+    }
+}

@@ -1,0 +1,167 @@
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
+use std::path::Path;
+
+use super::columns::Columns;
+use super::lines::{Lines, Position};
+use super::record::Record;
+use super::{Decoder, Format, LONGEST_LINE, Line};
+use crate::error::{Doing as _, Error, Result};
+
+/// What a file holds: lines, or the rows of a format that has none.
+pub enum Input {
+    /// Lines of text, or the blocks of the binary form.
+    Lines(Lines),
+    /// Rows, which know their file.
+    Rows(Box<dyn Rows>),
+}
+
+/// A line or row that is no record: why, and what it says.
+pub type Rejected<'a> = (String, Cow<'a, [u8]>);
+
+/// The rows of an open file that is not read line by line.
+pub trait Rows: Send {
+    /// Reads the next row and appends its records, or says why it has none; `None` at the end. `columns` say which of
+    /// the file's columns is which of ours.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or has not the columns of a tape.
+    fn next(&mut self, columns: &mut Columns, out: &mut Vec<Record>)
+    -> Result<Option<std::result::Result<(), String>>>;
+
+    /// The number of the row that was read last, counted from one.
+    fn number(&self) -> u64;
+
+    /// That row as a text.
+    fn text(&self, columns: &Columns) -> Vec<u8>;
+
+    /// The columns that the file has, in its own words.
+    fn header(&self) -> String;
+}
+
+impl Input {
+    /// Opens a file in this format, at a [`Input::position`].
+    ///
+    /// # Errors
+    /// Whatever the system says, with the path; when the file is not in that format; or when this program was built
+    /// without what reads it.
+    pub fn open(path: &Path, format: Option<Format>, position: Position) -> Result<Input> {
+        let doing = || format!("reading {}", path.display());
+        if let Some(format) = format.filter(|format| format.is_of_files()) {
+            if path.exists() && !path.is_file() {
+                return Err(format.only_files(&path.to_string_lossy()));
+            }
+            return Ok(Input::Rows(format.rows(path, position)?));
+        }
+        let mut file = File::open(path).doing(doing)?;
+        if position.bytes > 0 {
+            file.seek(SeekFrom::Start(position.bytes)).doing(doing)?;
+        }
+        Ok(Input::Lines(Lines::resume(Box::new(file), format, position)))
+    }
+
+    /// Where the next line or row begins.
+    pub fn position(&self) -> Position {
+        match self {
+            Input::Lines(lines) => lines.position(),
+            Input::Rows(rows) => Position::at_row(rows.number()),
+        }
+    }
+
+    /// How many bytes of the file at `path` were read once its end was reached; rows are read by their places in it, so
+    /// it is as long as it is now.
+    pub fn read(&self, path: &Path) -> u64 {
+        match self {
+            Input::Lines(lines) => lines.position().bytes,
+            Input::Rows(_) => path.metadata().map_or(0, |file| file.len()),
+        }
+    }
+
+    /// The number of the line or row that was read last, counted from one.
+    pub fn number(&self) -> u64 {
+        match self {
+            Input::Lines(lines) => lines.number(),
+            Input::Rows(rows) => rows.number(),
+        }
+    }
+
+    /// The number of the line or row that comes next.
+    pub fn next_number(&self) -> u64 {
+        match self {
+            Input::Lines(lines) => lines.next_number(),
+            Input::Rows(rows) => rows.number() + 1,
+        }
+    }
+
+    /// Whether reading on would not wait.
+    pub fn is_buffered(&mut self) -> bool {
+        match self {
+            Input::Lines(lines) => lines.is_buffered(),
+            Input::Rows(_) => true,
+        }
+    }
+}
+
+impl Decoder {
+    /// Reads the next line or row of the input at `path` and appends its records, or says why it has none; `None` at
+    /// the end.
+    ///
+    /// # Errors
+    /// When the input cannot be read, or is a file of rows that has not the columns of a tape.
+    pub fn next<'a>(
+        &mut self,
+        input: &'a mut Input,
+        path: &Path,
+        out: &mut Vec<Record>,
+    ) -> Result<Option<std::result::Result<(), Rejected<'a>>>> {
+        let lines = match input {
+            Input::Lines(lines) => lines,
+            Input::Rows(rows) => {
+                let decoded = rows.next(&mut self.columns, out)?;
+                return Ok(decoded.map(|row| row.map_err(|reason| (reason, rows.text(&self.columns).into()))));
+            }
+        };
+        let Some(line) = lines.next_line().doing(|| format!("reading {}", path.display()))? else { return Ok(None) };
+        Ok(Some(match line {
+            Line::Text(text) => self.decode(text, out).map_err(|reason| (reason, text.into())),
+            Line::Broken(reason, bytes) => Err((reason.to_owned(), bytes.into())),
+            Line::TooLong(text) => Err((format!("the line is longer than {LONGEST_LINE} bytes"), text.into())),
+        }))
+    }
+
+    /// The line or row that was read last.
+    pub fn last(&self, input: &Input) -> Vec<u8> {
+        match input {
+            Input::Lines(lines) => lines.last().to_vec(),
+            Input::Rows(rows) => rows.text(&self.columns),
+        }
+    }
+}
+
+impl Format {
+    /// Whether it is read in a file alone, from places that the file names, and never as it comes.
+    pub fn is_of_files(self) -> bool {
+        matches!(self, Format::Parquet)
+    }
+
+    /// The error for an input in this format that is no file.
+    pub fn only_files(self, name: &str) -> Error {
+        Error::Usage(format!("{name}: {} is read in files only: save it to one first", self.name()))
+    }
+
+    fn rows(self, path: &Path, position: Position) -> Result<Box<dyn Rows>> {
+        match self {
+            #[cfg(feature = "parquet")]
+            Format::Parquet => Ok(Box::new(super::parquet::Table::open(path, position.rows())?)),
+            _ => Err(self.not_built(&format!("reading {}", path.display()))),
+        }
+    }
+
+    /// The error of a program that was built without what this format needs.
+    pub(super) fn not_built(self, doing: &str) -> Error {
+        let name = self.name();
+        let feature = name.to_ascii_lowercase();
+        Error::Usage(format!("{doing}: this program was built without {name}; build it with --features {feature}"))
+    }
+}

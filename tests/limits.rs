@@ -1,0 +1,35 @@
+//! `limits.memory`: what does not fit is refused before the run where that is known, and ends it where it is not. What this
+//! can catch: a limit that nobody looks at, a message that names no way out. What it cannot: how fast memory is taken.
+
+mod program;
+
+use program::{Folder, run};
+
+#[test]
+fn what_is_known_not_to_fit_is_refused_before_the_run() {
+    let check = |limit: &str, set: &str| run(&["check", "--set", &format!("limits.memory={limit}"), "--set", set]);
+    for (set, told) in [
+        ("market.length=10m", "the ticks of the made-up market take 12.5 GiB, and limits.memory is 4.0 GiB"),
+        ("output.buffer=5GiB", "rows that wait for the end of the run take 5.0 GiB"),
+    ] {
+        check("4GiB", set).exits(78).says(&[set.split('=').next().unwrap(), told]);
+        check("off", set.replace("10m", "10s").as_str()).exits(0);
+    }
+    let batches = ["--batch", "10M", "--set", "batch.max_bytes=1GiB", "--set", "limits.memory=512MiB"];
+    run(&[&["check"], &batches[..]].concat()).exits(78).says(&["batch.max_ticks", "full batches of all workers"]);
+    run(&["check", "--set", "limits.memory=much"]).exits(78).says(&["limits.memory", "or \"auto\", or \"off\""]);
+    let small = ["--set", "limits.memory=512MiB"];
+    run(&[&["sweep", "--rate", "3M/s,4M/s", "--for", "1s"], &small[..]].concat())
+        .exits(2)
+        .says(&["fit", "limits.memory"]);
+}
+
+#[test]
+fn a_run_that_takes_more_is_ended_with_a_message() {
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", "ts_event,symbol,price,size\n1000000000,A,3,1\n");
+    let small = ["--set", "output.buffer=64KiB", "--set", "batch.max_bytes=64KiB"];
+    let run = |limit: &str| run(&[&["--input", &input, "--set", limit], &small[..]].concat());
+    run("limits.memory=1MiB").exits(1).says(&["more than limits.memory (1.0 MiB)", "late.horizon"]);
+    run("limits.memory=1TiB").exits(0);
+}
