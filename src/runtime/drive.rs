@@ -103,7 +103,7 @@ impl<'a> Drive<'a> {
             let began = clock.now();
             let mut now = began;
             self.gauge.beats.fetch_add(1, Ordering::Relaxed);
-            let is_stopped = self.stop.load(Ordering::Relaxed) && !self.feed.ends_when_stopped();
+            let is_stopped = self.stop.load(Ordering::Relaxed) && !self.feed.is_led();
             if is_stopped || self.context.failure.is_set() {
                 break;
             }
@@ -119,7 +119,7 @@ impl<'a> Drive<'a> {
             let sent_ms = watermark_of(*input.time());
             let slowest_ms =
                 probe.with_frontier(|frontier| frontier.first().map_or(i64::MAX, |stamp| watermark_of(*stamp)));
-            let leads = sent_ms > slowest_ms.saturating_add(self.knobs.max_lead_ms);
+            let leads = !self.feed.is_led() && sent_ms > slowest_ms.saturating_add(self.knobs.max_lead_ms);
             // A controller may have thought better of a batch that was begun.
             let (waiting, room) = (batch.ticks.len(), limits.max_ticks.saturating_sub(batch.ticks.len()));
             let next = if leads {

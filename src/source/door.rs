@@ -28,7 +28,6 @@ pub(super) enum Piece {
     #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics tell"))]
     CaughtUp,
     /// Another process reads it, and has told this.
-    #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics are shared out over processes"))]
     Told(Told),
     /// It cannot be read, and the run with it.
     Failed(Error),

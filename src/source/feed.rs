@@ -90,8 +90,9 @@ impl Feed {
         self.idle.is_some()
     }
 
-    /// Whether whoever brings its blocks ends it when the run is to end early, behind the last that was read.
-    pub fn ends_when_stopped(&self) -> bool {
+    /// Whether the reader of its blocks sees to it that no partition runs ahead, and ends it when the run is to end
+    /// early, behind the last that was read.
+    pub fn is_led(&self) -> bool {
         self.by_blocks
     }
 

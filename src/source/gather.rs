@@ -210,12 +210,10 @@ impl<'a> Gather<'a> {
         slowest.or_else(|| self.partitions.iter().map(at).max())
     }
 
-    /// Whether a partition is read on now. Where a process has enough on its way to it, only the slowest is, for which
-    /// it may be waiting; what another process reads is taken as it comes.
+    /// Whether a partition is read on now. None is where a process has enough on its way to it; what another process
+    /// reads is always taken, so that it never waits for this one, which may wait for it.
     fn is_to_move(&self, at: usize, floor: Option<(i64, RunTime)>) -> bool {
-        let Partition { stand, is_elsewhere, .. } = &self.partitions[at];
-        let is_slowest = floor.is_none_or(|(floor, _)| stand.watermark_ms.unwrap_or(0) <= floor);
-        *is_elsewhere || is_slowest || (self.may_move(at, floor) && !self.peers.are_full())
+        self.partitions[at].is_elsewhere || (self.may_move(at, floor) && !self.peers.are_full())
     }
 
     fn may_move(&self, at: usize, floor: Option<(i64, RunTime)>) -> bool {

@@ -19,7 +19,7 @@ use crate::standing::LatestTick;
 use crate::tick::Tick;
 use crate::time::RunTime;
 
-/// Ticks that may wait to be sent to a process before only the slowest partition is read on.
+/// Ticks that may wait to be sent to a process; beyond it nothing is read.
 const FULL: usize = 16 * BLOCK;
 
 /// How far the reader of a partition has come.

@@ -58,9 +58,11 @@ impl Reading {
         let mut firsts: Vec<Batch> = mine.iter().map(|_| Batch::default()).collect();
         while let Some(polled) = self.client.poll(Duration::ZERO) {
             match &polled {
-                Ok(message) => place(message.partition()).into_iter().for_each(|at| firsts[at].take(message)),
+                Ok(message) => {
+                    place(message.partition()).into_iter().for_each(|at| firsts[at].take(message, mine[at].0));
+                }
                 Err(KafkaError::PartitionEOF(partition)) => {
-                    place(*partition).into_iter().for_each(|at| firsts[at].is_last = true);
+                    place(*partition).into_iter().for_each(|at| firsts[at].come_last(mine[at].0));
                 }
                 Err(_) => {}
             }
@@ -109,13 +111,30 @@ struct Batch {
     bytes: usize,
     /// Nothing stood behind them in the partition.
     is_last: bool,
+    /// What is behind them is not read any more.
+    is_over: bool,
 }
 
 impl Batch {
-    fn take(&mut self, message: &BorrowedMessage<'_>) {
+    /// Takes a message, unless it lies behind what is to be read.
+    fn take(&mut self, message: &BorrowedMessage<'_>, range: &Range) {
+        let is_beyond = |until: i64| message.timestamp().to_millis().is_some_and(|ms| ms >= until);
+        let is_behind = |offset: i64| range.end.is_some_and(|end| offset >= end);
+        self.is_over |= range.until_ms.is_some_and(is_beyond) || is_behind(message.offset());
+        if self.is_over {
+            return;
+        }
+        self.is_over = is_behind(message.offset() + 1);
         let payload = message.payload().unwrap_or_default();
         self.bytes += payload.len();
         self.messages.push((payload.to_vec(), message.offset() as u64));
+    }
+
+    /// Nothing stands behind what was taken. Behind the last message there may be marks of transactions, which are no
+    /// messages, so that its offset does not tell.
+    fn come_last(&mut self, range: &Range) {
+        self.is_last = true;
+        self.is_over |= range.end.is_some();
     }
 
     /// Hands its messages over; false if the run is over.
@@ -138,33 +157,24 @@ struct Partition<'a> {
 impl Partition<'_> {
     fn read(&self, mut batch: Batch) -> std::result::Result<(), KafkaError> {
         const CUT: &str = "the message ends in the middle of a block";
-        let Range { start, end, until_ms, .. } = self.range;
-        let mut is_over = end.is_some_and(|end| start >= end);
+        let Range { start, end, .. } = self.range;
+        // All of it may have come already, before the partition had a queue of its own.
+        batch.is_over |= end.is_some_and(|end| start >= end);
         let mut troubled: Option<Instant> = None;
-        while !is_over && !self.door.is_over() {
+        while !batch.is_over && !self.door.is_over() {
             let may_wait = if batch.messages.is_empty() && !batch.is_last { LOOK_EVERY } else { Duration::ZERO };
             let polled = self.queue.poll(may_wait);
             let is_full = batch.messages.len() >= MANY || batch.bytes >= FULL;
             match polled {
                 Some(Ok(message)) => {
-                    let is_beyond = |until: i64| message.timestamp().to_millis().is_some_and(|ms| ms >= until);
-                    if until_ms.is_some_and(is_beyond) {
-                        is_over = true;
-                    } else {
-                        is_over = end.is_some_and(|end| message.offset() + 1 >= end);
-                        batch.take(&message);
-                    }
+                    batch.take(&message, &self.range);
                     troubled = None;
-                    if !is_full && !is_over {
+                    if !is_full && !batch.is_over {
                         continue;
                     }
                 }
                 None => {}
-                Some(Err(KafkaError::PartitionEOF(_))) => {
-                    // Behind the last message there may be marks of transactions, which are no messages.
-                    is_over = end.is_some();
-                    batch.is_last = true;
-                }
+                Some(Err(KafkaError::PartitionEOF(_))) => batch.come_last(&self.range),
                 // A connection that broke is opened again; what else is wrong will not be right by itself.
                 Some(Err(error)) if is_passing(&error) => {
                     let since = *troubled.get_or_insert_with(Instant::now);
