@@ -23,7 +23,7 @@ pub struct Place {
     pub key: Key,
 }
 
-/// A line that is inserted or retracted so many times; its text is in [`Pieces`].
+/// A line that is inserted or retracted so many times; its text is in `Pieces`.
 pub struct Change {
     /// Where it stands.
     pub place: Place,
