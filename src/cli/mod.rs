@@ -166,7 +166,9 @@ where
     // Only a pipeline that ranks has a number of places.
     let settings: toml::Table = toml::from_str(defaults).unwrap_or_default();
     let has_top = settings.get(name).is_some_and(|own| own.get("top").is_some());
-    let command = Cli::command().name(name).bin_name(name).mut_arg("top", |top| top.hide(!has_top));
+    let refused = |_: &str| Err::<String, _>("nothing is ranked here; corr, movers and bursts have a --top");
+    let command = Cli::command().name(name).bin_name(name);
+    let command = if has_top { command } else { command.mut_arg("top", |top| top.hide(true).value_parser(refused)) };
     let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
