@@ -24,6 +24,9 @@ use crate::{Form, one_of};
 const KEYS: &str = "keys: space pauses and goes on, . sends the next record, left and right go a minute, < and > an \
                     hour, - and + change the speed\n";
 
+/// What is told beside that of a tape that can be read only once.
+const FORWARD_ONLY: &str = "this tape comes through a pipe, so left and < do nothing\n";
+
 /// Play a dataset as a live feed: each line is sent when it is due, and carries that time in `due`
 ///
 /// In the foreground of a terminal, keys move the schedule, which nothing else can: space pauses and goes on, a point
@@ -119,7 +122,8 @@ impl Play {
         let keyboard = Keyboard::open(stop.clone());
         if keyboard.is_some() {
             // A closed standard error leaves nobody to tell.
-            let _ = io::stderr().write_all(KEYS.as_bytes());
+            let told = if merge.goes_back() { KEYS.to_owned() } else { KEYS.to_owned() + FORWARD_ONLY };
+            let _ = io::stderr().write_all(told.as_bytes());
         }
         let keys = keyboard.map(|keyboard| Box::new(move || keyboard.key()) as Keys);
         let overdue = Overdue::new(self.slow_reader, self.patience.0);

@@ -61,7 +61,7 @@ fn processes_share_out_the_partitions_and_come_to_the_same() {
     let folder = Folder::new();
     let path = folder.write("tape.csv", tape(3_000));
     let expected = folder.play(&path, &[]);
-    let cluster = cluster(&[("one", 1), ("three", 3), ("eight", 8), ("dead", 1)]);
+    let cluster = cluster(&[("one", 1), ("three", 3), ("eight", 8), ("dead", 1), ("odd", 2)]);
     let dead = format!("source.rejected={}", topics(&cluster).url("dead"));
     let mut rejected = 0;
     for (name, partitions, codec, pack, workers) in
@@ -84,6 +84,17 @@ fn processes_share_out_the_partitions_and_come_to_the_same() {
         let tight = ["--spawn", "3", "--set", "run.max_lead=10ms", "--set", "source.idle=1ms"];
         run(&[&args[..], &tight, &NOW[..]].concat()).exits(0);
         assert_same(name, &out, &expected);
+    }
+    // Conditions that are in no table are told of both processes, each of which reads a partition.
+    for (partition, symbol) in [(0, "A"), (1, "B")] {
+        let tick = format!(r#"{{"ts_event":1,"symbol":"{symbol}","price":1,"size":1,"conditions":"{symbol}?"}}"#);
+        topics(&cluster).put("odd", partition, &[tick.as_bytes()]);
+    }
+    for spawn in ["1", "2"] {
+        let (odd, out) = (topics(&cluster).url("odd"), folder.arg("odd"));
+        run(&[&["--input", &odd, "--out", &out, "-w", "1", "--spawn", spawn], &NOW[..]].concat()).exits(0);
+        let unknown = &Played::read(Path::new(&out), String::new()).summary["unknown_conditions"];
+        assert_eq!(*unknown, serde_json::json!({"records": 2, "codes": ["?"]}), "{spawn} processes");
     }
     let topic = topics(&cluster).url("one");
     run(&["--input", &topic, "--spawn", "2", "--limit", "5"]).exits(2).says(&["source.end"]);

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::memory::owners;
-use super::{Address, Live, Opened, Pacing, Playback, Surroundings, say};
+use super::{Address, Live, Opened, Pacing, Playback, Surroundings, say, until};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Columns, Decoder, Format, Input, Naming, Position};
 use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
@@ -162,8 +162,9 @@ impl Inputs {
             return if controls.again.is_some() { refused() } else { Ok(merge) };
         }
         let (inputs, around) = (self.clone(), around.clone());
+        let stop = around.stop.clone();
         let open = move || Ok(inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect());
-        let merge = merge.opened_by(Box::new(open));
+        let merge = merge.opened_by(until(stop, open));
         Ok(controls.again.iter().fold(merge, |merge, sessions| merge.again(sessions.clone())))
     }
 

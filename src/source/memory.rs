@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::files::{ends_at, from_words};
-use super::{Extent, Opened, Pacing, Playback, Surroundings, reader};
+use super::{Extent, Opened, Pacing, Playback, Surroundings, reader, until};
 use crate::error::Result;
 use crate::tape::{Leaf, Merge, Pace};
 use crate::tick::{Names, Tick, owner};
@@ -45,7 +45,7 @@ pub(super) fn made(tape: &Arc<[Tick]>, playback: &Playback, around: &Surrounding
     let open = move || vec![Leaf::made(tape.clone(), rules)];
     let merge = Merge::new(open(), playback.limit, ends_at(around));
     let merge = merge.controlled(controls, &around.symbols, &around.strikes);
-    let merge = merge.opened_by(Box::new(move || Ok(open())));
+    let merge = merge.opened_by(until(around.stop.clone(), move || Ok(open())));
     controls.again.iter().fold(merge, |merge, sessions| merge.again(sessions.clone()))
 }
 

@@ -37,7 +37,7 @@ pub use whole::{whole, whole_made};
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};
@@ -101,6 +101,15 @@ pub type Finish = Box<dyn FnOnce() -> Result<()> + Send>;
 pub(crate) fn say(text: &str) {
     // A closed standard error leaves nobody to tell.
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Opens a tape for its next pass, and nothing once the run is to end: of a tape that is lost on its way as a whole, no
+/// pass would be the last.
+fn until(
+    stop: Arc<AtomicBool>,
+    mut open: impl FnMut() -> Result<Vec<Leaf>> + Send + 'static,
+) -> Box<dyn FnMut() -> Result<Vec<Leaf>> + Send> {
+    Box::new(move || if stop.load(Ordering::Relaxed) { Ok(Vec::new()) } else { open() })
 }
 
 /// Opens files, standard input for `-`, or a live input, for so many workers of this process.

@@ -183,6 +183,7 @@ where
         stop: Arc::default(),
         inquiry: Arc::default(),
         rejects: Rejects::default(),
+        conditions: Conditions::default(),
         cluster: Arc::default(),
     };
     let times = changes.clone();
