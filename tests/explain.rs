@@ -119,6 +119,18 @@ fn a_print_that_was_not_taken_cannot_be_found() {
 }
 
 #[test]
+fn where_not_all_records_can_be_shown_those_that_amend_are() {
+    let folder = Folder::new();
+    let trades: String = (0..30).map(|i| format!("{},A,10,1,{i},,\n", 1_000_000_000 + i)).collect();
+    let tape = format!("ts_event,symbol,price,size,seq,action,ref_seq\n{trades}1500000000,A,,,99,cancel,29\n");
+    let input = folder.write("tape.csv", tape);
+    let said = run(&["explain", "--input", &input, "--why", "A", "1000000000"]).exits(0).stdout;
+    let first =
+        "price,size\n  1500000000,99,A,,cancel,29,0,0   on time: amends\n  1000000000,0,A,,trade,,10,1   on time\n";
+    assert!(said.contains(first) && said.ends_with("  and 11 more\n"), "{said}");
+}
+
+#[test]
 fn each_pipeline_judges_by_the_clocks_that_it_has() {
     let folder = Folder::new();
     // The trade at 2 s is behind the quotes alone, the quote at 1.5 s is behind all, and the cancel finds nothing.

@@ -238,3 +238,25 @@ fn a_folder_holds_one_mode_at_a_time() {
         assert_eq!(rows, [name]);
     }
 }
+
+#[test]
+fn a_pair_whose_place_alone_changes_is_told_once() {
+    let folder = Folder::new();
+    let mut tape = "ts_event,symbol,price,size\n".to_owned();
+    for (second, prices) in [[10, 10, 10], [20, 20, 20], [30, 30, 30], [40, 40, 50]].iter().enumerate() {
+        for (symbol, price) in ["A", "B", "C"].iter().zip(prices) {
+            tape += &format!("{second}000000000,{symbol},{price},1\n");
+        }
+    }
+    // The late print makes B fall, so that A and C are first instead of second.
+    let input = folder.write("tape.csv", tape + "9000000000,A,40,1\n3500000000,B,5,1\n");
+    let sets = ["corr.on=levels", "corr.window=4s", "corr.min=4", "corr.top=2", "output.mode=changes"];
+    let args: Vec<&str> = ["--input", &input].into_iter().chain(sets.iter().flat_map(|set| ["--set", set])).collect();
+    let changes = Running::start(&mut at(env!("CARGO_BIN_EXE_corr"), &args)).end().exits(0).stdout;
+    let told = |pair: &str| -> Vec<String> {
+        let lines = changes.lines().filter(|line| line.contains(&format!(",4000000000,{pair},")));
+        lines.map(|line| line.split(",4000000000").next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(told("A,B"), ["4000000000,1", "9000000000,-1", "9000000000,1"], "{changes}");
+    assert_eq!(told("A,C"), ["4000000000,1"], "{changes}");
+}

@@ -8,9 +8,6 @@ use crate::tick::Tick;
 use crate::time::EventTime;
 use crate::window::Window;
 
-/// So many records of a window that differs are printed.
-const SHOWN: usize = 20;
-
 /// The first thing, by the order of rows, about which dataflow and oracle differ.
 pub struct Difference {
     /// The windows of the rows that differ, and the texts in each: its symbols, or its venue.
@@ -77,11 +74,11 @@ impl Difference {
         let held = records::from_before(&about, &self.before);
         let _ = writeln!(text, "{} records of the tape lie in it or speak of one that does{held}", about.len());
         let _ = writeln!(text, "  {}", Texts::RECORD);
-        for tick in about.iter().take(SHOWN) {
+        for tick in about.iter().take(records::SHOWN) {
             let _ = writeln!(text, "  {}", texts.record(tick));
         }
-        if about.len() > SHOWN {
-            let _ = writeln!(text, "  and {} more", about.len() - SHOWN);
+        if about.len() > records::SHOWN {
+            let _ = writeln!(text, "  and {} more", about.len() - records::SHOWN);
         }
         text
     }

@@ -7,8 +7,11 @@ use crate::row::{Field, Row, Texts};
 use crate::tick::{Kind, Symbol, Tick, Venue};
 use crate::time::EventTime;
 
+/// So many records are shown.
+pub const SHOWN: usize = 20;
+
 /// The records of a tape that are inside of something, and those that speak of a print that is or repeat it, in the
-/// order of the tape.
+/// order of the tape; where they are more than are shown, cancels and corrections come first.
 pub fn about<'a>(tape: &'a [Tick], lateness: &Lateness, is_inside: impl Fn(&Tick) -> bool) -> Vec<&'a Tick> {
     let mut inside: HashMap<(Venue, Symbol, u64), Vec<EventTime>> = HashMap::new();
     for tick in tape.iter().filter(|tick| tick.kind != Kind::Quote && is_inside(tick)) {
@@ -23,7 +26,11 @@ pub fn about<'a>(tape: &'a [Tick], lateness: &Lateness, is_inside: impl Fn(&Tick
         let prints = inside.get(&(tick.venue, tick.symbol, seq));
         prints.is_some_and(|prints| prints.iter().any(|print| lateness.reaches(tick.ts_event, *print)))
     };
-    tape.iter().filter(|tick| is_inside(tick) || speaks_of_it(tick)).collect()
+    let mut about: Vec<&Tick> = tape.iter().filter(|tick| is_inside(tick) || speaks_of_it(tick)).collect();
+    if about.len() > SHOWN {
+        about.sort_by_key(|tick| !matches!(tick.kind, Kind::Cancel | Kind::Correct));
+    }
+    about
 }
 
 /// The times from before its window that a row tells of, such as that of the quote that held.

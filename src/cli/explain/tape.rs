@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::ExplainFlags;
+use crate::cli::records::SHOWN;
 use crate::cli::verify::read;
 use crate::cli::{print, records, stop_on_signals};
 use crate::config::{Config, Input};
@@ -18,9 +19,6 @@ use crate::tape::Rejects;
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::EventTime;
 use crate::window::Window;
-
-/// So many records of each kind are shown.
-const SHOWN: usize = 20;
 
 /// What became of a record, and why.
 enum Fate {
