@@ -15,7 +15,7 @@ use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::operators::{Summary, filled};
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::row::Row as _;
-use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Eligible, Kind, Symbol, Tick};
 use tapeflow::time::{MS, SECOND};
 use tapeflow::window::{
     Anchored, Count, Early, Fill, Gap, Hours, Last, Measure, Sliding, Tumbling, TumblingDaily, Window, Windows,
@@ -116,12 +116,17 @@ proptest! {
         let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
         let spec = Spec { moves, ..spec };
         let (tape, rules) = (tape_of(&spec), rules(&spec, policy, horizon, zone));
-        let rule = windows.clone();
-        let played = play_through(&tape, &rules, &knobs, move |ticks| ticks.window_aggregate::<Vwap>(rule.clone()));
+        let run = |knobs: &Knobs| {
+            let rule = windows.clone();
+            play_through(&tape, &rules, knobs, move |ticks| ticks.window_aggregate::<Vwap>(rule.clone()))
+        };
+        let played = run(&knobs);
         let corrected = Corrected::new(&tape, &rules, play::texts());
         let expected: BTreeSet<_> = oracle::averages(&corrected, &windows).into_iter().collect();
+        let digest = expected.iter().fold(0u64, |sum, row| sum.wrapping_add(row.digest(&play::texts())));
         prop_assert_eq!(played.rows.into_iter().collect::<BTreeSet<_>>(), expected);
-        prop_assert_eq!(played.ledger, corrected.ledger);
+        prop_assert_eq!((played.digest, played.ledger), (digest, corrected.ledger));
+        prop_assert_eq!(run(&Knobs::default()).changes, played.changes);
     }
 
     #[test]
@@ -244,20 +249,7 @@ fn play_filled(tape: &[Tick], rules: &Lateness, windows: &Windows, fill: &Fill, 
 }
 
 fn trade(ts_event: i64, seq: u64, price: i64, size: u32) -> Tick {
-    Tick {
-        ts_event: 3_600 * SECOND + ts_event,
-        seq,
-        price: Price(price),
-        ref_seq: 0,
-        size,
-        symbol: Symbol(0),
-        ask_size: 0,
-        watermark_lead_ms: 0,
-        recv_lag: Tick::NOT_RECEIVED,
-        venue: Venue(0),
-        kind: Kind::Trade,
-        eligible: Eligible::ALL,
-    }
+    tapes::trade(3_600 * SECOND + ts_event, seq, price, size)
 }
 
 /// When the rows begin and end, after the tapes' beginning, and their volumes.

@@ -10,6 +10,7 @@ mod source;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Layers, Span, conditions, limits};
 use crate::lateness::Lateness;
@@ -94,6 +95,11 @@ const BYTES_PER_MADE_TICK: u64 = 2 * size_of::<Tick>() as u64;
 /// The nanoseconds of a span, at most 292 years.
 pub(super) fn nanos(span: Span) -> i64 {
     i64::try_from(span.0.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// So many nanoseconds as people write them.
+pub(super) fn span(nanos: i64) -> Span {
+    Span(Duration::from_nanos(nanos.unsigned_abs()))
 }
 
 impl Config {

@@ -13,7 +13,7 @@ use super::values::Times;
 use crate::tick::{Kind, Names, Symbol};
 
 /// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
-pub const COLUMNS: [&str; 20] = [
+pub const COLUMNS: [&str; 21] = [
     "ts_event",
     "symbol",
     "price",
@@ -34,6 +34,7 @@ pub const COLUMNS: [&str; 20] = [
     "bid_size",
     "ask",
     "ask_size",
+    "channel",
 ];
 
 const TS_EVENT: usize = 0;
@@ -54,6 +55,7 @@ const BID: usize = 16;
 const BID_SIZE: usize = 17;
 const ASK: usize = 18;
 const ASK_SIZE: usize = 19;
+const CHANNEL: usize = 20;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

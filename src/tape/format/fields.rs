@@ -1,14 +1,15 @@
 use std::hash::Hasher;
 
+use super::columns::COLUMNS;
 use crate::tick::mix;
 
 /// The fields of one line or row by our columns: ranges of the line, or of the scratch where they do not stand there
 /// so, or numbers where a form has them.
 #[derive(Default)]
 pub(super) struct Fields {
-    slots: [Slot; 20],
+    slots: [Slot; COLUMNS.len()],
     scratch: Vec<u8>,
-    numbers: [i64; 20],
+    numbers: [i64; COLUMNS.len()],
 }
 
 #[derive(Clone, Copy, Default)]

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::super::record::{Record, Short};
 use super::super::values;
 use super::{
-    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE, Quantity, REF_SEQ,
-    SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, complain, quantity,
+    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, CHANNEL, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE, Quantity,
+    REF_SEQ, SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, complain, quantity,
 };
 use crate::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use crate::time::EventTime;
@@ -189,10 +189,13 @@ impl Columns {
         self.ids.symbol(text)
     }
 
+    /// The venue; where its feed comes in channels, each of which numbers its own records, with the channel behind a
+    /// slash.
     fn venue(&mut self, line: &[u8]) -> Result<Venue, String> {
-        match self.fields.get(VENUE, line) {
-            b"" => Ok(Venue::default()),
-            text => self.ids.venue(text),
+        match (self.fields.get(VENUE, line), self.fields.get(CHANNEL, line)) {
+            (b"", b"") => Ok(Venue::default()),
+            (venue, b"") => self.ids.venue(venue),
+            (venue, channel) => self.ids.venue(&[venue, b"/", channel].concat()),
         }
     }
 }
