@@ -1,5 +1,5 @@
 //! What it costs to bring ticks from one process to another: `cargo bench --bench communication`, with `-- --quick` in
-//! less time. It takes one to three minutes, and prints a table in Markdown, as it stands in docs/communication.md.
+//! less time. It takes one to three minutes, and prints two tables in Markdown, as they stand in README.md and docs/communication.md.
 //!
 //! The same tape goes through every transport in every codec, from `replay play` to `ohlcv`, twice: as fast as it goes,
 //! for ticks a second and the processor time of both programs per tick, and at a steady rate, for the latency from when
@@ -102,7 +102,7 @@ fn main() {
     show("in-process", "-", &fast, &steady, 2_000_000, None);
     let mut digests: Vec<[String; 2]> = Vec::new();
     let mut reading = Vec::new();
-    for (codec, pack) in [("jsonl", "1"), ("csv", "1"), ("bin", "1"), ("bin", "100")] {
+    for (codec, pack) in [("jsonl", "1"), ("csv", "1"), ("bin", "1"), ("jsonl", "100"), ("bin", "100")] {
         let file = folder.path().join(format!("sent.{codec}"));
         if !file.exists() {
             let sent = ["play", text(&tape), "--speed", "max", "--as", codec, "--to", text(&file)];
