@@ -297,7 +297,7 @@ impl<'a> Gather<'a> {
             let Some(placed) = self.partitions[at].leaf.next_record()? else { break };
             let carried = placed.record.due.map(|due| self.epoch.run_time(due));
             self.heard.hear(carried);
-            let due = carried.unwrap_or_else(|| self.around.clock.now());
+            let due = carried.unwrap_or(self.partitions[at].heard_at);
             let tick = self.take(at, placed.record.tick, placed.record.has_seq, due, hands);
             let stand = &mut self.partitions[at].stand;
             (stand.watermark_ms, stand.last_due) = (Some(tick.watermark_ms()), due);
