@@ -270,6 +270,7 @@ fn a_slow_reader_of_rows_pauses_the_topic_and_memory_stays_flat() {
     // Nothing is lost by it.
     let mut rows = String::new();
     reader.read_to_string(&mut rows).unwrap();
+    drop(reader);
     running.end().exits(0);
     assert_eq!(rows.lines().count() as u64, TICKS + 1);
 }
