@@ -53,11 +53,17 @@ pub enum Verdict {
 }
 
 impl Lateness {
+    /// Whether a tick of a symbol whose clock stands at `clock` is within the disorder.
+    #[inline]
+    pub fn is_on_time(&self, clock: EventTime, ts_event: EventTime) -> bool {
+        ts_event >= clock.saturating_sub(self.disorder)
+    }
+
     /// Judges a tick against `clock`, the highest `ts_event` that was accepted of its symbol so far
     /// (`EventTime::MIN` at first), and moves the clock on when the tick is accepted.
     #[inline]
     pub fn judge(&self, clock: &mut EventTime, ts_event: EventTime) -> Verdict {
-        if ts_event >= clock.saturating_sub(self.disorder) {
+        if self.is_on_time(*clock, ts_event) {
             *clock = (*clock).max(ts_event);
             Verdict::OnTime
         } else if self.policy == LatePolicy::Amend && ts_event >= self.floor(*clock) {

@@ -261,7 +261,7 @@ fn made_up(capacity: f64, clock: fn(u64) -> u64, latency: impl Fn(&Cell) -> u64)
         let (mut recorder, ends) = (Recorder::since(0), cell.ends());
         let dues: Vec<u64> = (0..read).map(|i| (i as f64 * 1e9 / rate) as u64).collect();
         for due in dues.into_iter().map(clock) {
-            recorder.arrived(&[due], due, 0);
+            recorder.arrived(&[due], 1, due, 0);
             recorder.sealed(due);
             recorder.applied(1, due + latency(cell));
         }

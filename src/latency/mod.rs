@@ -160,14 +160,16 @@ impl Recorder {
         self.kept.as_mut().map(Kept::take_untold).unwrap_or_default()
     }
 
-    /// Ticks were handed to the batch at `now`; `dues` are the instants at which they were due. What was due before
-    /// `filled` was left to gather for a batch that was begun, so it waited for company, and nobody was late.
-    pub fn arrived(&mut self, dues: &[RunTime], now: RunTime, filled: RunTime) {
-        if !dues.is_empty() {
+    /// So many ticks were handed to the batch at `now`; `dues` are the instants at which they were due, and the others are
+    /// due now. What was due before `filled` was left to gather for a batch that was begun, so it waited for company, and
+    /// nobody was late.
+    pub fn arrived(&mut self, dues: &[RunTime], count: usize, now: RunTime, filled: RunTime) {
+        if count > 0 {
             self.dues.extend(dues.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())));
-            self.outstanding += dues.len();
+            self.dues.extend(Some((now, count - dues.len())).filter(|(_, others)| *others > 0));
+            self.outstanding += count;
             let filled = filled.min(now);
-            self.arrivals.push_back(Arrival { count: dues.len(), arrived: now, filled, sealed: 0 });
+            self.arrivals.push_back(Arrival { count, arrived: now, filled, sealed: 0 });
             self.unsealed += 1;
         }
     }
@@ -261,8 +263,8 @@ mod tests {
     #[test]
     fn every_stage_of_every_tick_is_counted_from_when_it_was_due() {
         let mut recorder = Recorder::default();
-        recorder.arrived(&[10, 20], 30, 0);
-        recorder.arrived(&[40], 45, 0);
+        recorder.arrived(&[10, 20], 2, 30, 0);
+        recorder.arrived(&[40], 1, 45, 0);
         recorder.sealed(50);
         recorder.applied(3, 60);
         let stages = recorder.swap(Box::default());
@@ -279,9 +281,9 @@ mod tests {
     #[test]
     fn what_gathers_for_a_batch_waits_in_it_and_only_a_late_waking_is_late() {
         let mut recorder = Recorder::default();
-        recorder.arrived(&[10], 12, 0);
+        recorder.arrived(&[10], 1, 12, 0);
         // The worker meant to look again at 30, and did at 33.
-        recorder.arrived(&[20, 30, 31], 33, 30);
+        recorder.arrived(&[20, 30, 31], 3, 33, 30);
         recorder.sealed(33);
         recorder.applied(4, 40);
         let stages = recorder.swap(Box::default());
@@ -293,7 +295,7 @@ mod tests {
     #[test]
     fn what_was_due_in_the_warm_up_is_left_out() {
         let mut recorder = Recorder::since(20);
-        recorder.arrived(&[10, 19, 20, 25], 30, 0);
+        recorder.arrived(&[10, 19, 20, 25], 4, 30, 0);
         recorder.sealed(50);
         recorder.applied(1, 55);
         assert_eq!(recorder.outstanding(), 3);

@@ -62,6 +62,9 @@ impl Failure {
     }
 }
 
+/// Memory for about so many ticks is kept for batches to come, beside that of one batch.
+const SPARE: usize = 1_024;
+
 /// What one worker's operators count.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -94,8 +97,7 @@ pub struct Context {
     pub closes: Arc<Closes>,
     /// Where a failure goes.
     pub failure: Failure,
-    /// The memory of the last batch, which its operator hands back for the next one.
-    pub spare: Rc<Cell<Vec<Tick>>>,
+    spare: Rc<RefCell<Vec<Vec<Tick>>>>,
     windows: Rc<RefCell<Vec<Windows>>>,
     all_counters: Rc<RefCell<Vec<Rc<Counters>>>>,
     tellers: Rc<RefCell<Vec<Teller>>>,
@@ -134,6 +136,20 @@ impl Context {
             all_counters,
             tellers,
         }
+    }
+
+    /// An operator hands back the memory of a batch for one to come.
+    pub fn hand_back(&self, mut batch: Vec<Tick>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() * batch.capacity() < SPARE {
+            batch.clear();
+            spare.push(batch);
+        }
+    }
+
+    /// An empty batch, of memory that was handed back if there is any.
+    pub fn empty_batch(&self) -> Vec<Tick> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
     }
 
     /// An operator tells how it stands, whenever somebody asks.

@@ -21,6 +21,10 @@ use crate::time::{Clock, RunTime};
 /// Latencies are handed over so often.
 const REPORT_EVERY: RunTime = 1_000_000_000;
 
+/// Batches that wait already go into the dataflow together, so many ticks at most, before it works on them: a round costs
+/// as much as hundreds of ticks, and batches of few could not keep up if each had one of its own.
+const ROUND: u64 = 64;
+
 /// The longest a worker sleeps before it looks again whether it is to stop.
 const LONGEST_SLEEP: RunTime = 10_000_000;
 
@@ -136,11 +140,10 @@ impl<'a> Drive<'a> {
             if batch.ticks.len() > waiting {
                 // Reading takes its time, too. A tick without a due time is due when it is read.
                 now = clock.now();
-                batch.dues.resize(batch.ticks.len() - waiting, now);
                 if waiting == 0 {
-                    oldest = batch.dues[0].min(now);
+                    oldest = batch.dues.first().map_or(now, |due| now.min(*due));
                 }
-                self.recorder.arrived(&batch.dues, now, gathers_until);
+                self.recorder.arrived(&batch.dues, batch.ticks.len() - waiting, now, gathers_until);
                 batch.dues.clear();
             }
             gathers_until = 0;
@@ -159,6 +162,10 @@ impl<'a> Drive<'a> {
             }
             if next == Next::End {
                 break;
+            }
+            let is_full = self.sent - self.retired >= ROUND;
+            if next == Next::Now && batch.ticks.is_empty() && !crosses && !is_full {
+                continue;
             }
             self.step(worker);
             self.retire(written, now);
@@ -256,7 +263,7 @@ impl<'a> Drive<'a> {
         self.sent += ticks.len() as u64;
         self.batches += 1;
         input.send_batch(ticks);
-        *ticks = self.context.spare.take();
+        *ticks = self.context.empty_batch();
     }
 
     /// Goes over to other limits: what was recorded so far is that of the limits before.

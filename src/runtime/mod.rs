@@ -25,6 +25,7 @@ use timely::worker::Worker;
 use crate::error::{Error, Result};
 use crate::latency::{Closes, Schedule};
 use crate::lateness::Lateness;
+use crate::memory;
 use crate::operators::{Changes, Context, Failure, Ticks, write_to};
 use crate::row::Row;
 use crate::sink::Sink;
@@ -81,6 +82,7 @@ where
     let began =
         others.begin(&messages, watch.every(), &rejects, || clock.now() + if scheduled { head_start } else { 0 })?;
     let cpu_before = cpu_seconds();
+    memory::in_small_pages(scheduled || feeds.iter().any(Feed::is_live));
     feeds.iter_mut().for_each(|feed| feed.begin(began));
     let schedule = feeds.first().and_then(Feed::schedule).map(|schedule| Box::new(schedule) as Schedule);
     // What comes as it comes may have come before the workers were there, and has waited since: all of it counts.

@@ -127,7 +127,8 @@ impl Feed {
                 continue;
             }
             if room == 0 {
-                return Ok(Next::Now);
+                let due = self.block.dues.get(self.at).filter(|_| scheduled).map(|due| start + *due);
+                return Ok(due.filter(|due| *due > now).map_or(Next::Now, Next::At));
             }
             let mut ticks = &self.block.ticks[self.at..];
             ticks = &ticks[..room.min(ticks.len())];

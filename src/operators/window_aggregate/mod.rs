@@ -120,8 +120,7 @@ impl<'scope> Ticks<'scope> {
                 input.for_each(|capability, ticks| {
                     let Some(sent) = capability.least().copied() else { return };
                     operator.take(ticks, watermark_of(sent));
-                    ticks.clear();
-                    context.spare.set(std::mem::take(ticks));
+                    context.hand_back(std::mem::take(ticks));
                     held.hold(operator, &capability, output.output_index());
                 });
                 let passed = frontier.frontier().first().copied();

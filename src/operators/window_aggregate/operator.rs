@@ -60,41 +60,50 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
     /// Takes ticks that were sent when the worker's watermark stood at `sent_ms`.
     pub fn take(&mut self, ticks: &[Tick], sent_ms: i64) {
         let sent = sent_ms.saturating_mul(MS);
+        let rules = self.context.lateness.clone();
+        let mut plain = 0;
         for tick in ticks {
             let symbol = tick.symbol.0 as usize;
             if symbol >= self.symbols.len() {
                 self.symbols.resize_with(symbol + 1, SymbolState::new);
             }
-            if tick.kind == Kind::Quote {
-                self.ledger.ignored += 1;
-                continue;
-            }
             let state = &mut self.symbols[symbol];
-            let verdict = self.context.lateness.judge(&mut state.clock, tick.ts_event);
-            if verdict == Verdict::Late {
-                self.ledger.late += 1;
-                let late_by = state.clock.saturating_sub(tick.ts_event);
-                self.remember(*tick, Fate::Dropped { late_by });
-                continue;
-            }
             let is_ahead = tick.watermark_lead_ms <= 0 && tick.ts_event >= sent;
             let print = print_of(tick);
-            let is_plain = is_ahead
-                && verdict == Verdict::OnTime
-                && tick.kind == Kind::Trade
-                && (!self.keeps_prints || state.keep_if_new(tick, print, &self.context.lateness));
-            if !is_plain {
-                self.take_slowly(*tick, verdict, is_ahead, sent_ms);
-                continue;
-            }
-            self.ledger.on_time += 1;
-            if let Some(look) = state.panes.add(&print, &self.windows) {
-                self.look(tick.symbol, look);
+            // This is all that happens to nearly every tick.
+            if tick.kind == Kind::Trade
+                && is_ahead
+                && rules.is_on_time(state.clock, tick.ts_event)
+                && (!self.keeps_prints || state.keep_if_new(tick, print, &rules))
+            {
+                state.clock = state.clock.max(tick.ts_event);
+                plain += 1;
+                if let Some(look) = state.panes.add(&print, &self.windows) {
+                    self.look(tick.symbol, look);
+                }
+            } else if tick.kind == Kind::Quote {
+                self.ledger.ignored += 1;
+            } else {
+                self.judge(tick, is_ahead, sent_ms);
             }
         }
+        self.ledger.on_time += plain;
         let counters = &self.context.counters;
         counters.applied.set(counters.applied.get() + ticks.len() as u64);
         counters.ledger.set(self.ledger);
+    }
+
+    /// Takes a tick that is not plainly a new print on time.
+    fn judge(&mut self, tick: &Tick, is_ahead: bool, sent_ms: i64) {
+        let state = &mut self.symbols[tick.symbol.0 as usize];
+        let verdict = self.context.lateness.judge(&mut state.clock, tick.ts_event);
+        if verdict == Verdict::Late {
+            self.ledger.late += 1;
+            let late_by = state.clock.saturating_sub(tick.ts_event);
+            self.remember(*tick, Fate::Dropped { late_by });
+        } else {
+            self.take_slowly(*tick, verdict, is_ahead, sent_ms);
+        }
     }
 
     /// Takes a tick that came behind its partition's watermark, or may be about a print that is known. It is
