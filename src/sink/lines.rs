@@ -30,6 +30,15 @@ impl Mode {
     }
 }
 
+/// What a line says of a row, where later lines about the same replace it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upsert {
+    /// The row's leading columns, which say what it is about, with commas between them.
+    pub key: Vec<u8>,
+    /// There is no such row any more.
+    pub is_gone: bool,
+}
+
 /// Makes lines of the changes of one worker, moment by moment.
 pub struct Lines {
     mode: Mode,
@@ -56,8 +65,18 @@ impl Lines {
 
     /// What comes next is of this time: gives the lines that have waited for their moment to be whole.
     pub fn reached(&mut self, time_ms: i64, give: &mut dyn FnMut(Place, isize, &[u8])) {
-        while let Some((_, (key, line, _))) = self.waiting.pop_first() {
-            give(Place { time_ms: self.time_ms, key }, 1, &line);
+        self.reached_by_row(time_ms, &mut |place, line, _| give(place, 1, line));
+    }
+
+    /// The same, with what each line says of its row where later ones replace it.
+    pub fn reached_by_row(&mut self, time_ms: i64, give: &mut dyn FnMut(Place, &[u8], Option<Upsert>)) {
+        while let Some((mut text, (key, line, is_row))) = self.waiting.pop_first() {
+            let upsert = (self.mode == Mode::Upsert).then(|| {
+                // Behind the last column stands a comma, too.
+                text.pop();
+                Upsert { key: text, is_gone: !is_row }
+            });
+            give(Place { time_ms: self.time_ms, key }, &line, upsert);
         }
         self.time_ms = time_ms;
     }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::memory::owners;
-use super::{Address, Live, Opened, Pacing, Playback, Surroundings, say, until};
+use super::{Address, LatencyFrom, Live, Opened, Pacing, Playback, Surroundings, say, until};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Columns, Decoder, Format, Input, Naming, Position};
 use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
@@ -345,7 +345,7 @@ pub(super) fn sharded(
         let blocks = Box::new(Inline { merge, timetable: pace.timetable() });
         Feed::new(blocks, pace, around.rules.disorder)
     });
-    Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace), finish: None })
+    Ok(Opened { feeds: feeds.collect(), latency_from: LatencyFrom::Known(from_words(&pace)), finish: None })
 }
 
 /// When `--for` ends a schedule, from its beginning.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::files::{ends_at, from_words};
-use super::{Extent, Opened, Pacing, Playback, Surroundings, reader, until};
+use super::{Extent, LatencyFrom, Opened, Pacing, Playback, Surroundings, reader, until};
 use crate::error::Result;
 use crate::tape::{Leaf, Merge, Pace};
 use crate::tick::{Names, Tick, owner};
@@ -27,7 +27,7 @@ pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroun
     }
     let feed = |block| Feed::new(Box::new(Once(Some(Arc::new(block)))), pace, around.rules.disorder);
     let feeds = blocks.drain(place.mine(workers)).map(feed).collect();
-    Opened { feeds, latency_from: from_words(&pace), finish: None }
+    Opened { feeds, latency_from: LatencyFrom::Known(from_words(&pace)), finish: None }
 }
 
 /// The same tape as `playback` says, of which a reader thread hands each worker its ticks.

@@ -3,6 +3,7 @@
 mod address;
 mod block;
 mod door;
+mod dues;
 mod feed;
 mod files;
 mod follow;
@@ -22,6 +23,7 @@ mod whole;
 
 pub use address::Address;
 pub use block::{Block, Blocks, Pull};
+pub use dues::{Dues, LatencyFrom};
 pub use feed::{Arrivals, Feed, Next};
 pub use files::{Inputs, find, tell_passed_over};
 #[cfg(feature = "kafka")]
@@ -88,8 +90,8 @@ impl Surroundings {
 pub struct Opened {
     /// The workers' feeds, in the workers' order.
     pub feeds: Vec<Feed>,
-    /// Where latency is counted from, in words.
-    pub latency_from: &'static str,
+    /// Where latency is counted from.
+    pub latency_from: LatencyFrom,
     /// What is to be done once all that was read is in the rows, such as noting how far that is.
     pub finish: Option<Finish>,
 }
