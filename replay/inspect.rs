@@ -203,6 +203,7 @@ fn first_line(path: &Path, format: Option<Format>) -> Result<String> {
             }
             None => String::new(),
         },
+        Input::Pieces(pieces) => String::from_utf8_lossy(pieces.last()).into_owned(),
     };
     Ok(quotable(&line))
 }

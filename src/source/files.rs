@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::feed::Feed;
 use super::memory::owners;
 use super::{Address, LatencyFrom, Live, Opened, Pacing, Playback, Surroundings, say, until};
 use crate::error::{Doing as _, Error, Result};
-use crate::tape::format::{self, Columns, Decoder, Format, Input, Naming, Position};
+use crate::tape::format::{self, Ahead, Columns, Decoder, Format, Input, Naming, Position};
 use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
 use crate::tick::{Names, Symbol};
 
@@ -19,6 +20,13 @@ const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet or .pq";
 
 /// Ticks in a block that is read from a file.
 pub(super) const BLOCK: usize = 4096;
+
+/// A file that is decoded ahead is shared out in pieces of so many bytes. A thread has four of them at most, and the
+/// records in them, which take some twice as much.
+const PIECE: usize = 1 << 18;
+
+/// Of more partitions than this, none is decoded ahead: each would have threads of its own.
+const AHEAD_AT_ONCE: usize = 16;
 
 /// Files to be played as one tape, or standard input.
 #[derive(Clone, Debug)]
@@ -153,8 +161,8 @@ impl Inputs {
 
     /// The same of partitions that were opened already.
     pub(super) fn merge_of(&self, leaves: Vec<Leaf>, playback: &Playback, around: &Surroundings) -> Result<Merge> {
-        let &Playback { ref controls, limit, .. } = playback;
-        let merge = Merge::new(leaves, limit, ends_at(around));
+        let &Playback { ref controls, limit, pacing } = playback;
+        let merge = Merge::new(decoded_ahead(leaves, pacing), limit, ends_at(around));
         let merge = merge.controlled(controls, &around.symbols, &around.strikes);
         if let Some(pipe) = find(&self.path)?.iter().find(|path| !path.is_file()) {
             let text = "it can be read only once, and a loop reads it again and again: save it to a file first";
@@ -163,7 +171,10 @@ impl Inputs {
         }
         let (inputs, around) = (self.clone(), around.clone());
         let stop = around.stop.clone();
-        let open = move || Ok(inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect());
+        let open = move || {
+            let leaves = inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf);
+            Ok(decoded_ahead(leaves.collect(), pacing))
+        };
         let merge = merge.opened_by(until(stop, open));
         Ok(controls.again.iter().fold(merge, |merge, sessions| merge.again(sessions.clone())))
     }
@@ -215,6 +226,17 @@ impl Inputs {
         }
         Ok(decoder.naming())
     }
+}
+
+/// The same partitions, whose large files are decoded ahead by as many threads as there are cores, where nothing is due
+/// at a time. Under a schedule one reader keeps up, and its threads would keep the workers from their cores.
+fn decoded_ahead(leaves: Vec<Leaf>, pacing: Pacing) -> Vec<Leaf> {
+    if pacing != Pacing::Max || leaves.len() > AHEAD_AT_ONCE {
+        return leaves;
+    }
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let threads = NonZeroUsize::new(cores.get() / leaves.len().max(1)).unwrap_or(NonZeroUsize::MIN);
+    leaves.into_iter().map(|leaf| leaf.decoded_ahead(Ahead { threads, piece: PIECE })).collect()
 }
 
 /// The files that a path stands for: itself, all tapes in a folder and below, or what a glob matches; sorted.

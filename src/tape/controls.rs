@@ -71,11 +71,13 @@ struct Chosen {
 }
 
 impl Selection {
+    #[inline]
     pub(super) fn has(&mut self, placed: &Placed) -> bool {
         self.start.is_none_or(|start| placed.clock >= start)
             && self.chosen.as_mut().is_none_or(|chosen| chosen.has(placed.record.tick.symbol))
     }
 
+    #[inline]
     pub(super) fn is_over(&self, clock: EventTime) -> bool {
         self.end.is_some_and(|end| clock >= end)
     }

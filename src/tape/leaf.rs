@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,11 +5,14 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::conditions::Conditions;
-use super::format::{self, Columns, Decoder, Input, Lines, Position, Record};
+use super::format::{self, Ahead, Columns, Decoder, Input, Lines, Position, Record};
 use super::rejects::Rejects;
 use crate::error::{Error, Result};
 use crate::tick::Tick;
 use crate::time::EventTime;
+
+/// A file is decoded ahead where more than so many pieces of it are left.
+const SOME: u64 = 4;
 
 /// How a partition's own order is judged.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +63,10 @@ pub struct Leaf {
     is_given: bool,
     /// Where to go on in a file that was closed meanwhile.
     set_aside: Option<Position>,
+    /// How large files are decoded.
+    ahead: Option<Ahead>,
+    /// From which byte of this one on.
+    ahead_from: Option<u64>,
     decoder: Decoder,
     rules: PartitionRules,
     rejects: Rejects,
@@ -68,18 +74,19 @@ pub struct Leaf {
     /// Ticks that need no decoding, and where they go on.
     made: (Arc<[Tick]>, usize),
     /// Records of the line that was decoded last, and before them those of a line that it confirmed.
-    decoded: VecDeque<Record>,
-    spare: Vec<Record>,
+    decoded: Vec<Record>,
+    /// How many of them were placed.
+    placed: usize,
     clock: Option<EventTime>,
     /// A line that jumped ahead and waits for the next one to confirm it.
     held: Option<Held>,
-    /// The next record, where it was looked for already.
-    ready: Option<Placed>,
+    /// The record that was placed last is the next one, and was looked for already.
+    is_ready: bool,
 }
 
 /// The records of a line, which are all of one time, and where it stands.
 struct Held {
-    records: VecDeque<Record>,
+    records: Vec<Record>,
     ts_event: EventTime,
     path: PathBuf,
     line: u64,
@@ -88,7 +95,8 @@ struct Held {
 
 /// What there is without waiting.
 enum Look {
-    Placed(Placed),
+    /// A record, the last one that was placed.
+    Placed,
     /// Nothing yet.
     Later,
     End,
@@ -104,16 +112,18 @@ impl Leaf {
             length: Length::default(),
             is_given: false,
             set_aside: None,
+            ahead: None,
+            ahead_from: None,
             decoder,
             rules,
             rejects,
             conditions: Conditions::default(),
             made: (Arc::default(), 0),
-            decoded: VecDeque::new(),
-            spare: Vec::new(),
+            decoded: Vec::new(),
+            placed: 0,
             clock: None,
             held: None,
-            ready: None,
+            is_ready: false,
         }
     }
 
@@ -134,6 +144,11 @@ impl Leaf {
     /// The same leaf, whose trades' conditions are looked up so.
     pub fn with_conditions(self, conditions: &Conditions) -> Self {
         Leaf { conditions: conditions.clone(), ..self }
+    }
+
+    /// The same leaf, of whose files the large ones are decoded ahead.
+    pub fn decoded_ahead(self, ahead: Ahead) -> Self {
+        Leaf { ahead: Some(ahead), ..self }
     }
 
     /// Leaves its rejects, and what is unknown of its conditions, to the process that keeps them.
@@ -189,26 +204,37 @@ impl Leaf {
     /// # Errors
     /// As for [`Leaf::next_record`].
     pub fn is_buffered(&mut self) -> Result<bool> {
-        if self.ready.is_none()
-            && let Look::Placed(placed) = self.look(false)?
-        {
-            self.ready = Some(placed);
+        if !self.is_ready {
+            self.is_ready = matches!(self.look(false)?, Look::Placed);
         }
-        Ok(self.ready.is_some())
+        Ok(self.is_ready)
     }
 
     /// The next record, or `None` at the end.
     ///
     /// # Errors
     /// When the input cannot be read, or a file's first line names no usable columns.
+    #[inline]
     pub fn next_record(&mut self) -> Result<Option<Placed>> {
-        if let Some(placed) = self.ready.take() {
-            return Ok(Some(placed));
-        }
-        match self.look(true)? {
-            Look::Placed(placed) => Ok(Some(placed)),
-            Look::Later | Look::End => Ok(None),
-        }
+        Ok(self.advance()?.and_then(|_| self.head()))
+    }
+
+    /// Goes on to the next record, which is the [head](Leaf::head) then, and returns the clock with it; `None` at the
+    /// end.
+    ///
+    /// # Errors
+    /// As for [`Leaf::next_record`].
+    #[inline]
+    pub(super) fn advance(&mut self) -> Result<Option<EventTime>> {
+        let is_there = std::mem::take(&mut self.is_ready) || matches!(self.look(true)?, Look::Placed);
+        Ok(self.clock.filter(|_| is_there))
+    }
+
+    /// The record that was gone to last.
+    #[inline]
+    pub(super) fn head(&self) -> Option<Placed> {
+        let record = *self.decoded.get(self.placed.wrapping_sub(1))?;
+        Some(Placed { record, clock: self.clock? })
     }
 
     /// Closes the file until the next record is asked for: there may be more partitions than a program may open.
@@ -220,13 +246,16 @@ impl Leaf {
         }
     }
 
-    /// Looks for the next record, and waits for it only where it may.
+    /// Looks for the next record, places it, and waits for it only where it may.
+    #[inline]
     fn look(&mut self, may_wait: bool) -> Result<Look> {
         loop {
-            let Some(record) = self.decoded.pop_front() else {
+            let Some(record) = self.decoded.get_mut(self.placed) else {
                 if !may_wait && self.input.as_mut().is_some_and(|input| !input.is_buffered()) {
                     return Ok(Look::Later);
                 }
+                self.decoded.clear();
+                self.placed = 0;
                 if self.decode_line()? {
                     continue;
                 }
@@ -236,32 +265,44 @@ impl Leaf {
                 self.confirm(held);
                 continue;
             };
-            let ts_event = record.tick.ts_event;
-            if let Some(held) = self.held.take() {
-                // The held line is right if time goes on from there.
-                self.decoded.push_front(record);
-                if ts_event.saturating_sub(held.ts_event) >= -self.rules.max_jump {
-                    self.confirm(held);
-                } else {
-                    self.reject_jump(&held)?;
-                    if self.clock.is_none() {
-                        self.hold(ts_event);
-                    }
+            let tick = &mut record.tick;
+            match self.clock {
+                Some(clock) if self.held.is_none() && tick.ts_event - clock <= self.rules.max_jump => {
+                    let clock = clock.max(tick.ts_event);
+                    self.clock = Some(clock);
+                    tick.set_watermark(clock.saturating_sub(self.rules.disorder));
+                    self.conditions.heed(record);
+                    self.placed += 1;
+                    return Ok(Look::Placed);
                 }
-                continue;
+                _ => {
+                    let ts_event = tick.ts_event;
+                    self.doubt(ts_event)?;
+                }
             }
-            if self.clock.is_none_or(|clock| ts_event - clock > self.rules.max_jump) {
-                self.decoded.push_front(record);
-                self.hold(ts_event);
-                continue;
-            }
-            return Ok(Look::Placed(self.place(record)));
         }
+    }
+
+    /// Decides about a line that is held by the next one, of this time, or holds that one.
+    #[cold]
+    fn doubt(&mut self, ts_event: EventTime) -> Result<()> {
+        match self.held.take() {
+            // The held line is right if time goes on from there.
+            Some(held) if ts_event.saturating_sub(held.ts_event) >= -self.rules.max_jump => self.confirm(held),
+            Some(held) => {
+                self.reject_jump(&held)?;
+                if self.clock.is_none() {
+                    self.hold(ts_event);
+                }
+            }
+            None => self.hold(ts_event),
+        }
+        Ok(())
     }
 
     /// Holds the line that was decoded last, of which nothing was handed out yet.
     fn hold(&mut self, ts_event: EventTime) {
-        let records = std::mem::take(&mut self.decoded);
+        let records = self.decoded.split_off(self.placed);
         let (line, raw) =
             self.input.as_ref().map_or((0, Vec::new()), |input| (input.number(), self.decoder.last(input)));
         self.held = Some(Held { records, ts_event, path: self.path.clone(), line, raw });
@@ -274,17 +315,20 @@ impl Leaf {
         self.decoded = held.records;
     }
 
-    fn place(&mut self, mut record: Record) -> Placed {
-        let clock = self.clock.map_or(record.tick.ts_event, |clock| clock.max(record.tick.ts_event));
-        self.clock = Some(clock);
-        record.tick.set_watermark(clock.saturating_sub(self.rules.disorder));
-        self.conditions.heed(&mut record);
-        Placed { record, clock }
-    }
-
     fn reject_jump(&mut self, held: &Held) -> Result<()> {
         let reason = "future: it jumps ahead by more than max_jump, and nothing that follows confirms it";
         self.rejects.reject(&held.path, held.line, reason, &held.raw)
+    }
+
+    /// Opens the file at this position.
+    fn open(&mut self, position: Position) -> Result<()> {
+        self.input = Some(Input::open(&self.path, self.decoder.format(), position)?);
+        self.ahead_from = self.ahead.and_then(|ahead| {
+            let piece = ahead.piece as u64;
+            let is_worth_it = self.length.0? > position.bytes + SOME * piece;
+            is_worth_it.then_some(position.bytes + piece)
+        });
+        Ok(())
     }
 
     /// Decodes one more line, of the next file if need be; false at the end of all.
@@ -292,23 +336,29 @@ impl Leaf {
         loop {
             let Some(input) = &mut self.input else {
                 if let Some(position) = self.set_aside.take() {
-                    self.input = Some(Input::open(&self.path, self.decoder.format(), position)?);
+                    self.open(position)?;
                     continue;
                 }
                 if let Some(tick) = self.made.0.get(self.made.1) {
                     self.made.1 += 1;
-                    self.decoded.push_back(Record::from(*tick));
+                    self.decoded.push(Record::from(*tick));
                     return Ok(true);
                 }
                 let Some(path) = self.paths.next() else { return Ok(false) };
-                self.input = Some(Input::open(&path, self.decoder.format(), Position::default())?);
                 self.length = Length::of(&path);
-                self.decoder.begin(&path);
                 self.path = path;
+                self.open(Position::default())?;
+                self.decoder.begin(&self.path);
                 continue;
             };
+            if let Some(ahead) = self.ahead
+                && self.ahead_from.is_some_and(|from| input.position().bytes >= from)
+            {
+                self.ahead_from = None;
+                self.decoder.go_ahead(input, &self.path, ahead)?;
+            }
             let number = input.next_number();
-            match self.decoder.next(input, &self.path, &mut self.spare)? {
+            match self.decoder.next(input, &self.path, &mut self.decoded)? {
                 None => {
                     let read = input.read(&self.path);
                     self.input = None;
@@ -319,7 +369,7 @@ impl Leaf {
                     return Err(format::unusable(&self.path, &reason));
                 }
                 Some(Err((reason, raw))) => self.rejects.reject(&self.path, number, &reason, &raw)?,
-                Some(Ok(())) => self.decoded.extend(self.spare.drain(..)),
+                Some(Ok(())) => {}
             }
             return Ok(true);
         }

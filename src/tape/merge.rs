@@ -30,6 +30,7 @@ pub struct Positions(Vec<u64>);
 
 impl Positions {
     /// Counts the next tick, and numbers it if it has no number of its own.
+    #[inline]
     pub fn number(&mut self, tick: &mut Tick, has_seq: bool) {
         let symbol = tick.symbol.0 as usize;
         if self.0.len() <= symbol {
@@ -58,8 +59,10 @@ pub struct Merge {
     from: EventTime,
     /// How far each symbol was numbered when the pass began.
     numbered_before: Positions,
-    /// The next record, where it was looked for already.
-    ready: Option<Placed>,
+    /// The record that was looked for last; it stays in its place, since it is large.
+    found: Option<Placed>,
+    /// It was not played yet.
+    is_ready: bool,
 }
 
 /// A tape that is played over and over.
@@ -89,7 +92,8 @@ impl Merge {
             again: None,
             from: EventTime::MIN,
             numbered_before: Positions::default(),
-            ready: None,
+            found: None,
+            is_ready: false,
         }
     }
 
@@ -128,7 +132,7 @@ impl Merge {
     /// When an input cannot be opened.
     pub fn seek(&mut self, to: EventTime, is_back: bool) -> Result<()> {
         self.index = self.index.saturating_sub(1);
-        (self.from, self.ready) = (to, None);
+        (self.from, self.is_ready) = (to, false);
         self.silences.iter_mut().for_each(Shortened::restart);
         if is_back && self.partitions.reopen()? {
             self.faulty.iter_mut().for_each(Faulty::restart);
@@ -143,10 +147,11 @@ impl Merge {
     /// When an input cannot be read.
     pub fn first(&mut self) -> Result<Option<EventTime>> {
         self.partitions.prime()?;
-        if self.ready.is_none() {
-            self.ready = self.faultless_or_not()?;
+        if !self.is_ready {
+            self.find()?;
+            self.is_ready = self.found.is_some();
         }
-        Ok(self.ready.as_ref().map(|placed| placed.clock))
+        Ok(self.found.as_ref().map(|placed| placed.clock))
     }
 
     /// Whether the next record, or the end, is here already. A merge of several partitions needs the head of each.
@@ -168,66 +173,72 @@ impl Merge {
         if self.index == self.limit {
             return Ok(None);
         }
-        let placed = match self.ready.take() {
-            Some(placed) => Some(placed),
-            None => self.faultless_or_not()?,
-        };
-        let Some(placed) = placed else { return Ok(None) };
+        if !std::mem::take(&mut self.is_ready) {
+            self.find()?;
+        }
+        let Some(placed) = &self.found else { return Ok(None) };
         let clock = self.silences.as_mut().map_or(placed.clock, |silences| silences.place(placed.clock));
         let mut due = timetable.due(clock);
         if let (Some(faulty), Some(due)) = (&mut self.faulty, &mut due) {
-            *due = faulty.jittered(*due, &placed);
+            *due = faulty.jittered(*due, placed);
         }
         if due.is_some_and(|due| due >= self.ends_at) {
             self.limit = self.index;
             return Ok(None);
         }
         self.index += 1;
-        Ok(Some(Due { placed, due }))
+        Ok(Some(Due { placed: *placed, due }))
     }
 
-    /// The next record after faults, if there are any, from where the tape was sought.
+    /// Finds the next record after faults, if there are any, from where the tape was sought.
     #[inline]
-    fn faultless_or_not(&mut self) -> Result<Option<Placed>> {
+    fn find(&mut self) -> Result<()> {
         loop {
-            let next = if self.faulty.is_none() { self.selected()? } else { self.struck()? };
-            if next.is_none_or(|placed| placed.clock >= self.from) {
-                return Ok(next);
+            if self.faulty.is_none() {
+                self.select()?;
+            } else {
+                self.strike()?;
+            }
+            if self.found.as_ref().is_none_or(|placed| placed.clock >= self.from) {
+                return Ok(());
             }
         }
     }
 
-    /// The next record after faults. What is passed over is struck, too, since some of it may come late.
-    fn struck(&mut self) -> Result<Option<Placed>> {
+    /// Finds the next record after faults. What is passed over is struck, too, since some of it may come late.
+    fn strike(&mut self) -> Result<()> {
         loop {
-            if let Some(placed) = self.faulty.as_mut().and_then(Faulty::pop) {
-                return Ok(Some(placed));
+            self.found = self.faulty.as_mut().and_then(Faulty::pop);
+            if self.found.is_some() {
+                return Ok(());
             }
-            let next = self.selected()?;
-            let Some(faulty) = &mut self.faulty else { return Ok(next) };
-            match next {
+            self.select()?;
+            let Some(faulty) = &mut self.faulty else { return Ok(()) };
+            match self.found {
                 Some(placed) => faulty.push(placed, self.from),
                 None => {
                     faulty.end();
-                    return Ok(faulty.pop());
+                    self.found = faulty.pop();
+                    return Ok(());
                 }
             }
         }
     }
 
-    /// The next record of the selected part, in this pass or the next.
+    /// Finds the next record of the selected part, in this pass or the next.
     #[inline]
-    fn selected(&mut self) -> Result<Option<Placed>> {
+    fn select(&mut self) -> Result<()> {
         loop {
-            let Some(mut placed) = self.partitions.next()?.filter(|placed| !self.selection.is_over(placed.clock))
-            else {
+            self.partitions.next(&mut self.found)?;
+            let Some(placed) = self.found.as_mut().filter(|placed| !self.selection.is_over(placed.clock)) else {
                 if self.begin_again()? {
                     continue;
                 }
-                return Ok(None);
+                self.found = None;
+                return Ok(());
             };
             self.positions.number(&mut placed.record.tick, placed.record.has_seq);
-            if !self.selection.has(&placed) {
+            if !self.selection.has(placed) {
                 continue;
             }
             if let Some(again) = &mut self.again {
@@ -236,7 +247,7 @@ impl Merge {
                 placed.record.tick.ts_event += again.shift;
                 placed.record.ts_recv = placed.record.ts_recv.map(|ts_recv| ts_recv + again.shift);
             }
-            return Ok(Some(placed));
+            return Ok(());
         }
     }
 

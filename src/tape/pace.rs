@@ -81,6 +81,7 @@ impl Pace {
     }
 
     /// When the schedule comes to an event time, where event time has one. At most `NEVER`.
+    #[inline]
     pub fn reaches(&self, clock: EventTime) -> Option<u64> {
         let Pace::Speed { origin, speed } = *self else { return None };
         Some(((clock.saturating_sub(origin).max(0) as f64 / speed).ceil() as u64).min(NEVER))
@@ -107,6 +108,7 @@ pub struct Timetable {
 impl Timetable {
     /// When the next tick is due: `clock` is its partition's highest event time so far. `None` without a schedule.
     /// At most `NEVER`, which no run reaches.
+    #[inline]
     pub fn due(&mut self, clock: EventTime) -> Option<u64> {
         let Pace::Rate { per_second, gaps, burst } = self.pace else { return self.pace.reaches(clock) };
         let step = SECOND as f64 / per_second;

@@ -138,7 +138,14 @@ impl Conditions {
     }
 
     /// Notes in a record's tick what its conditions let it count for.
+    #[inline]
     pub(super) fn heed(&mut self, record: &mut Record) {
+        if self.table.is_some() {
+            self.look_up(record);
+        }
+    }
+
+    fn look_up(&mut self, record: &mut Record) {
         let Some(table) = &self.table else { return };
         let (kind, text) = (record.tick.kind, record.conditions);
         if !matches!(kind, Kind::Trade | Kind::Correct) {

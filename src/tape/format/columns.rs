@@ -91,8 +91,9 @@ pub enum Naming {
 /// Which column of a file is which of ours, and what is needed to read them.
 pub struct Columns {
     theirs: HashMap<String, usize>,
-    /// An object's first names in their order, and which of our columns each is: other objects have them so too.
-    order: Vec<(String, Option<usize>)>,
+    /// An object's first names in their order, each with its closing quote, and which of our columns it is: other objects
+    /// have them so too. All of them stand for themselves between quotes.
+    order: Vec<(Vec<u8>, Option<usize>)>,
     pub(super) ids: Ids,
     times: Times,
     path_symbol: Option<String>,
@@ -131,21 +132,38 @@ impl Columns {
         }
     }
 
+    /// The same columns, for lines of which nothing is known of those before, with other tables.
+    pub(super) fn apart(&self, symbols: Arc<Names>, venues: Arc<Names>) -> Self {
+        Columns {
+            theirs: self.theirs.clone(),
+            order: self.order.clone(),
+            ids: Ids::new(symbols, venues),
+            times: self.times.clone(),
+            path_symbol: self.path_symbol.clone(),
+            naming: self.naming,
+            numbered: Vec::new(),
+            only_paths_symbol: self.only_paths_symbol,
+            only_quotes: self.only_quotes,
+            fields: Fields::default(),
+        }
+    }
+
     /// Our column of a name in the file, if it is one.
     pub(super) fn ours(&self, name: &str) -> Option<usize> {
         self.theirs.get(name).copied()
     }
 
+    /// The name that the `at`-th one in an object is expected to be, with its closing quote, and our column of it.
+    #[inline]
+    pub(super) fn expected(&self, at: usize) -> Option<(&[u8], Option<usize>)> {
+        self.order.get(at).map(|(name, column)| (&name[..], *column))
+    }
+
     /// Our column of the `at`-th name in an object.
-    pub(super) fn ours_at(&mut self, at: usize, name: &str) -> Option<usize> {
-        if let Some((known, column)) = self.order.get(at)
-            && known == name
-        {
-            return *column;
-        }
-        let column = self.ours(name);
-        if at == self.order.len() && at < COLUMNS.len() {
-            self.order.push((name.to_owned(), column));
+    pub(super) fn ours_at(&mut self, at: usize, name: &[u8]) -> Option<usize> {
+        let column = self.ours(std::str::from_utf8(name).ok()?);
+        if at == self.order.len() && at < COLUMNS.len() && super::jsonl::is_plain(name) {
+            self.order.push(([name, b"\""].concat(), column));
         }
         column
     }
@@ -237,7 +255,13 @@ impl Columns {
         checked
     }
 
+    /// Forgets which symbols' ticks have sequence numbers.
+    pub(super) fn forget_numbered(&mut self) {
+        self.numbered.clear();
+    }
+
     /// A symbol's ticks have sequence numbers or have none: a position that stands in for one could be another's.
+    #[inline]
     pub(super) fn check_numbered(&mut self, symbol: Symbol, has_seq: bool) -> Result<(), String> {
         let at = symbol.0 as usize;
         if self.numbered.len() <= at {
@@ -252,6 +276,7 @@ impl Columns {
 }
 
 /// Says what is wrong with a field.
+#[cold]
 pub(super) fn complain(column: &str, text: &[u8], why: &str) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(64)]);
     format!("{column} `{text}` {why}")

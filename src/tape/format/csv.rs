@@ -5,6 +5,7 @@ use super::fields::Fields;
 use super::record::Record;
 
 /// The columns of a CSV file, by position: which of ours each one is, if any.
+#[derive(Clone)]
 pub(super) struct Header(Vec<Option<usize>>);
 
 impl Header {
@@ -21,30 +22,88 @@ impl Header {
             return Err("the line is empty".into());
         }
         columns.fields.clear();
+        let count = match self.plain(line, &mut columns.fields) {
+            Some(count) => count,
+            None => {
+                columns.fields.clear();
+                self.quoted(line, &mut columns.fields)?
+            }
+        };
+        if count != self.0.len() {
+            return Err(format!("the line has {count} fields where the header has {}", self.0.len()));
+        }
+        columns.records(line, out)
+    }
+
+    /// Notes the fields of a line and returns how many there are; `None` if it has a quote.
+    #[inline]
+    fn plain(&self, line: &[u8], fields: &mut Fields) -> Option<usize> {
+        let (mut at, mut count) = (0, 0);
+        let mut note = |end: usize| {
+            // Many columns are empty in nearly all lines.
+            if end > at
+                && let Some(Some(column)) = self.0.get(count)
+            {
+                fields.set(*column, at, end - at);
+            }
+            count += 1;
+            at = end + 1;
+        };
+        let is_plain = commas(line, &mut note);
+        note(line.len());
+        is_plain.then_some(count)
+    }
+
+    /// The same of one in which a field may be quoted.
+    fn quoted(&self, line: &[u8], fields: &mut Fields) -> Result<usize, String> {
         let (mut at, mut count) = (0, 0);
         loop {
             let column = self.0.get(count).copied().flatten();
             let next = match line.get(at) {
-                Some(b'"') => quoted(line, at, column, &mut columns.fields)?,
+                Some(b'"') => quoted(line, at, column, fields)?,
                 _ => {
                     let end = memchr(b',', &line[at..]).map_or(line.len(), |i| at + i);
                     if let Some(column) = column {
-                        columns.fields.set(column, at, end - at);
+                        fields.set(column, at, end - at);
                     }
                     end
                 }
             };
             count += 1;
             if next >= line.len() {
-                break;
+                return Ok(count);
             }
             at = next + 1;
         }
-        if count != self.0.len() {
-            return Err(format!("the line has {count} fields where the header has {}", self.0.len()));
-        }
-        columns.records(line, out)
     }
+}
+
+/// Tells the places of all commas, one after the other, and returns whether there is no quote. A search for each of them
+/// would cost more than fields are long.
+#[inline]
+fn commas(line: &[u8], mut tell: impl FnMut(usize)) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const LOW: u64 = ONES * 0x7f;
+    // The upper bit of each byte that is this one: it becomes zero, and of all bytes only zero has no bit then that the
+    // sum carries upwards.
+    let bytes_of = |word: u64, byte: u8| {
+        let word = word ^ (ONES * u64::from(byte));
+        !((word & LOW) + LOW | word | LOW)
+    };
+    let (words, rest) = line.as_chunks();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut quotes = 0;
+    words.iter().chain([&last]).enumerate().for_each(|(i, word)| {
+        let word = u64::from_le_bytes(*word);
+        quotes |= bytes_of(word, b'"');
+        let mut found = bytes_of(word, b',');
+        while found != 0 {
+            tell(8 * i + found.trailing_zeros() as usize / 8);
+            found &= found - 1;
+        }
+    });
+    quotes == 0
 }
 
 /// Reads the quoted field that begins at `at` and returns where it ends.

@@ -7,6 +7,8 @@ use crate::tick::mix;
 /// so, or numbers where a form has them.
 #[derive(Default)]
 pub(super) struct Fields {
+    /// Which columns have a field that is not empty, a bit each: the slots of the others are of earlier lines.
+    filled: u32,
     slots: [Slot; COLUMNS.len()],
     scratch: Vec<u8>,
     numbers: [i64; COLUMNS.len()],
@@ -30,21 +32,23 @@ enum Stands {
 
 impl Fields {
     /// Forgets the last line.
+    #[inline]
     pub fn clear(&mut self) {
-        self.slots = Default::default();
+        self.filled = 0;
         self.scratch.clear();
     }
 
     /// The field is `len` bytes of the line from `start`.
+    #[inline]
     pub fn set(&mut self, column: usize, start: usize, len: usize) {
-        self.slots[column] = Slot { start: start as u32, len: len as u32, stands: Stands::Line };
+        self.fill(column, Slot { start: start as u32, len: len as u32, stands: Stands::Line });
     }
 
     /// The field is this text, which does not stand so in the line.
     pub fn set_unescaped(&mut self, column: usize, text: &[u8]) {
         let start = self.scratch.len() as u32;
         self.scratch.extend_from_slice(text);
-        self.slots[column] = Slot { start, len: text.len() as u32, stands: Stands::Scratch };
+        self.fill(column, Slot { start, len: text.len() as u32, stands: Stands::Scratch });
     }
 
     /// The field is this number: of a time nanoseconds since the epoch, of a price units of 1e-9, of a count the bits
@@ -52,16 +56,27 @@ impl Fields {
     #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "lines have texts alone"))]
     pub fn set_number(&mut self, column: usize, number: i64) {
         self.numbers[column] = number;
-        self.slots[column] = Slot { start: 0, len: 1, stands: Stands::Numbers };
+        self.fill(column, Slot { start: 0, len: 1, stands: Stands::Numbers });
+    }
+
+    #[inline]
+    fn fill(&mut self, column: usize, slot: Slot) {
+        self.slots[column] = slot;
+        self.filled = self.filled & !(1 << column) | u32::from(slot.len > 0) << column;
     }
 
     /// The field's number, where it has been set as one.
+    #[inline]
     pub fn number(&self, column: usize) -> Option<i64> {
-        (self.slots[column].stands == Stands::Numbers).then(|| self.numbers[column])
+        (self.has(column) && self.slots[column].stands == Stands::Numbers).then(|| self.numbers[column])
     }
 
     /// The field's bytes, empty where the line has none. Of a number it has none.
+    #[inline]
     pub fn get<'a>(&'a self, column: usize, line: &'a [u8]) -> &'a [u8] {
+        if !self.has(column) {
+            return b"";
+        }
         let Slot { start, len, stands } = self.slots[column];
         let from = match stands {
             Stands::Line => line,
@@ -72,8 +87,9 @@ impl Fields {
     }
 
     /// Whether the line has the field, and it is not empty.
+    #[inline]
     pub fn has(&self, column: usize) -> bool {
-        self.slots[column].len > 0
+        self.filled >> column & 1 != 0
     }
 }
 

@@ -3,6 +3,7 @@ use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
 use std::path::Path;
 
+use super::ahead::{Ahead, Pieces};
 use super::columns::Columns;
 use super::lines::{Lines, Position};
 use super::record::Record;
@@ -13,6 +14,8 @@ use crate::error::{Doing as _, Error, Result};
 pub enum Input {
     /// Lines of text, or the blocks of the binary form.
     Lines(Lines),
+    /// Lines of text that are decoded ahead.
+    Pieces(Pieces),
     /// Rows, which know their file.
     Rows(Box<dyn Rows>),
 }
@@ -65,6 +68,7 @@ impl Input {
     pub fn position(&self) -> Position {
         match self {
             Input::Lines(lines) => lines.position(),
+            Input::Pieces(pieces) => pieces.position(),
             Input::Rows(rows) => Position::at_row(rows.number()),
         }
     }
@@ -73,7 +77,7 @@ impl Input {
     /// it is as long as it is now.
     pub fn read(&self, path: &Path) -> u64 {
         match self {
-            Input::Lines(lines) => lines.position().bytes,
+            Input::Lines(_) | Input::Pieces(_) => self.position().bytes,
             Input::Rows(_) => path.metadata().map_or(0, |file| file.len()),
         }
     }
@@ -82,6 +86,7 @@ impl Input {
     pub fn number(&self) -> u64 {
         match self {
             Input::Lines(lines) => lines.number(),
+            Input::Pieces(pieces) => pieces.number(),
             Input::Rows(rows) => rows.number(),
         }
     }
@@ -90,6 +95,7 @@ impl Input {
     pub fn next_number(&self) -> u64 {
         match self {
             Input::Lines(lines) => lines.next_number(),
+            Input::Pieces(pieces) => pieces.number() + 1,
             Input::Rows(rows) => rows.number() + 1,
         }
     }
@@ -98,7 +104,7 @@ impl Input {
     pub fn is_buffered(&mut self) -> bool {
         match self {
             Input::Lines(lines) => lines.is_buffered(),
-            Input::Rows(_) => true,
+            Input::Pieces(_) | Input::Rows(_) => true,
         }
     }
 }
@@ -115,14 +121,19 @@ impl Decoder {
         path: &Path,
         out: &mut Vec<Record>,
     ) -> Result<Option<std::result::Result<(), Rejected<'a>>>> {
-        let lines = match input {
-            Input::Lines(lines) => lines,
+        let line = match input {
+            Input::Lines(lines) => lines.next_line().doing(|| format!("reading {}", path.display()))?,
+            Input::Pieces(pieces) => match pieces.advance()? {
+                true if pieces.adopt(&mut self.columns, out) => return Ok(Some(Ok(()))),
+                true => Some(pieces.line()),
+                false => None,
+            },
             Input::Rows(rows) => {
                 let decoded = rows.next(&mut self.columns, out)?;
                 return Ok(decoded.map(|row| row.map_err(|reason| (reason, rows.text(&self.columns).into()))));
             }
         };
-        let Some(line) = lines.next_line().doing(|| format!("reading {}", path.display()))? else { return Ok(None) };
+        let Some(line) = line else { return Ok(None) };
         Ok(Some(match line {
             Line::Text(text) => self.decode(text, out).map_err(|reason| (reason, text.into())),
             Line::Broken(reason, bytes) => Err((reason.to_owned(), bytes.into())),
@@ -130,10 +141,27 @@ impl Decoder {
         }))
     }
 
+    /// Has threads decode the rest of the file at `path` ahead, if it is one of text and it is known what its lines hold.
+    ///
+    /// # Errors
+    /// When the file cannot be opened once more.
+    pub fn go_ahead(&self, input: &mut Input, path: &Path, ahead: Ahead) -> Result<()> {
+        let is_text = matches!(self.format, Some(Format::Csv | Format::Jsonl));
+        if let Input::Lines(lines) = input
+            && is_text
+            && self.naming().is_some()
+            && !self.wants_header()
+        {
+            *input = Input::Pieces(Pieces::begin(path, lines.position(), self, ahead)?);
+        }
+        Ok(())
+    }
+
     /// The line or row that was read last.
     pub fn last(&self, input: &Input) -> Vec<u8> {
         match input {
             Input::Lines(lines) => lines.last().to_vec(),
+            Input::Pieces(pieces) => pieces.last().to_vec(),
             Input::Rows(rows) => rows.text(&self.columns),
         }
     }

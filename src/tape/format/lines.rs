@@ -13,7 +13,7 @@ pub const LONGEST_LINE: usize = 1 << 20;
 const CHUNK: usize = 1 << 17;
 
 /// How much of a line that is too long is kept.
-const BEGINNING: usize = 256;
+pub(super) const BEGINNING: usize = 256;
 
 /// Reads lines from bytes that arrive in pieces, counting them from one. Of the binary form, a block's head is a line,
 /// and so is each of its records.
@@ -59,8 +59,12 @@ impl Position {
         Position { line: rows, ..Position::default() }
     }
 
+    /// In a file of text, behind so many bytes and lines.
+    pub(super) fn of_text(bytes: u64, lines: u64) -> Self {
+        Position { bytes, line: lines, ..Position::default() }
+    }
+
     /// How many lines or rows are before it.
-    #[cfg(feature = "parquet")]
     pub(super) fn rows(&self) -> u64 {
         self.line
     }
@@ -176,7 +180,19 @@ impl Lines {
     ///
     /// # Errors
     /// Whatever the reader says.
+    #[inline]
     pub fn next_line(&mut self) -> std::io::Result<Option<Line<'_>>> {
+        // A line of text of which all is here, as nearly all are.
+        if self.is_binary == Some(false)
+            && !self.too_long
+            && let Some(len) = memchr(b'\n', &self.buffer[self.start..self.end]).filter(|len| *len <= LONGEST_LINE)
+        {
+            return Ok(Some(Line::Text(self.take(len, 1))));
+        }
+        self.look_for_line()
+    }
+
+    fn look_for_line(&mut self) -> std::io::Result<Option<Line<'_>>> {
         if self.start == self.end && self.records == 0 && !self.ended {
             self.read_more()?;
         }

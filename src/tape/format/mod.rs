@@ -1,5 +1,6 @@
 //! Formats: lines of text, or rows, to records. A new format is a new file here and a line in [`Format`].
 
+mod ahead;
 pub mod bin;
 mod coder;
 mod columns;
@@ -16,7 +17,9 @@ mod record;
 pub mod values;
 
 use std::path::Path;
+use std::sync::Arc;
 
+pub use ahead::{Ahead, Pieces};
 pub use bin::BlockEncoder;
 pub use coder::Coder;
 pub use columns::{COLUMNS, Columns, Naming};
@@ -26,6 +29,7 @@ pub use lines::{LONGEST_LINE, Line, Lines, Position};
 pub use record::{Record, Short};
 
 use crate::error::Error;
+use crate::tick::Names;
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,15 @@ impl Format {
             "bin" => Some(Format::Bin),
             "parquet" | "pq" => Some(Format::Parquet),
             _ => None,
+        }
+    }
+
+    /// The format that the first line shows.
+    fn shown_by(line: &[u8]) -> Format {
+        match line {
+            [b'{', ..] => Format::Jsonl,
+            _ if line.starts_with(&bin::MARK) => Format::Bin,
+            _ => Format::Csv,
         }
     }
 
@@ -92,12 +105,11 @@ impl Decoder {
     /// # Errors
     /// The reason for which the line is rejected.
     pub fn decode(&mut self, line: &[u8], out: &mut Vec<Record>) -> std::result::Result<(), String> {
-        let shown = match line {
-            [b'{', ..] => Format::Jsonl,
-            _ if line.starts_with(&bin::MARK) => Format::Bin,
-            _ => Format::Csv,
+        let format = match self.format {
+            Some(format) => format,
+            None => *self.format.insert(Format::shown_by(line)),
         };
-        match *self.format.get_or_insert(shown) {
+        match format {
             Format::Jsonl => jsonl::decode(line, &mut self.columns, out),
             Format::Bin => {
                 if let Some(block) = self.block.as_mut().filter(|block| block.left > 0) {
@@ -126,6 +138,12 @@ impl Decoder {
     /// Whether the header is still to come: without it no line can be read.
     pub fn wants_header(&self) -> bool {
         matches!(self.format, None | Some(Format::Csv)) && self.header.is_none()
+    }
+
+    /// One that reads on from where this one is, with tables of its own.
+    fn apart(&self, symbols: Arc<Names>, venues: Arc<Names>) -> Decoder {
+        let columns = self.columns.apart(symbols, venues);
+        Decoder { format: self.format, columns, header: self.header.clone(), block: None }
     }
 
     /// Lines of CSV have the columns of a feed, and no header.

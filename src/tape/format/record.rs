@@ -9,11 +9,14 @@ pub struct Short {
 
 impl Short {
     /// The text, or `None` if it is longer than eight bytes, or cannot stand in a line of text.
+    #[inline]
     pub fn new(text: &[u8]) -> Option<Short> {
         if text.is_empty() {
             return Some(Short::default());
         }
-        std::str::from_utf8(text).ok().filter(|text| !text.contains(char::is_control))?;
+        if !text.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+            std::str::from_utf8(text).ok().filter(|text| !text.contains(char::is_control))?;
+        }
         let mut bytes = [0; 8];
         bytes.get_mut(..text.len())?.copy_from_slice(text);
         Some(Short { bytes, len: text.len() as u8 })

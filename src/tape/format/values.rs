@@ -11,9 +11,10 @@ use crate::time::{EventTime, SECOND};
 /// # Errors
 /// Why the text is not a number that a price can hold.
 pub fn price(text: &[u8]) -> Result<Price, &'static str> {
-    if let Some(price) = plain_price(text) {
-        return Ok(price);
-    }
+    plain_price(text).map_or_else(|| unusual_price(text), Ok)
+}
+
+fn unusual_price(text: &[u8]) -> Result<Price, &'static str> {
     const NOT: &str = "is not a number";
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -56,7 +57,8 @@ pub fn price(text: &[u8]) -> Result<Price, &'static str> {
 }
 
 /// A price as nearly all are written: digits, and a point with at most nine behind it.
-fn plain_price(text: &[u8]) -> Option<Price> {
+#[inline]
+pub(super) fn plain_price(text: &[u8]) -> Option<Price> {
     const SCALES: [u64; 10] = [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
     let (mut value, mut point) = (0u64, None);
     // Nineteen digits do not overflow.
@@ -95,30 +97,49 @@ pub(super) fn round_half_even(n: i128, d: i128) -> i128 {
 
 /// Parses a whole number.
 pub fn count<T: TryFrom<u64>>(text: &[u8]) -> Result<T, &'static str> {
-    const NOT: &str = "is not a whole number";
-    // Tables that passed through floating point write 100 shares as `100.0`.
-    let text = text.strip_suffix(b".0").unwrap_or(text);
-    let (mut value, mut rest) = (0u64, text);
-    // Nineteen digits do not overflow.
-    while text.len() <= 19
-        && let Some((eight, others)) = rest.split_first_chunk()
-    {
-        (value, rest) = (value * 100_000_000 + eight_digits(*eight).ok_or(NOT)?, others);
+    let value = digits(text).map_or_else(|| unusual_count(text), Ok)?;
+    T::try_from(value).map_err(|_| TOO_LARGE)
+}
+
+const TOO_LARGE: &str = "is too large";
+
+/// The number that a text is, if it is digits alone, and so many that they cannot overflow.
+#[inline]
+pub(super) fn digits(text: &[u8]) -> Option<u64> {
+    if !(1..=19).contains(&text.len()) {
+        return None;
+    }
+    let (eights, rest) = text.as_chunks();
+    let mut value = 0;
+    for eight in eights {
+        value = value * 100_000_000 + eight_digits(*eight)?;
     }
     for byte in rest {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
-            return Err(NOT);
+            return None;
         }
-        value = value.checked_mul(10).and_then(|v| v.checked_add(digit.into())).ok_or("is too large")?;
+        value = value * 10 + u64::from(digit);
     }
-    if text.is_empty() {
-        return Err("is empty");
+    Some(value)
+}
+
+fn unusual_count(text: &[u8]) -> Result<u64, &'static str> {
+    // Tables that passed through floating point write 100 shares as `100.0`.
+    let text = text.strip_suffix(b".0").unwrap_or(text);
+    let mut value = 0u64;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err("is not a whole number");
+        }
+        value = value.checked_mul(10).and_then(|v| v.checked_add(digit.into())).ok_or(TOO_LARGE)?;
     }
-    T::try_from(value).map_err(|_| "is too large")
+    if text.is_empty() { Err("is empty") } else { Ok(value) }
 }
 
 /// The number that eight digits are, all of them at once: pairs become numbers below 100, pairs of those below 10,000.
+#[inline]
 fn eight_digits(text: [u8; 8]) -> Option<u64> {
     let digits = u64::from_le_bytes(text) ^ 0x3030_3030_3030_3030;
     // A byte above nine shows in its upper half, or does so when six are added to it.
@@ -134,6 +155,7 @@ fn eight_digits(text: [u8; 8]) -> Option<u64> {
 ///
 /// # Errors
 /// Why it cannot.
+#[inline]
 pub fn in_range(ts: EventTime) -> Result<(), &'static str> {
     match ts {
         ..0 => Err("is before 1970"),
@@ -141,6 +163,13 @@ pub fn in_range(ts: EventTime) -> Result<(), &'static str> {
         _ if ts > EventTime::MAX - 86_400_000_000_000 => Err("is beyond the year 2262"),
         _ => Ok(()),
     }
+}
+
+/// A time as nearly all are written: nanoseconds since the epoch.
+#[inline]
+pub(super) fn plain_time(text: &[u8]) -> Option<EventTime> {
+    let ts = EventTime::try_from(digits(text)?).ok()?;
+    in_range(ts).is_ok().then_some(ts)
 }
 
 /// Parses times: integer nanoseconds since the epoch, RFC 3339, or, where `naive` allows it, local times.
@@ -164,7 +193,7 @@ impl Times {
     pub fn parse(&mut self, text: &[u8], naive: bool) -> Result<EventTime, &'static str> {
         const NOT: &str = "is neither nanoseconds since the epoch nor an RFC 3339 time";
         let ts = if text.iter().all(u8::is_ascii_digit) {
-            count::<i64>(text).map_err(|_| NOT)?
+            count(text).map_err(|_| NOT)?
         } else if naive && let Some(ts) = self.in_known_hour(text) {
             ts
         } else {

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
 use super::super::leaf::{Leaf, Placed};
 use crate::error::Result;
@@ -17,7 +18,7 @@ pub(super) type Open = Box<dyn FnMut() -> Result<Vec<Leaf>> + Send>;
 /// kept, disorder and all.
 pub(super) struct ByTime {
     leaves: Vec<Leaf>,
-    heads: Vec<Option<Placed>>,
+    /// Those that have a record, by the clock of their next one.
     order: BinaryHeap<Reverse<(EventTime, usize)>>,
     primed: bool,
     /// Where they can be opened anew.
@@ -26,15 +27,13 @@ pub(super) struct ByTime {
 
 impl ByTime {
     pub fn new(leaves: Vec<Leaf>) -> Self {
-        let heads = leaves.iter().map(|_| None).collect();
-        ByTime { leaves, heads, order: BinaryHeap::new(), primed: false, open: None }
+        ByTime { leaves, order: BinaryHeap::new(), primed: false, open: None }
     }
 
     /// Opens them anew, and begins with the first record; false if that cannot be done.
     pub fn reopen(&mut self) -> Result<bool> {
         let Some(open) = &mut self.open else { return Ok(false) };
         self.leaves = open()?;
-        self.heads = self.leaves.iter().map(|_| None).collect();
         (self.primed, self.order) = (false, BinaryHeap::new());
         Ok(true)
     }
@@ -49,42 +48,42 @@ impl ByTime {
         Ok(true)
     }
 
-    /// The next record by time.
+    /// Finds the next record by time, if there is one.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Placed>> {
+    pub fn next(&mut self, found: &mut Option<Placed>) -> Result<()> {
         // A single partition needs no look ahead, which a live one could not give.
-        if self.leaves.len() == 1 && !self.primed {
-            return self.leaves[0].next_record();
+        if let [leaf] = &mut self.leaves[..]
+            && !self.primed
+        {
+            *found = if leaf.advance()?.is_some() { leaf.head() } else { None };
+            return Ok(());
         }
-        self.prime()?;
-        self.pop()
+        if !self.primed {
+            self.prime()?;
+        }
+        *found = None;
+        let Some(mut first) = self.order.peek_mut() else { return Ok(()) };
+        let leaf = &mut self.leaves[first.0.1];
+        *found = leaf.head();
+        // As long as its records are the earliest ones, the partition stays where it is.
+        match leaf.advance()? {
+            Some(clock) => first.0.0 = clock,
+            None => _ = PeekMut::pop(first),
+        }
+        Ok(())
     }
 
     /// Looks at the first record of each.
     pub fn prime(&mut self) -> Result<()> {
         if !self.primed {
             self.primed = true;
-            for leaf in 0..self.leaves.len() {
-                self.refill(leaf)?;
-                if self.leaves.len() > OPEN_AT_ONCE {
-                    self.leaves[leaf].set_aside();
+            let are_many = self.leaves.len() > OPEN_AT_ONCE;
+            for (at, leaf) in self.leaves.iter_mut().enumerate() {
+                self.order.extend(leaf.advance()?.map(|clock| Reverse((clock, at))));
+                if are_many {
+                    leaf.set_aside();
                 }
             }
-        }
-        Ok(())
-    }
-
-    fn pop(&mut self) -> Result<Option<Placed>> {
-        let Some(Reverse((_, leaf))) = self.order.pop() else { return Ok(None) };
-        let placed = self.heads[leaf].take();
-        self.refill(leaf)?;
-        Ok(placed)
-    }
-
-    fn refill(&mut self, leaf: usize) -> Result<()> {
-        self.heads[leaf] = self.leaves[leaf].next_record()?;
-        if let Some(head) = &self.heads[leaf] {
-            self.order.push(Reverse((head.clock, leaf)));
         }
         Ok(())
     }

@@ -89,6 +89,7 @@ impl Columns {
     }
 
     /// What the line says it is. One that does not is a quote if it has a bid or an ask, and no price.
+    #[inline]
     pub(super) fn kind(&self, line: &[u8]) -> Result<Kind, String> {
         let is_quote = || self.only_quotes || self.fields.has(BID) || self.fields.has(ASK);
         match self.fields.get(ACTION, line) {
@@ -101,7 +102,16 @@ impl Columns {
         }
     }
 
+    #[inline]
     fn time(&mut self, column: usize, line: &[u8], naive: bool) -> Result<EventTime, String> {
+        match values::plain_time(self.fields.get(column, line)) {
+            Some(time) => Ok(time),
+            None => self.unusual_time(column, line, naive),
+        }
+    }
+
+    #[inline(never)]
+    fn unusual_time(&mut self, column: usize, line: &[u8], naive: bool) -> Result<EventTime, String> {
         if !self.fields.has(column) {
             return Err(format!("{} is missing", COLUMNS[column]));
         }
@@ -112,7 +122,16 @@ impl Columns {
         time.map_err(|why| complain(COLUMNS[column], &self.shown(column, line), why))
     }
 
+    #[inline]
     fn positive_price(&self, column: usize, line: &[u8]) -> Result<Price, String> {
+        match values::plain_price(self.fields.get(column, line)) {
+            Some(price) if price.0 > 0 => Ok(price),
+            _ => self.unusual_positive_price(column, line),
+        }
+    }
+
+    #[inline(never)]
+    fn unusual_positive_price(&self, column: usize, line: &[u8]) -> Result<Price, String> {
         let price = required(column, self.price(column, line)?)?;
         if price.0 <= 0 {
             return Err(complain(COLUMNS[column], &self.shown(column, line), "is not above zero"));
@@ -127,7 +146,19 @@ impl Columns {
         self.parsed(column, line, values::price)
     }
 
+    #[inline]
     fn count<T: TryFrom<u64>>(&self, column: usize, line: &[u8]) -> Result<Option<T>, String> {
+        if !self.fields.has(column) {
+            return Ok(None);
+        }
+        match values::digits(self.fields.get(column, line)).and_then(|count| T::try_from(count).ok()) {
+            Some(count) => Ok(Some(count)),
+            None => self.unusual_count(column, line),
+        }
+    }
+
+    #[inline(never)]
+    fn unusual_count<T: TryFrom<u64>>(&self, column: usize, line: &[u8]) -> Result<Option<T>, String> {
         if let Some(number) = self.fields.number(column) {
             let count = T::try_from(number as u64).map(Some);
             return count.map_err(|_| complain(COLUMNS[column], &self.shown(column, line), "is too large"));
@@ -166,11 +197,13 @@ impl Columns {
         fields.collect::<Vec<_>>().join(&b',')
     }
 
+    #[inline]
     fn short(&self, column: usize, line: &[u8]) -> Result<Short, String> {
         let text = self.fields.get(column, line);
         Short::new(text).ok_or_else(|| complain(COLUMNS[column], text, "is not a text of at most 8 bytes"))
     }
 
+    #[inline]
     fn symbol(&mut self, line: &[u8]) -> Result<Symbol, String> {
         let mut text = self.fields.get(SYMBOL, line);
         if text.is_empty() {
@@ -191,6 +224,7 @@ impl Columns {
 
     /// The venue; where its feed comes in channels, each of which numbers its own records, with the channel behind a
     /// slash.
+    #[inline]
     fn venue(&mut self, line: &[u8]) -> Result<Venue, String> {
         match (self.fields.get(VENUE, line), self.fields.get(CHANNEL, line)) {
             (b"", b"") => Ok(Venue::default()),
@@ -200,6 +234,7 @@ impl Columns {
     }
 }
 
+#[inline]
 fn required<T>(column: usize, value: Option<T>) -> Result<T, String> {
     value.ok_or_else(|| format!("{} is missing", COLUMNS[column]))
 }

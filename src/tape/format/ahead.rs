@@ -1,0 +1,273 @@
+//! A large file, decoded by several threads ahead of whoever reads it.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use memchr::{memchr, memrchr};
+
+use super::columns::Columns;
+use super::lines::{BEGINNING, Line, Position};
+use super::record::Record;
+use super::{Decoder, LONGEST_LINE};
+use crate::error::{Doing as _, Error, Result};
+use crate::tick::{Names, Symbol, Venue};
+
+/// Pieces that a thread may have ready, beside the one that it is at.
+const READY: usize = 2;
+
+/// A line that ends beyond its piece is read on by so many bytes.
+const STEP: usize = 1 << 12;
+
+/// How a large file is decoded ahead.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead {
+    /// So many threads decode it.
+    pub threads: NonZeroUsize,
+    /// They share it out in pieces of so many bytes.
+    pub piece: usize,
+}
+
+/// The lines of a file of text, which threads decode in pieces. A thread knows nothing of what is in the other pieces, so
+/// what it has decoded is taken only if the lines before do not matter or agree; all else is left to whoever takes the
+/// lines, one after the other.
+pub struct Pieces {
+    threads: Vec<Thread>,
+    /// Whose piece is being taken.
+    turn: usize,
+    piece: Piece,
+    /// Lines of the piece that were taken.
+    taken: usize,
+    /// Where the last of them stands in the piece's bytes and in its records.
+    bytes: Range<usize>,
+    records: Range<usize>,
+    /// Lines that were taken of the whole file.
+    line: u64,
+}
+
+/// A thread's end, and what its ids mean here.
+struct Thread {
+    pieces: Receiver<Result<Piece>>,
+    names: [Arc<Names>; 2],
+    symbols: Vec<Option<Symbol>>,
+    venues: Vec<Option<Venue>>,
+}
+
+/// The lines that begin in a part of the file.
+#[derive(Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    /// Where the first byte stands in the file.
+    offset: u64,
+    /// Where the first line begins in the bytes.
+    first: usize,
+    /// Where each line ends, with its line feed, and how many records it has. It has none if it may be a reject.
+    lines: Vec<(usize, usize)>,
+    records: Vec<Record>,
+    /// Whether the file ends here.
+    is_last: bool,
+}
+
+impl Pieces {
+    /// Shares out a file from this position on, at which a line begins that is not the first one; the decoder knows what
+    /// its lines hold.
+    ///
+    /// # Errors
+    /// Whatever the system says when the file is opened.
+    pub fn begin(path: &Path, from: Position, decoder: &Decoder, ahead: Ahead) -> Result<Pieces> {
+        let Ahead { threads, piece } = ahead;
+        let thread = |nth: usize| {
+            let names: [Arc<Names>; 2] = Default::default();
+            let [symbols, venues] = names.clone();
+            let (to, pieces) = sync_channel(READY);
+            let share = Share {
+                path: path.to_path_buf(),
+                file: File::open(path).doing(|| format!("reading {}", path.display()))?,
+                decoder: decoder.apart(symbols, venues),
+                begins: from.bytes + (piece * nth) as u64,
+            };
+            std::thread::spawn(move || share.decode(piece, (piece * threads.get()) as u64, &to));
+            Ok(Thread { pieces, names, symbols: Vec::new(), venues: Vec::new() })
+        };
+        let threads: Vec<Thread> = (0..threads.get()).map(thread).collect::<Result<_>>()?;
+        let piece = Piece { offset: from.bytes, ..Piece::default() };
+        let turn = threads.len() - 1;
+        Ok(Pieces { threads, turn, piece, taken: 0, bytes: 0..0, records: 0..0, line: from.rows() })
+    }
+
+    /// Goes on to the next line; false at the end of the file.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn advance(&mut self) -> Result<bool> {
+        while self.taken == self.piece.lines.len() {
+            if self.piece.is_last {
+                return Ok(false);
+            }
+            self.turn = (self.turn + 1) % self.threads.len();
+            let piece = self.threads[self.turn].pieces.recv();
+            self.piece = piece.map_err(|_| Error::Input("a thread that decodes has ended".into()))??;
+            (self.taken, self.bytes, self.records) = (0, 0..self.piece.first, 0..0);
+        }
+        let (end, records) = self.piece.lines[self.taken];
+        self.taken += 1;
+        self.line += 1;
+        self.bytes = self.bytes.end..end;
+        self.records = self.records.end..self.records.end + records;
+        Ok(true)
+    }
+
+    /// Appends the records of the line that was gone to last, if it has them, whatever was in the lines before; else the
+    /// line itself is to be decoded.
+    pub fn adopt(&mut self, columns: &mut Columns, out: &mut Vec<Record>) -> bool {
+        let (thread, before) = (&mut self.threads[self.turn], out.len());
+        let records = &self.piece.records[self.records.clone()];
+        for record in records {
+            let Some(adopted) = thread.adopt(record, records.len() > 1, columns) else {
+                out.truncate(before);
+                return false;
+            };
+            out.push(adopted);
+        }
+        !records.is_empty()
+    }
+
+    /// The line that was gone to last.
+    pub fn line(&self) -> Line<'_> {
+        let line = feedless(&self.piece.bytes[self.bytes.clone()]);
+        if line.len() > LONGEST_LINE { Line::TooLong(&line[..BEGINNING]) } else { Line::Text(self.last()) }
+    }
+
+    /// Its text.
+    pub fn last(&self) -> &[u8] {
+        text(&self.piece.bytes[self.bytes.clone()])
+    }
+
+    /// Its number, counted from one.
+    pub fn number(&self) -> u64 {
+        self.line
+    }
+
+    /// Where the next line begins, which is the end of the file once there is none.
+    pub fn position(&self) -> Position {
+        Position::of_text(self.piece.offset + self.bytes.end as u64, self.line)
+    }
+}
+
+impl Thread {
+    /// The record with the ids that its names have here. None if they can have none, or if it should have a sequence
+    /// number, or should not, by what earlier lines have; records of a bar have none.
+    fn adopt(&mut self, record: &Record, is_of_bar: bool, columns: &mut Columns) -> Option<Record> {
+        let [symbols, venues] = &self.names;
+        let mut record = *record;
+        let tick = &mut record.tick;
+        tick.symbol = known(&mut self.symbols, tick.symbol.0, |id| columns.ids.symbol(symbols.text(id).as_bytes()))?;
+        if tick.venue != Venue::default() {
+            let id = u32::from(tick.venue.0) - 1;
+            tick.venue = known(&mut self.venues, id, |id| columns.ids.venue(venues.text(id).as_bytes()))?;
+        }
+        if !is_of_bar {
+            columns.check_numbered(tick.symbol, record.has_seq).ok()?;
+        }
+        Some(record)
+    }
+}
+
+/// What an id of a thread means here, asked for once.
+fn known<T: Copy>(
+    table: &mut Vec<Option<T>>,
+    id: u32,
+    ask: impl FnOnce(u32) -> std::result::Result<T, String>,
+) -> Option<T> {
+    let at = id as usize;
+    if table.len() <= at {
+        table.resize(at + 1, None);
+    }
+    if table[at].is_none() {
+        table[at] = ask(id).ok();
+    }
+    table[at]
+}
+
+/// What a thread needs to decode its share of a file.
+struct Share {
+    path: PathBuf,
+    file: File,
+    decoder: Decoder,
+    /// Where the next piece begins.
+    begins: u64,
+}
+
+impl Share {
+    /// Decodes every piece that begins `step` bytes after the last one, until the end, or until nobody takes them.
+    fn decode(mut self, length: usize, step: u64, to: &SyncSender<Result<Piece>>) {
+        loop {
+            let piece = Piece::cut(&mut self.file, self.begins, length).map(|piece| piece.decoded(&mut self.decoder));
+            let piece = piece.doing(|| format!("reading {}", self.path.display()));
+            let goes_on = piece.as_ref().is_ok_and(|piece| !piece.is_last);
+            if to.send(piece).is_err() || !goes_on {
+                return;
+            }
+            self.begins += step;
+        }
+    }
+}
+
+impl Piece {
+    /// Reads the lines that begin within `length` bytes of the file from `begins`, and all of the last one, or as much
+    /// of it as shows that it is too long.
+    fn cut(file: &mut File, begins: u64, length: usize) -> io::Result<Piece> {
+        // The byte before tells whether a line begins with the first.
+        let offset = begins - 1;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::with_capacity(length + STEP);
+        let mut is_last = file.take(length as u64 + 1).read_to_end(&mut bytes)? <= length;
+        let first = memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
+        let last = memrchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
+        while !is_last && last <= length && bytes.last() != Some(&b'\n') {
+            let searched = bytes.len();
+            if searched - last > LONGEST_LINE {
+                break;
+            }
+            is_last = file.take(STEP as u64).read_to_end(&mut bytes)? < STEP;
+            if let Some(at) = memchr(b'\n', &bytes[searched..]) {
+                is_last = false;
+                bytes.truncate(searched + at + 1);
+            }
+        }
+        Ok(Piece { bytes, offset, first, is_last, ..Piece::default() })
+    }
+
+    /// The same with the records of its lines.
+    fn decoded(mut self, decoder: &mut Decoder) -> Piece {
+        decoder.columns.forget_numbered();
+        let mut from = self.first;
+        while from < self.bytes.len() {
+            let end = memchr(b'\n', &self.bytes[from..]).map_or(self.bytes.len(), |at| from + at + 1);
+            let line = &self.bytes[from..end];
+            let before = self.records.len();
+            if feedless(line).len() <= LONGEST_LINE {
+                // Why it is none is for whoever takes it to say.
+                let _ = decoder.decode(text(line), &mut self.records);
+            }
+            self.lines.push((end, self.records.len() - before));
+            from = end;
+        }
+        self
+    }
+}
+
+/// A line without its line feed.
+fn feedless(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\n").unwrap_or(line)
+}
+
+/// A line without its end.
+fn text(line: &[u8]) -> &[u8] {
+    let line = feedless(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
