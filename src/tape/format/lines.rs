@@ -60,7 +60,7 @@ impl Position {
     }
 
     /// How many lines or rows are before it.
-    #[cfg(feature = "parquet")]
+    #[cfg(any(feature = "parquet", feature = "dbn"))]
     pub(super) fn rows(&self) -> u64 {
         self.line
     }
