@@ -16,7 +16,7 @@ use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
 use crate::tick::{Names, Symbol};
 
 /// What the names of tapes end in.
-const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet or .pq";
+const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet, .pq, .dbn or .dbn.zst";
 
 /// Ticks in a block that is read from a file.
 pub(super) const BLOCK: usize = 4096;
@@ -206,7 +206,7 @@ impl Inputs {
 
     fn format_of(&self, path: &Path) -> Result<Format> {
         self.format.or(Format::of(path)).ok_or_else(|| {
-            let text = "its extension tells no format: give --format csv or --format jsonl (or bin, or parquet)";
+            let text = "its extension tells no format: give --format csv or --format jsonl (or bin, parquet or dbn)";
             Error::Usage(format!("reading {}: {text}", path.display()))
         })
     }

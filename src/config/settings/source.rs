@@ -50,6 +50,7 @@ enum InputFormat {
     Jsonl,
     Bin,
     Parquet,
+    Dbn,
 }
 
 /// Where the input begins: `earliest`, of topics `latest`, `stored` and `offset:N`, or a time.
@@ -196,6 +197,7 @@ impl SourceSection {
             InputFormat::Jsonl => Some(Format::Jsonl),
             InputFormat::Bin => Some(Format::Bin),
             InputFormat::Parquet => Some(Format::Parquet),
+            InputFormat::Dbn => Some(Format::Dbn),
         };
         let live = Live {
             start: match self.start {

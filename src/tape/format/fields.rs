@@ -53,7 +53,7 @@ impl Fields {
 
     /// The field is this number: of a time nanoseconds since the epoch, of a price units of 1e-9, of a count the bits
     /// of an unsigned one.
-    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "lines have texts alone"))]
+    #[cfg_attr(not(any(feature = "parquet", feature = "dbn")), expect(dead_code, reason = "lines have texts alone"))]
     pub fn set_number(&mut self, column: usize, number: i64) {
         self.numbers[column] = number;
         self.fill(column, Slot { start: 0, len: 1, stands: Stands::Numbers });

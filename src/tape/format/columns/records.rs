@@ -190,7 +190,7 @@ impl Columns {
     }
 
     /// The fields of a row that is no line of text, as one: `ts_event=1,symbol=A`.
-    #[cfg(feature = "parquet")]
+    #[cfg(any(feature = "parquet", feature = "dbn"))]
     pub(in crate::tape::format) fn row_as_text(&self) -> Vec<u8> {
         let columns = (0..COLUMNS.len()).filter(|column| self.fields.has(*column));
         let fields = columns.map(|column| [COLUMNS[column].as_bytes(), b"=", &self.shown(column, b"")].concat());
