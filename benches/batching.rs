@@ -2,7 +2,9 @@
 //!
 //! Measured, by the program itself as a user would do it: first the sweep of batch sizes and lingers whose table and
 //! picture are in the README, then a million ticks a second served greedily by one worker and by two, which spin or
-//! park when they have nothing to do.
+//! park when they have nothing to do; and last, half a million a second on one worker, on two threads and in two
+//! processes. What these contend for is told in docs/batching.md: threads for memory that one allocates and the other
+//! frees, processes for the cores, on which they have four more threads that move bytes between them.
 //!
 //! The limit: what the machine does to a thread that only sleeps, measured meanwhile. Nobody's p99 can be expected
 //! below that noise floor; the aim is to be within twice of it.
@@ -23,17 +25,29 @@ const TABLE: &str = "--batch 1,16,256,4096 --linger 0s,1ms --rate 500k/s";
 /// A million ticks a second, greedily.
 const MILLION: &str = "--workers 1,2 --vary run.wait=spin,park --rate 1M/s --linger 0s";
 
+/// One worker, two threads, two processes.
+const PROCESSES: &str =
+    "--vary workers=1,2 --vary processes=1,2 --skip workers=2,processes=2 --rate 500k/s --linger 0s";
+
 fn main() -> ExitCode {
     let quick = std::env::args().any(|arg| arg == "--quick");
-    let [table, million] =
-        [("sweep", TABLE, "2s", "3"), ("million", MILLION, "5s", "5")].map(|(name, args, span, n)| {
-            let (span, repeat) = if quick { ("500ms", "1") } else { (span, n) };
-            (name, format!("{args} --for {span} --repeat {repeat}"))
-        });
-    let swept = sweep(&table, &["--goal", "p99 <= 2ms"]).and_then(|one| Ok((one, sweep(&million, &[])?)));
-    match swept.and_then(|(one, other)| greedy(&other).map(|()| (one, other))) {
-        Ok((one, other)) => {
-            println!("\nreports: {} and {}", one.join("report.html").display(), other.join("report.html").display());
+    let sweeps = [
+        ("sweep", TABLE, "2s", "3", &["--goal", "p99 <= 2ms"][..]),
+        ("million", MILLION, "5s", "5", &[]),
+        ("processes", PROCESSES, "2s", "3", &[]),
+    ];
+    let swept: Result<Vec<PathBuf>, String> = sweeps
+        .iter()
+        .map(|(name, args, span, repeat, more)| {
+            let (span, repeat) = if quick { ("500ms", "1") } else { (*span, *repeat) };
+            sweep(&(*name, format!("{args} --for {span} --repeat {repeat}")), more)
+        })
+        .collect();
+    match swept.and_then(|folders| greedy(&folders[1]).map(|()| folders)) {
+        Ok(folders) => {
+            let reports: Vec<String> =
+                folders.iter().map(|folder| folder.join("report.html").display().to_string()).collect();
+            println!("\nreports: {}", reports.join(", "));
             ExitCode::SUCCESS
         }
         Err(text) => {

@@ -5,7 +5,8 @@
 //! many times faster than the tape's own time that is.
 //!
 //! `corr` at 500 symbols has 124,750 pairs, whose moments move on with each bar of a second, and from which it reports
-//! the ten that move together most over the last half minute, each second. It is to keep up with 100 times real time.
+//! the ten that move together most over the last half minute, each second. It and `movers` are to keep up with 100 times
+//! real time, which the last line judges.
 //!
 //! `movers` ranks the symbols of each second by change, and `bursts` the runs of trades between pauses of a tenth of a
 //! second by volume, all day long: some hundred of them end each second.
@@ -33,6 +34,9 @@ use tapeflow::time::{MS, SECOND};
 use tapeflow::window::{Gap, Last};
 
 const REPETITIONS: usize = 3;
+
+/// So many times real time `movers` and `corr` are to keep up with.
+const FAST: f64 = 100.0;
 
 /// How long days and windows are kept.
 const DAY: i64 = 86_400 * SECOND;
@@ -77,7 +81,7 @@ fn main() -> ExitCode {
     measure("latest", &quoted, move |ticks| ticks.latest(every));
     let places = |by| Places { by, least: false, n: 10, keep: Some(DAY) };
     let ranking = Ranking { boards: Boards::Windows, places: places(By::Change), sectors: None };
-    measure("movers, by change", &market, move |ticks| {
+    let mut slowest = measure("movers, by change", &market, move |ticks| {
         let context = ticks.context.clone();
         movers(ticks.window_aggregate::<Traded>(seconds), ranking.clone(), &context)
     });
@@ -93,25 +97,31 @@ fn main() -> ExitCode {
         ("corr, levels, 30 s", corr(Measure::Levels, half_minute, Some(10))),
         ("corr, returns, all", corr(Measure::Returns, None, Some(10))),
     ] {
-        measure(what, &market, move |ticks| {
+        let times = measure(what, &market, move |ticks| {
             let context = ticks.context.clone();
             correlate(ticks.window_aggregate::<Ohlcv>(seconds), seconds, rule, &context)
         });
+        slowest = slowest.min(times);
     }
     let rule = AsOf { strict: false, tolerance: None, markout: SECOND };
     measure("tq", &quoted, move |ticks| ticks.match_quotes(seconds, rule));
     let standard = Standard { windows: seconds, stale_windows: 60, seq_per_symbol: false };
     measure("feedqc", &quoted, move |ticks| ticks.check_feed(standard));
+    let verdict = if slowest >= FAST { "keep" } else { "do not keep" };
+    println!(
+        "\nmovers and corr {verdict} up with {FAST:.0}x: the slowest plays {slowest:.0} times as fast as real time"
+    );
     ExitCode::SUCCESS
 }
 
-/// Plays a tape through a pipeline on one and on two workers, and prints a row for each.
-fn measure<R, F>(what: &str, tape: &Tape, pipeline: F)
+/// Plays a tape through a pipeline on one and on two workers, and prints a row for each. Returns how many times as fast as
+/// real time the slower one is.
+fn measure<R, F>(what: &str, tape: &Tape, pipeline: F) -> f64
 where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Clone + Send + Sync + 'static,
 {
-    let mut digests = Vec::new();
+    let (mut digests, mut slowest) = (Vec::new(), f64::INFINITY);
     for workers in [1, 2] {
         let (mut rates, mut changes) = (Vec::new(), 0);
         for _ in 0..REPETITIONS {
@@ -129,6 +139,7 @@ where
         }
         let rates = Rates::of(rates);
         let took = tape.ticks.len() as f64 / rates.median;
+        slowest = slowest.min(tape.seconds / took);
         println!(
             "{what:<26}{workers:>8}{:>12.2}{:>13}{:>11.0}x{:>8.0}%",
             rates.median / 1e6,
@@ -138,4 +149,5 @@ where
         );
     }
     assert!(digests.iter().all(|digest| *digest == digests[0]), "{what}: the digests differ: {digests:x?}");
+    slowest
 }

@@ -1,5 +1,5 @@
 //! What it costs to bring ticks from one process to another: `cargo bench --bench communication`, with `-- --quick` in
-//! less time. It takes one to three minutes, and prints a table in Markdown, as it stands in docs/communication.md.
+//! less time. It takes one to three minutes, and prints two tables in Markdown, as they stand in README.md and docs/communication.md.
 //!
 //! The same tape goes through every transport in every codec, from `replay play` to `ohlcv`, twice: as fast as it goes,
 //! for ticks a second and the processor time of both programs per tick, and at a steady rate, for the latency from when
@@ -20,8 +20,10 @@ use serde_json::Value;
 const OHLCV: &str = env!("CARGO_BIN_EXE_ohlcv");
 const REPLAY: &str = env!("CARGO_BIN_EXE_replay");
 
-/// Ticks a second at which latency is measured, for two seconds.
+/// Ticks a second at which latency is measured, and for how many seconds. The first one is not counted: in it
+/// connections are made, and a broker that has just been started is slow.
 const RATE: u64 = 100_000;
+const SECONDS: u64 = 3;
 
 /// What one run came to.
 struct Run {
@@ -86,7 +88,7 @@ fn kafka(args: &[&str]) -> Command {
 }
 
 fn main() {
-    let ticks = if std::env::args().any(|arg| arg == "--quick") { 200_000 } else { 1_000_000 };
+    let ticks = if std::env::args().any(|arg| arg == "--quick") { RATE * SECONDS } else { 1_000_000 };
     let broker = Broker::start();
     let folder = tempfile::tempdir().expect("a folder to work in");
     let tape = folder.path().join("tape.csv");
@@ -97,12 +99,13 @@ fn main() {
 
     let market = folder.path().join("market");
     let rate = format!("{RATE}/s");
-    let paced = ["--rate", &rate, "--for", "2s"];
+    let span = format!("{SECONDS}s");
+    let paced = ["--rate", &rate, "--for", &span];
     let (fast, steady) = (in_process(&market, &["--speed", "max"]), in_process(&market, &paced));
     show("in-process", "-", &fast, &steady, 2_000_000, None);
     let mut digests: Vec<[String; 2]> = Vec::new();
     let mut reading = Vec::new();
-    for (codec, pack) in [("jsonl", "1"), ("csv", "1"), ("bin", "1"), ("bin", "100")] {
+    for (codec, pack) in [("jsonl", "1"), ("csv", "1"), ("bin", "1"), ("jsonl", "100"), ("bin", "100")] {
         let file = folder.path().join(format!("sent.{codec}"));
         if !file.exists() {
             let sent = ["play", text(&tape), "--speed", "max", "--as", codec, "--to", text(&file)];
@@ -130,7 +133,7 @@ fn main() {
                 Run { broker_seconds: before.zip(after).map(|(before, after)| after - before), ..run }
             };
             // What has no sender has no schedule but the pipeline's own.
-            let (fast, steady) = (run(&["--speed", "max"], "fast", ticks), run(&paced, "paced", RATE * 2));
+            let (fast, steady) = (run(&["--speed", "max"], "fast", ticks), run(&paced, "paced", RATE * SECONDS));
             let name = if pack == "1" { codec.to_owned() } else { format!("{codec}, {pack} a message") };
             let bytes = match &broker {
                 Some(broker) if *transport == "kafka" => broker.bytes(&format!("{topic}-fast")),
@@ -292,10 +295,13 @@ fn read(out: &Path, began: Instant, cpu: f64) -> Run {
     let (seconds, cpu_seconds) = (began.elapsed().as_secs_f64(), children_cpu() - cpu);
     let summary = std::fs::read_to_string(out.join("summary.json")).expect("a summary");
     let summary: Value = serde_json::from_str(&summary).expect("a summary of JSON");
-    let tick = &summary["latency"]["tick"];
-    let micros = |name: &str| tick[name].as_f64().unwrap_or(f64::NAN) / 1e3;
     let digest = summary["digest"].as_str().unwrap_or_default().to_owned();
-    Run { digest, seconds, cpu_seconds, broker_seconds: None, p50_us: micros("p50"), p99_us: micros("p99") }
+    let log = tapeflow::report::read_log(&out.join("latency.hlog")).expect("a log of latencies");
+    let mut later = tapeflow::latency::histogram();
+    let seconds_of_ticks = log.into_iter().filter(|(tag, _)| tag == "tick");
+    seconds_of_ticks.skip(1).for_each(|(_, second)| later.add(second).expect("a histogram of the same kind"));
+    let micros = |quantile: f64| later.value_at_quantile(quantile) as f64 / 1e3;
+    Run { digest, seconds, cpu_seconds, broker_seconds: None, p50_us: micros(0.5), p99_us: micros(0.99) }
 }
 
 fn show(transport: &str, codec: &str, fast: &Run, steady: &Run, ticks: u64, bytes: Option<u64>) {

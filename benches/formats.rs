@@ -1,10 +1,12 @@
-//! How fast lines become records: `cargo bench --bench formats`, with `-- --quick` in a few seconds.
+//! How fast lines and rows become records: `cargo bench --bench formats`, with `-- --quick` in a few seconds.
 //!
 //! Measured, on one core and from memory: the decoders of CSV and of JSON lines, over ticks (`ts_event`, `symbol`,
 //! `price`, `size`, `seq`, `venue`) and over the course's minute bars (a local time and four prices; four records a
-//! line). No file is read, no record kept, and no watermark set: that is `cargo bench --bench files`.
+//! line). No record is kept, and no watermark set: that is `cargo bench --bench files`. With `--features parquet,dbn`, the
+//! ticks as Parquet, and as trades of DBN (without `seq`), too: those are read from a file, which lies in memory by then.
 //!
-//! The floor is beside each: finding the ends of the same lines with `memchr`, which every reader of lines must do.
+//! The floor is beside each: finding the ends of the same lines with `memchr`, which every reader of lines must do; of files
+//! of rows, reading their bytes.
 //! `of floor` is how many times as long decoding takes. The rates are of the fastest of several repetitions, which take
 //! turns, because other programs only ever slow one down; `spread` is (fastest - slowest) / median.
 
@@ -15,10 +17,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+#[cfg(feature = "dbn")]
+use dbn::{
+    MappingInterval, Metadata, RecordHeader, SType, Schema, SymbolMapping, TradeMsg,
+    encode::{DbnEncoder, EncodeRecord as _},
+    rtype,
+};
 use jiff::tz::TimeZone;
 use tapeflow::tape::Market;
-use tapeflow::tape::format::{Columns, Decoder, Format};
+#[cfg(feature = "parquet")]
+use tapeflow::tape::format::{Coder, Record};
+use tapeflow::tape::format::{Columns, Decoder, Format, Input, Position};
+#[cfg(feature = "parquet")]
+use tapeflow::tick::Venue;
 use tapeflow::tick::{Names, Price, Tick};
+use tempfile::NamedTempFile;
 
 const REPETITIONS: usize = 5;
 
@@ -28,23 +41,43 @@ struct Text {
     format: Format,
     records_a_line: usize,
     bytes: Vec<u8>,
+    /// The same in a file, where the format has no lines.
+    file: NamedTempFile,
+}
+
+impl Text {
+    fn new(what: &'static str, format: Format, records_a_line: usize, bytes: Vec<u8>) -> Text {
+        let file = NamedTempFile::new().expect("a file can be made");
+        if format.is_of_files() {
+            std::fs::write(&file, &bytes).expect("the file can be written");
+        }
+        Text { what, format, records_a_line, bytes, file }
+    }
+
+    /// Does what every reader of it must do.
+    fn floor(&self) {
+        if self.format.is_of_files() {
+            black_box(std::fs::read(&self.file).expect("the file is there"));
+        } else {
+            black_box(memchr::memchr_iter(b'\n', black_box(&self.bytes)).count());
+        }
+    }
 }
 
 fn main() {
     let lines = if bars::is_quick() { 200_000 } else { 2_000_000 };
-    let symbols = Names::default();
+    let symbols = Arc::new(Names::default());
     let market = Market { seed: 1, symbols: 500, per_second: 200_000.0, ticks: lines };
     let tape = bars::trades(market, &symbols);
     let texts = [
-        Text { what: "ticks, csv", format: Format::Csv, records_a_line: 1, bytes: bars::csv_ticks(&tape, &symbols) },
-        Text { what: "ticks, jsonl", format: Format::Jsonl, records_a_line: 1, bytes: jsonl_ticks(&tape, &symbols) },
-        Text { what: "course bars, csv", format: Format::Csv, records_a_line: 4, bytes: csv_bars(lines as usize) },
-        Text {
-            what: "course bars, jsonl",
-            format: Format::Jsonl,
-            records_a_line: 4,
-            bytes: jsonl_bars(lines as usize),
-        },
+        Text::new("ticks, csv", Format::Csv, 1, bars::csv_ticks(&tape, &symbols)),
+        Text::new("ticks, jsonl", Format::Jsonl, 1, jsonl_ticks(&tape, &symbols)),
+        Text::new("course bars, csv", Format::Csv, 4, csv_bars(lines as usize)),
+        Text::new("course bars, jsonl", Format::Jsonl, 4, jsonl_bars(lines as usize)),
+        #[cfg(feature = "parquet")]
+        Text::new("ticks, parquet", Format::Parquet, 1, parquet_ticks(&tape, &symbols)),
+        #[cfg(feature = "dbn")]
+        Text::new("ticks, dbn", Format::Dbn, 1, dbn_ticks(&tape, &symbols)),
     ];
     println!("{}", bars::machine());
     println!("{} lines of each", bars::thousands(lines as usize));
@@ -52,13 +85,12 @@ fn main() {
     for _ in 0..REPETITIONS {
         for (text, (floor, decoding)) in texts.iter().zip(&mut rates) {
             let began = Instant::now();
-            let found = memchr::memchr_iter(b'\n', black_box(&text.bytes)).count();
+            text.floor();
             floor.push(1.0 / began.elapsed().as_secs_f64());
             let began = Instant::now();
             let records = decode(text);
             decoding.push(1.0 / began.elapsed().as_secs_f64());
-            let header = usize::from(text.format == Format::Csv);
-            assert_eq!(records, (found - header) * text.records_a_line, "{}: a line was lost", text.what);
+            assert_eq!(records, lines as usize * text.records_a_line, "{}: a line was lost", text.what);
         }
     }
     println!(
@@ -89,6 +121,16 @@ fn decode(text: &Text) -> usize {
     let mut decoder = Decoder::new(Some(text.format), columns);
     decoder.begin(Path::new("minute/ibm/2013-08-05T00:00:00.csv"));
     let (mut records, mut out, mut rest) = (0, Vec::new(), &text.bytes[..]);
+    if text.format.is_of_files() {
+        let path = text.file.path();
+        let mut input = Input::open(path, Some(text.format), Position::default()).expect("the file can be read");
+        while let Some(decoded) = decoder.next(&mut input, path, &mut out).expect("the file can be read") {
+            decoded.expect("the rows are records");
+            records += black_box(&out).len();
+            out.clear();
+        }
+        return records;
+    }
     while let Some(end) = memchr::memchr(b'\n', rest) {
         decoder.decode(&rest[..end], &mut out).expect("the lines are well formed");
         records += black_box(&out).len();
@@ -106,6 +148,43 @@ fn jsonl_ticks(tape: &[Tick], symbols: &Names) -> Vec<u8> {
         out.extend(format!("{{\"ts_event\": {}, \"symbol\": \"{symbol}\", \"price\": ", tick.ts_event).bytes());
         tick.price.write(&mut out);
         out.extend(format!(", \"size\": {}, \"seq\": {}, \"venue\": \"XNAS\"}}\n", tick.size, tick.seq).bytes());
+    }
+    out
+}
+
+#[cfg(feature = "parquet")]
+fn parquet_ticks(tape: &[Tick], symbols: &Arc<Names>) -> Vec<u8> {
+    let venues = Arc::new(Names::default());
+    let venue = Venue(venues.intern("XNAS") as u16 + 1);
+    let (mut out, coder) = (Vec::new(), Coder::new(Format::Parquet, false, symbols.clone(), venues));
+    let mut coder = coder.expect("the program writes it");
+    for tick in tape {
+        coder.encode(&Record::from(Tick { venue, ..*tick }), &mut out).expect("the prices are in its range");
+    }
+    coder.seal(&mut out).expect("the file ends");
+    out
+}
+
+/// Trades of XNAS whose symbols the file's header names.
+#[cfg(feature = "dbn")]
+fn dbn_ticks(tape: &[Tick], symbols: &Names) -> Vec<u8> {
+    let start = tape[0].ts_event as u64;
+    let metadata = Metadata::builder().dataset("XNAS.ITCH").schema(Some(Schema::Trades)).start(start);
+    let metadata = metadata.stype_in(Some(SType::RawSymbol)).stype_out(SType::InstrumentId).build();
+    let start_date = metadata.start().date();
+    let mapping = |(id, name): (usize, &Arc<str>)| {
+        let end_date = start_date.next_day().expect("a day follows");
+        let interval = MappingInterval { start_date, end_date, symbol: id.to_string() };
+        SymbolMapping { raw_symbol: name.to_string(), intervals: vec![interval] }
+    };
+    let metadata = Metadata { mappings: symbols.all().iter().enumerate().map(mapping).collect(), ..metadata };
+    let mut out = Vec::new();
+    let mut encoder = DbnEncoder::new(&mut out, &metadata).expect("the header is sound");
+    for tick in tape {
+        let ts_recv = tick.ts_event as u64;
+        let hd = RecordHeader::new::<TradeMsg>(rtype::MBP_0, 2, tick.symbol.0, ts_recv);
+        let trade = TradeMsg { hd, price: tick.price.0, size: tick.size, ts_recv, ..TradeMsg::default() };
+        encoder.encode_record(&TradeMsg { action: b'T' as _, ..trade }).expect("memory takes it");
     }
     out
 }

@@ -13,7 +13,7 @@ use std::num::NonZeroUsize;
 use tapeflow::error::{Error, Result};
 use tapeflow::source::find;
 use tapeflow::tape::convert::{Conversion, convert};
-use tapeflow::tape::format::Format;
+use tapeflow::tape::format::{Format, uncompressed};
 
 use crate::generate::{all_cores, progress_bar, tell};
 use crate::reading::{Reading, told};
@@ -25,7 +25,7 @@ pub struct Convert {
     #[command(flatten)]
     reading: Reading,
     /// The format to write
-    #[arg(long, value_parser = one_of(&[Form::Csv, Form::Jsonl, Form::Bin, Form::Parquet]))]
+    #[arg(long, value_parser = one_of(&[Form::Csv, Form::Jsonl, Form::Bin, Form::Parquet, Form::Dbn]))]
     to: Form,
     /// The folder to write below; it is created if need be
     #[arg(long, value_name = "DIR")]
@@ -75,7 +75,7 @@ fn beside(path: &str, found: Vec<PathBuf>, extension: &str) -> Result<Vec<Conver
     };
     let mut taken = BTreeSet::new();
     let files = found.into_iter().map(|from| {
-        let to = from.strip_prefix(&root).unwrap_or(&from).with_extension(extension);
+        let to = uncompressed(from.strip_prefix(&root).unwrap_or(&from)).with_extension(extension);
         if !taken.insert(to.clone()) {
             let text = "two files would become one, which differ in their extension only: convert them one by one";
             return Err(Error::Usage(format!("writing {}: {text}", to.display())));

@@ -46,6 +46,8 @@ pub enum Form {
     Bin,
     /// Parquet: columns in groups of rows, for pandas, Polars, DuckDB ...
     Parquet,
+    /// Databento's DBN, as .dbn or .dbn.zst; read only
+    Dbn,
 }
 
 impl From<Form> for Format {
@@ -55,13 +57,16 @@ impl From<Form> for Format {
             Form::Jsonl => Format::Jsonl,
             Form::Bin => Format::Bin,
             Form::Parquet => Format::Parquet,
+            Form::Dbn => Format::Dbn,
         }
     }
 }
 
 /// Takes these forms only.
 pub fn one_of(forms: &'static [Form]) -> impl TypedValueParser<Value = Form> {
-    let values = PossibleValuesParser::new(forms.iter().filter_map(ValueEnum::to_possible_value));
+    // Whoever asks to write DBN, which is read only, is told so by what would write it.
+    let value = |form: &Form| Some(form.to_possible_value()?.hide(*form == Form::Dbn));
+    let values = PossibleValuesParser::new(forms.iter().filter_map(value));
     values.try_map(|name| Form::from_str(&name, false))
 }
 

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use tapeflow::error::{Doing as _, Error, Result};
 use tapeflow::latency::histogram;
 use tapeflow::row::Texts;
-use tapeflow::sink::{self, Courier, Parcel, Stream};
+use tapeflow::sink::{self, Courier, Parcel, Stream, ToTopic};
 use tapeflow::source::Address;
 use tapeflow::tape::format::{Coder, Record};
 use tapeflow::tick::Names;
@@ -49,18 +49,20 @@ impl Outgoing {
         to: &str,
         form: Form,
         pack: u64,
-        properties: &[(String, String)],
+        to_topic: &ToTopic,
         [symbols, venues]: [Arc<Names>; 2],
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
         let coder = Coder::new(form.into(), true, symbols.clone(), venues.clone())?;
         let address = Address::parse(to).transpose().map_err(Error::Usage)?;
         let is_kafka = matches!(address, Some(Address::Kafka { .. }));
-        if !is_kafka && (pack > 1 || !properties.is_empty()) {
-            return Err(Error::Usage("--pack and --property are for --to kafka://HOST:PORT/TOPIC".into()));
+        if !is_kafka && (pack > 1 || *to_topic != ToTopic::default()) {
+            return Err(Error::Usage(
+                "--pack, --batch, --linger, --property and --topic-within are for --to kafka://HOST:PORT/TOPIC".into(),
+            ));
         }
         let courier: Box<dyn Courier> = match &address {
-            Some(address) => sink::open(address, &coder.header(), properties, move || stop.load(Ordering::Relaxed))?,
+            Some(address) => sink::open(address, &coder.header(), to_topic, move || stop.load(Ordering::Relaxed))?,
             None => Box::new(stream(to)?),
         };
         let header = coder.header();
@@ -148,7 +150,7 @@ impl Outgoing {
                 self.coder.seal(&mut self.parcel.bytes)?;
                 let tick = &message[0].tick;
                 self.texts.know(tick.symbol, tick.venue);
-                self.parcel.cut(tick.symbol, tick.ts_event);
+                self.parcel.cut(tick.symbol, tick.ts_event, None);
             }
         }
         records.clear();

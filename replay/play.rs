@@ -9,6 +9,7 @@ use tapeflow::cli::stop_on_signals;
 use tapeflow::config::{Arrive, Count, PaceAsked, Rate, Span, Speed};
 use tapeflow::error::{Error, Result};
 use tapeflow::report::{Absent, struck};
+use tapeflow::sink::ToTopic;
 use tapeflow::source::{Extent, Pacing, Playback};
 use tapeflow::tape::{Burst, Struck};
 
@@ -23,6 +24,9 @@ use crate::{Form, one_of};
 /// What is told when there is a keyboard.
 const KEYS: &str = "keys: space pauses and goes on, . sends the next record, left and right go a minute, < and > an \
                     hour, - and + change the speed\n";
+
+/// What is told beside that of a tape that can be read only once.
+const FORWARD_ONLY: &str = "this tape comes through a pipe, so left and < do nothing\n";
 
 /// Play a dataset as a live feed: each line is sent when it is due, and carries that time in `due`
 ///
@@ -45,9 +49,18 @@ pub struct Play {
     /// To Kafka: up to N records of a symbol in a message; none waits for others
     #[arg(long, value_name = "N", default_value = "1")]
     pack: Count,
-    /// To Kafka: a property of librdkafka, as in --property linger.ms=5; repeatable
+    /// To Kafka: most messages that go together
+    #[arg(long, value_name = "N")]
+    batch: Option<Count>,
+    /// To Kafka: longest wait of a message for others to go with it [default: 1ms]
+    #[arg(long, value_name = "DUR")]
+    linger: Option<Span>,
+    /// To Kafka: a property of librdkafka, as in --property compression.type=lz4; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = property)]
     property: Vec<(String, String)>,
+    /// To Kafka: fail when the topic, or its broker, is not there within this time [default: wait for it]
+    #[arg(long, value_name = "DUR")]
+    topic_within: Option<Span>,
     /// The form of the lines that are sent
     #[arg(long = "as", value_parser = one_of(&[Form::Csv, Form::Jsonl, Form::Bin]), default_value = "jsonl")]
     sent_as: Form,
@@ -110,7 +123,7 @@ impl Play {
         let origin = if pacing == Pacing::Max { None } else { merge.first()? };
 
         let tables = [around.symbols.clone(), around.venues.clone()];
-        let outgoing = Outgoing::open(&self.to, self.sent_as, self.pack.0, &self.property, tables, stop.clone())?;
+        let outgoing = Outgoing::open(&self.to, self.sent_as, self.pack.0, &self.to_topic(), tables, stop.clone())?;
         let progress = Progress::new(&outgoing, self.reading.zone);
         // The schedule begins when all files are open.
         let (start, start_unix) = (clock.now(), unix_now());
@@ -119,7 +132,8 @@ impl Play {
         let keyboard = Keyboard::open(stop.clone());
         if keyboard.is_some() {
             // A closed standard error leaves nobody to tell.
-            let _ = io::stderr().write_all(KEYS.as_bytes());
+            let told = if merge.goes_back() { KEYS.to_owned() } else { KEYS.to_owned() + FORWARD_ONLY };
+            let _ = io::stderr().write_all(told.as_bytes());
         }
         let keys = keyboard.map(|keyboard| Box::new(move || keyboard.key()) as Keys);
         let overdue = Overdue::new(self.slow_reader, self.patience.0);
@@ -136,6 +150,15 @@ impl Play {
         // A closed standard error leaves nobody to tell.
         let _ = io::stderr().write_all(summary.as_bytes());
         Ok(if player.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+    }
+
+    fn to_topic(&self) -> ToTopic {
+        ToTopic {
+            max_batch: self.batch.map(|batch| batch.0),
+            linger: self.linger.map(|linger| linger.0),
+            properties: self.property.clone(),
+            within: self.topic_within.map(|within| within.0),
+        }
     }
 
     fn pacing(&self) -> Result<Pacing> {

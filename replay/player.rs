@@ -115,7 +115,7 @@ impl Player {
             if listens || due.is_some_and(|due| self.deck.at(due) > now) {
                 // All that was due by now is sent before anything is waited for.
                 self.outgoing.send(&self.clock)?;
-                match self.wait(due, placed.clock) {
+                match self.wait(due, placed.clock, merge.goes_back()) {
                     Waited::Come(at) => now = at,
                     Waited::Elsewhere(to, is_back) => {
                         merge.seek(to, is_back)?;
@@ -168,7 +168,7 @@ impl Player {
     }
 
     /// Waits for the turn of a record that is due at this place of the schedule, and hears keys meanwhile.
-    fn wait(&mut self, due: Option<u64>, clock: EventTime) -> Waited {
+    fn wait(&mut self, due: Option<u64>, clock: EventTime, goes_back: bool) -> Waited {
         loop {
             let now = self.clock.now();
             if self.is_stopped() {
@@ -176,6 +176,9 @@ impl Player {
             }
             // One key at a time: a record that is sent by a step goes before what the next key asks for.
             if let Some(key) = self.keys.as_mut().and_then(|keys| keys()) {
+                if matches!(key, Key::Seek(..0)) && !goes_back {
+                    continue;
+                }
                 self.deck.press(key, now);
                 (self.progress.show_at, self.progress.shown) = (0, None);
                 if let Key::Seek(by) = key {

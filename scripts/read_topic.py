@@ -1,4 +1,4 @@
-"""Prints all messages of a topic, and checks that each has its symbol as the key: read_topic.py HOST:PORT TOPIC"""
+"""Prints keys and values of a topic of bars, and checks that a key is what its bar is about: read_topic.py HOST:PORT TOPIC"""
 
 import sys
 
@@ -18,7 +18,7 @@ while ended != set(partitions):
             sys.exit(str(message.error()))
         ended.add(message.partition())
         continue
-    key, value = message.key().decode(), message.value().decode()
-    if value.split(",")[0] != key:
-        sys.exit(f"the key {key} is not the symbol of {value}")
-    print(value)
+    key, value = message.key().decode(), (message.value() or b"").decode()
+    if value and not value.startswith(key + ","):
+        sys.exit(f"the key {key} is not that of {value}")
+    print(key, value, sep="\t")

@@ -98,6 +98,7 @@ where
         stop: around.stop.clone(),
         inquiry: around.inquiry.clone(),
         rejects: around.rejects.clone(),
+        conditions: around.conditions.clone(),
         cluster: around.cluster.clone(),
     };
     let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, pipeline)?;

@@ -80,10 +80,24 @@ impl Key {
     }
 }
 
+/// Which records of a tape a pipeline takes, and by which clock of their symbol they are late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Trades and what cancels and corrects them; quotes are ignored.
+    Trades,
+    /// Quotes, too, by a clock of their own.
+    TradesAndQuotes,
+    /// All records by one clock, whatever they say.
+    Records,
+}
+
 /// A result. Rows of one pipeline are sorted by [`Row::key`]; they may travel from one process to another.
 pub trait Row: Clone + Ord + std::fmt::Debug + Serialize + DeserializeOwned + 'static {
     /// What such rows are called, in the plural: the name of their file.
     const NAME: &'static str;
+
+    /// The records that such rows are made of.
+    const TAKES: Takes = Takes::Trades;
 
     /// So many leading columns say what a row is about: in the end no two rows agree in them, unless they are numbered
     /// as well ([`Columns::of`]). Of the other columns one
@@ -326,7 +340,8 @@ impl Texts {
     /// The columns of [`Texts::record`].
     pub const RECORD: &'static str = "ts_event,seq,symbol,venue,action,ref_seq,price,size";
 
-    /// A record of the tape as a line, for people.
+    /// A record of the tape as a line, for people: behind a quote's bid stands its ask, and behind a print what its
+    /// conditions keep it from.
     pub fn record(&self, tick: &Tick) -> String {
         let (action, ref_seq) = match tick.kind {
             Kind::Trade => ("trade", String::new()),
@@ -335,8 +350,16 @@ impl Texts {
             Kind::Quote => ("quote", String::new()),
         };
         let (symbol, venue) = (self.symbol(tick.symbol), self.venue(tick.venue));
-        let Tick { ts_event, seq, price, size, .. } = tick;
-        format!("{ts_event},{seq},{symbol},{venue},{action},{ref_seq},{price},{size}")
+        let Tick { ts_event, seq, price, size, ask_size, eligible, .. } = tick;
+        let counts =
+            [("open and close", eligible.last()), ("high and low", eligible.high_low()), ("volume", eligible.volume())];
+        let not: Vec<&str> = counts.into_iter().filter(|(_, counts)| !counts).map(|(what, _)| what).collect();
+        let note = match tick.kind {
+            Kind::Quote => format!(" (bid; ask {},{ask_size})", tick.ask()),
+            _ if not.is_empty() => String::new(),
+            _ => format!(" (does not count for {})", not.join(", ")),
+        };
+        format!("{ts_event},{seq},{symbol},{venue},{action},{ref_seq},{price},{size}{note}")
     }
 
     /// The text of a venue, empty where none was given.

@@ -15,7 +15,7 @@ use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pull};
-use tapeflow::tape::{Pace, Rejects};
+use tapeflow::tape::{Conditions, Pace, Rejects};
 use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::{Sliding, Tumbling, Windows};
@@ -146,6 +146,7 @@ fn allocations(per_second: i64, batch: usize, horizon: &Horizon, windows: impl I
         stop: Arc::default(),
         inquiry: Arc::default(),
         rejects: Rejects::default(),
+        conditions: Conditions::default(),
         cluster: Arc::default(),
     };
     let feed = Feed::new(Box::new(Tape::new(per_second, counts.clone())), Pace::AsRead, DISORDER);

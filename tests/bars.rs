@@ -17,7 +17,7 @@ use tapeflow::row::Row as _;
 use tapeflow::tick::Tick;
 use tapeflow::time::SECOND;
 use tapeflow::window::Tumbling;
-use tapes::{Spec, shuffled_within, specs, tape};
+use tapes::{Spec, shuffled_within, specs, tape, trade};
 
 fn check(tape: &[Tick], rules: &Lateness, window: i64, knobs: &Knobs) {
     let played = play(tape, rules, window, knobs);
@@ -75,20 +75,7 @@ proptest! {
 /// A print each half second of one symbol, whose sequence numbers begin anew after `period` prints, and each seventh of
 /// which comes late.
 fn reused(period: u64) -> Vec<Tick> {
-    let tick = |i: i64| Tick {
-        ts_event: 3_600 * SECOND + i * SECOND / 2,
-        seq: 1 + i as u64 % period,
-        price: tapeflow::tick::Price(100 + i),
-        ref_seq: 0,
-        size: 1,
-        symbol: tapeflow::tick::Symbol(0),
-        ask_size: 0,
-        watermark_lead_ms: 0,
-        recv_lag: Tick::NOT_RECEIVED,
-        venue: tapeflow::tick::Venue(0),
-        kind: tapeflow::tick::Kind::Trade,
-        eligible: tapeflow::tick::Eligible::ALL,
-    };
+    let tick = |i: i64| trade(3_600 * SECOND + i * SECOND / 2, 1 + i as u64 % period, 100 + i, 1);
     let mut tape: Vec<Tick> = (0..300).map(tick).collect();
     tape.sort_by_key(|tick| tick.ts_event + if tick.price.0 % 7 == 0 { 3 * SECOND } else { 0 });
     tape

@@ -8,12 +8,14 @@
 mod program;
 mod topics;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, Once};
 use std::time::{Duration, SystemTime};
 
 use program::{Folder, Played, Running, ohlcv, run, wait_until};
@@ -40,9 +42,18 @@ fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(".kafka").join(name)
 }
 
+/// Not by `eprintln`, which the test harness keeps to itself.
+fn said(text: &str) {
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+fn said_once(text: &str) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| said(text));
+}
+
 fn skipped(why: &str) {
-    // Not by `eprintln`, which the test harness keeps to itself.
-    let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
+    said(&format!("SKIPPED: {why}"));
 }
 
 impl Broker {
@@ -50,12 +61,14 @@ impl Broker {
         let one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let read = |name: &str| fs::read_to_string(kept(name)).map(|text| text.trim().to_owned());
         if let Ok(at) = std::env::var("KAFKA_BOOTSTRAP") {
+            said_once(&format!("the broker is that of KAFKA_BOOTSTRAP, at {at}"));
             return Some(Broker { topics: Topics(at), pid: None, _one: one });
         }
         let (Ok(port), Ok(pid)) = (read("port"), read("pid")) else {
             skipped("no real broker runs; `scripts/kafka start` brings one");
             return None;
         };
+        said_once(&format!("the broker is {} at 127.0.0.1:{port}", read("name").unwrap_or_default()));
         let pid = Some(pid).filter(|pid| pid.parse::<u32>().is_ok());
         Some(Broker { topics: Topics(format!("127.0.0.1:{port}")), pid, _one: one })
     }
@@ -158,6 +171,108 @@ fn neither_codecs_nor_workers_nor_processes_show_in_the_rows_of_three_partitions
             assert_same(&format!("{codec}, {pack}, {processes}"), &out, &expected);
         }
     }
+}
+
+/// A tape's records as a topic of one partition has them: its Kafka times, in milliseconds.
+fn times_ms(tape: &str) -> Vec<i64> {
+    let ms = |line: &str| line.split(',').next().unwrap().parse::<i64>().unwrap() / 1_000_000;
+    tape.lines().skip(1).map(ms).collect()
+}
+
+#[test]
+fn a_topic_is_read_from_and_to_the_offsets_and_times_that_are_asked_for() {
+    let Some(broker) = Broker::find() else { return };
+    let folder = Folder::new();
+    let (text, out) = (tape(3_000), folder.arg("out"));
+    let topic = broker.topics.url(&broker.topic("times", 1, &[]));
+    play(&[&folder.write("tape.csv", &text), "--speed", "max", "--to", &topic]);
+    let times = times_ms(&text);
+    let at = |ms: i64| times.iter().position(|time| *time >= ms).unwrap() as u64;
+    let stamp = |ms: i64| format!("1970-01-01T00:{:02}:{:02}.{:03}Z", ms / 60_000, ms / 1_000 % 60, ms % 1_000);
+    let [early, late] = [1_000_500, 1_002_000];
+    let read = |start: &str, end: &str| {
+        let [start, end] = [format!("source.start={start}"), format!("source.end={end}")];
+        run(&["--input", &topic, "--out", &out, "--set", &start, "--set", &end]).exits(0);
+        Played::read(Path::new(&out), String::new()).ledger("read")
+    };
+    assert_eq!(read("earliest", "now"), RECORDS);
+    assert_eq!(read("offset:100", "now"), RECORDS - 100);
+    assert_eq!(read(&stamp(early), "now"), RECORDS - at(early));
+    assert_eq!(read(&stamp(early), &stamp(late)), at(late) - at(early));
+    assert_eq!(read("offset:7", &stamp(late)), at(late) - 7);
+    assert_eq!(read("latest", "now"), 0);
+    // Behind the last message there is nothing to go on from, and before the first there is.
+    assert_eq!(read("2000-01-01T00:00:00Z", "now"), 0);
+    run(&["--input", &topic, "--set", "source.start=offset:99999", "--set", "source.end=now"]).exits(0);
+}
+
+#[test]
+fn rows_in_a_compacted_topic_are_those_of_the_file_by_their_keys() {
+    let Some(broker) = Broker::find() else { return };
+    let folder = Folder::new();
+    let path = folder.write("tape.csv", tape(3_000));
+    let expected = folder.play(&path, &[]);
+    let bars = broker.topic("bars", 3, &[("cleanup.policy", "compact")]);
+    run(&["--input", &path, "--out", &broker.topics.url(&bars)]).exits(0);
+    let mut last = BTreeMap::new();
+    for (key, value) in broker.topics.all(&bars, 3) {
+        if value.is_empty() {
+            last.remove(&key)
+        } else {
+            last.insert(key, value)
+        };
+    }
+    let mut rows: Vec<String> = expected.bars.lines().skip(1).map(str::to_owned).collect();
+    rows.sort();
+    let mut found: Vec<String> = last.into_values().collect();
+    found.sort();
+    assert_eq!(found, rows);
+}
+
+#[test]
+fn a_slow_reader_of_rows_pauses_the_topic_and_memory_stays_flat() {
+    let Some(broker) = Broker::find() else { return };
+    let folder = Folder::new();
+    // Two hundred megabytes of ticks, each of which is a row of its own: a second has one of each of a thousand symbols.
+    const TICKS: u64 = 100_000;
+    let topic = broker.topic("slow", 2, &[]);
+    let producer: BaseProducer = broker.topics.client().create().unwrap();
+    let filling = " ".repeat(2_000);
+    for i in 0..TICKS {
+        let (symbol, ts) = (format!("S{}", i % 1_000), i / 1_000 * 1_000_000_000);
+        let tick = format!("{{\"ts_event\":{ts},{filling}\"symbol\":\"{symbol}\",\"price\":1,\"size\":1}}");
+        while producer.send(BaseRecord::to(&topic).key(&symbol).payload(&tick)).is_err() {
+            producer.poll(Duration::from_millis(10));
+        }
+    }
+    producer.flush(Duration::from_secs(60)).unwrap();
+    let socket = folder.arg("rows.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let args = ["--input", &broker.topics.url(&topic), "--out", &format!("unix://{socket}"), "-w", "1"];
+    let each = ["--set", "late.horizon=off", "--set", "late.disorder=0s", "--batch", "64"];
+    let running = Running::start(&mut ohlcv(&[&args[..], &each, &NOW].concat()));
+    let (mut reader, _) = listener.accept().unwrap();
+    let proc = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", running.child.id())).unwrap();
+    // Once it is held up it takes next to no processor time, by the kernel's clock of hundredths.
+    let busy = || -> u64 {
+        let stat = proc("stat");
+        stat.rsplit(')').next().unwrap().split_whitespace().nth(11).unwrap().parse().unwrap()
+    };
+    wait_until("the topic's pause", || {
+        let before = busy();
+        std::thread::sleep(Duration::from_millis(500));
+        before > 0 && busy() - before < 5
+    });
+    let status = proc("status");
+    let peak = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    let peak_kib: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(peak_kib < 160 << 10, "{peak}");
+    // Nothing is lost by it.
+    let mut rows = String::new();
+    reader.read_to_string(&mut rows).unwrap();
+    drop(reader);
+    running.end().exits(0);
+    assert_eq!(rows.lines().count() as u64, TICKS + 1);
 }
 
 #[test]

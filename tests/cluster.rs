@@ -19,6 +19,7 @@ fn program(name: &str) -> &'static str {
         "corr" => env!("CARGO_BIN_EXE_corr"),
         "feedqc" => env!("CARGO_BIN_EXE_feedqc"),
         "latest" => env!("CARGO_BIN_EXE_latest"),
+        "quantiles" => env!("CARGO_BIN_EXE_quantiles"),
         "tq" => env!("CARGO_BIN_EXE_tq"),
         other => panic!("{other} is not tested here"),
     }
@@ -53,7 +54,7 @@ fn rejected(summary: &serde_json::Value) -> u64 {
 
 #[test]
 fn two_processes_come_to_what_one_comes_to() {
-    for name in ["ohlcv", "bursts", "movers", "corr", "feedqc", "latest", "tq"] {
+    for name in ["ohlcv", "quantiles", "bursts", "movers", "corr", "feedqc", "latest", "tq"] {
         let more = match name {
             "corr" => {
                 &["--window", "500ms", "--set", "corr.window=1s", "--set", "corr.every=500ms", "--set", "corr.min=2"]

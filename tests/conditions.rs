@@ -54,7 +54,7 @@ fn each_figure_is_of_the_trades_that_count_for_it() {
     assert!(ranked.contains("\n2000000000,3000000000,,1,A,,11,,,7,350,1\n"), "{ranked}");
     let all = Path::new(env!("CARGO_BIN_EXE_ohlcv")).parent().unwrap();
     let tape = folder.write("all.csv", TAPE);
-    for pipeline in ["ohlcv", "vwap", "latest", "movers", "bursts", "corr", "tq"] {
+    for pipeline in ["ohlcv", "vwap", "quantiles", "latest", "movers", "bursts", "corr", "tq"] {
         let path = all.join(pipeline);
         let said = Running::start(&mut at(path.to_str().unwrap(), &["verify", "--input", &tape])).end().exits(0);
         assert!(said.stdout.starts_with("equal: "), "{pipeline}: {}", said.stdout);

@@ -19,35 +19,17 @@ use tapeflow::operators::correlate;
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::pairs::{Correlation, Measure, Pair};
 use tapeflow::row::Row as _;
-use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Symbol, Tick};
 use tapeflow::time::SECOND;
 use tapeflow::window::Tumbling;
-use tapes::{Spec, specs};
+use tapes::{Spec, specs, trade};
 
 /// The tape of a spec. Where some come late, each symbol is there from the beginning: one that comes for the first time when
 /// what it belongs to is forgotten fails the run.
 fn tape(spec: &Spec) -> Vec<Tick> {
-    let opening = |symbol: u32| Tick { symbol: Symbol(symbol), ..trade(spec.start - 600 * SECOND, 2_000_000, 100) };
+    let opening = |symbol: u32| Tick { symbol: Symbol(symbol), ..trade(spec.start - 600 * SECOND, 2_000_000, 100, 1) };
     let openings = (0..spec.symbols).filter(|_| spec.late).map(opening);
     openings.chain(tapes::tape(spec)).collect()
-}
-
-/// A trade of the first symbol.
-fn trade(ts_event: i64, seq: u64, price: i64) -> Tick {
-    Tick {
-        ts_event,
-        seq,
-        price: Price(price),
-        ref_seq: 0,
-        size: 1,
-        symbol: Symbol(0),
-        ask_size: 0,
-        watermark_lead_ms: 0,
-        recv_lag: Tick::NOT_RECEIVED,
-        venue: Venue(0),
-        kind: Kind::Trade,
-        eligible: Eligible::ALL,
-    }
 }
 
 /// Rules for bars of a window of this length.
@@ -148,7 +130,7 @@ fn a_cancelled_print_leaves_nothing_in_the_moments() {
 
 #[test]
 fn a_late_first_print_without_returns_is_in_every_report_that_follows() {
-    let at = |second: i64, price: i64| trade((3_600 + second) * SECOND, second as u64 + 1, price);
+    let at = |second: i64, price: i64| trade((3_600 + second) * SECOND, second as u64 + 1, price, 1);
     let mut tape: Vec<Tick> = (0..20).map(|second| at(second, 100 + second)).collect();
     tape.push(Tick { symbol: Symbol(1), ..at(3, -3) });
     let (horizon, sessions) = (Horizon::Session, Sessions::new(TimeZone::UTC));

@@ -4,7 +4,10 @@
 
 mod program;
 
-use program::{Folder, run};
+use std::process::Command;
+
+use program::{Folder, Running, run};
+use serde_json::Value;
 
 const TAPE: &str = "ts_event,symbol,price,size,seq,action,ref_seq
 1000000000,A,10,1,1,,
@@ -51,15 +54,44 @@ A,1000000000,2000000000,8,20,8,20,2,2,14
   1000000000,1,A,,trade,,10,1   on time
   1500000000,2,A,,trade,,11,1   on time
   1600000000,4,A,,trade,,20,1   late by 7.40 s: amends
-  9000000000,6,A,,cancel,2,0,0   on time
-  9500000000,8,A,,correct,1,8,1   on time
+  9000000000,6,A,,cancel,2,0,0   on time: amends
+  9500000000,8,A,,correct,1,8,1   on time: amends
 ";
         assert_eq!(said, expected);
     }
     let none = run(&["explain", &out, "--why", "B", "5000000000"]).exits(0).stdout;
-    assert_eq!(none, "no bars about B hold 5000000000\n");
+    assert_eq!(none, "no row of bars about B holds 5000000000\n");
     run(&["explain", &out, "--why", "NOBODY", "1"]).exits(2).says(&["no such symbol"]);
     run(&["explain", &out, "--why", "A", "noon"]).exits(2).says(&["--why A noon"]);
+}
+
+#[test]
+fn why_of_a_trade_beside_its_quote_shows_the_quote_and_a_venue_is_asked_for_by_its_name() {
+    let folder = Folder::new();
+    let tape = "ts_event,symbol,venue,seq,action,price,size,bid,bid_size,ask,ask_size
+1000000000,A,X,1,quote,,,9,3,13,4
+1100000000,A,X,2,quote,,,9,3,12,4
+5500000000,A,X,3,,12,1,,,,
+";
+    let input = folder.write("tape.csv", tape);
+    let why = |program: fn(&[&str]) -> Command, name: &str| {
+        let args = ["explain", "--input", &input, "--window", "1s", "--why", name, "5500000000"];
+        Running::start(&mut program(&args)).end().exits(0).stdout
+    };
+    let records = "\
+2 records lie in [5000000000, 7000000000) or speak of one that does; 1 of them from before holds in it
+  ts_event,seq,symbol,venue,action,ref_seq,price,size
+  1100000000,2,A,X,quote,,9,3 (bid; ask 12,4)   on time
+  5500000000,3,A,X,trade,,12,1   on time
+";
+    let said = why(program::tq, "A");
+    assert!(said.ends_with(records), "{said}");
+    let of_venue = why(program::feedqc, "X");
+    assert!(
+        of_venue.contains("\nX,5000000000,6000000000,1,1,") && of_venue.contains("\n1 records lie in"),
+        "{of_venue}"
+    );
+    assert_eq!(why(program::feedqc, "A"), "no row of feedqc about A holds 5500000000\n");
 }
 
 #[test]
@@ -87,6 +119,50 @@ fn a_print_that_was_not_taken_cannot_be_found() {
 }
 
 #[test]
+fn where_not_all_records_can_be_shown_those_that_amend_are() {
+    let folder = Folder::new();
+    let trades: String = (0..30).map(|i| format!("{},A,10,1,{i},,\n", 1_000_000_000 + i)).collect();
+    let tape = format!("ts_event,symbol,price,size,seq,action,ref_seq\n{trades}1500000000,A,,,99,cancel,29\n");
+    let input = folder.write("tape.csv", tape);
+    let said = run(&["explain", "--input", &input, "--why", "A", "1000000000"]).exits(0).stdout;
+    let first =
+        "price,size\n  1500000000,99,A,,cancel,29,0,0   on time: amends\n  1000000000,0,A,,trade,,10,1   on time\n";
+    assert!(said.contains(first) && said.ends_with("  and 11 more\n"), "{said}");
+}
+
+#[test]
+fn each_pipeline_judges_by_the_clocks_that_it_has() {
+    let folder = Folder::new();
+    // The trade at 2 s is behind the quotes alone, the quote at 1.5 s is behind all, and the cancel finds nothing.
+    let tape = "ts_event,symbol,seq,action,ref_seq,price,size,bid,ask
+1000000000,A,1,,,10,1,,
+5000000000,A,2,quote,,,,9,11
+2000000000,A,3,,,10,1,,
+1500000000,A,4,quote,,,,9,11
+2000000000,A,5,cancel,99,,,,
+";
+    let input = folder.write("tape.csv", tape);
+    let drop = ["--input", &input, "--set", "late.policy=drop"];
+    for (program, late, unmatched) in [
+        (program::ohlcv as fn(&[&str]) -> Command, 0, 1),
+        (program::latest, 1, 1),
+        (program::tq, 1, 1),
+        (program::feedqc, 3, 0),
+    ] {
+        let out = folder.arg("out");
+        Running::start(&mut program(&[&drop[..], &["--out", &out]].concat())).end().exits(0);
+        let summary: Value =
+            serde_json::from_slice(&std::fs::read(folder.path().join("out/summary.json")).unwrap()).unwrap();
+        let ledger = ["late", "unmatched"].map(|column| summary["ledger"][column].as_u64().unwrap());
+        assert_eq!(ledger, [late, unmatched]);
+        let said = Running::start(&mut program(&["explain", &out])).end().exits(0).stdout;
+        let told = [format!(" {late} came too late"), format!("of which {unmatched} found no print")];
+        assert!(told.iter().all(|words| said.contains(words)), "{said}");
+        std::fs::remove_dir_all(out).unwrap();
+    }
+}
+
+#[test]
 fn what_cannot_be_read_again_is_said() {
     let folder = Folder::new();
     let out = folder.arg("out");
@@ -95,4 +171,35 @@ fn what_cannot_be_read_again_is_said() {
     run(&["explain", &folder.arg("nothing")]).exits(1).says(&["summary.json"]);
     let help = run(&["explain", "--help"]).exits(0).stdout;
     assert!(help.contains("--why <SYMBOL> <TIME>"), "{help}");
+}
+
+#[test]
+fn why_shows_what_each_record_counts_for_and_whom_it_repeats() {
+    let folder = Folder::new();
+    let tape = "ts_event,symbol,venue,price,size,seq,action,ref_seq,conditions,bid,bid_size,ask,ask_size
+1000000000,A,X,10,1,1,,,,,,,
+1100000000,A,X,11,50,2,,,@ I,,,,
+1200000000,A,Y,12,1,1,,,,,,,
+1300000000,A,X,,,3,quote,,,9,3,13,4
+1400000000,A,X,,,4,cancel,1,,,,,
+1500000000,A,X,15,7,5,correct,2,9,,,,
+5000000000,A,Y,12,1,1,,,,,,,
+";
+    let input = folder.write("tape.csv", tape);
+    let said = run(&["explain", "--input", &input, "--why", "A", "1000000000"]).exits(0).stdout;
+    // The print of Y has moved away, and nobody speaks of it but its repeat.
+    let expected = "\
+symbol,ts_open,ts_close,open,high,low,close,volume,trades,vwap
+A,1000000000,2000000000,15,15,15,15,0,1,
+7 records lie in [1000000000, 2000000000) or speak of one that does
+  ts_event,seq,symbol,venue,action,ref_seq,price,size
+  1000000000,1,A,X,trade,,10,1   on time
+  1100000000,2,A,X,trade,,11,50 (does not count for open and close, high and low)   on time
+  1200000000,1,A,Y,trade,,12,1   on time
+  1300000000,3,A,X,quote,,9,3 (bid; ask 13,4)   ignored
+  1400000000,4,A,X,cancel,1,0,0   on time: amends
+  1500000000,5,A,X,correct,2,15,7 (does not count for volume)   on time: amends
+  5000000000,1,A,Y,trade,,12,1   on time
+";
+    assert_eq!(said, expected);
 }

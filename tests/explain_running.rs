@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
 
-use program::{Done, Folder, Played, Running, ohlcv, run, wait_until};
+use program::{Done, Folder, Played, Running, at, ohlcv, run, wait_until};
 use serde_json::Value;
 
 const HEADER: &str = "ts_event,symbol,price,size,seq,action,ref_seq\n";
@@ -166,6 +166,36 @@ fn a_run_without_a_folder_is_asked_by_its_process_and_by_several_at_once() {
     pipeline.end().exits(0);
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "something was left behind");
     ask(&[]).exits(2).says(&["no run answers", "--out folder"]);
+}
+
+#[test]
+fn every_pipeline_tells_what_holds_it_and_which_windows_are_open() {
+    let tape = "ts_event,symbol,seq,action,price,size,bid,ask\n1000000000,A,1,quote,,,9,11\n1500000000,A,2,,10,1,,\n";
+    for (program, open) in [
+        (env!("CARGO_BIN_EXE_ohlcv"), "windows of bars, by when they may be over: 1 at 1970-01-01T00:00:02Z"),
+        (env!("CARGO_BIN_EXE_vwap"), "windows of averages, by when they may be over: 1 at 1970-01-01T00:01:00Z"),
+        (env!("CARGO_BIN_EXE_latest"), "windows of quotes, by when they may be over: 1 at 1970-01-01T00:00:02Z"),
+        (env!("CARGO_BIN_EXE_movers"), "windows of turnovers, by when they may be over: 1 at 1970-01-01T00:00:02Z"),
+        (env!("CARGO_BIN_EXE_bursts"), "windows of turnovers, by when they may be over: 1 at "),
+        (env!("CARGO_BIN_EXE_corr"), "windows of bars, by when they may be over: 1 at "),
+        (env!("CARGO_BIN_EXE_tq"), "windows of trades, by when they may be over: 1 at 1970-01-01T00:00:02Z"),
+        (env!("CARGO_BIN_EXE_tq"), "no windows of trades whose markouts are to come"),
+        (env!("CARGO_BIN_EXE_feedqc"), "windows of feeds, by their records, by when they may be over: 2 at "),
+    ] {
+        let (folder, over) =
+            (Folder::new(), if program.ends_with("vwap") { "vwap.over=trades" } else { "run.wait=park" });
+        let out = folder.arg("out");
+        let args = ["--input", "-", "--out", &out, "--set", "source.idle=1h", "--set", over];
+        let mut child = at(program, &args).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(tape.as_bytes()).unwrap();
+        let pipeline = Running::follow(child);
+        told(&[&out], program, |told| has_read(told, 2));
+        let held = "held by    standard input: its latest tick is A 2 of 1970-01-01T00:00:01.5Z";
+        says(&run(&["explain", &out]), &[held, &format!("open       {open}")]);
+        drop(stdin);
+        pipeline.end().exits(0);
+    }
 }
 
 #[test]

@@ -1,14 +1,17 @@
 //! What is told of a feed equals a batch run over all of its records, whatever the knobs. What this can catch: a record
 //! that is missed or counted twice; a gap that a late record fills, or splits, and that still stands; windows that a
-//! record bears on and that are not amended; state that is forgotten too early; a knob that shows.
+//! record bears on and that are not amended; state that is forgotten too early; a knob that shows. What it cannot: a rule
+//! that oracle and operator both misread, for which there is a case worked out by hand.
 
 mod play;
+mod program;
 mod tapes;
 
 use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 use play::{Knobs, knobs, lateness, play_through};
+use program::{feedqc as program, verified_rows};
 use proptest::prelude::*;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::oracle::{self, Corrected};
@@ -99,4 +102,28 @@ fn sessions_are_forgotten_and_nothing_that_matters() {
         let played = play_through(&tape, &late, &knobs, move |ticks| ticks.check_feed(standard));
         assert_eq!(played.rows.into_iter().collect::<BTreeSet<_>>(), expected);
     }
+}
+
+#[test]
+fn each_channel_of_a_venue_is_told_with_its_gaps_latencies_and_rates() {
+    let tape = "ts_event,ts_recv,symbol,venue,channel,seq,action,price,size,bid,ask
+1000000000,1000000100,A,X,1,1,,10,1,,
+1005000000,1005000200,A,X,1,2,,10,1,,
+1100000000,1099999995,B,X,1,4,quote,,,10,10
+1050000000,1050000100,B,X,1,5,,10,1,,
+1200000000,,A,X,2,1,quote,,,11,10
+2000000000,,A,X,1,6,,10,1,,
+2500000000,,A,X,2,1,,10,1,,
+";
+    let args = ["--window", "1s", "--set", "feedqc.stale=2s", "--set", "output.mode=final"];
+    let mut rows = verified_rows(program, tape, &args);
+    rows.sort();
+    // Records by kind, gap, missing, duplicate, backwards; latencies; active, silent, stale, locked, crossed; peaks.
+    let expected = [
+        "X/1,1000000000,2000000000,4,3,0,0,1,1,1,0,1,100,200,200,1,128:2 256:1,2,0,0,1,0,4,3,2",
+        "X/1,2000000000,3000000000,1,1,0,0,0,0,0,0,0,,,,0,,1,1,0,0,0,1,1,1",
+        "X/2,1000000000,2000000000,1,0,0,0,1,0,0,0,0,,,,0,,1,0,0,0,1,1,1,1",
+        "X/2,2000000000,3000000000,1,1,0,0,0,0,0,1,0,,,,0,,1,0,0,0,0,1,1,1",
+    ];
+    assert_eq!(rows, expected);
 }

@@ -537,6 +537,20 @@ fn sequence_numbers_are_in_all_lines_of_a_tape_or_in_none() {
 
 const HEADER_WITH_SEQ: &str = "ts_event,symbol,price,size,seq\n";
 
+#[cfg(not(any(feature = "parquet", feature = "dbn")))]
+#[test]
+fn a_file_that_this_program_was_not_built_for_says_how_to_build_it() {
+    let folder = Folder::new();
+    for (name, format, feature) in
+        [("a.parquet", "Parquet", "parquet"), ("a.dbn", "DBN", "dbn"), ("A.DBN.ZST", "DBN", "dbn")]
+    {
+        let words = format!("built without {format}; build it with --features {feature}");
+        run(&["--input", &folder.write(name, "")]).exits(2).says(&[&words]);
+    }
+    let unknown = folder.write("b.csv.zst", "");
+    run(&["--input", &unknown]).exits(2).says(&["its extension tells no format"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn there_may_be_more_files_than_a_program_may_open() {

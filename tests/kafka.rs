@@ -7,6 +7,7 @@
 mod program;
 mod topics;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use program::{Folder, Played, Running, ohlcv, run, wait_until};
+use rdkafka::message::Message as _;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use topics::{NOW, Topics, assert_same, play, replay, tape};
@@ -61,7 +63,7 @@ fn processes_share_out_the_partitions_and_come_to_the_same() {
     let folder = Folder::new();
     let path = folder.write("tape.csv", tape(3_000));
     let expected = folder.play(&path, &[]);
-    let cluster = cluster(&[("one", 1), ("three", 3), ("eight", 8), ("dead", 1)]);
+    let cluster = cluster(&[("one", 1), ("three", 3), ("eight", 8), ("dead", 1), ("odd", 2)]);
     let dead = format!("source.rejected={}", topics(&cluster).url("dead"));
     let mut rejected = 0;
     for (name, partitions, codec, pack, workers) in
@@ -85,6 +87,17 @@ fn processes_share_out_the_partitions_and_come_to_the_same() {
         run(&[&args[..], &tight, &NOW[..]].concat()).exits(0);
         assert_same(name, &out, &expected);
     }
+    // Conditions that are in no table are told of both processes, each of which reads a partition.
+    for (partition, symbol) in [(0, "A"), (1, "B")] {
+        let tick = format!(r#"{{"ts_event":1,"symbol":"{symbol}","price":1,"size":1,"conditions":"{symbol}?"}}"#);
+        topics(&cluster).put("odd", partition, &[tick.as_bytes()]);
+    }
+    for spawn in ["1", "2"] {
+        let (odd, out) = (topics(&cluster).url("odd"), folder.arg("odd"));
+        run(&[&["--input", &odd, "--out", &out, "-w", "1", "--spawn", spawn], &NOW[..]].concat()).exits(0);
+        let unknown = &Played::read(Path::new(&out), String::new()).summary["unknown_conditions"];
+        assert_eq!(*unknown, serde_json::json!({"records": 2, "codes": ["?"]}), "{spawn} processes");
+    }
     let topic = topics(&cluster).url("one");
     run(&["--input", &topic, "--spawn", "2", "--limit", "5"]).exits(2).says(&["source.end"]);
 }
@@ -107,17 +120,73 @@ fn a_live_topic_is_read(partitions: i32, more: &[&str]) {
     play(&[&path, "--rate", "2k/s", "--to", &topic]).says(&["later than the schedule by"]);
     let rows = expected.rows().len();
     program::wait_until("the bars", || {
-        let mut last = std::collections::BTreeMap::new();
+        let mut last = BTreeMap::new();
         for (key, value) in topics(&cluster).all("bars", 2) {
             let bar: serde_json::Value = serde_json::from_str(&value).unwrap();
-            assert_eq!(bar["symbol"], key);
-            last.insert((bar["ts_open"].to_string(), key), bar["volume"].to_string());
+            let times = ["ts_open", "ts_close"].map(|time| bar[time].to_string()).join(",");
+            assert_eq!(key, format!("{},{times}", bar["symbol"].as_str().unwrap()));
+            last.insert(key, bar["volume"].to_string());
         }
         last.len() == rows
     });
     reader.signal("INT");
     let done = reader.end().exits(130).says(&["from the due time that each line carries"]);
     assert!(done.stderr.contains(expected.digest()), "{}", done.stderr);
+}
+
+#[test]
+fn a_row_that_goes_is_a_tombstone_and_rows_of_a_symbol_share_its_partition() {
+    let folder = Folder::new();
+    let path = folder.write("tape.csv", tape(1_000));
+    let cluster = cluster(&[("ticks", 8), ("rows", 8), ("gone", 1), ("changes", 8)]);
+    let [ticks, rows, gone, changes] = ["ticks", "rows", "gone", "changes"].map(|name| topics(&cluster).url(name));
+    play(&[&path, "--speed", "max", "--to", &ticks]);
+    run(&["--input", &path, "--out", &rows]).exits(0);
+    run(&["--input", &path, "--out", &changes, "--set", "output.mode=changes"]).exits(0);
+    let homes = |topic: &str| -> BTreeMap<String, BTreeSet<i32>> {
+        let mut homes: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for message in topics(&cluster).messages(topic, 8) {
+            let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
+            homes.entry(key.split(',').next().unwrap().to_owned()).or_default().insert(message.partition());
+        }
+        homes
+    };
+    assert_eq!(homes("ticks").len(), 11);
+    assert!(homes("ticks").values().all(|partitions| partitions.len() == 1), "{:?}", homes("ticks"));
+    assert_eq!((homes("rows"), homes("changes")), (homes("ticks"), homes("ticks")));
+
+    // The only trade of a window is cancelled when its bar has long been told.
+    let trades = "ts_event,symbol,price,size,seq,action,ref_seq\n1000000000,A,10,1,1,,\n1700000000,A,11,1,2,,\n\
+                  3500000000,A,12,1,3,,\n3500000001,A,,,4,cancel,1\n3500000002,A,,,5,cancel,2\n";
+    run(&["--input", &folder.write("trades.csv", trades), "--out", &gone, "-w", "1"]).exits(0);
+    let told: Vec<(String, bool)> = topics(&cluster)
+        .messages("gone", 1)
+        .iter()
+        .map(|message| (String::from_utf8(message.key().unwrap().to_vec()).unwrap(), message.payload().is_some()))
+        .collect();
+    let [first, second] = ["A,1000000000,2000000000", "A,3000000000,4000000000"].map(str::to_owned);
+    assert_eq!(told, [(first.clone(), true), (first, false), (second, true)]);
+}
+
+#[test]
+fn a_slow_broker_slows_the_rows_which_counts_as_latency_and_loses_none() {
+    let folder = Folder::new();
+    let mut text = "ts_event,symbol,price,size\n".to_owned();
+    (0..200).for_each(|i| text += &format!("{},S{i},1,1\n", 1_000_000_000 + i));
+    let path = folder.write("tape.csv", text);
+    let cluster = cluster(&[("rows", 1)]);
+    // No more than twenty rows may be on their way, and an answer takes a tenth of a second.
+    cluster.broker_round_trip_time(1, Duration::from_millis(100)).unwrap();
+    let few = ["--set", "output.librdkafka.'queue.buffering.max.messages'=20"];
+    let done =
+        run(&[&["--input", &path, "-w", "1", "--out", &topics(&cluster).url("rows")], &few[..]].concat()).exits(0);
+    cluster.broker_round_trip_time(1, Duration::ZERO).unwrap();
+    assert_eq!(topics(&cluster).all("rows", 1).len(), 200);
+    let sink = done.stderr.lines().find(|line| line.contains("sink: writing the rows")).unwrap();
+    let words: Vec<&str> = sink.split_whitespace().collect();
+    let [.., longest, unit] = words[..] else { panic!("{sink}") };
+    let longest: f64 = longest.parse().unwrap();
+    assert!(unit == "s" || (unit == "ms" && longest > 500.0), "{sink}");
 }
 
 #[test]
@@ -332,4 +401,12 @@ fn what_is_not_there_is_told() {
     wait_until("what the matter is", || std::fs::read_to_string(&said).is_ok_and(says));
     reader.signal("INT");
     reader.end().exits(1);
+
+    // Who does not want to wait says so, on either side.
+    let (nobody, path) = ("kafka://127.0.0.1:1/t", folder.write("tape.csv", tape(10)));
+    let (within, over) = (["--set", "run.topics_within=100ms"], [nobody, "the time within which it was to be there"]);
+    run(&[&["--input", nobody], &within[..]].concat()).exits(1).says(&over);
+    run(&[&["--input", &path, "--out", nobody], &within[..]].concat()).exits(1).says(&over);
+    let sender = Running::start(&mut replay(&[&path, "--to", nobody, "--topic-within", "100ms"]));
+    sender.end().exits(1).says(&over);
 }

@@ -117,6 +117,7 @@ fn run_feeds<A: Aggregate<Value = Bar>>(
         stop: Arc::default(),
         inquiry: Arc::default(),
         rejects: Rejects::default(),
+        conditions: Conditions::default(),
         cluster: Arc::default(),
     };
     let windows = Tumbling::new(1_000 * MS).unwrap();

@@ -1,4 +1,4 @@
-//! A module uses only modules that `src/lib.rs` declares above it.
+//! A module uses only modules that `src/lib.rs` declares above it, and librdkafka is known at two edges alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,16 @@ fn files(path: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() { files(&path, found) } else { found.push(path) }
     }
+}
+
+#[test]
+fn two_files_know_librdkafka() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&src, &mut found);
+    found.retain(|path| fs::read_to_string(path).unwrap().contains("rdkafka::"));
+    found.sort();
+    assert_eq!(found, ["sink/kafka.rs", "source/kafka/client.rs"].map(|path| src.join(path)));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use tapeflow::row::Row;
 use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pull};
-use tapeflow::tape::{Pace, Rejects};
+use tapeflow::tape::{Conditions, Pace, Rejects};
 use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::{Anchored, Count, Gap, Hours, Last, Measure as Of, Sliding, Tumbling, Windows};
@@ -179,6 +179,7 @@ where
         stop: Arc::default(),
         inquiry: Arc::default(),
         rejects: Rejects::default(),
+        conditions: Conditions::default(),
         cluster: Arc::default(),
     };
     let feed = Feed::new(Box::new(week), Pace::AsRead, DISORDER);

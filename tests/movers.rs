@@ -9,12 +9,14 @@ mod program;
 mod tapes;
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::sync::Arc;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use play::{Knobs, Played, knobs, lateness, play_through};
-use program::{Folder, Running, movers as program, verified_rows, wait_until};
+use play::{Knobs, Played, knobs, lateness, play_by, play_through};
+use program::{Folder, Running, movers as program, verified_rows};
 use proptest::prelude::*;
 use tapeflow::aggregate::Traded;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
@@ -22,9 +24,9 @@ use tapeflow::operators::{Boards, By, Mover, Places, Ranking, Reference, movers}
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::row::Row as _;
 use tapeflow::tick::Tick;
-use tapeflow::time::SECOND;
+use tapeflow::time::{Clock, SECOND};
 use tapeflow::window::Tumbling;
-use tapes::{Spec, specs, tape};
+use tapes::{NAMES, Spec, specs, tape};
 
 fn rankings() -> impl Strategy<Value = Ranking> {
     let boards = prop::sample::select(vec![Boards::Windows, Boards::Sessions]);
@@ -71,6 +73,20 @@ fn sectors(folder: &Folder) -> Arc<Reference> {
     Arc::new(Reference::new(path.into()))
 }
 
+/// Tables of sectors, of which each is longer than the one before: where two are written within a tick of the file
+/// system's clock, their length tells them apart.
+fn tables() -> impl Strategy<Value = Vec<String>> {
+    let label = prop::sample::select(vec!["", "tech", "money"]);
+    let labels = prop::collection::vec(prop::option::of(label), NAMES.len());
+    prop::collection::vec(labels, 2..6).prop_map(|tables| {
+        let text = |(at, labels): (usize, Vec<Option<&str>>)| {
+            let named = NAMES.iter().zip(labels).filter_map(|(name, label)| Some(format!("{name},{}\n", label?)));
+            format!("symbol,sector\n{}{}", named.collect::<String>(), "\n".repeat(100 * at))
+        };
+        tables.into_iter().enumerate().map(text).collect()
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -107,6 +123,44 @@ proptest! {
         let forgetting = check(&tape, &rules, windows(&spec), &ranking, &knobs);
         let ranking = keeping(&ranking, None);
         prop_assert_eq!(forgetting.changes, check(&tape, &rules, windows(&spec), &ranking, &knobs).changes);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sectors_that_change_while_it_runs_come_to_those_of_the_last_table(
+        spec in specs(), knobs in knobs(), (policy, horizon, zone) in lateness(), ranking in rankings(),
+        mut tables in tables(), each in 1..20_usize,
+    ) {
+        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
+        let spec = Spec { moves, ..spec };
+        let rules = Lateness { disorder: spec.disorder, policy, horizon, sessions: Sessions::new(TimeZone::get(zone).unwrap()) };
+        let (tape, windows, folder) = (tape(&spec), windows(&spec), Folder::new());
+        let path = folder.write("sectors.csv", tables.remove(0));
+        let ranking = Ranking { sectors: Some(Arc::new(Reference::new(path.clone().into()))), ..ranking };
+        // With each so many changes of bars there is another table, and it is time to look at it.
+        let clock = Clock::manual();
+        let to_come = Arc::new(Mutex::new((0, tables.into_iter())));
+        let (time, rule) = (clock.clone(), ranking.clone());
+        let played = play_by(clock, &tape, &rules, &knobs, move |ticks| {
+            let (context, to_come, time, path) = (ticks.context.clone(), to_come.clone(), time.clone(), path.clone());
+            let bars = ticks.window_aggregate::<Traded>(windows).inspect(move |_| {
+                let (seen, tables) = &mut *to_come.lock().unwrap();
+                *seen += 1;
+                if *seen % each == 0 && let Some(table) = tables.next() {
+                    std::fs::write(&path, table).unwrap();
+                    time.advance(Duration::from_secs(1));
+                }
+            });
+            movers(bars, rule.clone(), &context)
+        });
+        let corrected = Corrected::new(&tape, &rules, play::texts());
+        let expected: BTreeSet<Mover> = oracle::movers(&corrected, windows, &ranking).into_iter().collect();
+        let digest = expected.iter().fold(0u64, |sum, row| sum.wrapping_add(row.digest(&play::texts())));
+        prop_assert_eq!(played.rows.into_iter().collect::<BTreeSet<_>>(), expected);
+        prop_assert_eq!((played.digest, played.ledger), (digest, corrected.ledger));
     }
 }
 
@@ -176,44 +230,53 @@ fn a_cancelled_leader_is_retracted_and_the_others_move_up() {
     );
 }
 
-#[test]
-fn sectors_that_change_while_it_runs_amend_the_places() {
-    let folder = Folder::new();
-    let table = folder.write("sectors.csv", "symbol,sector\nA,tech\nB,tech\nC,money\n");
+/// A run that ranks by volume in the sectors of a table, and has put out the places of the second from 1 on; its input,
+/// and the rest of its rows.
+fn by_sectors(table: &str) -> (Child, ChildStdin, BufReader<ChildStdout>) {
     let sectors = format!("movers.sectors={table}");
     let args =
         ["--input", "-", "--window", "1s", "--set", &sectors, "--set", "movers.by=volume", "--set", "movers.top=1"];
-    let mut command = program(&args);
-    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
+    let mut child = program(&args).stdin(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut rows) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
     let lines: Vec<&str> = TAPE.lines().collect();
-    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    let mut next = || {
-        line.clear();
-        std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
-        line.trim_end().to_owned()
-    };
     input.write_all((lines[..6].join("\n") + "\n").as_bytes()).unwrap();
-    next();
-    assert_eq!(next(), "1000000000,2000000000,money,1,C,3,,,,100,300,1");
-    assert_eq!(next(), "1000000000,2000000000,tech,1,A,100,,,,10,1000,1");
+    let first: Vec<String> = rows.by_ref().lines().take(3).map(Result::unwrap).collect();
+    assert_eq!(
+        first[1..],
+        ["1000000000,2000000000,money,1,C,3,,,,100,300,1", "1000000000,2000000000,tech,1,A,100,,,,10,1000,1"]
+    );
+    (child, input, rows)
+}
+
+const SECTORS: &str = "symbol,sector\nA,tech\nB,tech\nC,money\n";
+
+#[test]
+fn sectors_that_change_while_it_runs_amend_the_places() {
+    let folder = Folder::new();
+    let table = folder.write("sectors.csv", SECTORS);
+    let (mut child, mut input, rows) = by_sectors(&table);
     std::fs::write(&table, "symbol,sector\nA,money,\n").unwrap();
     std::fs::write(&table, "symbol,sector\nA,money\nB,tech\nC,tech\n").unwrap();
-    // The table is looked at twice a second, and changes what stands.
+    // The table is looked at when the input ends, too, and changes what stands.
+    let lines: Vec<&str> = TAPE.lines().collect();
     input.write_all((lines[6..9].join("\n") + "\n").as_bytes()).unwrap();
     drop(input);
-    let mut rest = Vec::new();
-    wait_until("the end of the run", || {
-        let line = next();
-        let ended = line.is_empty();
-        rest.push(line);
-        ended
-    });
+    let rest: Vec<String> = rows.lines().map(Result::unwrap).collect();
     assert!(child.wait().unwrap().success());
     assert!(rest.contains(&"1000000000,2000000000,tech,1,C,3,,,,100,300,1".to_owned()), "{rest:?}");
     assert!(rest.contains(&"1000000000,2000000000,money,1,A,100,,,,10,1000,1".to_owned()), "{rest:?}");
+}
+
+#[test]
+fn a_table_of_sectors_that_cannot_be_read_is_told_and_what_it_said_before_holds() {
+    let folder = Folder::new();
+    let table = folder.write("sectors.csv", SECTORS);
+    let (child, input, rows) = by_sectors(&table);
+    std::fs::write(&table, "symbol,sector\nA,money\nA,tech\n").unwrap();
+    drop(input);
+    let done = Running::follow(child).end().exits(0);
+    done.says(&["reading the table of sectors", "line 3 names its symbol again: A,tech. What it said before holds"]);
+    assert!(rows.lines().all(|row| !row.unwrap().contains(",money,1,A,")));
 }
 
 #[test]

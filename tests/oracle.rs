@@ -12,29 +12,12 @@ use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::SECOND;
 use tapeflow::window::{Tumbling, Window};
 
-use crate::tapes::{LATTICE, NAMES, Spec, shuffled_within, specs, tape, tapes};
+use crate::tapes::{LATTICE, NAMES, Spec, shuffled_within, specs, tape, tapes, trade};
 
 mod tapes;
 
 /// The length of windows where a case does not say otherwise.
 const WINDOW: i64 = 50;
-
-fn trade(ts_event: i64, seq: u64, price: i64, size: u32) -> Tick {
-    Tick {
-        ts_event,
-        seq,
-        price: Price(price),
-        ref_seq: 0,
-        size,
-        symbol: Symbol(0),
-        ask_size: 0,
-        watermark_lead_ms: 0,
-        recv_lag: Tick::NOT_RECEIVED,
-        venue: Venue(0),
-        kind: Kind::Trade,
-        eligible: Eligible::ALL,
-    }
-}
 
 fn cancel(ts_event: i64, seq: u64, ref_seq: u64) -> Tick {
     Tick { kind: Kind::Cancel, ref_seq, ..trade(ts_event, seq, 0, 0) }

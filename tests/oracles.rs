@@ -58,10 +58,10 @@ fn ticks(path: &Path, records: u64) {
             2..18 => format!("quote,,,,{price},{size},{ask},{}", dice(500, 10)),
             _ => format!("trade,,{price},{size},,,,"),
         };
-        lines.push((arrival, format!("{ts},{},{},{rest}", symbols[symbol as usize], i + 1)));
+        lines.push((arrival, format!("{ts},,{},{},{rest}", symbols[symbol as usize], i + 1)));
     }
     lines.sort();
-    let mut text = String::from("ts_event,symbol,seq,action,ref_seq,price,size,bid,bid_size,ask,ask_size\n");
+    let mut text = String::from("ts_event,venue,symbol,seq,action,ref_seq,price,size,bid,bid_size,ask,ask_size\n");
     lines.iter().for_each(|(_, line)| writeln!(text, "{line}").unwrap());
     fs::write(path, text).unwrap();
 }
@@ -82,37 +82,50 @@ fn correlations_over_everything_equal_pandas() {
     }
 }
 
+/// The tapes: a nasty one in a file, and a generated day in a folder.
+fn tapes(folder: &Path) -> [String; 2] {
+    let [nasty, day] = ["ticks.csv", "day"].map(|name| folder.join(name).to_str().unwrap().to_owned());
+    ticks(Path::new(&nasty), 20_000);
+    let mix = ["--cancels", "100", "--corrections", "100"];
+    let generate = ["generate", "--symbols", "3", "--trades-per-day", "3000", "--out", &day];
+    run(env!("CARGO_BIN_EXE_replay"), &[&generate[..], &mix].concat());
+    [nasty, day]
+}
+
 #[test]
 fn bars_equal_pandas() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    ticks(&folder.path().join("ticks.csv"), 20_000);
-    let (input, out) = (path("ticks.csv"), path("out"));
-    run(env!("CARGO_BIN_EXE_ohlcv"), &["--input", &input, "--window", "1s", "--out", &out]);
-    run(&python, &[&script("ohlcv.py"), &input, &format!("{out}/bars.csv")]);
+    for (input, at) in tapes(folder.path()).iter().zip(0..) {
+        let out = folder.path().join(format!("out{at}")).to_str().unwrap().to_owned();
+        run(env!("CARGO_BIN_EXE_ohlcv"), &["--input", input, "--window", "1s", "--out", &out]);
+        run(&python, &[&script("ohlcv.py"), input, &format!("{out}/bars.csv")]);
+    }
 }
 
 #[test]
 fn averages_equal_pandas() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    ticks(&folder.path().join("ticks.csv"), 20_000);
-    let input = path("ticks.csv");
-    // The session opens 20 s after the tape and closes 23 s before its end, within a step.
+    let [nasty, day] = tapes(folder.path());
+    // The session opens 20 s after the nasty tape and closes 23 s before its end, within a step.
     let session = ["vwap.over=session", "vwap.every=10s", "session.open=09:30:20", "session.close=09:31:37"];
     let hours = ["10000000000", "1767623420000000000", "1767623497000000000"];
-    for (over, set, theirs) in [
-        ("window", &["vwap.over=window", "window.length=2s"][..], &["2000000000"][..]),
-        ("session", &session, &hours),
-        ("trades", &["vwap.over=trades", "vwap.every=5s", "vwap.trades=25"], &["5000000000", "25"]),
-    ] {
-        let (out, script) = (path(over), script("vwap.py"));
+    let whole_session = ["vwap.over=session", "vwap.every=30m"];
+    let whole_hours = ["1800000000000", "1767623400000000000", "1767646800000000000"];
+    let cases: [(_, _, &[&str], &[&str]); 6] = [
+        (&nasty, "window", &["vwap.over=window", "window.length=2s"], &["2000000000"]),
+        (&nasty, "session", &session, &hours),
+        (&nasty, "trades", &["vwap.over=trades", "vwap.every=5s", "vwap.trades=25"], &["5000000000", "25"]),
+        (&day, "window", &["vwap.over=window", "window.length=1m"], &["60000000000"]),
+        (&day, "session", &whole_session, &whole_hours),
+        (&day, "trades", &["vwap.over=trades", "vwap.every=1m", "vwap.trades=25"], &["60000000000", "25"]),
+    ];
+    for ((input, over, set, theirs), at) in cases.into_iter().zip(0..) {
+        let (out, script) = (folder.path().join(format!("out{at}")).to_str().unwrap().to_owned(), script("vwap.py"));
         let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
-        run(env!("CARGO_BIN_EXE_vwap"), &[&["--input", &input, "--out", &out], &set[..]].concat());
-        let averages = format!("{out}/averages.csv");
-        run(&python, &[&[&script, &input, &averages, over][..], theirs].concat());
+        run(env!("CARGO_BIN_EXE_vwap"), &[&["--input", input, "--out", &out], &set[..]].concat());
+        run(&python, &[&[&script, input, &format!("{out}/averages.csv"), over][..], theirs].concat());
     }
 }
 
@@ -120,14 +133,12 @@ fn averages_equal_pandas() {
 fn trades_beside_quotes_equal_pandas() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    ticks(&folder.path().join("ticks.csv"), 20_000);
-    let input = path("ticks.csv");
-    for (strict, tolerance) in [("not-strict", "1s"), ("strict", "40ms")] {
-        let (out, set) = (path(strict), format!("tq.strict={}", strict == "strict"));
-        let tolerant = format!("tq.tolerance={tolerance}");
-        run(env!("CARGO_BIN_EXE_tq"), &["--input", &input, "--out", &out, "--set", &set, "--set", &tolerant]);
-        let nanos = if strict == "strict" { "40000000" } else { "1000000000" };
-        run(&python, &[&script("tq.py"), &input, &format!("{out}/tq.csv"), strict, nanos, "1000000000"]);
+    for (input, at) in tapes(folder.path()).iter().zip(0..) {
+        for (strict, tolerance, nanos) in [("not-strict", "1s", "1000000000"), ("strict", "40ms", "40000000")] {
+            let out = folder.path().join(format!("{strict}{at}")).to_str().unwrap().to_owned();
+            let sets = [format!("tq.strict={}", strict == "strict"), format!("tq.tolerance={tolerance}")];
+            run(env!("CARGO_BIN_EXE_tq"), &["--input", input, "--out", &out, "--set", &sets[0], "--set", &sets[1]]);
+            run(&python, &[&script("tq.py"), input, &format!("{out}/tq.csv"), strict, nanos, "1000000000"]);
+        }
     }
 }

@@ -326,6 +326,30 @@ fn ctrl_c_ends_the_feed_with_its_summary() {
 }
 
 #[test]
+fn a_loop_in_which_all_is_lost_hears_ctrl_c() {
+    let folder = Folder::new(&[("tape.csv", &seconds(20))]);
+    let lost = "--loop --drop 100% --speed max";
+    let set = "--set source.loop=true --set source.drop=100% --speed max --set source.input=tape.csv";
+    let ohlcv = env!("CARGO_BIN_EXE_ohlcv");
+    // Each makes a file when it listens to signals.
+    for (program, args, made) in [
+        (env!("CARGO_BIN_EXE_replay"), format!("play tape.csv {lost} --to sent.jsonl"), "sent.jsonl"),
+        (ohlcv, format!("{set} --out out"), "out/latency.hlog"),
+        (ohlcv, format!("{set} --set source.input=market --set market.length=1ms --out made"), "made/latency.hlog"),
+    ] {
+        let mut command = Command::new(program);
+        command.current_dir(folder.path()).args(args.split(' ')).stdin(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        while !folder.path().join(made).exists() {
+            std::thread::yield_now();
+        }
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{args}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
 fn quotes_need_no_columns_of_trades() {
     let quotes = "ts_event,symbol,bid,bid_size,ask,ask_size\n1,A,10,100,10.01,200\n2,A,,,10.02,5\n3,A,,,,\n";
     let folder = Folder::new(&[("quotes.csv", quotes)]);
@@ -461,6 +485,12 @@ fn converting_there_and_back_gives_the_same_bytes() {
     assert!(error.contains("tape.2 exists and is not empty"), "{error}");
 }
 
+/// `20120702,0,10.1234,10.5,10,10.4321,9000.4` and a line end, as bzip2 packs it.
+const PACKED: &[u8] =
+    b"\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x19\x2c\x1a\xae\x00\x00\x0f\x58\x00\x00\x10\x00\x05\x7e\
+    \xa0\x20\x00\x31\x00\xd3\x4d\x02\x54\xf4\x87\x94\xc9\x1f\x99\xb9\x40\xe8\xa4\x2c\x78\x8e\x87\x2d\
+    \x5c\xc5\x71\xf1\x0e\x7c\x5d\xc9\x14\xe1\x42\x40\x64\xb0\x6a\xb8";
+
 #[test]
 fn real_days_are_filled_in_exactly() {
     let folder = Folder::new(&[]);
@@ -468,10 +498,11 @@ fn real_days_are_filled_in_exactly() {
     let days =
         "20120702,0,10.1234,10.5,10,10.4321,9000.4\n20120703,0,10.4,10.41,10.2,10.3,4000\n20120705,0,1,1,1,1,3\n";
     folder.write("daily/table_x.csv", days);
+    fs::write(folder.path().join("daily/table_y.csv.bz2"), PACKED).unwrap();
     let made = folder.run("generate --out tape --daily daily --days 3 --trades-per-day 200 --as jsonl");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let final_bar = |day: &str| {
-        let text = fs::read_to_string(folder.path().join(format!("tape/x/{day}.jsonl"))).unwrap();
+    let final_bar_of = |symbol: &str, day: &str| {
+        let text = fs::read_to_string(folder.path().join(format!("tape/{symbol}/{day}.jsonl"))).unwrap();
         let mut prints = std::collections::BTreeMap::new();
         for line in text.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
@@ -494,7 +525,9 @@ fn real_days_are_filled_in_exactly() {
         let volume: u64 = prints.values().map(|print| print.1["size"].as_u64().unwrap()).sum();
         (price(&open.1), high, low, price(&close.1), volume)
     };
+    let final_bar = |day| final_bar_of("x", day);
     assert_eq!(final_bar("2012-07-02"), (10.1234, 10.5, 10.0, 10.4321, 9_000));
+    assert_eq!(final_bar_of("y", "2012-07-02"), final_bar("2012-07-02"));
     assert_eq!(final_bar("2012-07-03"), (10.4, 10.41, 10.2, 10.3, 4_000));
     assert_eq!(final_bar("2012-07-05"), (1.0, 1.0, 1.0, 1.0, 3));
     for (args, told) in [

@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{civil::time, tz::TimeZone};
 use play::{Knobs, Played, knobs, lateness, play_through};
 use proptest::prelude::*;
-use tapeflow::aggregate::{Bar, Ohlcv, Vwap};
+use tapeflow::aggregate::{Bar, Ohlcv, Quantiles, Vwap};
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::operators::{Summary, filled};
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::row::Row as _;
-use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Eligible, Kind, Symbol, Tick};
 use tapeflow::time::{MS, SECOND};
 use tapeflow::window::{
     Anchored, Count, Early, Fill, Gap, Hours, Last, Measure, Sliding, Tumbling, TumblingDaily, Window, Windows,
@@ -37,14 +37,16 @@ fn windows() -> impl Strategy<Value = Windows> {
     let span = || prop::sample::select(vec![MS / 4, 300 * MS, SECOND, 5 * SECOND, 7 * SECOND]);
     let tumbling =
         (span(), 0..SECOND).prop_map(|(length, offset)| Tumbling::new(length).unwrap().offset(offset).into());
-    let daily = (span(), 0..SECOND, hours())
-        .prop_map(|(length, offset, hours)| TumblingDaily::new(length, offset, hours).unwrap().into());
+    let auction = prop::sample::select(vec![0, 1, 300 * MS, 30 * SECOND]);
+    let daily = (span(), 0..SECOND, hours(), auction.clone()).prop_map(|(length, offset, hours, auction)| {
+        TumblingDaily::new(length, offset, hours).unwrap().with_auction(auction).into()
+    });
     let step = || prop::sample::select(vec![50 * MS, 300 * MS, SECOND, 4 * SECOND]);
     let early = (span(), 0..SECOND, step()).prop_map(|(length, offset, every)| {
         Early::new(Tumbling::new(length).unwrap().offset(offset), every).unwrap().into()
     });
-    let early_daily = (span(), hours(), step()).prop_map(|(length, hours, every)| {
-        Early::new(TumblingDaily::new(length, 0, hours).unwrap(), every).unwrap().into()
+    let early_daily = (span(), hours(), auction, step()).prop_map(|(length, hours, auction, every)| {
+        Early::new(TumblingDaily::new(length, 0, hours).unwrap().with_auction(auction), every).unwrap().into()
     });
     let slide = prop::sample::select(vec![50 * MS, 300 * MS, SECOND]);
     let sliding = (slide, prop::sample::select(vec![SECOND, 5 * SECOND, 10 * SECOND]), 0..SECOND)
@@ -114,12 +116,32 @@ proptest! {
         let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
         let spec = Spec { moves, ..spec };
         let (tape, rules) = (tape_of(&spec), rules(&spec, policy, horizon, zone));
-        let rule = windows.clone();
-        let played = play_through(&tape, &rules, &knobs, move |ticks| ticks.window_aggregate::<Vwap>(rule.clone()));
+        let run = |knobs: &Knobs| {
+            let rule = windows.clone();
+            play_through(&tape, &rules, knobs, move |ticks| ticks.window_aggregate::<Vwap>(rule.clone()))
+        };
+        let played = run(&knobs);
         let corrected = Corrected::new(&tape, &rules, play::texts());
         let expected: BTreeSet<_> = oracle::averages(&corrected, &windows).into_iter().collect();
+        let digest = expected.iter().fold(0u64, |sum, row| sum.wrapping_add(row.digest(&play::texts())));
         prop_assert_eq!(played.rows.into_iter().collect::<BTreeSet<_>>(), expected);
-        prop_assert_eq!(played.ledger, corrected.ledger);
+        prop_assert_eq!((played.digest, played.ledger), (digest, corrected.ledger));
+        prop_assert_eq!(run(&Knobs::default()).changes, played.changes);
+    }
+
+    #[test]
+    fn quantiles_equal_the_oracle_whatever_the_knobs(
+        spec in specs(), windows in windows(), knobs in knobs(), (policy, horizon, zone) in lateness(),
+    ) {
+        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
+        let spec = Spec { moves, ..spec };
+        let (tape, rules) = (tape_of(&spec), rules(&spec, policy, horizon, zone));
+        let rule = windows.clone();
+        let one = play_through(&tape, &rules, &knobs, move |ticks| ticks.window_aggregate::<Quantiles>(rule.clone()));
+        let corrected = Corrected::new(&tape, &rules, play::texts());
+        let expected: BTreeSet<_> = oracle::quantiles(&corrected, &windows).into_iter().collect();
+        prop_assert_eq!(one.rows.into_iter().collect::<BTreeSet<_>>(), expected);
+        prop_assert_eq!(one.ledger, corrected.ledger);
     }
 
     #[test]
@@ -203,11 +225,12 @@ fn filled_windows() -> impl Strategy<Value = (Windows, Fill)> {
     ]);
     let zone = prop::sample::select(vec!["UTC", "America/New_York"]);
     let length = prop::sample::select(vec![SECOND, 5 * SECOND, 7 * SECOND, 60 * SECOND, 90_000 * SECOND]);
-    (zone, times, length, 0..SECOND, any::<(bool, bool)>()).prop_map(
-        |(zone, (open, close), length, offset, (daily, early))| {
+    let auction = prop::sample::select(vec![0, 300 * MS, 30 * SECOND]);
+    (zone, times, length, (0..SECOND, auction), any::<(bool, bool)>()).prop_map(
+        |(zone, (open, close), length, (offset, auction), (daily, early))| {
             let hours = Hours::new(TimeZone::get(zone).unwrap(), open, close).unwrap();
             let windows: Windows = match daily {
-                true => TumblingDaily::new(length, offset, hours.clone()).unwrap().into(),
+                true => TumblingDaily::new(length, offset, hours.clone()).unwrap().with_auction(auction).into(),
                 false => Tumbling::new(length).unwrap().offset(offset).into(),
             };
             let windows = if early { Early::new(windows, SECOND).unwrap().into() } else { windows };
@@ -226,20 +249,7 @@ fn play_filled(tape: &[Tick], rules: &Lateness, windows: &Windows, fill: &Fill, 
 }
 
 fn trade(ts_event: i64, seq: u64, price: i64, size: u32) -> Tick {
-    Tick {
-        ts_event: 3_600 * SECOND + ts_event,
-        seq,
-        price: Price(price),
-        ref_seq: 0,
-        size,
-        symbol: Symbol(0),
-        ask_size: 0,
-        watermark_lead_ms: 0,
-        recv_lag: Tick::NOT_RECEIVED,
-        venue: Venue(0),
-        kind: Kind::Trade,
-        eligible: Eligible::ALL,
-    }
+    tapes::trade(3_600 * SECOND + ts_event, seq, price, size)
 }
 
 /// When the rows begin and end, after the tapes' beginning, and their volumes.

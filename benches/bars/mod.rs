@@ -160,6 +160,7 @@ where
         stop: Arc::default(),
         inquiry: Arc::default(),
         rejects: Rejects::default(),
+        conditions: Conditions::default(),
         cluster: Arc::default(),
     };
     let outcome = runtime::run(plan, feeds, sinks, watch, pipeline);

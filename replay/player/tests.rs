@@ -43,6 +43,8 @@ struct Case {
     only_first: bool,
     gaps: Shorter,
     again: bool,
+    /// It can be read only once.
+    is_pipe: bool,
     faults: Faults,
     pace: Way,
     limit: u64,
@@ -140,12 +142,15 @@ fn play(case: &Case) -> (Vec<Event>, Player) {
         again: case.again.then(|| sessions.clone()),
         faults: case.faults,
     };
-    let mut merge = Merge::new(leaves(&case.partitions, &symbols), case.limit, case.play_for)
-        .controlled(&controls, &symbols, &Strikes::default())
-        .opened_by({
-            let (partitions, symbols) = (case.partitions.clone(), symbols.clone());
-            Box::new(move || Ok(leaves(&partitions, &symbols)))
-        });
+    let mut merge = Merge::new(leaves(&case.partitions, &symbols), case.limit, case.play_for).controlled(
+        &controls,
+        &symbols,
+        &Strikes::default(),
+    );
+    if !case.is_pipe {
+        let (partitions, symbols) = (case.partitions.clone(), symbols.clone());
+        merge = merge.opened_by(Box::new(move || Ok(leaves(&partitions, &symbols))));
+    }
     if case.again {
         merge = merge.again(sessions);
     }
@@ -429,6 +434,9 @@ impl Model<'_> {
     }
 
     fn press(&mut self, key: Key, now: RunTime) {
+        if self.case.is_pipe && matches!(key, Key::Seek(..0)) {
+            return;
+        }
         self.move_to(now);
         self.last_key = now;
         match key {
@@ -571,11 +579,22 @@ fn a_case() -> impl Strategy<Value = Case> {
         1 => Just(Shorter::SkipOvernight)
     ];
     let faults = prop_oneof![Just(Faults::default()), some_faults()];
-    let ends = (any::<bool>(), 0u64..150, prop_oneof![3 => Just(u64::MAX), 1 => 0..4_000 * MS]);
+    let reads = prop_oneof![Just((true, false)), Just((false, false)), Just((false, true))];
+    let ends = (reads, 0u64..150, prop_oneof![3 => Just(u64::MAX), 1 => 0..4_000 * MS]);
     let keys = prop::collection::vec((0..600 * MS, a_key()), 0..14);
     let takes = prop_oneof![Just(vec![0]), prop::collection::vec(0..400 * MS, 1..6)];
     (partitions, part, gaps, faults, a_way(), ends, keys, takes, any::<bool>()).prop_map(
-        |(partitions, (start, end, only_first), gaps, faults, pace, (again, limit, play_for), keys, takes, skips)| {
+        |(
+            partitions,
+            (start, end, only_first),
+            gaps,
+            faults,
+            pace,
+            ((again, is_pipe), limit, play_for),
+            keys,
+            takes,
+            skips,
+        )| {
             // What is skipped shows in no event, so a key that is pressed then could not be judged.
             let skips = skips && keys.is_empty();
             let slow_reader = if skips { SlowReader::Skip } else { SlowReader::Block };
@@ -586,6 +605,7 @@ fn a_case() -> impl Strategy<Value = Case> {
                 only_first,
                 gaps,
                 again,
+                is_pipe,
                 faults,
                 pace,
                 limit,

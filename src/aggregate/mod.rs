@@ -2,12 +2,14 @@
 
 mod day_part;
 mod ohlcv;
+mod quantiles;
 mod traded;
 mod trades;
 mod vwap;
 
 pub use day_part::{DayPart, Part};
 pub use ohlcv::{Bar, Ohlcv};
+pub use quantiles::{Quantiles, Spread};
 pub use traded::{Traded, Turnover};
 pub use trades::{Trade, TradeList, Trades};
 pub use vwap::{Averages, Vwap};

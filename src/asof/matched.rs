@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AsOf;
 use crate::aggregate::{Trade, Value};
-use crate::row::{Field, Key, Real, Row, Texts};
+use crate::row::{Field, Key, Real, Row, Takes, Texts};
 use crate::tick::{Price, Symbol, Tick};
 use crate::time::EventTime;
 use crate::window::Window;
@@ -126,6 +126,7 @@ impl Matched {
 
 impl Row for Matched {
     const NAME: &'static str = "tq";
+    const TAKES: Takes = Takes::TradesAndQuotes;
     const KEY_COLUMNS: usize = 3;
 
     fn columns() -> Vec<&'static str> {

@@ -2,17 +2,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::records;
+use crate::lateness::Lateness;
 use crate::row::{Columns, Encoding, Field, Row, Texts};
 use crate::tick::Tick;
+use crate::time::EventTime;
 use crate::window::Window;
-
-/// So many records of a window that differs are printed.
-const SHOWN: usize = 20;
 
 /// The first thing, by the order of rows, about which dataflow and oracle differ.
 pub struct Difference {
     /// The windows of the rows that differ, and the texts in each: its symbols, or its venue.
     rows: Vec<(Window, Vec<String>)>,
+    /// The times from before their windows that they tell of.
+    before: Vec<EventTime>,
     columns: String,
     /// What each of them says about it, in lines.
     dataflow: String,
@@ -49,12 +50,13 @@ pub fn first_difference<R: Row>(dataflow: BTreeMap<R, isize>, oracle: Vec<R>, te
         (row.window(), named)
     };
     let rows = there.iter().map(|(row, _)| named(row)).collect();
-    Some(Difference { rows, columns: columns.names.join(","), dataflow: side(0), oracle: side(1) })
+    let before = there.iter().flat_map(|(row, _)| records::times_before(*row, texts)).collect();
+    Some(Difference { rows, before, columns: columns.names.join(","), dataflow: side(0), oracle: side(1) })
 }
 
 impl Difference {
     /// The difference in words, with what the tape says about its window.
-    pub fn tell(&self, tape: &[Tick], texts: &Texts) -> String {
+    pub fn tell(&self, tape: &[Tick], lateness: &Lateness, texts: &Texts) -> String {
         let Window { start, end } = self.rows[0].0;
         let mut text = format!("not equal: the first difference is in the window [{start}, {end})\n");
         for (name, lines) in [("columns", &self.columns), ("dataflow", &self.dataflow), ("oracle", &self.oracle)] {
@@ -64,17 +66,19 @@ impl Difference {
         // Rows that name no symbol are about a venue.
         let are_of_symbols =
             tape.iter().any(|tick| self.rows.iter().any(|(_, named)| names(named, texts.symbol(tick.symbol))));
-        let about = records::about(tape, |tick| {
+        let about = records::about(tape, lateness, |tick| {
             let name = if are_of_symbols { texts.symbol(tick.symbol) } else { texts.venue(tick.venue) };
-            self.rows.iter().any(|(window, named)| window.contains(tick.ts_event) && names(named, name))
+            let is_told = |window: &Window| window.contains(tick.ts_event) || self.before.contains(&tick.ts_event);
+            self.rows.iter().any(|(window, named)| is_told(window) && names(named, name))
         });
-        let _ = writeln!(text, "{} records of the tape lie in it or speak of one that does", about.len());
+        let held = records::from_before(&about, &self.before);
+        let _ = writeln!(text, "{} records of the tape lie in it or speak of one that does{held}", about.len());
         let _ = writeln!(text, "  {}", Texts::RECORD);
-        for tick in about.iter().take(SHOWN) {
+        for tick in about.iter().take(records::SHOWN) {
             let _ = writeln!(text, "  {}", texts.record(tick));
         }
-        if about.len() > SHOWN {
-            let _ = writeln!(text, "  and {} more", about.len() - SHOWN);
+        if about.len() > records::SHOWN {
+            let _ = writeln!(text, "  and {} more", about.len() - records::SHOWN);
         }
         text
     }
@@ -83,7 +87,10 @@ impl Difference {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::tz::TimeZone;
+
     use crate::aggregate::{Aggregate as _, Bar, Ohlcv, Print};
+    use crate::lateness::{Horizon, LatePolicy, Sessions};
     use crate::operators::{Mover, Summary};
     use crate::quality::{Figures, Quality};
     use crate::tick::{Eligible, Kind, Names, Price, Symbol, Venue};
@@ -128,6 +135,11 @@ mod tests {
         }
     }
 
+    fn lateness() -> Lateness {
+        let sessions = Sessions::new(TimeZone::UTC);
+        Lateness { disorder: 0, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions }
+    }
+
     fn net(rows: &[Summary<Bar>]) -> BTreeMap<Summary<Bar>, isize> {
         let mut net = BTreeMap::new();
         rows.iter().for_each(|row| *net.entry(row.clone()).or_default() += 1);
@@ -155,7 +167,7 @@ not equal: the first difference is in the window [0, 10)
   5,1,A,,trade,,1,2
   25,2,A,,cancel,1,1,2
 ";
-        assert_eq!(difference.tell(&tape, &texts()), expected);
+        assert_eq!(difference.tell(&tape, &lateness(), &texts()), expected);
     }
 
     #[test]
@@ -176,18 +188,18 @@ not equal: the first difference is in the window [0, 10)
         let texts = Texts::new(names(&["ZZ", "A", "B"]), names(&["X", "Y"]));
         let tape = [of(0, 1), of(1, 2), of(2, 1)];
         let told = first_difference(BTreeMap::from([(mover(1), 1)]), vec![mover(2)], &texts).unwrap();
-        let told = told.tell(&tape, &texts);
+        let told = told.tell(&tape, &lateness(), &texts);
         assert!(told.contains("\n2 records") && told.contains("5,1,A,Y") && told.contains("5,1,B,X"), "{told}");
         let quality =
             Quality { window: Window { start: 0, end: 10 }, place: 0, venue: Venue(1), figures: Figures::default() };
-        let told = first_difference(BTreeMap::new(), vec![quality], &texts).unwrap().tell(&tape, &texts);
+        let told = first_difference(BTreeMap::new(), vec![quality], &texts).unwrap().tell(&tape, &lateness(), &texts);
         assert!(told.contains("\n2 records") && told.contains("5,1,ZZ,X") && told.contains("5,1,B,X"), "{told}");
     }
 
     #[test]
     fn a_row_that_is_missing_or_stands_twice_is_a_difference() {
         let tell = |ours: &[Summary<Bar>], theirs: Vec<Summary<Bar>>| {
-            first_difference(net(ours), theirs, &texts()).unwrap().tell(&[], &texts())
+            first_difference(net(ours), theirs, &texts()).unwrap().tell(&[], &lateness(), &texts())
         };
         assert!(tell(&[], vec![bar(0, 1, 2)]).contains("dataflow  no such row\n  oracle    A,0"));
         assert!(tell(&[bar(0, 1, 2), bar(0, 1, 2)], vec![bar(0, 1, 2)]).contains("dataflow  (2 times) A,0"));

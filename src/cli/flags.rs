@@ -74,7 +74,7 @@ pub struct Flags {
     pub hosts: Option<String>,
     /// Folder for the rows, summary.json, latency.hlog and rejected.jsonl; "-" for rows on standard output; or an
     /// address, as for --input, to send rows to
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, visible_alias = "output", global = true, value_name = "DIR")]
     pub out: Option<String>,
     /// So many: the first places of a ranking, or the best pairs
     #[arg(long, global = true, value_name = "N")]

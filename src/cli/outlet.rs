@@ -61,9 +61,9 @@ impl Outlet {
                 let text = "final rows are known when the run has ended: write output.mode = \"upsert\" or \"changes\"";
                 return Err(Error::Usage(format!("sending to {address}: {text}")));
             }
-            (Output::Address(address, properties), _) => {
+            (Output::Address(address, to_topic), _) => {
                 let (stop, header) = (around.stop.clone(), lines().header());
-                let courier = sink::open(address, &header, properties, move || stop.load(Ordering::Relaxed))?;
+                let courier = sink::open(address, &header, to_topic, move || stop.load(Ordering::Relaxed))?;
                 let shared: Shared = Arc::new(Mutex::new(courier));
                 let texts = || Texts::new(around.symbols.clone(), around.venues.clone());
                 let sinks = boxed(config.workers, |_| Ok(Remote::new(lines(), texts(), shared.clone())))?;

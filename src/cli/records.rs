@@ -1,15 +1,51 @@
 //! Which records of a tape a result is made of.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use crate::tick::{Kind, Symbol, Tick};
+use crate::lateness::Lateness;
+use crate::row::{Field, Row, Texts};
+use crate::tick::{Kind, Symbol, Tick, Venue};
+use crate::time::EventTime;
 
-/// The records of a tape that are inside of something, and those that speak of one that is, in the order of the tape.
-pub fn about(tape: &[Tick], is_inside: impl Fn(&Tick) -> bool) -> Vec<&Tick> {
-    let inside: HashSet<(Symbol, u64)> =
-        tape.iter().filter(|tick| is_inside(tick)).map(|tick| (tick.symbol, tick.seq)).collect();
+/// So many records are shown.
+pub const SHOWN: usize = 20;
+
+/// The records of a tape that are inside of something, and those that speak of a print that is or repeat it, in the
+/// order of the tape; where they are more than are shown, cancels and corrections come first.
+pub fn about<'a>(tape: &'a [Tick], lateness: &Lateness, is_inside: impl Fn(&Tick) -> bool) -> Vec<&'a Tick> {
+    let mut inside: HashMap<(Venue, Symbol, u64), Vec<EventTime>> = HashMap::new();
+    for tick in tape.iter().filter(|tick| tick.kind != Kind::Quote && is_inside(tick)) {
+        inside.entry((tick.venue, tick.symbol, tick.seq)).or_default().push(tick.ts_event);
+    }
     let speaks_of_it = |tick: &Tick| {
-        matches!(tick.kind, Kind::Cancel | Kind::Correct) && inside.contains(&(tick.symbol, tick.ref_seq))
+        let seq = match tick.kind {
+            Kind::Trade => tick.seq,
+            Kind::Cancel | Kind::Correct => tick.ref_seq,
+            Kind::Quote => return false,
+        };
+        let prints = inside.get(&(tick.venue, tick.symbol, seq));
+        prints.is_some_and(|prints| prints.iter().any(|print| lateness.reaches(tick.ts_event, *print)))
     };
-    tape.iter().filter(|tick| is_inside(tick) || speaks_of_it(tick)).collect()
+    let mut about: Vec<&Tick> = tape.iter().filter(|tick| is_inside(tick) || speaks_of_it(tick)).collect();
+    if about.len() > SHOWN {
+        about.sort_by_key(|tick| !matches!(tick.kind, Kind::Cancel | Kind::Correct));
+    }
+    about
+}
+
+/// The times from before its window that a row tells of, such as that of the quote that held.
+pub fn times_before<R: Row>(row: &R, texts: &Texts) -> Vec<EventTime> {
+    let (mut times, start) = (Vec::new(), row.window().start);
+    row.fields(texts, &mut |field| times.extend(if let Field::Time(ts) = field { Some(ts) } else { None }));
+    times.retain(|ts| *ts < start);
+    times
+}
+
+/// Says how many of some records are from such times.
+pub fn from_before(records: &[&Tick], times: &[EventTime]) -> String {
+    match records.iter().filter(|tick| times.contains(&tick.ts_event)).count() {
+        0 => String::new(),
+        1 => "; 1 of them from before holds in it".into(),
+        n => format!("; {n} of them from before hold in it"),
+    }
 }

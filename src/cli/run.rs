@@ -44,16 +44,16 @@ where
         _ => None,
     };
     let mut rejects = Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?;
-    if let Some((address, properties)) = &config.rejected {
+    if let Some((address, to_topic)) = &config.rejected {
         let stop = stop.clone();
-        rejects = rejects.also_to(sink::open_for_rejects(address, properties, move || stop.load(Ordering::Relaxed))?);
+        rejects = rejects.also_to(sink::open_for_rejects(address, to_topic, move || stop.load(Ordering::Relaxed))?);
     }
     let cluster = lead(config, effective, &stop)?;
     let around = play::surroundings(config, cluster, rejects, stop.clone());
     let answering = Answering::begin(name, config, &around)?;
     let mut opened = play::open(config, &around)?;
     let finish = opened.finish.take();
-    let latency_from = opened.latency_from;
+    let latency_from = opened.latency_from.clone();
     if let Some(folder) = folder {
         remove_earlier::<R>(folder)?;
     }
@@ -67,7 +67,7 @@ where
     let (outcome, log) = (outcome?, log?);
 
     around.rejects.flush()?;
-    let report = report::<R>(name, config, effective, &around, &outcome, latency_from, &stop);
+    let report = report::<R>(name, config, effective, &around, &outcome, &latency_from.to_string(), &stop);
     outlet.settle::<R>(config, &around)?;
     // What was read is noted as read when all that came of it is safe.
     finish.map_or(Ok(()), |finish| finish())?;

@@ -64,7 +64,7 @@ where
 
     let gathered = std::mem::take(&mut *gathered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
     if let Some(difference) = first_difference(gathered, expected.rows, &texts) {
-        print(&difference.tell(&tape, &texts))?;
+        print(&difference.tell(&tape, &config.lateness, &texts))?;
         return Ok(ExitCode::FAILURE);
     }
     if outcome.ledger != ledger {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::settings::nanos;
+use super::settings::{nanos, span as in_words};
 use super::{Layers, Settings, Span};
 use crate::pairs::{Correlation, Measure};
 use crate::time::MS;
@@ -43,8 +43,9 @@ impl Settings for Correlations {
         let span = time(layers, "corr.window", &corr.window, "all");
         let every = time(layers, "corr.every", &corr.every, "bar").unwrap_or(length);
         for (key, span) in [("corr.window", span), ("corr.every", Some(every))] {
-            if let Some(span) = span.filter(|span| *span < length || span % length != 0) {
-                let help = format!("a bar is {length} ns long, and {span} ns are not a multiple of it");
+            if let Some(wrong) = span.filter(|span| *span < length || span % length != 0) {
+                let help =
+                    format!("bars are {} long, and {} is not a multiple of that", in_words(length), in_words(wrong));
                 layers.problem(key, "not a whole number of bars", &help);
             }
         }

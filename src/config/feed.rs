@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::settings::nanos;
+use super::settings::{nanos, span};
 use super::{Layers, Settings, Span};
 use crate::quality::Standard;
 use crate::window::Tumbling;
@@ -26,7 +26,7 @@ impl Settings for Standard {
         let FeedqcSection { stale, seq } = layers.section("feedqc")?;
         let (stale, length) = (nanos(stale), windows.length());
         if stale < length || stale % length != 0 {
-            let help = format!("a window is {length} ns long, and {stale} ns are not a multiple of it");
+            let help = format!("windows are {} long, and {} is not a multiple of that", span(length), span(stale));
             layers.problem("feedqc.stale", "not a whole number of windows", &help);
         }
         let stale_windows = (stale / length).max(1);

@@ -61,7 +61,20 @@ struct WindowSection {
 struct SessionSection {
     open: String,
     close: String,
+    half_days: HalfDays,
+    auction: Maybe<Span>,
 }
+
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum HalfDays {
+    Auto,
+    Nyse,
+    Off,
+}
+
+/// Where the New York Stock Exchange is.
+const NEW_YORK: &str = "America/New_York";
 
 impl Settings for Tumbling {
     fn read(layers: &mut Layers) -> Option<Self> {
@@ -103,7 +116,8 @@ impl Settings for Hours {
     fn read(layers: &mut Layers) -> Option<Self> {
         let session: SessionSection = layers.section("session")?;
         // An unknown zone is a problem that the section of sources reports.
-        let zone = TimeZone::get(&layers.section::<String>("source.zone")?).unwrap_or(TimeZone::UTC);
+        let name = layers.section::<String>("source.zone")?;
+        let zone = TimeZone::get(&name).unwrap_or(TimeZone::UTC);
         let mut time = |key: &str, text: &str| match text.parse::<Time>() {
             Ok(time) => time,
             Err(_) => {
@@ -118,20 +132,25 @@ impl Settings for Hours {
                         close = \"16:00\"";
             layers.problem("session.close", "a session that closes before it opens", help);
         }
-        hours.or_else(|| Hours::new(zone, Time::MIN, Time::MAX))
+        let hours = hours.or_else(|| Hours::new(zone, Time::MIN, Time::MAX))?;
+        let has_half_days =
+            session.half_days == HalfDays::Nyse || (session.half_days == HalfDays::Auto && name == NEW_YORK);
+        Some(if has_half_days { hours.with_half_days() } else { hours })
     }
 }
 
 impl Settings for Windows {
     fn read(layers: &mut Layers) -> Option<Self> {
         let window: WindowSection = layers.section("window")?;
-        unused(layers, &window);
+        let session: SessionSection = layers.section("session")?;
+        unused(layers, &window, &session);
         let (length, offset) = (nanos(window.length), nanos(window.offset));
         let fallback = Tumbling::new(SECOND)?;
         let windows = match window.kind {
             Kind::Tumbling if window.align == Align::Session => {
                 let hours = Hours::read(layers)?;
-                TumblingDaily::new(length, offset, hours).map(Windows::from)
+                let auction = session.auction.0.map_or(0, nanos);
+                TumblingDaily::new(length, offset, hours).map(|windows| windows.with_auction(auction).into())
             }
             Kind::Tumbling => Tumbling::new(length).map(|windows| windows.offset(offset).into()),
             Kind::Sliding => return Some(sliding(layers, &window).unwrap_or(fallback.into())),
@@ -194,7 +213,12 @@ fn sliding(layers: &mut Layers, window: &WindowSection) -> Option<Windows> {
 }
 
 /// What was set and belongs to another kind of window is a mistake rather than ignored.
-fn unused(layers: &mut Layers, window: &WindowSection) {
+fn unused(layers: &mut Layers, window: &WindowSection, session: &SessionSection) {
+    if session.auction.0.is_some() && (window.kind != Kind::Tumbling || window.align != Align::Session) {
+        let help =
+            "it is for windows of kind = \"tumbling\" and align = \"session\": set that too, or leave it \"off\"";
+        layers.problem("session.auction", "an `auction` that would not be used", help);
+    }
     let set = [
         ("early", window.early.0.is_some(), Kind::Tumbling, "tumbling"),
         ("slide", window.slide.0.is_some(), Kind::Sliding, "sliding"),

@@ -10,7 +10,7 @@ use super::context::{Context, Ticks};
 use super::standings::{Boards, expires, forgotten};
 use crate::aggregate::{DayPart, Part, Value as _, percent};
 use crate::asof::Quote;
-use crate::row::{Field, Key, Row, Texts};
+use crate::row::{Field, Key, Row, Takes, Texts};
 use crate::tick::{Kind, Price, Symbol, Tick};
 use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
@@ -66,6 +66,7 @@ impl Latest {
 
 impl Row for Latest {
     const NAME: &'static str = "latest";
+    const TAKES: Takes = Takes::TradesAndQuotes;
     const KEY_COLUMNS: usize = 3;
 
     fn columns() -> Vec<&'static str> {

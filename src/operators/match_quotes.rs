@@ -1,4 +1,6 @@
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use differential_dataflow::AsCollection;
 use timely::dataflow::channels::pact::Pipeline;
@@ -12,6 +14,7 @@ use crate::aggregate::{TradeList, Trades};
 use crate::asof::{AsOf, Matched, Quote, SymbolTape};
 use crate::lateness::Verdict;
 use crate::ledger::Ledger;
+use crate::standing::{Pending, Question};
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
@@ -37,26 +40,28 @@ impl<'scope> Ticks<'scope> {
         let quotes = self.stream.clone().filter(|tick: &Tick| tick.kind == Kind::Quote);
         let trades = self.stream.filter(|tick: &Tick| tick.kind != Kind::Quote);
         let trades = Ticks { stream: trades, context: self.context.beside() }.window_aggregate::<Trades>(windows);
-        let mut operator = MatchQuotes::new(self.context, windows, rule);
+        let operator = Rc::new(RefCell::new(MatchQuotes::new(self.context.clone(), windows, rule)));
+        self.context.tells(&operator, MatchQuotes::told);
         let rows = quotes.binary_frontier(trades.inner, Pipeline, Pipeline, "MatchQuotes", move |capability, _| {
             drop(capability);
             let mut held = Held::default();
             move |(quotes, quotes_frontier), (trades, trades_frontier), output| {
+                let operator = &mut *operator.borrow_mut();
                 quotes.for_each(|capability, ticks| {
                     let Some(sent) = capability.least().copied() else { return };
                     operator.take(ticks, watermark_of(sent));
                     ticks.clear();
-                    held.hold(&operator, &capability, output.output_index());
+                    held.hold(operator, &capability, output.output_index());
                 });
                 trades.for_each(|capability, changes| {
                     for change in changes.drain(..) {
                         operator.arrived.entry(change.1).or_default().0.push((change.0, change.2));
                     }
-                    held.hold(&operator, &capability, output.output_index());
+                    held.hold(operator, &capability, output.output_index());
                 });
                 let frontiers = [quotes_frontier.frontier(), trades_frontier.frontier()];
                 let passed = frontiers.iter().flat_map(|frontier| frontier.iter()).min().copied();
-                held.act(&mut operator, passed, output);
+                held.act(operator, passed, output);
             }
         });
         rows.as_collection()
@@ -94,6 +99,15 @@ impl MatchQuotes {
         let (arrived, due) = Default::default();
         let (symbols, changes, ledger) = Default::default();
         MatchQuotes { context, windows, rule, symbols, arrived, due, changes, ledger }
+    }
+
+    fn told(&self, _question: &Question) -> Pending {
+        let open = self.due.iter().map(|(ms, windows)| (*ms as i64, windows.len()));
+        Pending {
+            name: "windows of trades whose markouts are to come".into(),
+            open: open.collect(),
+            ..Pending::default()
+        }
     }
 
     fn state(&mut self, symbol: Symbol) -> &mut State {

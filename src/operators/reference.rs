@@ -11,6 +11,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 use super::Changes;
 use super::context::Context;
 use crate::error::{Doing as _, Error, Result};
+use crate::source::say;
 
 /// A table that changes is looked at so often.
 const EVERY: Duration = Duration::from_millis(500);
@@ -33,17 +34,17 @@ impl Reference {
     /// # Errors
     /// When it cannot be read, a line has not two columns, or names a symbol again.
     pub fn read(&self) -> Result<BTreeMap<String, String>> {
-        let path = self.path.display();
-        let text = fs::read_to_string(&self.path).doing(|| format!("reading {path}"))?;
+        let doing = format!("reading the table of sectors {}", self.path.display());
+        let text = fs::read_to_string(&self.path).doing(|| doing.clone())?;
         let mut labels = BTreeMap::new();
         for (line, number) in text.trim_start_matches('\u{feff}').lines().zip(1..) {
-            let wrong = |what: &str| Error::Input(format!("reading {path}: line {number} {what}: {line}"));
+            let wrong = |what: &str| Error::Input(format!("{doing}: line {number} {what}: {line}"));
             let mut columns = line.split(',').map(|column| column.trim().trim_matches('"'));
             let (Some(symbol), Some(label), None) = (columns.next(), columns.next(), columns.next()) else {
                 if line.trim().is_empty() {
                     continue;
                 }
-                return Err(wrong("is not symbol,label"));
+                return Err(wrong("is not symbol,sector"));
             };
             if number == 1 {
                 if symbol != "symbol" {
@@ -65,7 +66,7 @@ impl Reference {
 
 /// The label of every symbol that appears in `symbols`, by its id, as a collection that changes when the table's file
 /// does: the file is looked at twice a second, and when the input ends. A file that cannot be read at first fails the
-/// run; later it is as if it had not changed, since whoever writes it may be in the middle of it.
+/// run; later that is told, and what it said before holds.
 pub fn labels<'scope>(
     symbols: Changes<'scope, u32>,
     table: std::sync::Arc<Reference>,
@@ -81,7 +82,7 @@ pub fn labels<'scope>(
             context.failure.set(error);
             BTreeMap::new()
         });
-        let (mut seen, mut looked) = (BTreeSet::new(), context.clock.now());
+        let (mut seen, mut looked, mut wrong) = (BTreeSet::new(), context.clock.now(), version);
         move |(input, frontier), output| {
             let mut symbols = Vec::new();
             input.for_each(|_, changes| symbols.extend(changes.drain(..).map(|(symbol, _, _)| symbol)));
@@ -101,17 +102,26 @@ pub fn labels<'scope>(
             if next.is_none() || clock >= looked + EVERY.as_nanos() as u64 {
                 looked = clock;
                 let found = table.version();
-                if found != version
-                    && let Ok(read) = table.read()
-                {
-                    version = found;
-                    for symbol in seen.iter().copied() {
-                        let (old, new) = (label(&labels, symbol), label(&read, symbol));
-                        if old != new {
-                            changes.extend([((symbol, old), now, -1), ((symbol, new), now, 1)]);
+                match (found != version).then(|| table.read()) {
+                    None => {}
+                    Some(Ok(read)) => {
+                        version = found;
+                        for symbol in seen.iter().copied() {
+                            let (old, new) = (label(&labels, symbol), label(&read, symbol));
+                            if old != new {
+                                changes.extend([((symbol, old), now, -1), ((symbol, new), now, 1)]);
+                            }
+                        }
+                        labels = read;
+                    }
+                    // Whoever writes it may be in the middle of it, so it is looked at again before it is told.
+                    Some(Err(_)) if next.is_some() && found != wrong => wrong = found,
+                    Some(Err(error)) => {
+                        version = found;
+                        if context.worker == 0 {
+                            say(&format!("{error}. What it said before holds until it can be read"));
                         }
                     }
-                    labels = read;
                 }
             }
             output.session(&*capability).give_iterator(changes.into_iter());

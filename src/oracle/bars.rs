@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::windows::{daily, local, tumbling};
+use super::windows::{close, daily, local, tumbling};
 use super::{Corrected, Trade, divide_half_even, windows};
 use crate::aggregate::Bar;
 use crate::operators::Summary;
@@ -22,7 +22,7 @@ pub fn filled(tape: &Corrected, rule: &Windows, fill: &Fill) -> Vec<Summary<Bar>
     let mut days: BTreeMap<_, BTreeMap<i64, Summary<Bar>>> = BTreeMap::new();
     for bar in &rows {
         let (open, day) = local(&fill.hours, bar.window.start, fill.hours.open);
-        let (close, _) = local(&fill.hours, bar.window.start, fill.hours.close);
+        let close = close(&fill.hours, bar.window.start);
         days.entry((bar.symbol, day.start, open, close)).or_default().insert(bar.window.start, bar.clone());
     }
     for ((symbol, _, open, close), bars) in days {

@@ -84,6 +84,10 @@ fn figures(window: Window, held: &[&Tick], all: &[&Tick], sequence: Option<&[u64
         backwards,
         lags: [percentile(0.5), percentile(0.99), lags.last().copied()],
         negative_lags: received().filter(|lag| *lag < 0).count() as u64,
+        lag_counts: std::array::from_fn(|bits| {
+            let (from, until) = (if bits == 0 { 0 } else { 1 << (bits - 1) }, 1_u64 << bits);
+            lags.iter().map(|lag| u64::from(*lag)).filter(|lag| (from..until).contains(lag)).count() as u64
+        }),
         active,
         silent: known - active,
         stale: known - symbols_since(stale_from).len() as u64,

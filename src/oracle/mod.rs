@@ -13,6 +13,7 @@ mod feedqc;
 mod tq;
 mod latest;
 mod movers;
+mod quantiles;
 mod windows;
 
 pub use averages::averages;
@@ -23,6 +24,7 @@ pub use corrected::{Corrected, Rules, Trade};
 pub use feedqc::feedqc;
 pub use latest::latest;
 pub use movers::movers;
+pub use quantiles::quantiles;
 pub use tq::tq;
 pub use windows::{Held, windows};
 

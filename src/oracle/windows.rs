@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
 
 use super::{Corrected, Trade};
+use crate::calendar::early_close;
 use crate::lateness::Sessions;
 use crate::tick::Symbol;
 use crate::window::{Anchored, Count, Hours, Last, Measure, Sliding, Tumbling, TumblingDaily, Window, Windows};
@@ -53,12 +54,23 @@ fn sliding(rule: &Sliding, ts: i64) -> Vec<Window> {
     starts.map(|start| Window { start, end: start + rule.length }).collect()
 }
 
+/// When a day's session ends.
+pub(super) fn close(hours: &Hours, ts: i64) -> i64 {
+    let close = local(hours, ts, hours.close).0;
+    let early = early_close(date_of(hours, ts)).filter(|_| hours.half_days);
+    early.map_or(close, |early| local(hours, ts, early).0.min(close).max(local(hours, ts, hours.open).0))
+}
+
+fn date_of(hours: &Hours, ts: i64) -> Date {
+    let utc = Timestamp::from_nanosecond(i128::from(ts)).expect("a time of the tape");
+    utc.to_zoned(hours.zone.clone()).date()
+}
+
 /// An instant by the clock of a day's date, and where the day begins and ends.
 pub(super) fn local(hours: &Hours, ts: i64, time: Time) -> (i64, Window) {
-    let zoned = Timestamp::from_nanosecond(i128::from(ts)).expect("a time of the tape").to_zoned(hours.zone.clone());
-    let date = zoned.date();
+    let date = date_of(hours, ts);
     let nanos = |zoned: jiff::Zoned| zoned.timestamp().as_nanosecond() as i64;
-    let midnight = |date: jiff::civil::Date| nanos(date.to_zoned(hours.zone.clone()).expect("a day of the tape"));
+    let midnight = |date: Date| nanos(date.to_zoned(hours.zone.clone()).expect("a day of the tape"));
     let at = nanos(date.to_datetime(time).to_zoned(hours.zone.clone()).expect("a time of the tape"));
     let tomorrow = date.tomorrow().expect("a day after the tape");
     (at, Window { start: midnight(date), end: midnight(tomorrow) })
@@ -66,15 +78,26 @@ pub(super) fn local(hours: &Hours, ts: i64, time: Time) -> (i64, Window) {
 
 pub(super) fn daily(rule: &TumblingDaily, ts: i64) -> Window {
     let (open, day) = local(&rule.hours, ts, rule.hours.open);
-    let aligned = tumbling(&Tumbling { length: rule.length, offset: open + rule.offset }, ts);
-    Window { start: aligned.start.max(day.start), end: aligned.end.min(day.end) }
+    let aligned = |ts| {
+        let window = tumbling(&Tumbling { length: rule.length, offset: open + rule.offset }, ts);
+        Window { start: window.start.max(day.start), end: window.end.min(day.end) }
+    };
+    let (window, close) = (aligned(ts), close(&rule.hours, ts));
+    let (last, over) = (aligned(close - 1), (close + rule.auction).min(day.end));
+    if rule.auction == 0 || over <= last.end || ts < last.start {
+        window
+    } else if ts < over {
+        Window { end: over, ..last }
+    } else {
+        Window { start: window.start.max(over), ..window }
+    }
 }
 
 fn anchored(rule: &Anchored, trades: &[Trade]) -> Filled {
     let mut sessions: BTreeMap<(i64, i64), Vec<Trade>> = BTreeMap::new();
     for trade in trades {
         let open = local(&rule.hours, trade.ts_event, rule.hours.open).0;
-        let close = local(&rule.hours, trade.ts_event, rule.hours.close).0;
+        let close = close(&rule.hours, trade.ts_event);
         if open <= trade.ts_event && trade.ts_event < close {
             sessions.entry((open, close)).or_default().push(*trade);
         }

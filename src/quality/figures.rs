@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::row::{Field, Key, Row, Texts};
+use crate::row::{Field, Key, Row, Takes, Texts};
 use crate::tick::Venue;
 use crate::window::Window;
 
@@ -35,6 +35,9 @@ pub struct Figures {
     pub lags: [Option<u32>; 3],
     /// Records that were received before they happened.
     pub negative_lags: u64,
+    /// A histogram of the others' receive latencies: how many took `n` bits, which are those below 2^n ns and not below
+    /// half of it. Histograms of windows and venues add up, unlike percentiles.
+    pub lag_counts: [u64; 32],
     /// Symbols with a record in the window.
     pub active: u64,
     /// Symbols that had a record by the end of the window, and have none in it.
@@ -51,12 +54,13 @@ pub struct Figures {
 
 impl Row for Quality {
     const NAME: &'static str = "feedqc";
+    const TAKES: Takes = Takes::Records;
     const KEY_COLUMNS: usize = 3;
 
     fn columns() -> Vec<&'static str> {
         let kinds = ["trades", "cancels", "corrections", "quotes"];
         let sequence = ["gaps", "missing", "duplicates", "backwards"];
-        let received = ["recv_p50_ns", "recv_p99_ns", "recv_max_ns", "recv_negative"];
+        let received = ["recv_p50_ns", "recv_p99_ns", "recv_max_ns", "recv_negative", "recv_histogram"];
         let rest = ["active", "silent", "stale", "locked", "crossed", "peak_1s", "peak_100ms", "peak_10ms"];
         [&["venue", "ts_open", "ts_close", "records"][..], &kinds, &sequence, &received, &rest].concat()
     }
@@ -70,7 +74,8 @@ impl Row for Quality {
     }
 
     fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
-        let Figures { kinds, gaps, missing, duplicates, backwards, lags, negative_lags, .. } = &self.figures;
+        let Figures { kinds, gaps, missing, duplicates, backwards, lags, negative_lags, lag_counts, .. } =
+            &self.figures;
         let Figures { active, silent, stale, locked, crossed, peaks, .. } = &self.figures;
         give(Field::Text(texts.venue(self.venue)));
         give(Field::Time(self.window.start));
@@ -78,7 +83,12 @@ impl Row for Quality {
         give(Field::Count(kinds.iter().sum()));
         kinds.iter().chain([gaps, missing, duplicates, backwards]).for_each(|count| give(Field::Count(*count)));
         lags.iter().for_each(|lag| give(lag.map_or(Field::Null, |lag| Field::Count(u64::from(lag)))));
-        let counts = [negative_lags, active, silent, stale, locked, crossed];
+        give(Field::Count(*negative_lags));
+        let buckets = lag_counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        let buckets: Vec<String> = buckets.map(|(bits, count)| format!("{}:{count}", 1_u64 << bits)).collect();
+        let histogram = buckets.join(" ");
+        give(if histogram.is_empty() { Field::Null } else { Field::Text(&histogram) });
+        let counts = [active, silent, stale, locked, crossed];
         counts.into_iter().chain(peaks).for_each(|count| give(Field::Count(*count)));
     }
 }

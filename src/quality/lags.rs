@@ -36,6 +36,13 @@ impl Lags {
         self.buckets.iter().find(|(_, count)| (seen += **count, seen >= wanted).1).map(|(lag, _)| *lag)
     }
 
+    /// How many lags have so many bits: those of `n` are below 2^n.
+    pub fn by_bits(&self) -> [u64; 32] {
+        let mut counts = [0; 32];
+        self.buckets.iter().for_each(|(lag, count)| counts[(u32::BITS - lag.leading_zeros()) as usize] += count);
+        counts
+    }
+
     /// The highest lag of the bucket of `lag`: all bits after the first ten are set.
     pub fn highest_alike(lag: u32) -> u32 {
         let dropped = (u32::BITS - lag.leading_zeros()).saturating_sub(DIGITS);

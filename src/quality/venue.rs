@@ -161,6 +161,7 @@ impl VenueFeed {
         Some(Figures {
             lags: [window.lags.percentile(50), window.lags.percentile(99), window.lags.max],
             negative_lags: window.lags.negative,
+            lag_counts: window.lags.by_bits(),
             active,
             silent: known - active,
             stale: known - recent.len() as u64,

@@ -69,8 +69,20 @@ where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
-    let Plan { clock, knobs, dial, lateness, changes_every_ms, symbols, venues, stop, inquiry, rejects, cluster } =
-        plan;
+    let Plan {
+        clock,
+        knobs,
+        dial,
+        lateness,
+        changes_every_ms,
+        symbols,
+        venues,
+        stop,
+        inquiry,
+        rejects,
+        conditions,
+        cluster,
+    } = plan;
     let (place, here) = (cluster.place, feeds.len());
     let (workers, mine) = (place.all(here), place.mine(here));
     let failure = Failure::default();
@@ -79,8 +91,9 @@ where
     // A schedule begins when the workers are there to keep it.
     let scheduled = feeds.iter().any(Feed::is_scheduled) && matches!(clock, Clock::Wall(_));
     let head_start = if place.processes > 1 { HEAD_START_TOGETHER } else { HEAD_START };
-    let began =
-        others.begin(&messages, watch.every(), &rejects, || clock.now() + if scheduled { head_start } else { 0 })?;
+    let began = others.begin(&messages, watch.every(), (&rejects, &conditions), || {
+        clock.now() + if scheduled { head_start } else { 0 }
+    })?;
     let cpu_before = cpu_seconds();
     memory::in_small_pages(scheduled || feeds.iter().any(Feed::is_live));
     feeds.iter_mut().for_each(|feed| feed.begin(began));
@@ -168,7 +181,7 @@ where
             }
             Ok(Message::Process(told)) => {
                 // What another process tells of a failure may be that it has heard of ours.
-                others.take(told, &rejects).map_err(|error| failure.take().unwrap_or(error))?;
+                others.take(told, (&rejects, &conditions)).map_err(|error| failure.take().unwrap_or(error))?;
             }
             Ok(message) if !place.is_first() => {
                 others.forward(&message);
@@ -226,7 +239,7 @@ where
     let (stages, held) = latencies.end(watch)?;
     let cpu = cpu_before.zip(cpu_seconds()).map(|(before, after)| after - before);
     total.add(&Share { cpu_seconds: cpu, ..Share::default() });
-    others.end(&failure, total);
+    others.end(&failure, conditions.unknown(), total);
     if let Some(error) = failure.take() {
         return Err(error);
     }

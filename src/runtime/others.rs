@@ -18,7 +18,7 @@ use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};
 use crate::operators::Failure;
 use crate::standing::{FOR_GOOD, Inquiry, Question, Standing};
-use crate::tape::{Reject, Rejects};
+use crate::tape::{Conditions, Reject, Rejects, Unknown};
 use crate::time::RunTime;
 
 /// Another process is heard of at least so often.
@@ -44,6 +44,8 @@ enum What {
     Stands(u64, Box<Standing>),
     /// A line could not be read.
     Rejected(Reject),
+    /// Its trades had conditions that are in no table.
+    Unknown(Unknown),
     /// It was interrupted.
     Stopped,
     /// It has failed, with an exit code and a text.
@@ -150,7 +152,7 @@ impl Others {
         &mut self,
         messages: &Receiver<Message>,
         every: Duration,
-        rejects: &Rejects,
+        counted: (&Rejects, &Conditions),
         at: impl FnOnce() -> RunTime,
     ) -> Result<RunTime> {
         if let Some(orders) = &self.orders {
@@ -164,7 +166,7 @@ impl Others {
             match messages.recv() {
                 Ok(Message::Process(Told { what: What::Ready, .. })) => ready += 1,
                 Ok(Message::Process(Told { what: What::Failed(code, text), .. })) => return Err(Error::of(code, text)),
-                Ok(Message::Process(told)) => self.take(told, rejects)?,
+                Ok(Message::Process(told)) => self.take(told, counted)?,
                 _ => {}
             }
         }
@@ -184,7 +186,7 @@ impl Others {
     }
 
     /// Takes what another process tells.
-    pub fn take(&mut self, Told { process, what }: Told, rejects: &Rejects) -> Result<()> {
+    pub fn take(&mut self, Told { process, what }: Told, (rejects, conditions): (&Rejects, &Conditions)) -> Result<()> {
         let at = process.wrapping_sub(1);
         let is_over = self.beats.get(at) == Some(&super::watchdog::OVER);
         if let Some(beats) = self.beats.get_mut(at).filter(|_| !is_over) {
@@ -194,6 +196,7 @@ impl Others {
             What::Figures(figures) => self.figures[at] = figures,
             What::Stands(number, standing) => self.inquiry.tell_process(process, number, *standing),
             What::Rejected(Reject { file, line, reason, raw }) => rejects.reject(&file, line, &reason, &raw)?,
+            What::Unknown(unknown) => conditions.add_unknown(unknown),
             What::Stopped => _ = self.told.insert("stopped elsewhere"),
             What::Failed(code, text) => return Err(Error::of(code, text)),
             What::Done => self.beats[at] = super::watchdog::OVER,
@@ -250,12 +253,15 @@ impl Others {
     }
 
     /// Ends what is told: in another process than the first with its share, and when the first has heard it.
-    pub fn end(self, failure: &Failure, share: Share) {
+    pub fn end(self, failure: &Failure, unknown: Unknown, share: Share) {
         if !self.cluster.place.is_first() {
             if let Some((code, text)) = failure.words().filter(|_| !self.told.contains("failure")) {
                 self.say(What::Failed(code, text));
             }
             answer(FOR_GOOD, &Question::default(), &self.cluster, &self.inquiry, self.mine.clone());
+            if unknown.records > 0 {
+                self.say(What::Unknown(unknown));
+            }
             self.forward(&Message::Share(share));
             self.say(What::Done);
         }

@@ -8,7 +8,7 @@ use crate::batch::{BatchLimits, Dial};
 use crate::cluster::Cluster;
 use crate::lateness::Lateness;
 use crate::standing::Inquiry;
-use crate::tape::Rejects;
+use crate::tape::{Conditions, Rejects};
 use crate::tick::Names;
 use crate::time::{Clock, RunTime};
 
@@ -51,6 +51,8 @@ pub struct Plan {
     pub inquiry: Arc<Inquiry>,
     /// Who keeps what other processes reject.
     pub rejects: Rejects,
+    /// Who counts the conditions that other processes did not know.
+    pub conditions: Conditions,
     /// The processes of the run.
     pub cluster: Arc<Cluster>,
 }

@@ -1,7 +1,8 @@
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::Sink;
-use super::lines::Lines;
+use super::lines::{Lines, Upsert};
 use super::runs::Place;
 use super::socket::Wire;
 use crate::error::{Doing as _, Error, Result};
@@ -21,7 +22,7 @@ pub struct Parcel {
 }
 
 /// A message of a [`Parcel`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Cut {
     /// Where it ends in the parcel's bytes.
     pub end: usize,
@@ -29,12 +30,27 @@ pub struct Cut {
     pub symbol: Symbol,
     /// Its time.
     pub ts_event: EventTime,
+    /// What it says of a row that later messages replace.
+    pub upsert: Option<Upsert>,
+}
+
+/// How topics are written to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToTopic {
+    /// Most messages that go together; as many as librdkafka likes if nothing is said.
+    pub max_batch: Option<u64>,
+    /// How long a message waits for others to go with it; a millisecond if nothing is said.
+    pub linger: Option<Duration>,
+    /// Properties for `librdkafka`, and their values, which are stronger.
+    pub properties: Vec<(String, String)>,
+    /// How long a topic and its brokers are waited for; for ever if there is none.
+    pub within: Option<Duration>,
 }
 
 impl Parcel {
     /// Ends a message with the bytes that were added last.
-    pub fn cut(&mut self, symbol: Symbol, ts_event: EventTime) {
-        self.cuts.push(Cut { end: self.bytes.len(), symbol, ts_event });
+    pub fn cut(&mut self, symbol: Symbol, ts_event: EventTime, upsert: Option<Upsert>) {
+        self.cuts.push(Cut { end: self.bytes.len(), symbol, ts_event, upsert });
     }
 
     /// Forgets all of it.
@@ -67,10 +83,10 @@ pub trait Courier: Send {
 pub fn open(
     address: &Address,
     header: &str,
-    properties: &[(String, String)],
+    to_topic: &ToTopic,
     is_stopped: impl Fn() -> bool + Send + 'static,
 ) -> Result<Box<dyn Courier>> {
-    if !properties.is_empty() && !matches!(address, Address::Kafka { .. }) {
+    if !to_topic.properties.is_empty() && !matches!(address, Address::Kafka { .. }) {
         let text = "[output.librdkafka] is for kafka://HOST:PORT/TOPIC";
         return Err(Error::Usage(format!("{text}, and the output is {address}")));
     }
@@ -88,7 +104,7 @@ pub fn open(
         }
         #[cfg(feature = "kafka")]
         Address::Kafka { brokers, topic } => {
-            Ok(Box::new(super::kafka::Topic::open(brokers, topic, properties, Box::new(is_stopped))?))
+            Ok(Box::new(super::kafka::Topic::open(brokers, topic, to_topic, Box::new(is_stopped))?))
         }
         #[cfg(not(feature = "kafka"))]
         Address::Kafka { .. } => Err(crate::source::without_kafka(address)),
@@ -102,13 +118,13 @@ pub fn open(
 #[cfg_attr(not(feature = "kafka"), expect(unused_variables, reason = "there is nothing to open"))]
 pub fn open_for_rejects(
     address: &Address,
-    properties: &[(String, String)],
+    to_topic: &ToTopic,
     is_stopped: impl Fn() -> bool + Send + 'static,
 ) -> Result<Box<dyn DeadLetters>> {
     match address {
         #[cfg(feature = "kafka")]
         Address::Kafka { brokers, topic } => {
-            Ok(Box::new(super::kafka::Topic::open(brokers, topic, properties, Box::new(is_stopped))?))
+            Ok(Box::new(super::kafka::Topic::open(brokers, topic, to_topic, Box::new(is_stopped))?))
         }
         #[cfg(not(feature = "kafka"))]
         Address::Kafka { .. } => Err(crate::source::without_kafka(address)),
@@ -161,21 +177,21 @@ impl Remote {
 }
 
 /// Adds a line to a parcel, as a message about its symbol.
-fn add(parcel: &mut Parcel, place: Place, line: &[u8]) {
+fn add(parcel: &mut Parcel, place: Place, line: &[u8], upsert: Option<Upsert>) {
     parcel.bytes.extend_from_slice(line);
-    parcel.cut(place.key.symbols[0], place.key.ts);
+    parcel.cut(place.key.symbols[0], place.key.ts, upsert);
 }
 
 impl<R: Row> Sink<R> for Remote {
     fn reached(&mut self, time_ms: i64) -> Result<()> {
         let parcel = &mut self.parcel;
-        self.lines.reached(time_ms, &mut |place, _, line| add(parcel, place, line));
+        self.lines.reached_by_row(time_ms, &mut |place, line, upsert| add(parcel, place, line, upsert));
         Ok(())
     }
 
     fn change(&mut self, row: &R, texts: &Texts, diff: isize) -> Result<()> {
         let parcel = &mut self.parcel;
-        self.lines.change(row, texts, diff, &mut |place, _, line| add(parcel, place, line));
+        self.lines.change(row, texts, diff, &mut |place, _, line| add(parcel, place, line, None));
         Ok(())
     }
 

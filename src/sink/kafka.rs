@@ -1,6 +1,6 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
@@ -8,7 +8,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
-use super::courier::{Courier, Parcel};
+use super::courier::{Courier, Parcel, ToTopic};
+use super::lines::Upsert;
 use crate::error::{Error, Result};
 use crate::row::Texts;
 use crate::source::{Address, refusal, refuses, say};
@@ -21,6 +22,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// So many looks make five seconds, after which whoever stops us is heard though not all was acknowledged.
 const PATIENCE: u32 = 100;
+
+/// The most that librdkafka takes.
+const LONGEST_LINGER: Duration = Duration::from_secs(900);
+const LARGEST_BATCH: u64 = 1_000_000;
 
 /// What to do about messages that are too large: those that are sent together count as one.
 const SMALLER: &str = "pack fewer records, lower librdkafka's batch.size, or raise the topic's max.message.bytes";
@@ -66,10 +71,26 @@ impl ProducerContext for Reports {
     }
 }
 
+/// What the producer is told: properties are stronger than batches, and those stronger than our own.
+fn config(brokers: &str, to_topic: &ToTopic) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("client.id", "tapeflow").set("enable.idempotence", "true");
+    // What waits to be acknowledged is bounded: a slow broker slows us, and nothing is dropped.
+    config.set("queue.buffering.max.kbytes", "32768");
+    let linger = to_topic.linger.unwrap_or(Duration::from_millis(1)).min(LONGEST_LINGER);
+    config.set("linger.ms", (linger.as_secs_f64() * 1e3).to_string());
+    if let Some(messages) = to_topic.max_batch {
+        config.set("batch.num.messages", messages.clamp(1, LARGEST_BATCH).to_string());
+    }
+    to_topic.properties.iter().for_each(|(name, value)| _ = config.set(name, value));
+    config
+}
+
 /// A topic to which messages go by their symbols: those of a symbol to one partition, in their order.
 pub(super) struct Topic {
     producer: BaseProducer<Reports>,
     topic: String,
+    partitions: u32,
     is_stopped: Box<dyn Fn() -> bool + Send>,
     sent: u64,
 }
@@ -79,15 +100,11 @@ impl Topic {
     pub fn open(
         brokers: &str,
         topic: &str,
-        properties: &[(String, String)],
+        to_topic: &ToTopic,
         is_stopped: Box<dyn Fn() -> bool + Send>,
     ) -> Result<Topic> {
         let name = Address::Kafka { brokers: brokers.into(), topic: topic.into() }.to_string();
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", brokers).set("client.id", "tapeflow").set("enable.idempotence", "true");
-        // What waits to be acknowledged is bounded: a slow broker slows us, and nothing is dropped.
-        config.set("queue.buffering.max.kbytes", "32768").set("linger.ms", "1");
-        properties.iter().for_each(|(name, value)| _ = config.set(name, value));
+        let config = config(brokers, to_topic);
         let reports = Reports {
             name: name.clone(),
             acknowledged: AtomicU64::new(0),
@@ -99,19 +116,21 @@ impl Topic {
         let producer: BaseProducer<Reports> = config
             .create_with_context(reports)
             .map_err(|error| Error::Usage(format!("{name}: a property of librdkafka: {error}")))?;
-        let topic = Topic { producer, topic: topic.into(), is_stopped, sent: 0 };
-        topic.wait()?;
+        let mut topic = Topic { producer, topic: topic.into(), partitions: 0, is_stopped, sent: 0 };
+        topic.partitions = topic.wait(to_topic.within)?;
         Ok(topic)
     }
 
-    /// Waits until the brokers know the topic.
-    fn wait(&self) -> Result<()> {
-        let (mut is_told, name) = (false, &self.reports().name);
+    /// Waits until the brokers know the topic, no longer than it may, and tells how many partitions it has.
+    fn wait(&self, within: Option<Duration>) -> Result<u32> {
+        let (began, mut is_told, name) = (Instant::now(), false, &self.reports().name);
         loop {
             // Brokers that make topics by themselves do so when asked.
             let why = match self.producer.client().fetch_metadata(Some(&self.topic), LOOK_EVERY * 20) {
                 Ok(found) => match found.topics().first() {
-                    Some(found) if found.error().is_none() && !found.partitions().is_empty() => return Ok(()),
+                    Some(found) if found.error().is_none() && !found.partitions().is_empty() => {
+                        return Ok(found.partitions().len() as u32);
+                    }
                     _ => "there is no such topic yet".to_owned(),
                 },
                 Err(error) => error.to_string(),
@@ -121,6 +140,11 @@ impl Topic {
             self.check()?;
             if (self.is_stopped)() {
                 return Err(Error::Input(format!("sending to {name}: {why}")));
+            }
+            if within.is_some_and(|within| began.elapsed() >= within) {
+                return Err(Error::Input(format!(
+                    "sending to {name}: {why}, and the time within which it was to be there is over"
+                )));
             }
             if !std::mem::replace(&mut is_told, true) {
                 say(&format!("waiting for {name}: {why} (trying again; Ctrl-C ends this)"));
@@ -151,7 +175,7 @@ impl Topic {
     }
 
     /// Takes a message, and waits while there are too many that are not acknowledged.
-    fn put(&mut self, mut record: BaseRecord<'_, str, [u8]>) -> Result<()> {
+    fn put(&mut self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<()> {
         let mut waited = 0;
         while let Err((error, same)) = self.producer.send(record) {
             let KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) = error else {
@@ -177,8 +201,18 @@ impl Courier for Topic {
             let bytes = &parcel.bytes[from..cut.end];
             from = cut.end;
             let value = if bytes.starts_with(&MARK) { bytes } else { bytes.strip_suffix(b"\n").unwrap_or(bytes) };
-            let key = texts.symbol(cut.symbol);
-            self.put(BaseRecord::to(&topic).key(key).payload(value).timestamp(cut.ts_event.div_euclid(MS)))?;
+            let symbol = texts.symbol(cut.symbol).as_bytes();
+            let record = BaseRecord::to(&topic).timestamp(cut.ts_event.div_euclid(MS));
+            self.put(match &cut.upsert {
+                None => record.key(symbol).payload(value),
+                // A compacted topic keeps the last message of each key. The partition stays the symbol's, by the same
+                // hash that librdkafka takes of a key.
+                Some(Upsert { key, is_gone }) => {
+                    let partition = (crc32fast::hash(symbol) % self.partitions) as i32;
+                    let record = record.key(key.as_slice()).partition(partition);
+                    if *is_gone { record } else { record.payload(value) }
+                }
+            })?;
         }
         self.producer.poll(Duration::ZERO);
         self.check()
@@ -221,5 +255,26 @@ impl DeadLetters for Topic {
 
     fn finish(&mut self) -> Result<()> {
         Courier::finish(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_go_together_as_is_said_of_batches_unless_properties_say_otherwise() {
+        let said = |to_topic: &ToTopic| {
+            let config = config("b:1", to_topic);
+            ["linger.ms", "batch.num.messages"].map(|name| config.get(name).map(str::to_owned))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(said(&ToTopic::default()), [some("1"), None]);
+        let batches = |max_batch, linger| ToTopic { max_batch, linger, ..ToTopic::default() };
+        assert_eq!(said(&batches(Some(64), Some(Duration::from_micros(2_500)))), [some("2.5"), some("64")]);
+        assert_eq!(said(&batches(Some(1 << 24), Some(Duration::MAX))), [some("900000"), some("1000000")]);
+        let properties = vec![("linger.ms".to_owned(), "7".to_owned())];
+        let stronger = ToTopic { properties, ..batches(Some(64), Some(Duration::ZERO)) };
+        assert_eq!(said(&stronger), [some("7"), some("64")]);
     }
 }

@@ -30,6 +30,15 @@ impl Mode {
     }
 }
 
+/// What a line says of a row, where later lines about the same replace it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upsert {
+    /// The row's leading columns, which say what it is about, with commas between them.
+    pub key: Vec<u8>,
+    /// There is no such row any more.
+    pub is_gone: bool,
+}
+
 /// Makes lines of the changes of one worker, moment by moment.
 pub struct Lines {
     mode: Mode,
@@ -37,14 +46,15 @@ pub struct Lines {
     columns: Columns,
     time_ms: i64,
     line: Vec<u8>,
-    /// What changed at this time, by the text of its key: the line about it, and whether it is a row.
-    upserts: BTreeMap<Vec<u8>, (Key, Vec<u8>, bool)>,
+    /// What changed at this time, by the text of its key, or by its row's of which each change is told: the line about
+    /// it, and whether a row is inserted.
+    waiting: BTreeMap<Vec<u8>, (Key, Vec<u8>, bool)>,
 }
 
 impl Lines {
     /// Lines about rows that have these columns.
     pub fn new(mode: Mode, encoding: Encoding, columns: Columns) -> Self {
-        Lines { mode, encoding, columns, time_ms: 0, line: Vec::new(), upserts: BTreeMap::new() }
+        Lines { mode, encoding, columns, time_ms: 0, line: Vec::new(), waiting: BTreeMap::new() }
     }
 
     /// The line before all others, empty where the encoding has none.
@@ -55,8 +65,18 @@ impl Lines {
 
     /// What comes next is of this time: gives the lines that have waited for their moment to be whole.
     pub fn reached(&mut self, time_ms: i64, give: &mut dyn FnMut(Place, isize, &[u8])) {
-        while let Some((_, (key, line, _))) = self.upserts.pop_first() {
-            give(Place { time_ms: self.time_ms, key }, 1, &line);
+        self.reached_by_row(time_ms, &mut |place, line, _| give(place, 1, line));
+    }
+
+    /// The same, with what each line says of its row where later ones replace it.
+    pub fn reached_by_row(&mut self, time_ms: i64, give: &mut dyn FnMut(Place, &[u8], Option<Upsert>)) {
+        while let Some((mut text, (key, line, is_row))) = self.waiting.pop_first() {
+            let upsert = (self.mode == Mode::Upsert).then(|| {
+                // Behind the last column stands a comma, too.
+                text.pop();
+                Upsert { key: text, is_gone: !is_row }
+            });
+            give(Place { time_ms: self.time_ms, key }, &line, upsert);
         }
         self.time_ms = time_ms;
     }
@@ -71,13 +91,20 @@ impl Lines {
                 give(Place { time_ms: 0, key }, diff, line);
             }
             Mode::Changes => {
-                let time = self.time_ms.saturating_mul(MS);
-                encoding.write_change((time, diff), row, texts, columns, line);
-                give(Place { time_ms: self.time_ms, key }, 1, line);
+                encoding.write(row, texts, columns, line);
+                // A row whose place alone has changed, which it does not show, is none that has.
+                match self.waiting.remove(line) {
+                    Some((_, _, was_inserted)) if was_inserted != (diff > 0) => {}
+                    _ => {
+                        let (time, mut change) = (self.time_ms.saturating_mul(MS), Vec::new());
+                        encoding.write_change((time, diff), row, texts, columns, &mut change);
+                        self.waiting.insert(line.clone(), (key, change, diff > 0));
+                    }
+                }
             }
             Mode::Upsert => {
                 Encoding::Csv.write_key(row, texts, columns, line);
-                let (_, upsert, is_row) = self.upserts.entry(line.clone()).or_insert((key, Vec::new(), false));
+                let (_, upsert, is_row) = self.waiting.entry(line.clone()).or_insert((key, Vec::new(), false));
                 if diff > 0 {
                     upsert.clear();
                     encoding.write(row, texts, columns, upsert);

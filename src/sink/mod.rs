@@ -10,9 +10,9 @@ mod settle;
 mod socket;
 mod stdout;
 
-pub use courier::{Courier, Cut, Parcel, Remote, Shared, Stream, open, open_for_rejects};
+pub use courier::{Courier, Cut, Parcel, Remote, Shared, Stream, ToTopic, open, open_for_rejects};
 pub use discard::Discard;
-pub use lines::{Lines, Mode};
+pub use lines::{Lines, Mode, Upsert};
 pub use runs::{Change, Place, Run, Temporary};
 pub use settle::{Settling, settle, settle_to};
 pub use stdout::{Stdout, Together};

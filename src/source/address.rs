@@ -57,6 +57,21 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Whether whoever is there is on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        let is_here = |at: &str| {
+            let host = at.rsplit_once(':').map_or(at, |(host, _)| host);
+            host == "localhost" || host == "[::1]" || host.starts_with("127.")
+        };
+        match self {
+            Address::Tcp { at, .. } => is_here(at),
+            Address::Kafka { brokers, .. } => brokers.split(',').all(is_here),
+            Address::Unix { .. } | Address::Growing(_) => true,
+        }
+    }
+}
+
 fn is_topic(text: &str) -> bool {
     let is_fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     !text.is_empty() && text.len() <= 249 && text.chars().all(is_fine)

@@ -21,9 +21,9 @@ pub(super) const LONGEST_SLEEP: Duration = Duration::from_millis(10);
 pub(super) enum Piece {
     /// The next bytes of a stream.
     Bytes(Vec<u8>),
-    /// Messages, each with its offset.
+    /// The next messages.
     #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics have messages"))]
-    Messages(Vec<(Vec<u8>, u64)>),
+    Messages(Messages),
     /// All that there is was brought: silence is silence from here on.
     #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics tell"))]
     CaughtUp,
@@ -33,6 +33,45 @@ pub(super) enum Piece {
     Failed(Error),
     /// The end is next. What was begun and not ended is rejected for this reason.
     End(&'static str),
+}
+
+/// Messages one after the other, from the first of which on they are taken.
+#[derive(Default)]
+pub(super) struct Messages {
+    bytes: Vec<u8>,
+    /// Where each ends in the bytes, and its offset.
+    ends: Vec<(usize, u64)>,
+    /// How many were taken, and where the next one begins.
+    taken: usize,
+    start: usize,
+}
+
+impl Messages {
+    /// Adds a message.
+    #[cfg(feature = "kafka")]
+    pub fn push(&mut self, message: &[u8], offset: u64) {
+        self.bytes.extend_from_slice(message);
+        self.ends.push((self.bytes.len(), offset));
+    }
+
+    /// How many bytes they have, with those that were taken.
+    #[cfg(feature = "kafka")]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many are left.
+    pub fn count(&self) -> usize {
+        self.ends.len() - self.taken
+    }
+
+    /// Takes the next one, with its offset.
+    pub fn take(&mut self) -> Option<(&[u8], u64)> {
+        let (end, offset) = *self.ends.get(self.taken)?;
+        self.taken += 1;
+        let start = std::mem::replace(&mut self.start, end);
+        Some((&self.bytes[start..end], offset))
+    }
 }
 
 /// How a transport hands over its partitions. When the last clone is gone, the input has ended.

@@ -9,14 +9,14 @@ use jiff::tz::TimeZone;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::memory::owners;
-use super::{Address, Live, Opened, Pacing, Playback, Surroundings, say};
+use super::{Address, LatencyFrom, Live, Opened, Pacing, Playback, Surroundings, say, until};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Ahead, Columns, Decoder, Format, Input, Naming, Position};
 use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
 use crate::tick::{Names, Symbol};
 
 /// What the names of tapes end in.
-const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet or .pq";
+const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet, .pq, .dbn or .dbn.zst";
 
 /// Ticks in a block that is read from a file.
 pub(super) const BLOCK: usize = 4096;
@@ -170,11 +170,12 @@ impl Inputs {
             return if controls.again.is_some() { refused() } else { Ok(merge) };
         }
         let (inputs, around) = (self.clone(), around.clone());
+        let stop = around.stop.clone();
         let open = move || {
             let leaves = inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf);
             Ok(decoded_ahead(leaves.collect(), pacing))
         };
-        let merge = merge.opened_by(Box::new(open));
+        let merge = merge.opened_by(until(stop, open));
         Ok(controls.again.iter().fold(merge, |merge, sessions| merge.again(sessions.clone())))
     }
 
@@ -205,7 +206,7 @@ impl Inputs {
 
     fn format_of(&self, path: &Path) -> Result<Format> {
         self.format.or(Format::of(path)).ok_or_else(|| {
-            let text = "its extension tells no format: give --format csv or --format jsonl (or bin, or parquet)";
+            let text = "its extension tells no format: give --format csv or --format jsonl (or bin, parquet or dbn)";
             Error::Usage(format!("reading {}: {text}", path.display()))
         })
     }
@@ -366,7 +367,7 @@ pub(super) fn sharded(
         let blocks = Box::new(Inline { merge, timetable: pace.timetable() });
         Feed::new(blocks, pace, around.rules.disorder)
     });
-    Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace), finish: None })
+    Ok(Opened { feeds: feeds.collect(), latency_from: LatencyFrom::Known(from_words(&pace)), finish: None })
 }
 
 /// When `--for` ends a schedule, from its beginning.

@@ -1,19 +1,18 @@
 //! The reader of live inputs: it decodes partitions as they arrive, and hands each worker the ticks of its own symbols.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
-use super::door::{Arrival, Done, Door, LONGEST_SLEEP, Piece};
+use super::door::{Arrival, Done, Door, LONGEST_SLEEP, Messages, Piece};
+use super::dues::Heard;
 use super::feed::Feed;
 use super::files::{BLOCK, Inputs};
 use super::hands::{Epoch, Hands};
 use super::peers::{Peers, Stand, Told};
-use super::reader::LIVE_FROM;
-use super::{Opened, Surroundings};
+use super::{Dues, LatencyFrom, Opened, Surroundings};
 use crate::error::Result;
 use crate::standing::{self, FOR_GOOD, Latest, Source};
 use crate::tape::format::bin::MARK;
@@ -33,16 +32,17 @@ pub(super) fn gather(
 ) -> Opened {
     let now = around.clock.now();
     let (hands, queues) = Hands::new(workers, around);
-    let (inputs, around_reader) = (inputs.clone(), around.clone());
+    let dues = Arc::new(Dues::of(inputs.address().ok().flatten().as_ref()));
+    let (inputs, around_reader, heard) = (inputs.clone(), around.clone(), dues.clone());
     hands.spawn(move |hands| {
         let (door, arrivals, over) = Door::here();
         transport(door);
-        let gathered = Gather::new(&inputs, limit, &around_reader, peers, arrivals).run(hands);
+        let gathered = Gather::new(&inputs, limit, &around_reader, (peers, arrivals), heard).run(hands);
         over.store(true, Ordering::Release);
         gathered
     });
     let feed = |blocks| Feed::new(blocks, Pace::AsRead, around.rules.disorder).live(around.idle, now).by_blocks();
-    Opened { feeds: queues.into_iter().map(feed).collect(), latency_from: LIVE_FROM, finish: None }
+    Opened { feeds: queues.into_iter().map(feed).collect(), latency_from: LatencyFrom::Lines(dues), finish: None }
 }
 
 /// Decodes partitions as they arrive. Each symbol's order is kept; the watermark is that of the slowest partition that
@@ -55,6 +55,8 @@ struct Gather<'a> {
     arrivals: UnboundedReceiver<Arrival>,
     partitions: Vec<Partition>,
     positions: Positions,
+    heard: Heard,
+    dues: Arc<Dues>,
     homes: Homes,
     /// The names of partitions of messages, which are there also when all of them was read.
     topics: Vec<Arc<str>>,
@@ -68,7 +70,7 @@ struct Partition {
     name: Arc<str>,
     pieces: Receiver<Piece>,
     /// Messages that have come and are not decoded yet.
-    messages: VecDeque<(Vec<u8>, u64)>,
+    messages: Messages,
     /// The offset of the message that was decoded last, and where to say that it was.
     decoded: Option<u64>,
     done: Option<Done>,
@@ -84,10 +86,10 @@ impl<'a> Gather<'a> {
         inputs: &'a Inputs,
         limit: u64,
         around: &'a Surroundings,
-        peers: Peers,
-        arrivals: UnboundedReceiver<Arrival>,
+        (peers, arrivals): (Peers, UnboundedReceiver<Arrival>),
+        dues: Arc<Dues>,
     ) -> Gather<'a> {
-        let (partitions, homes, topics, positions) = Default::default();
+        let (partitions, homes, topics, positions, heard) = Default::default();
         let (epoch, watermark_ms, answered) = (Epoch::of(&around.clock), 0, 0);
         // Whoever asks is to wait for this source.
         around.inquiry.tell_source(answered, Source::default());
@@ -100,6 +102,8 @@ impl<'a> Gather<'a> {
             arrivals,
             partitions,
             positions,
+            heard,
+            dues,
             homes,
             topics,
             left,
@@ -167,7 +171,7 @@ impl<'a> Gather<'a> {
             self.partitions.push(Partition {
                 name,
                 pieces,
-                messages: VecDeque::new(),
+                messages: Messages::default(),
                 decoded: None,
                 done,
                 leaf,
@@ -188,7 +192,7 @@ impl<'a> Gather<'a> {
             latest: p.stand.latest.map(|latest| Latest::of(latest, &self.around.symbols)),
             ticks: p.stand.ticks,
             heard_at: p.heard_at,
-            waiting: p.pieces.len() + p.messages.len(),
+            waiting: p.pieces.len() + p.messages.count(),
             idle_after: p.stand.is_caught_up.then_some(self.around.idle),
             is_idle: false,
             is_ahead: !self.may_move(at, floor),
@@ -202,7 +206,7 @@ impl<'a> Gather<'a> {
     fn floor(&self) -> Option<(i64, RunTime)> {
         let now = self.around.clock.now();
         let is_awake = |p: &&Partition| {
-            let waits = !p.pieces.is_empty() || !p.messages.is_empty();
+            let waits = !p.pieces.is_empty() || p.messages.count() > 0;
             waits || !p.stand.is_caught_up || now.saturating_sub(p.heard_at) < self.around.idle
         };
         let at = |p: &Partition| (p.stand.watermark_ms.unwrap_or(0), p.stand.last_due);
@@ -236,9 +240,9 @@ impl<'a> Gather<'a> {
             if let Some(offset) = partition.decoded.take() {
                 partition.note(offset + 1);
             }
-            if let Some((bytes, offset)) = partition.messages.pop_front() {
+            if let Some((bytes, offset)) = partition.messages.take() {
                 partition.leaf.cut("the message ends in the middle of a block")?;
-                partition.leaf.give(&bytes, Some(offset));
+                partition.leaf.give(bytes, Some(offset));
                 // A message stands for itself: it has no need of a line's end.
                 if !bytes.starts_with(&MARK) && !bytes.ends_with(b"\n") {
                     partition.leaf.give(b"\n", Some(offset));
@@ -250,7 +254,7 @@ impl<'a> Gather<'a> {
                 Ok(Piece::Bytes(bytes)) => partition.leaf.give(&bytes, None),
                 Ok(Piece::Messages(messages)) => {
                     partition.stand.is_caught_up = false;
-                    partition.messages.extend(messages);
+                    partition.messages = messages;
                 }
                 Ok(Piece::CaughtUp) => partition.stand.is_caught_up = true,
                 Ok(Piece::Told(told)) => self.take_told(at, told, hands),
@@ -291,7 +295,9 @@ impl<'a> Gather<'a> {
     fn take_decoded(&mut self, at: usize, most: usize, hands: &mut Hands) -> Result<()> {
         while hands.count() < most && self.left > 0 && self.partitions[at].leaf.is_buffered()? {
             let Some(placed) = self.partitions[at].leaf.next_record()? else { break };
-            let due = placed.record.due.map_or_else(|| self.around.clock.now(), |due| self.epoch.run_time(due));
+            let carried = placed.record.due.map(|due| self.epoch.run_time(due));
+            self.heard.hear(carried);
+            let due = carried.unwrap_or(self.partitions[at].heard_at);
             let tick = self.take(at, placed.record.tick, placed.record.has_seq, due, hands);
             let stand = &mut self.partitions[at].stand;
             (stand.watermark_ms, stand.last_due) = (Some(tick.watermark_ms()), due);
@@ -327,6 +333,7 @@ impl<'a> Gather<'a> {
 
     /// Hands on the ticks, and the watermark where it has moved; false if nobody takes them.
     fn hand_on(&mut self, hands: &mut Hands) -> bool {
+        self.dues.add(&mut self.heard, self.around.clock.now());
         let floor = self.floor();
         let has_moved = floor.is_some_and(|(floor, _)| floor > self.watermark_ms);
         if !has_moved && hands.count() == 0 {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::gather::gather;
 use super::peers::Peers;
 use super::{Address, Inputs, Opened, Surroundings, follow, socket};
@@ -13,6 +15,8 @@ pub struct Live {
     pub end: End,
     /// How far a partition may be ahead of the slowest, in nanoseconds of event time.
     pub max_lead: i64,
+    /// How long a topic and its brokers are waited for; for ever if there is none.
+    pub within: Option<Duration>,
     /// Properties for `librdkafka`, and their values.
     pub properties: Vec<(String, String)>,
 }

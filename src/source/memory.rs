@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::files::{ends_at, from_words};
-use super::{Extent, Opened, Pacing, Playback, Surroundings, reader};
+use super::{Extent, LatencyFrom, Opened, Pacing, Playback, Surroundings, reader, until};
 use crate::error::Result;
 use crate::tape::{Leaf, Merge, Pace};
 use crate::tick::{Names, Tick, owner};
@@ -27,7 +27,7 @@ pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroun
     }
     let feed = |block| Feed::new(Box::new(Once(Some(Arc::new(block)))), pace, around.rules.disorder);
     let feeds = blocks.drain(place.mine(workers)).map(feed).collect();
-    Opened { feeds, latency_from: from_words(&pace), finish: None }
+    Opened { feeds, latency_from: LatencyFrom::Known(from_words(&pace)), finish: None }
 }
 
 /// The same tape as `playback` says, of which a reader thread hands each worker its ticks.
@@ -45,7 +45,7 @@ pub(super) fn made(tape: &Arc<[Tick]>, playback: &Playback, around: &Surrounding
     let open = move || vec![Leaf::made(tape.clone(), rules)];
     let merge = Merge::new(open(), playback.limit, ends_at(around));
     let merge = merge.controlled(controls, &around.symbols, &around.strikes);
-    let merge = merge.opened_by(Box::new(move || Ok(open())));
+    let merge = merge.opened_by(until(around.stop.clone(), move || Ok(open())));
     controls.again.iter().fold(merge, |merge, sessions| merge.again(sessions.clone()))
 }
 

@@ -3,6 +3,7 @@
 mod address;
 mod block;
 mod door;
+mod dues;
 mod feed;
 mod files;
 mod follow;
@@ -22,6 +23,7 @@ mod whole;
 
 pub use address::Address;
 pub use block::{Block, Blocks, Pull};
+pub use dues::{Dues, LatencyFrom};
 pub use feed::{Arrivals, Feed, Next};
 pub use files::{Inputs, find, tell_passed_over};
 #[cfg(feature = "kafka")]
@@ -37,7 +39,7 @@ pub use whole::{whole, whole_made};
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};
@@ -88,8 +90,8 @@ impl Surroundings {
 pub struct Opened {
     /// The workers' feeds, in the workers' order.
     pub feeds: Vec<Feed>,
-    /// Where latency is counted from, in words.
-    pub latency_from: &'static str,
+    /// Where latency is counted from.
+    pub latency_from: LatencyFrom,
     /// What is to be done once all that was read is in the rows, such as noting how far that is.
     pub finish: Option<Finish>,
 }
@@ -101,6 +103,15 @@ pub type Finish = Box<dyn FnOnce() -> Result<()> + Send>;
 pub(crate) fn say(text: &str) {
     // A closed standard error leaves nobody to tell.
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Opens a tape for its next pass, and nothing once the run is to end: of a tape that is lost on its way as a whole, no
+/// pass would be the last.
+fn until(
+    stop: Arc<AtomicBool>,
+    mut open: impl FnMut() -> Result<Vec<Leaf>> + Send + 'static,
+) -> Box<dyn FnMut() -> Result<Vec<Leaf>> + Send> {
+    Box::new(move || if stop.load(Ordering::Relaxed) { Ok(Vec::new()) } else { open() })
 }
 
 /// Opens files, standard input for `-`, or a live input, for so many workers of this process.

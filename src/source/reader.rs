@@ -1,15 +1,14 @@
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::dues::Heard;
 use super::feed::Feed;
 use super::files::{BLOCK, from_words};
 use super::hands::{Epoch, Hands};
-use super::{Opened, Pacing, Surroundings};
+use super::{Dues, LatencyFrom, Opened, Pacing, Surroundings};
 use crate::error::Result;
 use crate::standing::{FOR_GOOD, Latest, LatestTick, Partition, Source};
 use crate::tape::{Merge, Pace, Timetable};
-
-/// Where latency is counted from in a live input.
-pub(super) const LIVE_FROM: &str = "the due time that each line carries, or its arrival where it carries none";
 
 /// Plays several partitions of many symbols: a thread reads and merges them, and hands each worker its symbols.
 pub(super) fn scheduled(
@@ -24,11 +23,11 @@ pub(super) fn scheduled(
     let (hands, queues) = Hands::new(workers, around);
     spawn(
         hands,
-        Reader { merge, timetable: pace.timetable(), live: false, standing: named(path), latest: None },
+        Reader { merge, timetable: pace.timetable(), live: None, standing: named(path), latest: None },
         around,
     );
     let feeds = queues.into_iter().map(|blocks| Feed::new(blocks, pace, around.rules.disorder));
-    Ok(Opened { feeds: feeds.collect(), latency_from: from_words(&pace), finish: None })
+    Ok(Opened { feeds: feeds.collect(), latency_from: LatencyFrom::Known(from_words(&pace)), finish: None })
 }
 
 /// Plays a live input as it arrives. Latency counts from the due time that its lines carry, else from their
@@ -37,15 +36,17 @@ pub(super) fn live(merge: Merge, workers: usize, around: &Surroundings) -> Opene
     let now = around.clock.now();
     let (hands, queues) = Hands::new(workers, around);
     let standing = Partition { idle_after: Some(around.idle), ..named("standard input") };
-    spawn(hands, Reader { merge, timetable: Pace::AsRead.timetable(), live: true, standing, latest: None }, around);
+    let (timetable, dues) = (Pace::AsRead.timetable(), Arc::new(Dues::of(None)));
+    spawn(hands, Reader { merge, timetable, live: Some(dues.clone()), standing, latest: None }, around);
     let feed = |blocks| Feed::new(blocks, Pace::AsRead, around.rules.disorder).live(around.idle, now);
-    Opened { feeds: queues.into_iter().map(feed).collect(), latency_from: LIVE_FROM, finish: None }
+    Opened { feeds: queues.into_iter().map(feed).collect(), latency_from: LatencyFrom::Lines(dues), finish: None }
 }
 
 struct Reader {
     merge: Merge,
     timetable: Timetable,
-    live: bool,
+    /// What is heard of dues, where it is played as it arrives.
+    live: Option<Arc<Dues>>,
     /// How what was read stands, of all files together.
     standing: Partition,
     latest: Option<LatestTick>,
@@ -75,12 +76,12 @@ impl Reader {
     }
 
     fn run(&mut self, hands: &mut Hands, around: &Surroundings) -> Result<()> {
-        let epoch = Epoch::of(&around.clock);
+        let (epoch, mut heard) = (Epoch::of(&around.clock), Heard::default());
         loop {
             let (mut watermark_ms, mut ended) = (0, false);
             // A live reader hands on what it has before it waits for more.
             while hands.count() < BLOCK {
-                if self.live && hands.count() > 0 && !self.merge.is_buffered()? {
+                if self.live.is_some() && hands.count() > 0 && !self.merge.is_buffered()? {
                     break;
                 }
                 let Some(next) = self.merge.next(&mut self.timetable)? else {
@@ -89,7 +90,8 @@ impl Reader {
                 };
                 let tick = next.placed.record.tick;
                 let carried = next.placed.record.due.map(|due| epoch.run_time(due));
-                let due = if self.live { carried.or_else(|| Some(around.clock.now())) } else { next.due };
+                heard.hear(carried);
+                let due = if self.live.is_some() { carried.or_else(|| Some(around.clock.now())) } else { next.due };
                 hands.take(tick, due);
                 watermark_ms = tick.watermark_ms();
                 self.standing.ticks += 1;
@@ -100,6 +102,7 @@ impl Reader {
             if hands.count() > 0 {
                 self.standing.watermark_ms = Some(watermark_ms);
                 self.standing.heard_at = around.clock.now();
+                self.live.iter().for_each(|dues| dues.add(&mut heard, self.standing.heard_at));
                 // It may be held up by the workers, and then by its input, so it tells beforehand how it stands.
                 self.tell(around);
                 if !hands.hand_on(watermark_ms, None) {

@@ -45,7 +45,7 @@ pub struct Converted {
 ///
 /// # Errors
 /// When a file cannot be read or written, changes while it is read, says only in its later lines that it has due times,
-/// or holds what `format` cannot.
+/// or holds what `format` cannot; or when this program does not write `format`.
 pub fn convert(
     files: &[Conversion],
     out: &Path,
@@ -55,6 +55,8 @@ pub fn convert(
     decoder: &MakeDecoder<'_>,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Converted> {
+    // What cannot be written is refused before a folder is made.
+    Coder::new(format, false, Arc::default(), Arc::default())?;
     refuse_used(out)?;
     create_dir(out)?;
     let done = in_parallel(threads, files.len(), |n, sum: &mut Converted| {

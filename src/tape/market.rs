@@ -3,12 +3,12 @@
 
 use std::num::NonZeroUsize;
 
+use crate::calendar::Session;
 use crate::error::Result;
 use crate::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue, stable_hash};
 use crate::time::{EventTime, SECOND};
 
 use super::folder::in_parallel;
-use super::generate::calendar::Session;
 use super::generate::{Day, MarketPath, Shape, made_up_bar, made_up_name, zipf};
 use super::leaf::PartitionRules;
 use super::random::Random;

@@ -120,8 +120,13 @@ impl Merge {
         self
     }
 
-    /// Goes on with the next record whose clock is `to` or later; to go back, this pass is begun anew, where the tape
-    /// can be opened anew. The record that came last was not played.
+    /// Whether it can go back, which takes a tape that can be opened anew.
+    pub fn goes_back(&self) -> bool {
+        self.partitions.open.is_some()
+    }
+
+    /// Goes on with the next record whose clock is `to` or later; to go back, this pass is begun anew. The record that
+    /// came last was not played.
     ///
     /// # Errors
     /// When an input cannot be opened.

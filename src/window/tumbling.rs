@@ -1,4 +1,4 @@
-use super::{Hours, Sliced, Window};
+use super::{Day, Hours, Sliced, Window};
 use crate::time::{EventTime, MS};
 
 /// Windows of one length, end to end, aligned to the Unix epoch.
@@ -70,27 +70,51 @@ impl Sliced for Tumbling {
 /// ```text
 ///   [00:00 00:30 )[ 00:30 )...[ 08:30 )[ 09:30 )[ 10:30 )...[ 23:30 24:00)    length = 1h, open = 09:30
 /// ```
+///
+/// What is printed soon after the close may be in the last window of the session instead of one of its own, as the
+/// closing auction is: that window ends so much later, and the next one begins there.
 #[derive(Clone, Debug)]
 pub struct TumblingDaily {
     pub(crate) length: i64,
     pub(crate) offset: i64,
     pub(crate) hours: Hours,
+    pub(crate) auction: i64,
 }
 
 impl TumblingDaily {
     /// Windows of `length` nanoseconds, one of which begins `offset` after the open; `None` unless the length is at
     /// least a nanosecond.
     pub fn new(length: i64, offset: i64, hours: Hours) -> Option<Self> {
-        (length > 0).then_some(TumblingDaily { length, offset, hours })
+        (length > 0).then_some(TumblingDaily { length, offset, hours, auction: 0 })
+    }
+
+    /// The same, the last of each session longer by what is printed up to so many nanoseconds after the close.
+    pub fn with_auction(self, auction: i64) -> Self {
+        TumblingDaily { auction, ..self }
+    }
+
+    /// The window that holds `ts`, the closing auction aside.
+    fn aligned(&self, day: Day, ts: EventTime) -> Window {
+        let anchor = day.open.saturating_add(self.offset);
+        let start = ts.saturating_sub(ts.saturating_sub(anchor).rem_euclid(self.length));
+        Window { start: start.max(day.start), end: start.saturating_add(self.length).min(day.end) }
     }
 }
 
 impl Sliced for TumblingDaily {
     fn slice_of(&self, ts: EventTime) -> Window {
         let day = self.hours.day(ts);
-        let anchor = day.open.saturating_add(self.offset);
-        let start = ts.saturating_sub(ts.saturating_sub(anchor).rem_euclid(self.length));
-        Window { start: start.max(day.start), end: start.saturating_add(self.length).min(day.end) }
+        let window = self.aligned(day, ts);
+        if self.auction == 0 {
+            return window;
+        }
+        let last = self.aligned(day, day.close.saturating_sub(1));
+        let end = last.end.max(day.close.saturating_add(self.auction).min(day.end));
+        match ts {
+            _ if ts < last.start => window,
+            _ if ts < end => Window { end, ..last },
+            _ => Window { start: window.start.max(end), ..window },
+        }
     }
 
     fn ending_after(&self, ts: EventTime) -> Window {
@@ -126,5 +150,21 @@ mod tests {
         for (ts, start, end) in cases {
             assert_eq!(windows.slice_of(at(ts)), Window { start: at(start), end: at(end) }, "{ts}");
         }
+    }
+
+    #[test]
+    fn the_last_window_of_a_session_may_hold_its_closing_auction() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let hours = Hours::new(zone, time(9, 30, 0, 0), time(16, 0, 0, 0)).unwrap();
+        let windows = |minutes: i64| TumblingDaily::new(minutes * 60_000_000_000, 0, hours.clone()).unwrap();
+        let minutes = windows(1).with_auction(1_000_000_000);
+        let [before, close, over, next] =
+            ["20:59:00", "21:00:00", "21:00:01", "21:01:00"].map(|utc| at(&format!("2024-03-08T{utc}Z")));
+        let walk: Vec<Window> = minutes.windows_after(before - 1).take(3).collect();
+        let [of_minute, of_auction, after] = [(before - (next - close), before), (before, over), (over, next)];
+        assert_eq!(walk, [of_minute, of_auction, after].map(|(start, end)| Window { start, end }));
+        assert_eq!([close, over - 1].map(|ts| minutes.slice_of(ts).start), [before; 2]);
+        // A window that goes on beyond the close holds it anyhow.
+        assert_eq!(windows(60).with_auction(1_000_000_000).slice_of(over), windows(60).slice_of(over));
     }
 }

@@ -42,23 +42,23 @@ for row in joined.sort_values(["ts_event", "seq"]).itertuples():
         if both_later is not None and side:
             moved = sign * (both_later - 2 * row.price) * 10_000 / both
     quote = (int(row.ts_quote), int(row.bid), int(row.bid_size), int(row.ask), int(row.ask_size)) if has_quote else ()
-    expected[row.symbol, row.seq] = (row.ts_event, row.price, row.size, quote, side, spread, moved)
+    expected[row.symbol, row.ts_event, row.seq] = (row.price, row.size, quote, side, spread, moved)
 
 found = {}
 for row in pandas.read_csv(out_file, dtype=str, keep_default_na=False).itertuples():
     quote = (int(row.ts_quote), nano(row.bid), int(row.bid_size), nano(row.ask), int(row.ask_size)) if row.ts_quote else ()
     real = lambda text: float(text) if text else ""
     figures = (row.side, real(row.spread_bp), real(row.markout_bp))
-    found[row.symbol, int(row.seq)] = (int(row.ts_event), nano(row.price), int(row.size), quote, *figures)
+    found[row.symbol, int(row.ts_event), int(row.seq)] = (nano(row.price), int(row.size), quote, *figures)
 
 def equal(ours, theirs):
-    close = all(a == b or (a != "" and b != "" and abs(a - b) <= 1e-9 * max(1, abs(b))) for a, b in zip(ours[5:], theirs[5:]))
-    return ours[:5] == theirs[:5] and close
+    close = all(a == b or (a != "" and b != "" and abs(a - b) <= 1e-9 * max(1, abs(b))) for a, b in zip(ours[4:], theirs[4:]))
+    return ours[:4] == theirs[:4] and close
 
 differ = [key for key in expected.keys() | found.keys() if key not in found or key not in expected]
 differ += [key for key in expected.keys() & found.keys() if not equal(found[key], expected[key])]
 if differ:
     key = min(differ)
     sys.exit(f"{len(differ)} trades differ, the first is {key}: {found.get(key)}, pandas: {expected.get(key)}")
-sides = sum(1 for row in found.values() if row[4])
+sides = sum(1 for row in found.values() if row[3])
 print(f"{len(found)} trades are equal, {sides} of them with a side")

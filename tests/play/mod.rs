@@ -144,8 +144,16 @@ where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
+    play_by(Clock::wall(), tape, rules, knobs, pipeline)
+}
+
+/// The same by this clock.
+pub fn play_by<R, F>(clock: Clock, tape: &[Tick], rules: &Lateness, knobs: &Knobs, pipeline: F) -> Played<R>
+where
+    R: Row + Send,
+    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
+{
     let tape = partition(tape, rules.disorder);
-    let clock = Clock::wall();
     let symbols = symbols();
     let around = Surroundings {
         cluster: Arc::default(),
@@ -183,6 +191,7 @@ where
         stop: Arc::default(),
         inquiry: Arc::default(),
         rejects: Rejects::default(),
+        conditions: Conditions::default(),
         cluster: Arc::default(),
     };
     let times = changes.clone();

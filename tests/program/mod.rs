@@ -66,6 +66,16 @@ pub fn corr(args: &[&str]) -> Command {
     at(env!("CARGO_BIN_EXE_corr"), args)
 }
 
+/// `tq`, likewise.
+pub fn tq(args: &[&str]) -> Command {
+    at(env!("CARGO_BIN_EXE_tq"), args)
+}
+
+/// `feedqc`, likewise.
+pub fn feedqc(args: &[&str]) -> Command {
+    at(env!("CARGO_BIN_EXE_feedqc"), args)
+}
+
 /// The program at a path, likewise.
 pub fn at(path: &str, args: &[&str]) -> Command {
     let mut command = Command::new(path);
@@ -83,7 +93,12 @@ pub fn run(args: &[&str]) -> Done {
 
 /// Runs the program to its end on this standard input.
 pub fn run_on(input: &[u8], args: &[&str]) -> Done {
-    let mut child = ohlcv(args).stdin(Stdio::piped()).spawn().unwrap();
+    fed(ohlcv(args), input)
+}
+
+/// Runs a command to its end on this standard input.
+pub fn fed(mut command: Command, input: &[u8]) -> Done {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_vec());
     // The program may end without reading all of it.
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));

@@ -112,7 +112,7 @@ pub fn tape(spec: &Spec) -> Vec<Tick> {
         now = step(&mut dice, now, spec.window);
         let prints: Vec<usize> = (0..drafts.len()).filter(|i| drafts[*i].tick.kind == Kind::Trade).collect();
         let Some(print) = dice.recent(&prints) else {
-            let tick = trade(&mut dice, now, spec);
+            let tick = any_trade(&mut dice, now, spec);
             push(&mut drafts, &mut dice, spec, tick, None, None);
             continue;
         };
@@ -186,12 +186,12 @@ pub fn tape(spec: &Spec) -> Vec<Tick> {
                 let tick = Tick {
                     kind: Kind::Quote,
                     ts_event: near(&mut dice, now, spec.horizon),
-                    ..trade(&mut dice, now, spec)
+                    ..any_trade(&mut dice, now, spec)
                 };
                 push(&mut drafts, &mut dice, spec, tick, None, None);
             }
             _ => {
-                let tick = trade(&mut dice, now, spec);
+                let tick = any_trade(&mut dice, now, spec);
                 push(&mut drafts, &mut dice, spec, tick, None, None);
             }
         }
@@ -327,21 +327,29 @@ fn near(dice: &mut Dice, ts_event: i64, horizon: i64) -> i64 {
     (ts_event + away).max(0)
 }
 
-fn trade(dice: &mut Dice, ts_event: i64, spec: &Spec) -> Tick {
+/// A trade of the first symbol, at no venue.
+pub fn trade(ts_event: i64, seq: u64, price: i64, size: u32) -> Tick {
     Tick {
         ts_event,
-        seq: 0,
-        price: price(dice),
+        seq,
+        price: Price(price),
         ref_seq: 0,
-        size: size(dice),
-        symbol: Symbol(dice.below(u64::from(spec.symbols)) as u32),
+        size,
+        symbol: Symbol(0),
         ask_size: 0,
         watermark_lead_ms: 0,
         recv_lag: Tick::NOT_RECEIVED,
-        venue: Venue(dice.below(u64::from(spec.venues)) as u16),
+        venue: Venue(0),
         kind: Kind::Trade,
         eligible: Eligible::ALL,
     }
+}
+
+fn any_trade(dice: &mut Dice, ts_event: i64, spec: &Spec) -> Tick {
+    let (price, size) = (price(dice), size(dice));
+    let symbol = Symbol(dice.below(u64::from(spec.symbols)) as u32);
+    let venue = Venue(dice.below(u64::from(spec.venues)) as u16);
+    Tick { symbol, venue, ..trade(ts_event, 0, price.0, size) }
 }
 
 /// A cancel or correction of a record's venue and symbol, at a time near to it.

@@ -32,7 +32,8 @@ pub struct ExplainFlags {
     /// A run that is under way and has no --out folder, by its process number
     #[arg(long, value_name = "PID")]
     pid: Option<u32>,
-    /// Explain the rows about this symbol that hold this time, in nanoseconds or as 2024-01-31T14:30:00Z
+    /// Explain the rows about this symbol (of a finished feedqc, this venue) that hold this time, in nanoseconds or as
+    /// 2024-01-31T14:30:00Z
     #[arg(long, num_args = 2, value_names = ["SYMBOL", "TIME"])]
     why: Option<Vec<String>>,
     /// Of a run that is under way: print all that it told, as JSON

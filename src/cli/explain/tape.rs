@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::ExplainFlags;
+use crate::cli::records::SHOWN;
 use crate::cli::verify::read;
 use crate::cli::{print, records, stop_on_signals};
 use crate::config::{Config, Input};
@@ -12,15 +13,12 @@ use crate::lateness::{Lateness, Verdict};
 use crate::oracle::{Corrected, Expected};
 use crate::play;
 use crate::report::span;
-use crate::row::{Columns, Encoding, Field, Row, Texts};
+use crate::row::{Columns, Encoding, Field, Row, Takes, Texts};
 use crate::source::{Address, Pacing};
 use crate::tape::Rejects;
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::EventTime;
 use crate::window::Window;
-
-/// So many records of each kind are shown.
-const SHOWN: usize = 20;
 
 /// What became of a record, and why.
 enum Fate {
@@ -31,6 +29,8 @@ enum Fate {
     TooLate(i64),
     /// It speaks of a print that is not on the tape, or out of its reach.
     Unmatched,
+    /// It is no record for this pipeline.
+    Ignored,
 }
 
 /// Says which records of the input were late and by how much, which found nothing, and with `--why` what a result was
@@ -56,19 +56,19 @@ where
     let around = play::surroundings(&config, Arc::default(), Rejects::default(), stop_on_signals()?);
     let tape = read(&config, &around)?;
     let texts = Texts::new(around.symbols.clone(), around.venues.clone());
-    let fates = fates(&tape, &config.lateness);
+    let fates = fates(&tape, &config.lateness, R::TAKES);
     let mut text = String::new();
     match why {
         None => tell_all(&tape, &fates, &texts, &mut text),
-        Some((symbol, time)) => {
+        Some((name, time)) => {
+            if !around.symbols.has(name) && !around.venues.has(name) {
+                return Err(Error::Usage(format!("--why {name}: the input has no such symbol, and no such venue")));
+            }
             let corrected = Corrected::new(&tape, &config.lateness, texts.clone());
             let rows = oracle(&corrected).rows;
-            let found = around.symbols.all().iter().position(|name| **name == *symbol);
-            let Some(id) = found else {
-                return Err(Error::Usage(format!("--why {symbol}: the input has no such symbol")));
-            };
             let columns = Columns::of::<R>(config.is_numbered);
-            tell_why(rows, (symbol, Symbol(id as u32), time), &tape, &fates, (&texts, &columns), &mut text);
+            let said = (&tape[..], &fates[..], &config.lateness);
+            tell_why(rows, (name, time), said, (&texts, &columns), &mut text);
         }
     }
     if around.rejects.count() > 0 {
@@ -83,11 +83,12 @@ where
 }
 
 /// What became of every record, by its symbol's own order.
-fn fates(tape: &[Tick], lateness: &Lateness) -> Vec<Fate> {
+fn fates(tape: &[Tick], lateness: &Lateness, takes: Takes) -> Vec<Fate> {
     let mut clocks: BTreeMap<(Symbol, bool), EventTime> = BTreeMap::new();
     let mut trades: BTreeMap<_, Vec<EventTime>> = BTreeMap::new();
     let judge = |tick: &Tick| {
-        let clock = clocks.entry((tick.symbol, tick.kind == Kind::Quote)).or_insert(EventTime::MIN);
+        let is_apart = takes != Takes::Records && tick.kind == Kind::Quote;
+        let clock = clocks.entry((tick.symbol, is_apart)).or_insert(EventTime::MIN);
         let by = clock.saturating_sub(tick.ts_event);
         let verdict = lateness.judge(clock, tick.ts_event);
         // Nobody can speak of a print that was not taken.
@@ -101,8 +102,9 @@ fn fates(tape: &[Tick], lateness: &Lateness) -> Vec<Fate> {
         let prints = trades.get(&(tick.venue, tick.symbol, tick.ref_seq));
         let finds = || prints.is_some_and(|prints| prints.iter().any(|print| lateness.reaches(tick.ts_event, *print)));
         match verdict {
+            _ if takes == Takes::Trades && tick.kind == Kind::Quote => Fate::Ignored,
             Verdict::Late => Fate::TooLate(by),
-            _ if matches!(tick.kind, Kind::Cancel | Kind::Correct) && !finds() => Fate::Unmatched,
+            _ if takes != Takes::Records && is_message(tick) && !finds() => Fate::Unmatched,
             Verdict::Amends => Fate::Amends(by),
             Verdict::OnTime => Fate::OnTime,
         }
@@ -110,11 +112,18 @@ fn fates(tape: &[Tick], lateness: &Lateness) -> Vec<Fate> {
     tape.iter().zip(verdicts).map(fate).collect()
 }
 
-fn words(fate: &Fate) -> String {
+/// Whether a record speaks of a print.
+fn is_message(tick: &Tick) -> bool {
+    matches!(tick.kind, Kind::Cancel | Kind::Correct)
+}
+
+fn words(tick: &Tick, fate: &Fate) -> String {
     match fate {
+        Fate::OnTime if is_message(tick) => "on time: amends".into(),
         Fate::OnTime => "on time".into(),
         Fate::Amends(by) => format!("late by {}: amends", span(*by as u64)),
         Fate::TooLate(by) => format!("late by {}: not taken", span(*by as u64)),
+        Fate::Ignored => "ignored".into(),
         Fate::Unmatched => "speaks of a print that is not there, or out of its reach".into(),
     }
 }
@@ -138,40 +147,44 @@ fn tell_all(tape: &[Tick], fates: &[Fate], texts: &Texts, text: &mut String) {
         late.len() - dropped
     );
     list(late.iter().map(|(_, tick, fate)| (*tick, *fate)), late.len(), texts, text);
-    let messages = tape.iter().filter(|tick| matches!(tick.kind, Kind::Cancel | Kind::Correct)).count();
+    let messages = tape.iter().filter(|tick| is_message(tick)).count();
     let unmatched: Vec<(&Tick, &Fate)> = told().filter(|(_, fate)| matches!(fate, Fate::Unmatched)).collect();
     let _ = writeln!(text, "{messages} cancels and corrections, of which {} found no print", unmatched.len());
     list(unmatched.iter().copied(), unmatched.len(), texts, text);
 }
 
-/// The rows about a symbol that hold a time, and what they are made of.
+/// The rows about a symbol, or a venue, that hold a time, and what they are made of.
 fn tell_why<R: Row>(
     rows: Vec<R>,
-    (symbol, id, time): (&str, Symbol, EventTime),
-    tape: &[Tick],
-    fates: &[Fate],
+    (name, time): (&str, EventTime),
+    (tape, fates, lateness): (&[Tick], &[Fate], &Lateness),
     (texts, columns): (&Texts, &Columns),
     text: &mut String,
 ) {
     let speaks_of_it = |row: &R| {
         let mut speaks = false;
-        row.fields(texts, &mut |field| speaks |= matches!(field, Field::Text(text) if text == symbol));
+        row.fields(texts, &mut |field| speaks |= matches!(field, Field::Text(text) if text == name));
         speaks && row.window().contains(time)
     };
     let rows: Vec<R> = rows.into_iter().filter(speaks_of_it).collect();
     // Windows that overlap all hold the time, so they have no hole between them.
     let (starts, ends) = (rows.iter().map(|row| row.window().start), rows.iter().map(|row| row.window().end));
     let (Some(start), Some(end)) = (starts.min(), ends.max()) else {
-        let _ = writeln!(text, "no {} about {symbol} hold {time}", R::NAME);
+        let _ = writeln!(text, "no row of {} about {name} holds {time}", R::NAME);
         return;
     };
     let mut lines = Encoding::Csv.header(&columns.names).into_bytes();
     rows.iter().for_each(|row| Encoding::Csv.write(row, texts, columns, &mut lines));
     text.push_str(&String::from_utf8_lossy(&lines));
     let window = Window { start, end };
-    let all = records::about(tape, |tick| tick.symbol == id && window.contains(tick.ts_event));
+    let is_of_it = |tick: &Tick| [texts.symbol(tick.symbol), texts.venue(tick.venue)].contains(&name);
+    let before: Vec<EventTime> = rows.iter().flat_map(|row| records::times_before(row, texts)).collect();
+    let all = records::about(tape, lateness, |tick| {
+        is_of_it(tick) && (window.contains(tick.ts_event) || before.contains(&tick.ts_event))
+    });
     let fate = |tick: &Tick| &fates[tape.iter().position(|it| std::ptr::eq(it, tick)).unwrap_or(0)];
-    let _ = writeln!(text, "{} records lie in [{}, {}) or speak of one that does", all.len(), start, end);
+    let held = records::from_before(&all, &before);
+    let _ = writeln!(text, "{} records lie in [{start}, {end}) or speak of one that does{held}", all.len());
     list(all.iter().map(|tick| (*tick, fate(tick))), all.len(), texts, text);
 }
 
@@ -180,7 +193,7 @@ fn list<'a>(records: impl Iterator<Item = (&'a Tick, &'a Fate)>, count: usize, t
         let _ = writeln!(text, "  {}", Texts::RECORD);
     }
     for (tick, fate) in records.take(SHOWN) {
-        let _ = writeln!(text, "  {}   {}", texts.record(tick), words(fate));
+        let _ = writeln!(text, "  {}   {}", texts.record(tick), words(tick, fate));
     }
     if count > SHOWN {
         let _ = writeln!(text, "  and {} more", count - SHOWN);

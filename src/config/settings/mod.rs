@@ -10,12 +10,13 @@ mod source;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Layers, Span, conditions, limits};
 use crate::lateness::Lateness;
 use crate::row::Encoding;
 use crate::runtime::Knobs;
-use crate::sink::Mode;
+use crate::sink::{Mode, ToTopic};
 use crate::source::{Address, Inputs, Pacing, Playback};
 use crate::tape::{Market, PartitionRules, Table};
 use crate::tick::Tick;
@@ -62,8 +63,8 @@ pub struct Config {
     pub play_for: Option<u64>,
     /// The silence after which standard input is idle, in nanoseconds.
     pub idle: u64,
-    /// The topic to which rejected lines go, and the properties of its producer.
-    pub rejected: Option<(Address, Vec<(String, String)>)>,
+    /// The topic to which rejected lines go, and how it is written to.
+    pub rejected: Option<(Address, ToTopic)>,
     /// How partitions are judged.
     pub rules: PartitionRules,
     /// What conditions let trades count for; all for all if there is none.
@@ -96,6 +97,11 @@ pub(super) fn nanos(span: Span) -> i64 {
     i64::try_from(span.0.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// So many nanoseconds as people write them.
+pub(super) fn span(nanos: i64) -> Span {
+    Span(Duration::from_nanos(nanos.unsigned_abs()))
+}
+
 impl Config {
     /// Reads the sections that all pipelines share. What is wrong is left in the layers; `None` when they do not
     /// even hold the defaults.
@@ -112,12 +118,12 @@ impl Config {
         let is_market = source.is_market();
         let natural = if is_market { (Pacing::Speed(1.0), Some(market.rate.0)) } else { (Pacing::Max, None) };
         let playback = source.playback(layers, &zone, between, natural);
-        let inputs = source.inputs(layers, zone.clone(), between, run.max_lead);
+        let inputs = source.inputs(layers, zone.clone(), between, &run);
         let input = if is_market { Input::Market(market.market(layers)) } else { Input::Files(inputs) };
-        let properties = output.properties(layers);
-        let rejected = source.rejected(layers).map(|address| (address, properties.clone()));
         let lateness = late.lateness(layers, zone);
         let batch = batch.limits(layers);
+        let to_topic = output.to_topic(layers, batch, run.topics_within());
+        let rejected = source.rejected(layers).map(|address| (address, to_topic.clone()));
         let made = if let Input::Market(market) = &input { market.ticks * BYTES_PER_MADE_TICK } else { 0 };
         let in_batches = (workers * batch.max_ticks * size_of::<Tick>()) as u64;
         let needs = [
@@ -126,7 +132,7 @@ impl Config {
             ("output.buffer", "rows that wait for the end of the run", output.buffer.0),
         ];
         let memory = limits::memory(layers, &needs)?;
-        let to = output.output(layers, is_market, properties);
+        let to = output.output(layers, is_market, to_topic);
         Some(Config {
             workers,
             processes: run.processes(layers, workers),

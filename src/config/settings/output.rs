@@ -1,13 +1,15 @@
 //! `[output]`: where rows go, and in which form.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::properties;
+use crate::batch::BatchLimits;
 use crate::config::{Bytes, Layers};
 use crate::row::Encoding;
-use crate::sink::Mode;
+use crate::sink::{Mode, ToTopic};
 use crate::source::Address;
 
 /// Where rows go.
@@ -18,7 +20,7 @@ pub enum Output {
     /// Standard output.
     Stdout,
     /// A connection, a growing file or a topic.
-    Address(Address, Vec<(String, String)>),
+    Address(Address, ToTopic),
     /// Files in this folder.
     Folder(PathBuf),
 }
@@ -49,13 +51,15 @@ enum OutputMode {
 }
 
 impl OutputSection {
-    /// The properties of whoever writes to topics.
-    pub fn properties(&self, layers: &mut Layers) -> Vec<(String, String)> {
-        properties(layers, "output.librdkafka", &self.librdkafka)
+    /// How topics are written to: in batches as ticks are applied in, so far as their limits are fixed.
+    pub fn to_topic(&self, layers: &mut Layers, batch: BatchLimits, within: Option<Duration>) -> ToTopic {
+        let properties = properties(layers, "output.librdkafka", &self.librdkafka);
+        let linger = if batch.target_p99.is_some() { Duration::ZERO } else { batch.max_delay };
+        ToTopic { max_batch: Some(batch.max_ticks as u64), linger: Some(linger), properties, within }
     }
 
     /// Where rows go; those of the made-up market go nowhere where nothing is said.
-    pub fn output(&self, layers: &mut Layers, is_market: bool, properties: Vec<(String, String)>) -> Output {
+    pub fn output(&self, layers: &mut Layers, is_market: bool, to_topic: ToTopic) -> Output {
         match self.to.as_str() {
             "auto" if is_market => Output::Nowhere,
             "auto" | "stdout" | "-" => Output::Stdout,
@@ -66,7 +70,7 @@ impl OutputSection {
             }
             text => match Address::parse(text) {
                 None => Output::Folder(text.into()),
-                Some(Ok(address)) => Output::Address(address, properties),
+                Some(Ok(address)) => Output::Address(address, to_topic),
                 Some(Err(wrong)) => {
                     layers.problem("output.to", "no address to send to", &wrong);
                     Output::Nowhere

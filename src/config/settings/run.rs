@@ -1,6 +1,7 @@
 //! `[run]`, and `workers`: how the work is shared out, and how workers wait.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -15,6 +16,7 @@ pub(super) struct RunSection {
     wait: Wait,
     pub max_lead: Span,
     watchdog: Maybe<Span>,
+    topics_within: Maybe<Span>,
     pub strict: bool,
     processes: Count,
     pub process: Count,
@@ -38,6 +40,11 @@ pub(super) fn workers(layers: &mut Layers) -> Option<usize> {
 }
 
 impl RunSection {
+    /// How long topics and their brokers are waited for; for ever if there is none.
+    pub fn topics_within(&self) -> Option<Duration> {
+        self.topics_within.0.map(|span| span.0)
+    }
+
     /// The file of the processes' addresses.
     pub fn hosts(&self) -> Option<PathBuf> {
         (self.hosts != "off").then(|| PathBuf::from(&self.hosts))

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 
+use super::run::RunSection;
 use super::{nanos, properties};
 use crate::config::{Arrive, At, ControlsAsked, Count, GapRule, Layers, Maybe, PaceAsked, Rate, Span, Speed};
 use crate::source::{Address, End, Inputs, Live, Pacing, Playback, Start};
@@ -49,6 +50,7 @@ enum InputFormat {
     Jsonl,
     Bin,
     Parquet,
+    Dbn,
 }
 
 /// Where the input begins: `earliest`, of topics `latest`, `stored` and `offset:N`, or a time.
@@ -184,8 +186,8 @@ impl SourceSection {
         Playback { pacing, controls, limit: self.limit.0.map_or(u64::MAX, |count| count.0) }
     }
 
-    /// Files, standard input or a live input, of whose partitions none is further ahead than `max_lead`.
-    pub fn inputs(&self, layers: &mut Layers, zone: TimeZone, (start, end): Between, max_lead: Span) -> Inputs {
+    /// Files, standard input or a live input, of whose partitions none is further ahead than `run.max_lead`.
+    pub fn inputs(&self, layers: &mut Layers, zone: TimeZone, (start, end): Between, run: &RunSection) -> Inputs {
         if let Some(Err(wrong)) = Address::parse(&self.input) {
             layers.problem("source.input", "no address of a feed", &wrong);
         }
@@ -195,6 +197,7 @@ impl SourceSection {
             InputFormat::Jsonl => Some(Format::Jsonl),
             InputFormat::Bin => Some(Format::Bin),
             InputFormat::Parquet => Some(Format::Parquet),
+            InputFormat::Dbn => Some(Format::Dbn),
         };
         let live = Live {
             start: match self.start {
@@ -205,7 +208,8 @@ impl SourceSection {
                 Until::End(end) => end,
                 Until::At(_) => end.filter(|_| self.is_live()).map_or(End::Auto, End::Time),
             },
-            max_lead: nanos(max_lead),
+            max_lead: nanos(run.max_lead),
+            within: run.topics_within(),
             properties: properties(layers, "source.librdkafka", &self.librdkafka),
         };
         Inputs { path: self.input.clone(), format, columns: self.columns(layers), zone, live }

@@ -1,13 +1,9 @@
 //! Which messages of a topic are read: where each partition begins and ends.
 
-use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaError;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-
-use super::super::Inputs;
-use super::super::live::{End, Start};
-use super::{Client, PATIENCE};
-use crate::time::{EventTime, MS};
+use super::super::live::{End, Live, Start};
+use super::client::Client;
+use crate::error::Result;
+use crate::time::MS;
 
 /// Where reading a partition begins and ends.
 #[derive(Clone, Copy, Debug)]
@@ -20,56 +16,34 @@ pub(super) struct Range {
     pub until_ms: Option<i64>,
 }
 
-/// Where to begin and end in each partition.
-pub(super) fn ranges(
-    client: &Client,
-    topic: &str,
-    partitions: &[i32],
-    inputs: &Inputs,
-) -> std::result::Result<Vec<Range>, KafkaError> {
-    let patience = PATIENCE * 10;
-    let at_time = |time: EventTime| {
-        let mut times = TopicPartitionList::new();
-        for partition in partitions {
-            times.add_partition_offset(topic, *partition, Offset::Offset(time.div_euclid(MS)))?;
-        }
-        client.offsets_for_times(times, patience)
+/// Where to begin and end in each partition; `None` where the brokers cannot say it yet.
+///
+/// # Errors
+/// When they never will.
+pub(super) fn ranges(client: &Client, partitions: &[i32], live: &Live) -> Result<Option<Vec<Range>>> {
+    let unknown = || Some(vec![None; partitions.len()]);
+    let starts = match live.start {
+        Start::Time(time) => client.offsets_at(partitions, time.div_euclid(MS))?,
+        Start::Stored => client.stored(partitions)?,
+        Start::Earliest | Start::Latest | Start::Offset(_) => unknown(),
     };
-    let offset_in = |list: &TopicPartitionList, partition: i32| {
-        list.find_partition(topic, partition).and_then(|found| match found.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        })
+    let (ends, until_ms) = match live.end {
+        End::Time(time) => (client.offsets_at(partitions, time.div_euclid(MS))?, Some(time.div_euclid(MS))),
+        End::Auto | End::Never | End::Now => (unknown(), None),
     };
-    let starts = match inputs.live.start {
-        Start::Time(time) => Some(at_time(time)?),
-        Start::Stored => {
-            let mut list = TopicPartitionList::new();
-            partitions.iter().for_each(|partition| _ = list.add_partition(topic, *partition));
-            Some(client.committed_offsets(list, patience)?)
-        }
-        _ => None,
-    };
-    let (ends, until_ms) = match inputs.live.end {
-        End::Time(time) => (Some(at_time(time)?), Some(time.div_euclid(MS))),
-        _ => (None, None),
-    };
-    let range = |partition: i32| {
-        let (low, high) = client.fetch_watermarks(topic, partition, patience)?;
-        let known = starts.as_ref().and_then(|list| offset_in(list, partition));
-        let start = match inputs.live.start {
+    let (Some(starts), Some(ends)) = (starts, ends) else { return Ok(None) };
+    let mut ranges = Vec::new();
+    for (at, partition) in partitions.iter().copied().enumerate() {
+        let Some((low, high)) = client.watermarks(partition)? else { return Ok(None) };
+        let start = match live.start {
             Start::Earliest => low,
             Start::Latest => high,
             Start::Offset(offset) => offset,
-            Start::Stored => known.unwrap_or(low),
-            Start::Time(_) => known.unwrap_or(high),
+            Start::Stored => starts[at].unwrap_or(low),
+            Start::Time(_) => starts[at].unwrap_or(high),
         };
-        let end = match inputs.live.end {
-            End::Now => Some(high),
-            End::Time(_) => ends.as_ref().and_then(|list| offset_in(list, partition)),
-            End::Auto | End::Never => None,
-        };
-        Ok(Range { partition, start, end, until_ms })
-    };
-    partitions.iter().map(|partition| range(*partition)).collect()
+        let end = if live.end == End::Now { Some(high) } else { ends[at] };
+        ranges.push(Range { partition, start, end, until_ms });
+    }
+    Ok(Some(ranges))
 }

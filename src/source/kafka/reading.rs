@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::base_consumer::PartitionQueue;
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message as _};
-
-use super::super::door::{Bringer, Door, Overhearer, Piece};
+use super::super::door::{Bringer, Door, Messages, Overhearer, Piece};
 use super::super::peers::Incoming;
+use super::client::{Client, Event, Letter, Queue};
 use super::ranges::Range;
 use super::topic::Watch;
-use super::{Client, LOOK_EVERY, Voice, failed, is_passing};
+use super::{LOOK_EVERY, failed};
 use crate::error::Error;
 
 /// Messages that are brought together at most, and their bytes.
@@ -21,7 +18,6 @@ const FULL: usize = 1 << 18;
 
 /// A topic that is being read.
 pub(super) struct Reading {
-    pub name: String,
     pub client: Client,
     /// Of each partition, the offset behind the last message that is in the workers' hands.
     pub done: Arc<Vec<AtomicU64>>,
@@ -36,12 +32,12 @@ impl Reading {
         &self,
         ranges: &[Range],
         reader_of: impl Fn(&Range) -> usize,
-        queues: Vec<PartitionQueue<Voice>>,
+        queues: Vec<Queue>,
         incoming: Incoming,
         mut watch: Watch,
         door: &Door,
     ) {
-        let name_of = |partition: i32| format!("{}[{partition}]", self.name);
+        let name_of = |partition: i32| format!("{}[{partition}]", self.client.name());
         let (mut mine, mut theirs) = (Vec::new(), Vec::new());
         for (at, range) in ranges.iter().enumerate() {
             let (name, done) = (name_of(range.partition), (self.done.clone(), at));
@@ -56,15 +52,15 @@ impl Reading {
         let place = |partition: i32| mine.iter().position(|(range, _)| range.partition == partition);
         // Messages that came between the assignment and the split stand before all in the split queues.
         let mut firsts: Vec<Batch> = mine.iter().map(|_| Batch::default()).collect();
-        while let Some(polled) = self.client.poll(Duration::ZERO) {
-            match &polled {
-                Ok(message) => {
-                    place(message.partition()).into_iter().for_each(|at| firsts[at].take(message, mine[at].0));
+        while let Some(event) = self.client.poll(Duration::ZERO) {
+            match event {
+                Event::Letter(letter) => {
+                    place(letter.partition()).into_iter().for_each(|at| firsts[at].take(&letter, mine[at].0));
                 }
-                Err(KafkaError::PartitionEOF(partition)) => {
-                    place(*partition).into_iter().for_each(|at| firsts[at].come_last(mine[at].0));
+                Event::End(partition) => {
+                    place(partition).into_iter().for_each(|at| firsts[at].come_last(mine[at].0));
                 }
-                Err(_) => {}
+                Event::Broken | Event::Failed(_) => {}
             }
         }
         let all: Vec<(i32, Overhearer)> =
@@ -72,13 +68,13 @@ impl Reading {
         for (((range, bringer), queue), first) in mine.into_iter().zip(queues).zip(firsts) {
             let (range, door, name) = (*range, door.clone(), name_of(range.partition));
             std::thread::spawn(move || {
-                if let Err(error) = (Partition { range, queue, bringer: &bringer, door }).read(first) {
-                    bringer.bring_blocking(Piece::Failed(failed(&name, &error)));
+                if let Err(why) = (Partition { range, queue, bringer: &bringer, door }).read(first) {
+                    bringer.bring_blocking(Piece::Failed(failed(&name, why)));
                 }
             });
         }
         // The client's own events are told only when it is asked, and what came before the split may still follow.
-        let (client, over, name) = (self.client.clone(), door.watch(), self.name.clone());
+        let (client, over) = (self.client.clone(), door.watch());
         std::thread::spawn(move || {
             let tell = |partition: i32, piece: Piece| {
                 if let Some((_, bringer)) = all.iter().find(|(known, _)| *known == partition) {
@@ -92,10 +88,10 @@ impl Reading {
                     return;
                 }
                 match client.poll(LOOK_EVERY) {
-                    Some(Err(KafkaError::PartitionEOF(partition))) => tell(partition, Piece::CaughtUp),
-                    Some(Ok(message)) => {
+                    Some(Event::End(partition)) => tell(partition, Piece::CaughtUp),
+                    Some(Event::Letter(letter)) => {
                         let text = "a message came beside its partition's queue, and may be out of order: run it again";
-                        tell(message.partition(), Piece::Failed(Error::Input(format!("reading {name}: {text}"))));
+                        tell(letter.partition(), Piece::Failed(failed(client.name(), text)));
                     }
                     _ => {}
                 }
@@ -107,8 +103,7 @@ impl Reading {
 /// Messages that are brought together.
 #[derive(Default)]
 struct Batch {
-    messages: Vec<(Vec<u8>, u64)>,
-    bytes: usize,
+    messages: Messages,
     /// Nothing stood behind them in the partition.
     is_last: bool,
     /// What is behind them is not read any more.
@@ -117,17 +112,15 @@ struct Batch {
 
 impl Batch {
     /// Takes a message, unless it lies behind what is to be read.
-    fn take(&mut self, message: &BorrowedMessage<'_>, range: &Range) {
-        let is_beyond = |until: i64| message.timestamp().to_millis().is_some_and(|ms| ms >= until);
+    fn take(&mut self, letter: &Letter<'_>, range: &Range) {
+        let is_beyond = |until: i64| letter.time_ms().is_some_and(|ms| ms >= until);
         let is_behind = |offset: i64| range.end.is_some_and(|end| offset >= end);
-        self.is_over |= range.until_ms.is_some_and(is_beyond) || is_behind(message.offset());
+        self.is_over |= range.until_ms.is_some_and(is_beyond) || is_behind(letter.offset());
         if self.is_over {
             return;
         }
-        self.is_over = is_behind(message.offset() + 1);
-        let payload = message.payload().unwrap_or_default();
-        self.bytes += payload.len();
-        self.messages.push((payload.to_vec(), message.offset() as u64));
+        self.is_over = is_behind(letter.offset() + 1);
+        self.messages.push(letter.payload(), letter.offset() as u64);
     }
 
     /// Nothing stands behind what was taken. Behind the last message there may be marks of transactions, which are no
@@ -137,11 +130,14 @@ impl Batch {
         self.is_over |= range.end.is_some();
     }
 
+    fn is_full(&self) -> bool {
+        self.messages.count() >= MANY || self.messages.bytes() >= FULL
+    }
+
     /// Hands its messages over; false if the run is over.
     fn bring(&mut self, bringer: &Bringer) -> bool {
-        self.bytes = 0;
         let messages = std::mem::take(&mut self.messages);
-        (messages.is_empty() || bringer.bring_blocking(Piece::Messages(messages)))
+        (messages.count() == 0 || bringer.bring_blocking(Piece::Messages(messages)))
             && (!std::mem::take(&mut self.is_last) || bringer.bring_blocking(Piece::CaughtUp))
     }
 }
@@ -149,38 +145,36 @@ impl Batch {
 /// One partition, being read.
 struct Partition<'a> {
     range: Range,
-    queue: PartitionQueue<Voice>,
+    queue: Queue,
     bringer: &'a Bringer,
     door: Door,
 }
 
 impl Partition<'_> {
-    fn read(&self, mut batch: Batch) -> std::result::Result<(), KafkaError> {
+    /// Reads it to its end, or says why it cannot.
+    fn read(&self, mut batch: Batch) -> std::result::Result<(), String> {
         const CUT: &str = "the message ends in the middle of a block";
         let Range { start, end, .. } = self.range;
         // All of it may have come already, before the partition had a queue of its own.
         batch.is_over |= end.is_some_and(|end| start >= end);
         let mut troubled: Option<Instant> = None;
         while !batch.is_over && !self.door.is_over() {
-            let may_wait = if batch.messages.is_empty() && !batch.is_last { LOOK_EVERY } else { Duration::ZERO };
-            let polled = self.queue.poll(may_wait);
-            let is_full = batch.messages.len() >= MANY || batch.bytes >= FULL;
-            match polled {
-                Some(Ok(message)) => {
-                    batch.take(&message, &self.range);
+            let may_wait = if batch.messages.count() == 0 && !batch.is_last { LOOK_EVERY } else { Duration::ZERO };
+            match self.queue.poll(may_wait) {
+                Some(Event::Letter(letter)) => {
+                    batch.take(&letter, &self.range);
                     troubled = None;
-                    if !is_full && !batch.is_over {
+                    if !batch.is_full() && !batch.is_over {
                         continue;
                     }
                 }
                 None => {}
-                Some(Err(KafkaError::PartitionEOF(_))) => batch.come_last(&self.range),
-                // A connection that broke is opened again; what else is wrong will not be right by itself.
-                Some(Err(error)) if is_passing(&error) => {
+                Some(Event::End(_)) => batch.come_last(&self.range),
+                Some(Event::Broken) => {
                     let since = *troubled.get_or_insert_with(Instant::now);
                     std::thread::sleep(LOOK_EVERY.min(since.elapsed()));
                 }
-                Some(Err(error)) => return Err(error),
+                Some(Event::Failed(why)) => return Err(why),
             }
             if !batch.bring(self.bringer) {
                 return Ok(());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::format::{Record, Short, quotable};
 use crate::tick::{Eligible, Kind};
@@ -93,7 +93,7 @@ impl Table {
 }
 
 /// Trades and corrections with a code that is in no table; they count as if they did not have it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unknown {
     /// How many there were.
     pub records: u64,
@@ -125,6 +125,16 @@ impl Conditions {
     /// What was unknown so far.
     pub fn unknown(&self) -> Unknown {
         self.counted().clone()
+    }
+
+    /// Counts what was unknown elsewhere.
+    pub fn add_unknown(&self, Unknown { records, codes }: Unknown) {
+        let mut counted = self.counted();
+        counted.records += records;
+        counted.codes.extend(codes);
+        while counted.codes.len() > EXAMPLES {
+            counted.codes.pop_last();
+        }
     }
 
     /// Notes in a record's tick what its conditions let it count for.

@@ -4,7 +4,7 @@ use super::Format;
 use super::bin::BlockEncoder;
 use super::encode::Encoder;
 use super::record::Record;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::row::Encoding;
 use crate::tick::Names;
 
@@ -40,6 +40,10 @@ impl Coder {
             Format::Parquet => Kind::Table(Box::new(super::parquet::TableEncoder::new(has_due, symbols, venues)?)),
             #[cfg(not(feature = "parquet"))]
             Format::Parquet => return Err(format.not_built("writing Parquet")),
+            Format::Dbn => {
+                let text = "writing DBN: it is read only; write csv, jsonl, bin or parquet";
+                return Err(Error::Usage(text.into()));
+            }
         }))
     }
 

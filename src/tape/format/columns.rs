@@ -13,7 +13,7 @@ use super::values::Times;
 use crate::tick::{Kind, Names, Symbol};
 
 /// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
-pub const COLUMNS: [&str; 20] = [
+pub const COLUMNS: [&str; 21] = [
     "ts_event",
     "symbol",
     "price",
@@ -34,26 +34,28 @@ pub const COLUMNS: [&str; 20] = [
     "bid_size",
     "ask",
     "ask_size",
+    "channel",
 ];
 
-const TS_EVENT: usize = 0;
-const SYMBOL: usize = 1;
-const PRICE: usize = 2;
-const SIZE: usize = 3;
+pub(super) const TS_EVENT: usize = 0;
+pub(super) const SYMBOL: usize = 1;
+pub(super) const PRICE: usize = 2;
+pub(super) const SIZE: usize = 3;
 const SEQ: usize = 4;
-const TS_RECV: usize = 5;
-const VENUE: usize = 6;
-const SIDE: usize = 7;
+pub(super) const TS_RECV: usize = 5;
+pub(super) const VENUE: usize = 6;
+pub(super) const SIDE: usize = 7;
 const CONDITIONS: usize = 8;
-const ACTION: usize = 9;
+pub(super) const ACTION: usize = 9;
 const REF_SEQ: usize = 10;
 const DUE: usize = 11;
 const OPEN: usize = 12;
 const CLOSE: usize = 15;
-const BID: usize = 16;
-const BID_SIZE: usize = 17;
-const ASK: usize = 18;
-const ASK_SIZE: usize = 19;
+pub(super) const BID: usize = 16;
+pub(super) const BID_SIZE: usize = 17;
+pub(super) const ASK: usize = 18;
+pub(super) const ASK_SIZE: usize = 19;
+const CHANNEL: usize = 20;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 use std::hash::Hasher;
 
+use super::columns::COLUMNS;
 use crate::tick::mix;
 
 /// The fields of one line or row by our columns: ranges of the line, or of the scratch where they do not stand there
@@ -8,9 +9,9 @@ use crate::tick::mix;
 pub(super) struct Fields {
     /// Which columns have a field that is not empty, a bit each: the slots of the others are of earlier lines.
     filled: u32,
-    slots: [Slot; 20],
+    slots: [Slot; COLUMNS.len()],
     scratch: Vec<u8>,
-    numbers: [i64; 20],
+    numbers: [i64; COLUMNS.len()],
 }
 
 #[derive(Clone, Copy, Default)]
@@ -52,7 +53,7 @@ impl Fields {
 
     /// The field is this number: of a time nanoseconds since the epoch, of a price units of 1e-9, of a count the bits
     /// of an unsigned one.
-    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "lines have texts alone"))]
+    #[cfg_attr(not(any(feature = "parquet", feature = "dbn")), expect(dead_code, reason = "lines have texts alone"))]
     pub fn set_number(&mut self, column: usize, number: i64) {
         self.numbers[column] = number;
         self.fill(column, Slot { start: 0, len: 1, stands: Stands::Numbers });

@@ -170,7 +170,7 @@ impl Decoder {
 impl Format {
     /// Whether it is read in a file alone, from places that the file names, and never as it comes.
     pub fn is_of_files(self) -> bool {
-        matches!(self, Format::Parquet)
+        matches!(self, Format::Parquet | Format::Dbn)
     }
 
     /// The error for an input in this format that is no file.
@@ -178,11 +178,16 @@ impl Format {
         Error::Usage(format!("{name}: {} is read in files only: save it to one first", self.name()))
     }
 
-    #[cfg_attr(not(feature = "parquet"), expect(unused_variables, reason = "nothing here has rows"))]
+    #[cfg_attr(
+        not(any(feature = "parquet", feature = "dbn")),
+        expect(unused_variables, reason = "nothing here has rows")
+    )]
     fn rows(self, path: &Path, position: Position) -> Result<Box<dyn Rows>> {
         match self {
             #[cfg(feature = "parquet")]
             Format::Parquet => Ok(Box::new(super::parquet::Table::open(path, position.rows())?)),
+            #[cfg(feature = "dbn")]
+            Format::Dbn => Ok(Box::new(super::dbn::Messages::open(path, position.rows())?)),
             _ => Err(self.not_built(&format!("reading {}", path.display()))),
         }
     }

@@ -5,6 +5,8 @@ pub mod bin;
 mod coder;
 mod columns;
 mod csv;
+#[cfg(feature = "dbn")]
+mod dbn;
 mod encode;
 mod fields;
 mod ids;
@@ -16,7 +18,7 @@ mod parquet;
 mod record;
 pub mod values;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use ahead::{Ahead, Pieces};
@@ -42,16 +44,19 @@ pub enum Format {
     Bin,
     /// Parquet: columns of values, in groups of rows. Read and written with the feature `parquet`.
     Parquet,
+    /// DBN: Databento's messages, compressed with zstd or not. Read with the feature `dbn`.
+    Dbn,
 }
 
 impl Format {
     /// The format that a file's extension tells, if it does.
     pub fn of(path: &Path) -> Option<Format> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        match uncompressed(path).extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Format::Csv),
             "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
             "bin" => Some(Format::Bin),
             "parquet" | "pq" => Some(Format::Parquet),
+            "dbn" => Some(Format::Dbn),
             _ => None,
         }
     }
@@ -72,6 +77,7 @@ impl Format {
             Format::Jsonl => "JSON lines",
             Format::Bin => "bin",
             Format::Parquet => "Parquet",
+            Format::Dbn => "DBN",
         }
     }
 
@@ -82,8 +88,16 @@ impl Format {
             Format::Jsonl => "jsonl",
             Format::Bin => "bin",
             Format::Parquet => "parquet",
+            Format::Dbn => "dbn",
         }
     }
+}
+
+/// A path without the `.zst` that compressed DBN has behind its extension.
+pub fn uncompressed(path: &Path) -> PathBuf {
+    let ends_in = |path: &Path, ending: &str| path.extension().is_some_and(|end| end.eq_ignore_ascii_case(ending));
+    let inner = path.with_extension("");
+    if ends_in(path, "zst") && ends_in(&inner, "dbn") { inner } else { path.into() }
 }
 
 /// Turns the lines of one input into records.
@@ -126,7 +140,7 @@ impl Decoder {
                     Ok(())
                 }
             },
-            Format::Parquet => Err("Parquet has no lines".into()),
+            format @ (Format::Parquet | Format::Dbn) => Err(format!("{} has no lines", format.name())),
         }
     }
 

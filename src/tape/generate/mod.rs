@@ -6,7 +6,6 @@
 
 mod arrivals;
 mod bars;
-pub mod calendar;
 mod dataset;
 mod halt;
 mod prices;
@@ -25,11 +24,11 @@ pub use venues::{DayFeed, Mix, VENUES};
 pub(super) use prices::MarketPath;
 
 use self::bars::MadeUp;
-use self::calendar::Session;
 use self::halt::Halt;
 use self::prices::Quoted;
 use self::signs::Signs;
 use super::random::Random;
+use crate::calendar::Session;
 use crate::time::{EventTime, MS};
 
 /// A trade before it has a venue and a sequence number.

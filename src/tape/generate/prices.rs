@@ -1,7 +1,7 @@
 use super::super::random::Random;
 use super::bars::{Bar, tick_of};
-use super::calendar::Session;
 use super::shape::Shape;
+use crate::calendar::Session;
 use crate::tick::Price;
 use crate::time::EventTime;
 

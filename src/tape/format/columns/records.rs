@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::super::record::{Record, Short};
 use super::super::values;
 use super::{
-    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE, Quantity, REF_SEQ,
-    SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, complain, quantity,
+    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, CHANNEL, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE, Quantity,
+    REF_SEQ, SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, complain, quantity,
 };
 use crate::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use crate::time::EventTime;
@@ -190,7 +190,7 @@ impl Columns {
     }
 
     /// The fields of a row that is no line of text, as one: `ts_event=1,symbol=A`.
-    #[cfg(feature = "parquet")]
+    #[cfg(any(feature = "parquet", feature = "dbn"))]
     pub(in crate::tape::format) fn row_as_text(&self) -> Vec<u8> {
         let columns = (0..COLUMNS.len()).filter(|column| self.fields.has(*column));
         let fields = columns.map(|column| [COLUMNS[column].as_bytes(), b"=", &self.shown(column, b"")].concat());
@@ -222,11 +222,14 @@ impl Columns {
         self.ids.symbol(text)
     }
 
+    /// The venue; where its feed comes in channels, each of which numbers its own records, with the channel behind a
+    /// slash.
     #[inline]
     fn venue(&mut self, line: &[u8]) -> Result<Venue, String> {
-        match self.fields.get(VENUE, line) {
-            b"" => Ok(Venue::default()),
-            text => self.ids.venue(text),
+        match (self.fields.get(VENUE, line), self.fields.get(CHANNEL, line)) {
+            (b"", b"") => Ok(Venue::default()),
+            (venue, b"") => self.ids.venue(venue),
+            (venue, channel) => self.ids.venue(&[venue, b"/", channel].concat()),
         }
     }
 }

@@ -43,7 +43,7 @@ impl Session {
             let nanos = there.ok().and_then(|at| EventTime::try_from(at.timestamp().as_nanosecond()).ok());
             nanos.ok_or_else(|| Error::Usage(format!("{day} is too far away to have a time in nanoseconds")))
         };
-        let close = if is_half_day(day) { time(13, 0, 0, 0) } else { time(16, 0, 0, 0) };
+        let close = early_close(day).unwrap_or(time(16, 0, 0, 0));
         Ok(Session { open: at(time(9, 30, 0, 0))?, close: at(close)? })
     }
 
@@ -63,8 +63,12 @@ pub fn is_open(day: Date) -> bool {
     !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday) && !is_holiday(day) && !CLOSED.contains(&day)
 }
 
-/// Whether trading ends at 13:00.
-pub fn is_half_day(day: Date) -> bool {
+/// When trading ends on a half day: at 13:00.
+pub fn early_close(day: Date) -> Option<Time> {
+    is_half_day(day).then(|| time(13, 0, 0, 0))
+}
+
+fn is_half_day(day: Date) -> bool {
     let (year, weekday) = (day.year(), day.weekday());
     let is = match (day.month(), day.day()) {
         (7, 3) => match weekday {
