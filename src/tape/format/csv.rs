@@ -91,10 +91,8 @@ fn commas(line: &[u8], mut tell: impl FnMut(usize)) -> bool {
         !((word & LOW) + LOW | word | LOW)
     };
     let (words, rest) = line.as_chunks();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
     let mut quotes = 0;
-    words.iter().chain([&last]).enumerate().for_each(|(i, word)| {
+    for (i, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         quotes |= bytes_of(word, b'"');
         let mut found = bytes_of(word, b',');
@@ -102,7 +100,14 @@ fn commas(line: &[u8], mut tell: impl FnMut(usize)) -> bool {
             tell(8 * i + found.trailing_zeros() as usize / 8);
             found &= found - 1;
         }
-    });
+    }
+    for (i, byte) in rest.iter().enumerate() {
+        match byte {
+            b',' => tell(8 * words.len() + i),
+            b'"' => quotes |= 1,
+            _ => {}
+        }
+    }
     quotes == 0
 }
 
