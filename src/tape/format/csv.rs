@@ -88,7 +88,7 @@ fn commas(line: &[u8], mut tell: impl FnMut(usize)) -> bool {
     // sum carries upwards.
     let bytes_of = |word: u64, byte: u8| {
         let word = word ^ (ONES * u64::from(byte));
-        !((word & LOW) + LOW | word | LOW)
+        !(((word & LOW) + LOW) | word | LOW)
     };
     let (words, rest) = line.as_chunks();
     let mut quotes = 0;
