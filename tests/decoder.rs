@@ -294,7 +294,7 @@ const NUMBERS: &str = "\
 
 const TEXTS: &str = "\
     A|BRK.B||AAPL|12345678|123456789|a b|é|a\\b|a\u{7f}|a\u{1}b|a\"b|@,T|\
-    0123456789012345678901234567890123456789012345678901234567890123x|\u{85}|null";
+    0123456789012345678901234567890123456789012345678901234567890123x|\u{85}|null|\u{0}A|\u{0}A";
 
 const ACTIONS: &str = "\
     |trade|cancel|correct|quote|T|Trade|quote ";
