@@ -65,22 +65,24 @@ impl Text {
 }
 
 fn main() {
-    let lines = if bars::is_quick() { 200_000 } else { 2_000_000 };
+    let ticks = if bars::is_quick() { 200_000 } else { 2_000_000 };
     let symbols = Arc::new(Names::default());
-    let market = Market { seed: 1, symbols: 500, per_second: 200_000.0, ticks: lines };
+    let market = Market { seed: 1, symbols: 500, per_second: 200_000.0, ticks };
+    // Not all of a market's ticks are trades.
     let tape = bars::trades(market, &symbols);
+    let lines = tape.len();
     let texts = [
         Text::new("ticks, csv", Format::Csv, 1, bars::csv_ticks(&tape, &symbols)),
         Text::new("ticks, jsonl", Format::Jsonl, 1, jsonl_ticks(&tape, &symbols)),
-        Text::new("course bars, csv", Format::Csv, 4, csv_bars(lines as usize)),
-        Text::new("course bars, jsonl", Format::Jsonl, 4, jsonl_bars(lines as usize)),
+        Text::new("course bars, csv", Format::Csv, 4, csv_bars(lines)),
+        Text::new("course bars, jsonl", Format::Jsonl, 4, jsonl_bars(lines)),
         #[cfg(feature = "parquet")]
         Text::new("ticks, parquet", Format::Parquet, 1, parquet_ticks(&tape, &symbols)),
         #[cfg(feature = "dbn")]
         Text::new("ticks, dbn", Format::Dbn, 1, dbn_ticks(&tape, &symbols)),
     ];
     println!("{}", bars::machine());
-    println!("{} lines of each", bars::thousands(lines as usize));
+    println!("{} lines of each", bars::thousands(lines));
     let mut rates = vec![(Vec::new(), Vec::new()); texts.len()];
     for _ in 0..REPETITIONS {
         for (text, (floor, decoding)) in texts.iter().zip(&mut rates) {
@@ -90,7 +92,7 @@ fn main() {
             let began = Instant::now();
             let records = decode(text);
             decoding.push(1.0 / began.elapsed().as_secs_f64());
-            assert_eq!(records, lines as usize * text.records_a_line, "{}: a line was lost", text.what);
+            assert_eq!(records, lines * text.records_a_line, "{}: a line was lost", text.what);
         }
     }
     println!(

@@ -39,6 +39,9 @@ pub struct Upsert {
     pub is_gone: bool,
 }
 
+/// Who is given a line, with its place and, where later lines replace it, what it says of its row.
+pub type Give<'a> = &'a mut dyn FnMut(Place, &[u8], Option<Upsert>);
+
 /// Makes lines of the changes of one worker, moment by moment.
 pub struct Lines {
     mode: Mode,
@@ -69,7 +72,7 @@ impl Lines {
     }
 
     /// The same, with what each line says of its row where later ones replace it.
-    pub fn reached_by_row(&mut self, time_ms: i64, give: &mut dyn FnMut(Place, &[u8], Option<Upsert>)) {
+    pub fn reached_by_row(&mut self, time_ms: i64, give: Give<'_>) {
         while let Some((mut text, (key, line, is_row))) = self.waiting.pop_first() {
             let upsert = (self.mode == Mode::Upsert).then(|| {
                 // Behind the last column stands a comma, too.
