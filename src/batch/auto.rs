@@ -15,9 +15,6 @@ const OVERLOAD: (f64, f64) = (0.85, 0.75);
 /// The delay is changed when it is off by more than this share.
 const DEADBAND: f64 = 0.05;
 
-/// Nothing waits longer for what would save less than this share of the processor time.
-const SAVING: f64 = 0.03;
-
 /// A delay below this many nanoseconds is none.
 const SHORTEST: f64 = 1_000.0;
 
@@ -69,8 +66,7 @@ pub struct Round {
 ///
 /// A wait costs latency and saves rounds, and how much is known beforehand: a batch of `n` ticks costs `a + b n`, so
 /// ticks that arrive at a rate of `r` take `T + a + b r T` where batches wait for `T`. That is solved for the target:
-/// `T = (headroom target - a - noise) / (1 + load)`, with `load = b r`. It is no longer than saves anything: the rounds
-/// take `a / T` of the time, which beside `load` is soon next to nothing. What the model leaves out shows in the p99 of
+/// `T = (headroom target - a - noise) / (1 + load)`, with `load = b r`. What the model leaves out shows in the p99 of
 /// each interval, and moves the headroom. A batch that fills faster than that goes before its ticks cost more than the
 /// target leaves, so that the first batches of a burst keep to it, too. One controller serves one worker; if every
 /// worker keeps to the target, so do all together.
@@ -300,9 +296,8 @@ impl Auto {
     fn wanted(&self) -> f64 {
         match (self.state, self.noise) {
             (State::Keeping, Some(noise)) if !self.frozen => {
-                let (a, load) = (self.fit.a(), self.rate * self.fit.b());
-                let kept = (self.headroom * self.target - a - noise) / (1.0 + load);
-                let wanted = kept.min(a * (1.0 - SAVING) / (SAVING * load)).min(self.most);
+                let room = self.headroom * self.target - self.fit.a() - noise;
+                let wanted = (room / (1.0 + self.rate * self.fit.b())).min(self.most);
                 if wanted < SHORTEST { 0.0 } else { wanted }
             }
             (State::Keeping, _) => self.delay as f64,
