@@ -326,8 +326,10 @@ fn field(column: &'static str) -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// The fields of a line, and how each is written: as it is, in quotes, or broken.
-fn fields() -> impl Strategy<Value = Vec<(Vec<u8>, u8)>> {
+/// The fields of a line, and a number each that says how it is written: as it is, in quotes, or broken.
+type Fields = Vec<(Vec<u8>, u8)>;
+
+fn fields() -> impl Strategy<Value = Fields> {
     HEADER.split(',').map(|column| (field(column), 0..100u8)).collect::<Vec<_>>()
 }
 
@@ -344,7 +346,7 @@ fn damaged(mut line: Vec<u8>, damage: Option<(Index, u8, bool)>) -> Vec<u8> {
     line
 }
 
-fn csv(fields: Vec<(Vec<u8>, u8)>) -> Vec<u8> {
+fn csv(fields: Fields) -> Vec<u8> {
     let written = fields.into_iter().map(|(text, how)| match how {
         0 | 1 => {
             [b"\"", &text.iter().flat_map(|b| vec![*b; 1 + usize::from(*b == b'"')]).collect::<Vec<_>>()[..], b"\""]
@@ -356,7 +358,7 @@ fn csv(fields: Vec<(Vec<u8>, u8)>) -> Vec<u8> {
     written.collect::<Vec<_>>().join(&b',')
 }
 
-fn json(fields: Vec<(Vec<u8>, u8)>) -> Vec<u8> {
+fn json(fields: Fields) -> Vec<u8> {
     let written = HEADER.split(',').zip(fields).filter(|(_, (text, how))| !text.is_empty() || *how == 3);
     let members = written.map(|(column, (text, how))| {
         let space = if how % 5 == 0 { " " } else { "" };
@@ -376,7 +378,7 @@ fn json(fields: Vec<(Vec<u8>, u8)>) -> Vec<u8> {
     [b"{", &members.collect::<Vec<_>>().join(&b',')[..], b"}"].concat()
 }
 
-fn lines(write: fn(Vec<(Vec<u8>, u8)>) -> Vec<u8>) -> impl Strategy<Value = Vec<Vec<u8>>> {
+fn lines(write: fn(Fields) -> Vec<u8>) -> impl Strategy<Value = Vec<Vec<u8>>> {
     let damage = prop::option::weighted(0.2, (any::<Index>(), any::<u8>(), any::<bool>()));
     prop::collection::vec((fields(), damage).prop_map(move |(fields, damage)| damaged(write(fields), damage)), 1..12)
 }
