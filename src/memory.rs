@@ -21,8 +21,8 @@ pub fn resident() -> Option<u64> {
 }
 
 /// Has the system give this process memory in small pages from now on, or in huge ones again where it has them. The
-/// system clears a page when it is first touched, and whoever touches it waits: a huge one is 2 MiB, which take 0.1 ms,
-/// and up to 10 ms on a virtual machine whose host looks for the memory only then. Small ones take longer in all.
+/// system clears a page when it is first touched, and whoever touches it waits: a huge one is 2 MiB, which take
+/// milliseconds on a virtual machine whose host looks for the memory only then. Small ones take longer in all.
 pub fn in_small_pages(small: bool) {
     // A kernel that does not know this has no huge pages either.
     #[cfg(target_os = "linux")]

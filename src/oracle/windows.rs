@@ -62,7 +62,7 @@ pub(super) fn close(hours: &Hours, ts: i64) -> i64 {
 }
 
 fn date_of(hours: &Hours, ts: i64) -> Date {
-    let utc = Timestamp::from_nanosecond(i128::from(ts)).expect("a time of the tape");
+    let utc = Timestamp::from_nanosecond(i128::from(ts)).expect("64 bits of nanoseconds fit");
     utc.to_zoned(hours.zone.clone()).date()
 }
 
@@ -70,8 +70,8 @@ fn date_of(hours: &Hours, ts: i64) -> Date {
 pub(super) fn local(hours: &Hours, ts: i64, time: Time) -> (i64, Window) {
     let date = date_of(hours, ts);
     let nanos = |zoned: jiff::Zoned| zoned.timestamp().as_nanosecond() as i64;
-    let midnight = |date: Date| nanos(date.to_zoned(hours.zone.clone()).expect("a day of the tape"));
-    let at = nanos(date.to_datetime(time).to_zoned(hours.zone.clone()).expect("a time of the tape"));
+    let midnight = |date: Date| nanos(date.to_zoned(hours.zone.clone()).expect("its day fits, too"));
+    let at = nanos(date.to_datetime(time).to_zoned(hours.zone.clone()).expect("64 bits of nanoseconds fit"));
     let tomorrow = date.tomorrow().expect("a day after the tape");
     (at, Window { start: midnight(date), end: midnight(tomorrow) })
 }
