@@ -133,12 +133,13 @@ impl Sessions {
         session
     }
 
-    /// The calendar day around `ts`; `None` at the ends of the calendar.
+    /// The calendar day around `ts`; `None` where the calendar has none.
     fn day(&self, ts: EventTime) -> Option<(EventTime, EventTime)> {
         let day = Timestamp::from_nanosecond(i128::from(ts)).ok()?.to_zoned(self.zone.clone()).start_of_day().ok()?;
         let next = day.tomorrow().ok()?;
-        let nanos = |t: Timestamp| EventTime::try_from(t.as_nanosecond()).ok();
-        Some((nanos(day.timestamp())?, nanos(next.timestamp())?))
+        let nanos = |t: Timestamp| EventTime::try_from(t.as_nanosecond());
+        // The first and the last day that event time knows are not whole, and no two sessions may overlap.
+        Some((nanos(day.timestamp()).unwrap_or(EventTime::MIN), nanos(next.timestamp()).unwrap_or(EventTime::MAX)))
     }
 }
 

@@ -1,16 +1,11 @@
-use std::collections::VecDeque;
-
+use super::chunks::Chunks;
 use crate::aggregate::Print;
 use crate::lateness::Sessions;
 use crate::tick::Venue;
 use crate::time::EventTime;
 use crate::window::Window;
 
-/// Prints in one chunk. Chunks are told apart by their ranges of time and sequence, so that finding a print
-/// reads a few of them, and keeping one costs no index.
-const CHUNK: usize = 64;
-
-/// One symbol's prints, a lane a venue, each in order of arrival.
+/// One symbol's prints, a lane for each venue and session, in the order of sessions.
 #[derive(Debug, Default)]
 pub struct PrintLog {
     lanes: Vec<Lane>,
@@ -19,73 +14,40 @@ pub struct PrintLog {
 #[derive(Debug)]
 struct Lane {
     venue: Venue,
-    /// The session that `highest_seq` speaks of: venues begin anew in each.
+    /// Venues begin to count anew in each.
     session: (EventTime, EventTime),
     highest_seq: u64,
-    chunks: VecDeque<Chunk>,
-}
-
-#[derive(Debug)]
-struct Chunk {
-    ts: (EventTime, EventTime),
-    seq: (u64, u64),
-    /// The latest time of this chunk and all before it: a search backwards ends where it lies too early.
-    latest: EventTime,
-    /// The highest sequence number of this chunk and those before it of the same session; likewise.
-    highest: u64,
-    prints: Vec<Print>,
+    prints: Chunks,
+    /// Those that came late. Among the others each would make its chunk look as if it reached far back.
+    late: Chunks,
 }
 
 impl PrintLog {
-    /// Whether a trade is certainly new: its venue's sequence number is the highest of its session.
+    /// Whether a trade is certainly new: its venue's sequence number is the highest of the latest session.
     #[inline]
     pub fn is_new(&self, venue: Venue, ts: EventTime, seq: u64) -> bool {
-        let lane = self.lanes.iter().find(|lane| lane.venue == venue);
+        let lane = self.lanes.iter().rev().find(|lane| lane.venue == venue);
         lane.is_none_or(|lane| ts >= lane.session.1 || (ts >= lane.session.0 && seq > lane.highest_seq))
     }
 
     /// Remembers that a print was seen, kept or not, so that it is not new again.
     pub fn see(&mut self, venue: Venue, print: &Print, sessions: &Sessions) {
-        let lane = self.lane(venue);
-        if print.ts_event >= lane.session.1 {
-            (lane.session, lane.highest_seq) = (sessions.of(print.ts_event), print.seq);
-        } else if print.ts_event >= lane.session.0 {
-            lane.highest_seq = lane.highest_seq.max(print.seq);
-        }
+        let lane = self.lane(venue, print.ts_event, sessions);
+        lane.highest_seq = lane.highest_seq.max(print.seq);
     }
 
     /// Keeps a print.
     pub fn push(&mut self, venue: Venue, print: Print, sessions: &Sessions) {
-        self.see(venue, &print, sessions);
-        let lane = self.lane(venue);
-        let (ts, seq) = (print.ts_event, print.seq);
-        match lane.chunks.back_mut() {
-            Some(chunk) if chunk.prints.len() < CHUNK => {
-                chunk.ts = (chunk.ts.0.min(ts), chunk.ts.1.max(ts));
-                chunk.seq = (chunk.seq.0.min(seq), chunk.seq.1.max(seq));
-                (chunk.latest, chunk.highest) = (chunk.latest.max(ts), chunk.highest.max(seq));
-                chunk.prints.push(print);
-            }
-            last => {
-                let latest = last.as_ref().map_or(ts, |last| last.latest.max(ts));
-                let same_session = last.filter(|last| last.latest >= lane.session.0);
-                let highest = same_session.map_or(seq, |last| last.highest.max(seq));
-                // The first chunk grows with its prints, for many a symbol never fills it.
-                let mut prints = Vec::with_capacity(if lane.chunks.is_empty() { 1 } else { CHUNK });
-                prints.push(print);
-                lane.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), latest, highest, prints });
-            }
-        }
+        let lane = self.lane(venue, print.ts_event, sessions);
+        lane.highest_seq = lane.highest_seq.max(print.seq);
+        let chunks = if lane.prints.are_after(print.ts_event) { &mut lane.late } else { &mut lane.prints };
+        chunks.push(print);
     }
 
-    /// The live print with this sequence number whose time lies in `[within.0, within.1)`.
+    /// The live print with this sequence number whose time lies in `[within.0, within.1)`, a stretch of one session.
     pub fn find(&mut self, venue: Venue, seq: u64, within: (EventTime, EventTime)) -> Option<&mut Print> {
-        let chunks = self.lane(venue).chunks.iter_mut().rev();
-        chunks
-            .take_while(|c| c.latest >= within.0 && (c.highest >= seq || c.latest >= within.1))
-            .filter(|c| c.seq.0 <= seq && seq <= c.seq.1 && c.ts.0 < within.1 && c.ts.1 >= within.0)
-            .flat_map(|chunk| chunk.prints.iter_mut())
-            .find(|p| p.live && p.seq == seq && within.0 <= p.ts_event && p.ts_event < within.1)
+        let lane = self.lanes.iter_mut().find(|lane| lane.venue == venue && lane.holds(within.0))?;
+        lane.prints.find(seq, within).or_else(|| lane.late.find(seq, within))
     }
 
     /// The live prints of a window, in no order that matters.
@@ -98,30 +60,39 @@ impl PrintLog {
         self.lanes.iter().flat_map(move |lane| lane.prints_of(window).map(|print| (lane.venue, print)))
     }
 
+    /// How many chunks of prints are kept.
+    pub fn chunks(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.prints.len() + lane.late.len()).sum()
+    }
+
     /// Forgets the prints before `ts`, as far as whole chunks lie there.
     pub fn forget_before(&mut self, ts: EventTime) {
         for lane in &mut self.lanes {
-            while lane.chunks.front().is_some_and(|chunk| chunk.ts.1 < ts) {
-                lane.chunks.pop_front();
-            }
+            lane.prints.forget_before(ts);
+            lane.late.forget_before(ts);
         }
+        self.lanes.retain(|lane| lane.session.1 > ts || lane.prints.len() + lane.late.len() > 0);
     }
 
-    fn lane(&mut self, venue: Venue) -> &mut Lane {
-        let at = self.lanes.iter().position(|lane| lane.venue == venue).unwrap_or_else(|| {
-            let session = (EventTime::MIN, EventTime::MIN);
-            self.lanes.push(Lane { venue, session, highest_seq: 0, chunks: VecDeque::new() });
-            self.lanes.len() - 1
+    #[inline]
+    fn lane(&mut self, venue: Venue, ts: EventTime, sessions: &Sessions) -> &mut Lane {
+        let at = self.lanes.iter().rposition(|lane| lane.venue == venue && lane.holds(ts)).unwrap_or_else(|| {
+            let (session, (prints, late)) = (sessions.of(ts), Default::default());
+            let at = self.lanes.partition_point(|lane| lane.session.0 <= session.0);
+            self.lanes.insert(at, Lane { venue, session, highest_seq: 0, prints, late });
+            at
         });
         &mut self.lanes[at]
     }
 }
 
 impl Lane {
+    fn holds(&self, ts: EventTime) -> bool {
+        self.session.0 <= ts && ts < self.session.1
+    }
+
     fn prints_of(&self, window: Window) -> impl Iterator<Item = &Print> {
-        let chunks = self.chunks.iter().rev().take_while(move |chunk| chunk.latest >= window.start);
-        let near = chunks.filter(move |chunk| chunk.ts.0 < window.end && chunk.ts.1 >= window.start);
-        near.flat_map(|chunk| &chunk.prints).filter(move |print| window.contains(print.ts_event))
+        self.prints.prints_of(window).chain(self.late.prints_of(window))
     }
 }
 
@@ -172,10 +143,32 @@ mod tests {
     fn a_print_of_the_last_session_is_found_behind_the_new_one() {
         const DAY: i64 = 86_400_000_000_000;
         let (mut log, sessions) = (PrintLog::default(), Sessions::new(TimeZone::UTC));
-        for i in 0..CHUNK as i64 {
+        for i in 0..64 {
             log.push(Venue(0), print(DAY - 1_000 + i, 437 + i as u64), &sessions);
         }
         log.push(Venue(0), print(DAY, 1), &sessions);
         assert!(log.find(Venue(0), 500, (0, DAY)).is_some());
+    }
+
+    #[test]
+    fn late_prints_are_found_however_late_and_in_whatever_order_they_came() {
+        const DAY: i64 = 86_400_000_000_000;
+        let (mut log, sessions) = (PrintLog::default(), Sessions::new(TimeZone::UTC));
+        let late = || (0..200u64).map(|i| (i * 37) % 200);
+        for seq in (0..1_000).filter(|seq| seq % 5 > 0) {
+            log.push(Venue(0), print(DAY - 10_000 + 10 * seq as i64, seq), &sessions);
+        }
+        log.push(Venue(0), print(DAY + 5, 3), &sessions);
+        for i in late() {
+            log.push(Venue(0), print(DAY - 10_000 + 50 * i as i64, 5 * i), &sessions);
+        }
+        for seq in 0..1_000 {
+            let found = log.find(Venue(0), seq, (0, DAY)).map(|print| (print.seq, print.ts_event));
+            assert_eq!(found, Some((seq, DAY - 10_000 + 10 * seq as i64)));
+        }
+        assert!(log.find(Venue(0), 3, (DAY, 2 * DAY)).is_some());
+        assert_eq!(log.prints_of(Window { start: DAY - 5_000, end: DAY }).count(), 500);
+        log.forget_before(DAY - 5_000);
+        assert_eq!(log.prints_of(Window { start: DAY - 5_000, end: DAY }).count(), 500);
     }
 }

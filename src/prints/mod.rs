@@ -1,6 +1,7 @@
 //! What is kept of a symbol's prints within the horizon, so that a cancel, a correction or a late print can
 //! still change the windows that it touches.
 
+mod chunks;
 mod log;
 mod story;
 

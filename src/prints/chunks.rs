@@ -1,0 +1,106 @@
+use std::collections::VecDeque;
+
+use crate::aggregate::Print;
+use crate::time::EventTime;
+use crate::window::Window;
+
+/// Prints in one chunk. Chunks are told apart by their ranges of time and sequence, so that finding a print
+/// reads a few of them, and keeping one costs no index.
+const CHUNK: usize = 64;
+
+/// Prints of one session, chunk by chunk as they come.
+#[derive(Debug, Default)]
+pub struct Chunks {
+    chunks: VecDeque<Chunk>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    ts: (EventTime, EventTime),
+    seq: (u64, u64),
+    /// The latest time and the highest sequence number of this chunk and all before it.
+    until: (EventTime, u64),
+    /// The earliest time and the lowest sequence number of this chunk and all behind it.
+    from: (EventTime, u64),
+    /// By their sequence numbers.
+    prints: Vec<Print>,
+}
+
+impl Chunks {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Whether all prints of the last chunk are after `ts`.
+    #[inline]
+    pub fn are_after(&self, ts: EventTime) -> bool {
+        self.chunks.back().is_some_and(|chunk| ts < chunk.ts.0)
+    }
+
+    /// Keeps a print.
+    #[inline]
+    pub fn push(&mut self, print: Print) {
+        let (ts, seq) = (print.ts_event, print.seq);
+        match self.chunks.back_mut() {
+            Some(chunk) if chunk.prints.len() < CHUNK => {
+                if seq >= chunk.seq.1 {
+                    chunk.prints.push(print);
+                } else {
+                    let at = chunk.prints.partition_point(|other| other.seq <= seq);
+                    chunk.prints.insert(at, print);
+                }
+                chunk.ts = (chunk.ts.0.min(ts), chunk.ts.1.max(ts));
+                chunk.seq = (chunk.seq.0.min(seq), chunk.seq.1.max(seq));
+                chunk.until = (chunk.until.0.max(ts), chunk.until.1.max(seq));
+            }
+            last => {
+                let until = last.map_or((ts, seq), |last| (last.until.0.max(ts), last.until.1.max(seq)));
+                // The first chunk grows with its prints, for many a symbol never fills it.
+                let mut prints = Vec::with_capacity(if self.chunks.is_empty() { 1 } else { CHUNK });
+                prints.push(print);
+                self.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), until, from: (ts, seq), prints });
+            }
+        }
+        for chunk in self.chunks.iter_mut().rev() {
+            if chunk.from.0 <= ts && chunk.from.1 <= seq {
+                break;
+            }
+            chunk.from = (chunk.from.0.min(ts), chunk.from.1.min(seq));
+        }
+    }
+
+    /// The live print with this sequence number whose time lies in `[within.0, within.1)`.
+    pub fn find(&mut self, seq: u64, within: (EventTime, EventTime)) -> Option<&mut Print> {
+        let begin = self.chunks.partition_point(|chunk| chunk.until.1 < seq);
+        let end = self.chunks.partition_point(|chunk| chunk.from.1 <= seq);
+        self.chunks
+            .range_mut(begin..end.max(begin))
+            .filter(|c| c.seq.0 <= seq && seq <= c.seq.1 && c.ts.0 < within.1 && c.ts.1 >= within.0)
+            .flat_map(|chunk| chunk.with_seq(seq))
+            .find(|p| p.live && within.0 <= p.ts_event && p.ts_event < within.1)
+    }
+
+    /// The prints of a window.
+    pub fn prints_of(&self, window: Window) -> impl Iterator<Item = &Print> {
+        let begin = self.chunks.partition_point(|chunk| chunk.until.0 < window.start);
+        let end = self.chunks.partition_point(|chunk| chunk.from.0 < window.end);
+        let chunks = self.chunks.range(begin..end.max(begin));
+        let near = chunks.filter(move |chunk| chunk.ts.0 < window.end && chunk.ts.1 >= window.start);
+        near.flat_map(|chunk| &chunk.prints).filter(move |print| window.contains(print.ts_event))
+    }
+
+    /// Forgets the prints before `ts`, as far as whole chunks lie there.
+    pub fn forget_before(&mut self, ts: EventTime) {
+        while self.chunks.front().is_some_and(|chunk| chunk.ts.1 < ts) {
+            self.chunks.pop_front();
+        }
+    }
+}
+
+impl Chunk {
+    fn with_seq(&mut self, seq: u64) -> impl Iterator<Item = &mut Print> {
+        let from = self.prints.partition_point(|print| print.seq < seq);
+        self.prints[from..].iter_mut().take_while(move |print| print.seq == seq)
+    }
+}
