@@ -24,6 +24,8 @@ pub struct Part {
 impl Aggregate for DayPart {
     type Value = Part;
 
+    const GROWS: bool = false;
+
     fn add(&mut self, print: &Print) {
         self.bar.add(print);
         if print.eligible.last() {
@@ -34,6 +36,10 @@ impl Aggregate for DayPart {
     fn remove(&mut self, print: &Print) -> bool {
         // The bar refuses to take out the print that closes it, so the last one stays.
         self.bar.remove(print)
+    }
+
+    fn remove_beside_twin(&mut self, print: &Print) -> bool {
+        self.bar.remove_beside_twin(print)
     }
 
     fn combine(&mut self, other: &Self) {

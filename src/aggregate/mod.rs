@@ -47,12 +47,22 @@ pub trait Aggregate: Clone + Default + 'static {
     /// What a window's summary comes to.
     type Value: Value;
 
+    /// Whether it takes more memory the more prints it was given. One that does not is kept while its prints are, so
+    /// that late ones go into it and it is seldom made anew.
+    const GROWS: bool = true;
+
     /// Takes in one more print.
     fn add(&mut self, print: &Print);
 
     /// Takes a print out again that was added, if the summary can tell what it would be without it; else leaves it as
     /// it is and says `false`, and the summary is made anew from the prints.
     fn remove(&mut self, print: &Print) -> bool;
+
+    /// Likewise, where another print of the same price and eligibility stays, which keeps the highest and the lowest
+    /// price what they are.
+    fn remove_beside_twin(&mut self, print: &Print) -> bool {
+        self.remove(print)
+    }
 
     /// Takes in all that another summary was given.
     fn combine(&mut self, other: &Self);

@@ -124,6 +124,8 @@ pub struct Bar {
 impl Aggregate for Ohlcv {
     type Value = Bar;
 
+    const GROWS: bool = false;
+
     #[inline]
     fn add(&mut self, print: &Print) {
         self.trades += 1;
@@ -137,13 +139,17 @@ impl Aggregate for Ohlcv {
     }
 
     fn remove(&mut self, print: &Print) -> bool {
-        let (place, eligible) = (Place::of(print), print.eligible);
-        let is_edge = eligible.last() && (place == self.first || place == self.last);
-        if is_edge || (eligible.high_low() && [self.high, self.low].contains(&print.price)) {
+        let is_extreme = print.eligible.high_low() && [self.high, self.low].contains(&print.price);
+        !is_extreme && self.remove_beside_twin(print)
+    }
+
+    fn remove_beside_twin(&mut self, print: &Print) -> bool {
+        let place = Place::of(print);
+        if print.eligible.last() && (place == self.first || place == self.last) {
             return false;
         }
         self.trades -= 1;
-        if eligible.volume() {
+        if print.eligible.volume() {
             self.volume -= u64::from(print.size);
             self.notional -= i128::from(print.price.0) * i128::from(print.size);
         }
@@ -221,6 +227,15 @@ mod tests {
         let mut without = Ohlcv::default();
         [0, 1, 3, 4].iter().for_each(|i| without.add(&prints[*i]));
         assert_eq!(bar.lower(), without.lower());
+
+        // The highest price stays where another print has it, and the last print must be looked for all the same.
+        let twin = Print { seq: 1, ..prints[1] };
+        bar.add(&twin);
+        assert!(!bar.remove(&prints[1]) && bar.remove_beside_twin(&prints[1]));
+        let mut with = Ohlcv::default();
+        [prints[0], twin, prints[3], prints[4]].iter().for_each(|print| with.add(print));
+        assert_eq!(bar.lower(), with.lower());
+        assert!(!bar.remove_beside_twin(&prints[0]) && !bar.remove_beside_twin(&prints[4]));
     }
 
     #[test]

@@ -37,17 +37,23 @@ fn notional(print: &Print) -> i128 {
 impl Aggregate for Traded {
     type Value = Turnover;
 
+    const GROWS: bool = false;
+
     fn add(&mut self, print: &Print) {
         self.bar.add(print);
         self.notional += notional(print);
     }
 
     fn remove(&mut self, print: &Print) -> bool {
-        let removed = self.bar.remove(print);
-        if removed {
-            self.notional -= notional(print);
-        }
-        removed
+        let is_out = self.bar.remove(print);
+        self.notional -= if is_out { notional(print) } else { 0 };
+        is_out
+    }
+
+    fn remove_beside_twin(&mut self, print: &Print) -> bool {
+        let is_out = self.bar.remove_beside_twin(print);
+        self.notional -= if is_out { notional(print) } else { 0 };
+        is_out
     }
 
     fn combine(&mut self, other: &Self) {

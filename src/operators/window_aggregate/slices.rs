@@ -183,6 +183,12 @@ fn touched(changes: &[Change], around: &Around<'_, Rules>) -> Vec<Window> {
     slices
 }
 
+/// Takes a print out of a slice's summary, which the log does not show any more, unless the summary must be made anew.
+fn take_out<A: Aggregate>(state: &mut A, gone: &Print, span: Window, around: &Around<'_, Rules>) -> bool {
+    let is_alike = |print: &Print| (print.price, print.eligible) == (gone.price, gone.eligible);
+    state.remove(gone) || (around.log.prints_of(span).any(is_alike) && state.remove_beside_twin(gone))
+}
+
 impl<A: Aggregate> Panes<A> for Slices<A> {
     type Rules = Rules;
 
@@ -215,7 +221,7 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
             let Some(slice) = self.slice_mut(span.start) else { continue };
             let inside = |print: &Option<Print>| print.filter(|print| span.contains(print.ts_event));
             for (before, after) in changes {
-                if inside(before).is_some_and(|gone| !slice.state.remove(&gone)) {
+                if inside(before).is_some_and(|gone| !take_out(&mut slice.state, &gone, span, around)) {
                     slice.state = A::default();
                     around.log.prints_of(span).for_each(|print| slice.state.add(print));
                     break;
@@ -273,9 +279,12 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
     }
 
     fn forget(&mut self, settled: EventTime, open: EventTime, around: &Around<'_, Rules>) -> EventTime {
+        // Beside its chunk of prints a summary is small, and making it anew reads them all.
+        let stay = if A::GROWS { 0 } else { around.log.chunks() };
         while let Some(first) = self.others.front() {
             let until = around.windows.until(first.span.start);
-            if until > open || until > around.passed.saturating_mul(MS) {
+            let is_open = until > open || until > around.passed.saturating_mul(MS);
+            if is_open || (until > settled && self.others.len() <= stay) {
                 break;
             }
             self.dropped_before = self.dropped_before.max(first.span.end);
