@@ -115,7 +115,7 @@ impl Play {
         let pacing = self.pacing()?;
         let controls = self.part.controls(&self.faults, self.seed, &self.reading.zone, &pacing)?;
         let playback = Playback { pacing, controls, limit: self.limit.map_or(u64::MAX, |limit| limit.0) };
-        memory::in_small_pages(pacing != Pacing::Max);
+        memory::keep_steady(pacing != Pacing::Max);
         let stop = stop_on_signals()?;
         let inputs = self.reading.inputs("give a file, a folder or a glob, and pipe a live feed straight on")?;
         let around = self.reading.surroundings(stop.clone(), self.play_for);

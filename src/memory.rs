@@ -1,6 +1,15 @@
 //! Memory: how much there is, and how much this process takes, as far as the system tells.
 
+use std::ffi::{c_int, c_long};
 use std::fs;
+use std::sync::OnceLock;
+
+use libmimalloc_sys::{mi_option_get, mi_option_set};
+
+/// After so many milliseconds mimalloc gives back what was freed: `mi_option_purge_delay` of its `mimalloc.h`, which the
+/// bindings leave out.
+const PURGE_DELAY: c_int = 15;
+const NEVER: c_long = -1;
 
 /// All the memory that this process can ever have, in bytes: that of the machine, or what its container is granted.
 pub fn granted() -> Option<u64> {
@@ -20,13 +29,24 @@ pub fn resident() -> Option<u64> {
     kib_of(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
 }
 
-/// Has the system give this process memory in small pages from now on, or in huge ones again where it has them. The
-/// system clears a page when it is first touched, and whoever touches it waits: a huge one is 2 MiB, which take
-/// milliseconds on a virtual machine whose host looks for the memory only then. Small ones take longer in all.
-pub fn in_small_pages(small: bool) {
+/// Has memory come and go without anybody waiting for it, in a run that keeps a schedule; or takes that back, for runs in
+/// which only the sum counts.
+///
+/// The system clears a page when it is first touched, and whoever touches it waits: a huge one is 2 MiB, which take
+/// milliseconds on a virtual machine whose host looks for the memory only then. So pages are small, which takes longer
+/// in all. And the allocator gives nothing back to the system meanwhile: it would do so when a thread next asks it for
+/// memory, and that thread would wait while all is given back that was freed in a second.
+pub fn keep_steady(steady: bool) {
     // A kernel that does not know this has no huge pages either.
     #[cfg(target_os = "linux")]
-    let _ = rustix::thread::disable_transparent_huge_pages(small);
+    let _ = rustix::thread::disable_transparent_huge_pages(steady);
+    static AS_STARTED: OnceLock<c_long> = OnceLock::new();
+    // SAFETY: mimalloc keeps the number in an atomic variable. If another allocator is in use, nobody looks at it.
+    #[allow(unsafe_code)]
+    unsafe {
+        let as_started = *AS_STARTED.get_or_init(|| mi_option_get(PURGE_DELAY));
+        mi_option_set(PURGE_DELAY, if steady { NEVER } else { as_started });
+    }
 }
 
 /// The bytes of a line `NAME:  123 kB`.

@@ -95,7 +95,7 @@ where
         clock.now() + if scheduled { head_start } else { 0 }
     })?;
     let cpu_before = cpu_seconds();
-    memory::in_small_pages(scheduled || feeds.iter().any(Feed::is_live));
+    memory::keep_steady(scheduled || feeds.iter().any(Feed::is_live));
     feeds.iter_mut().for_each(|feed| feed.begin(began));
     let schedule = feeds.first().and_then(Feed::schedule).map(|schedule| Box::new(schedule) as Schedule);
     // What comes as it comes may have come before the workers were there, and has waited since: all of it counts.
