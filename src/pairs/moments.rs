@@ -1,11 +1,19 @@
-use std::ops::{AddAssign, SubAssign};
+use std::ops::{AddAssign, Sub, SubAssign};
 
 use super::NONE;
 use crate::row::Real;
 
-/// The sums over the steps at which both symbols of a pair have a value, as exact integers: so many steps may be taken
-/// out again as were added, in any order, and nothing is left of them. Sums wrap around; what is made of them is
-/// exact as long as the squared distances from the mean add up to less than 2^127.
+/// The sums over some values of a symbol, as exact integers: so many values may be taken out again as were added, in any
+/// order, and nothing is left of them. Sums wrap around.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    n: i64,
+    sum: i128,
+    squares: i128,
+}
+
+/// The sums over the steps at which both symbols of a pair have a value, and that of their products. What is made of
+/// them is exact as long as the squared distances from the mean add up to less than 2^127.
 ///
 /// ```
 /// use tapeflow::pairs::Moments;
@@ -15,12 +23,12 @@ use crate::row::Real;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moments {
-    n: i64,
-    x: i128,
-    y: i128,
-    xx: i128,
-    yy: i128,
-    xy: i128,
+    /// Of the first symbol.
+    pub x: Sums,
+    /// Of the second.
+    pub y: Sums,
+    /// The sum of the products.
+    pub xy: i128,
 }
 
 /// What the moments of a pair say.
@@ -36,6 +44,98 @@ pub struct Relation {
     pub beta_of_first: Option<Real>,
 }
 
+/// Around what the values of a symbol lie, and how far: the mean rounded down, what it leaves over of the sum, and the
+/// variance times the number of values, none where they do not vary.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Centre {
+    n: i64,
+    sum: i128,
+    mean: i128,
+    rest: i128,
+    variance: Option<f64>,
+    root: f64,
+}
+
+impl Sums {
+    /// Adds a value.
+    #[inline]
+    pub fn add(&mut self, value: i64) {
+        let value = i128::from(value);
+        *self += Sums { n: 1, sum: value, squares: value * value };
+    }
+
+    /// Takes out a value that was added.
+    #[inline]
+    pub fn remove(&mut self, value: i64) {
+        let value = i128::from(value);
+        *self -= Sums { n: 1, sum: value, squares: value * value };
+    }
+
+    /// How many values there are.
+    pub fn count(&self) -> i64 {
+        self.n
+    }
+
+    /// Around what the values lie.
+    pub fn centre(&self) -> Centre {
+        let Sums { n, sum, squares } = *self;
+        let n = n.max(1);
+        // Nearly always 64 bits hold the sum, and dividing those is a single instruction.
+        let mean = i64::try_from(sum).map_or_else(|_| sum.div_euclid(n.into()), |sum| sum.div_euclid(n).into());
+        let rest = sum - i128::from(n) * mean;
+        let centred = squares.wrapping_sub(mean.wrapping_mul(sum + rest));
+        // All values are equal if, and only if, none is away from the mean, which is whole then.
+        let variance = (centred != 0).then(|| less(centred, rest * rest, n));
+        Centre { n: self.n, sum, mean, rest, variance, root: variance.unwrap_or_default().sqrt() }
+    }
+}
+
+impl Centre {
+    /// The correlation with another symbol that has a value wherever this one has, the sum of whose products is `xy`; none
+    /// for fewer than `min` steps. [`Moments::relation`] says how.
+    #[inline]
+    pub fn corr(&self, other: &Centre, xy: i128, min: u64) -> Option<Real> {
+        let varies = self.variance.is_some() && other.variance.is_some();
+        (varies && self.n.unsigned_abs() >= min.max(1)).then(|| self.quotient(other, self.covariance(other, xy)))
+    }
+
+    /// What is told of the two. [`Moments::relation`] says how.
+    pub fn relation(&self, other: &Centre, xy: i128, min: u64) -> Relation {
+        // As many steps were taken out at most as were added.
+        let n = self.n.unsigned_abs();
+        if n < min.max(1) {
+            return Relation { n, ..Relation::default() };
+        }
+        let covariance = self.covariance(other, xy);
+        let beta = |variance: Option<f64>| variance.map(|variance| Real(covariance / variance));
+        let corr = self.variance.and(other.variance).map(|_| self.quotient(other, covariance));
+        Relation { n, corr, beta_of_second: beta(self.variance), beta_of_first: beta(other.variance) }
+    }
+
+    #[inline]
+    fn covariance(&self, other: &Centre, xy: i128) -> f64 {
+        let centred =
+            xy.wrapping_sub(self.mean.wrapping_mul(other.sum)).wrapping_sub(other.mean.wrapping_mul(self.rest));
+        less(centred, self.rest * other.rest, self.n)
+    }
+
+    #[inline]
+    fn quotient(&self, other: &Centre, covariance: f64) -> Real {
+        Real((covariance / (self.root * other.root)).clamp(-1.0, 1.0))
+    }
+}
+
+#[inline]
+fn less(centred: i128, rests: i128, n: i64) -> f64 {
+    real(centred) - real(rests) / n as f64
+}
+
+/// The nearest float, for which there is an instruction where 64 bits hold the number.
+#[inline]
+fn real(number: i128) -> f64 {
+    i64::try_from(number).map_or_else(|_| number as f64, |number| number as f64)
+}
+
 impl Moments {
     /// The moments of two series of the same steps.
     pub fn of(xs: &[i64], ys: &[i64]) -> Self {
@@ -48,7 +148,9 @@ impl Moments {
     #[inline]
     pub fn add(&mut self, x: i64, y: i64) {
         if x != NONE && y != NONE {
-            *self += Moments::at(x, y);
+            self.x.add(x);
+            self.y.add(y);
+            self.xy = self.xy.wrapping_add(i128::from(x) * i128::from(y));
         }
     }
 
@@ -56,14 +158,10 @@ impl Moments {
     #[inline]
     pub fn remove(&mut self, x: i64, y: i64) {
         if x != NONE && y != NONE {
-            *self -= Moments::at(x, y);
+            self.x.remove(x);
+            self.y.remove(y);
+            self.xy = self.xy.wrapping_sub(i128::from(x) * i128::from(y));
         }
-    }
-
-    #[inline]
-    fn at(x: i64, y: i64) -> Self {
-        let (x, y) = (i128::from(x), i128::from(y));
-        Moments { n: 1, x, y, xx: x * x, yy: y * y, xy: x * y }
     }
 
     /// What the moments say of the pair; nothing for fewer than `min` steps.
@@ -72,50 +170,34 @@ impl Moments {
     /// the means left over, `Rx = Sx - n * cx`, are exact. The covariance is `C = Sxy' - Rx * Ry / n`, each variance
     /// `V` likewise; the correlation is `C / (sqrt(Vx) * sqrt(Vy))` and the slope `C / Vx`. Only these are rounded.
     pub fn relation(&self, min: u64) -> Relation {
-        let Moments { n, x, y, xx, yy, xy } = *self;
-        // As many steps were taken out at most as were added.
-        let steps = n.unsigned_abs();
-        if steps < min.max(1) {
-            return Relation { n: steps, ..Relation::default() };
-        }
-        let wide = i128::from(n);
-        let (mean_x, mean_y) = (x.div_euclid(wide), y.div_euclid(wide));
-        let (rest_x, rest_y) = (x - wide * mean_x, y - wide * mean_y);
-        let centred_xx = xx.wrapping_sub(mean_x.wrapping_mul(x + rest_x));
-        let centred_yy = yy.wrapping_sub(mean_y.wrapping_mul(y + rest_y));
-        let centred_xy = xy.wrapping_sub(mean_x.wrapping_mul(y)).wrapping_sub(mean_y.wrapping_mul(rest_x));
-        let less = |centred: i128, rests: i128| centred as f64 - rests as f64 / n as f64;
-        let covariance = less(centred_xy, rest_x * rest_y);
-        // All values are equal if, and only if, none is away from the mean, which is whole then.
-        let variance = |centred, rest: i128| (centred != 0).then(|| less(centred, rest * rest));
-        let (of_x, of_y) = (variance(centred_xx, rest_x), variance(centred_yy, rest_y));
-        let corr = of_x.zip(of_y).map(|(x, y)| (covariance / (x.sqrt() * y.sqrt())).clamp(-1.0, 1.0));
-        let beta = |variance: Option<f64>| variance.map(|variance| Real(covariance / variance));
-        Relation { n: steps, corr: corr.map(Real), beta_of_second: beta(of_x), beta_of_first: beta(of_y) }
+        self.x.centre().relation(&self.y.centre(), self.xy, min)
     }
 }
 
-impl AddAssign for Moments {
+impl AddAssign for Sums {
     #[inline]
     fn add_assign(&mut self, other: Self) {
         self.n += other.n;
-        self.x += other.x;
-        self.y += other.y;
-        self.xx = self.xx.wrapping_add(other.xx);
-        self.yy = self.yy.wrapping_add(other.yy);
-        self.xy = self.xy.wrapping_add(other.xy);
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.squares = self.squares.wrapping_add(other.squares);
     }
 }
 
-impl SubAssign for Moments {
+impl SubAssign for Sums {
     #[inline]
     fn sub_assign(&mut self, other: Self) {
         self.n -= other.n;
-        self.x -= other.x;
-        self.y -= other.y;
-        self.xx = self.xx.wrapping_sub(other.xx);
-        self.yy = self.yy.wrapping_sub(other.yy);
-        self.xy = self.xy.wrapping_sub(other.xy);
+        self.sum = self.sum.wrapping_sub(other.sum);
+        self.squares = self.squares.wrapping_sub(other.squares);
+    }
+}
+
+impl Sub for Sums {
+    type Output = Sums;
+
+    fn sub(mut self, other: Sums) -> Sums {
+        self -= other;
+        self
     }
 }
 

@@ -1,17 +1,9 @@
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Correlation, Grid, Matrix, Moments, Relation, Told};
+use super::{Best, Correlation, Grid, Matrix, Moments, Relation, Report, Told};
 use crate::tick::{Names, Price};
 use crate::time::EventTime;
-
-/// A report that was made: its best pairs on this worker, in order.
-struct Report {
-    best: Vec<Told>,
-    /// All pairs that rank up to this one are among the best; all there are if there is none.
-    floor: Option<Told>,
-}
 
 /// The reports that can still change, and what they are made from: the grid, and this worker's pairs.
 pub struct Reports {
@@ -203,37 +195,48 @@ impl Reports {
         self.changes.extend(told.map(|told| ((end, *told), diff)));
     }
 
+    /// Whether the matrix has the moments of a report.
+    fn is_covered(&self, end: EventTime) -> bool {
+        self.covered == self.looks_at(end) || self.rule.span.is_none()
+    }
+
     /// The figures of a pair in a report. Where all pairs are told, so are those of symbols that had a bar by then;
     /// else only those that have figures.
     fn told(&self, end: EventTime, i: usize, j: usize) -> Option<Told> {
         let (from, until) = self.looks_at(end);
-        let moments = if self.covered == (from, until) || self.rule.span.is_none() {
-            self.matrix.get(i, j)
+        let relation = if self.is_covered(end) {
+            self.matrix.relation(i, j, self.rule.min)
         } else {
             let steps = self.grid.range(from, until);
-            Moments::of(&self.grid.values(i)[steps.clone()], &self.grid.values(j)[steps])
+            Moments::of(&self.grid.values(i)[steps.clone()], &self.grid.values(j)[steps]).relation(self.rule.min)
         };
         let has_traded = |symbol| self.grid.has_traded(symbol, until);
-        let Relation { n, corr, beta_of_second, beta_of_first } = moments.relation(self.rule.min);
+        let Relation { n, corr, beta_of_second, beta_of_first } = relation;
         let (i, j, beta) = if self.order[i] < self.order[j] { (i, j, beta_of_second) } else { (j, i, beta_of_first) };
         let is_told = corr.is_some() || (self.rule.top.is_none() && has_traded(i) && has_traded(j));
         is_told.then_some(Told { a: i as u32, b: j as u32, corr, beta, n })
     }
 
-    fn rank(&self, one: &Told, other: &Told) -> Ordering {
-        let place = |symbol: u32| self.order[symbol as usize];
-        let by_text = || (place(one.a), place(one.b)).cmp(&(place(other.a), place(other.b)));
-        other.corr.cmp(&one.corr).then_with(by_text)
-    }
-
-    /// How many pairs are kept of a report, so that it need not be made anew when some of the best change.
-    fn kept(&self) -> usize {
-        self.rule.top.map_or(usize::MAX, |top| top.saturating_mul(2).saturating_add(8))
+    /// Collects the best pairs of a report, more than are told, so that it need not be made anew when some change.
+    fn best(&self, floor: Option<Told>) -> Best<'_> {
+        let kept = self.rule.top.map_or(usize::MAX, |top| top.saturating_mul(2).saturating_add(8));
+        Best::new(&self.order, kept, floor)
     }
 
     /// The best pairs of a report, of all that this worker has.
     fn select(&self, end: EventTime) -> Report {
-        self.best_of(self.matrix.pairs().filter_map(|(i, j)| self.told(end, i, j)), None)
+        let mut best = self.best(None);
+        if self.is_covered(end) {
+            for ((i, j), corr) in self.matrix.correlations(self.rule.min) {
+                if !best.is_below(corr) {
+                    self.told(end, i, j).into_iter().for_each(|told| best.offer(told));
+                }
+            }
+        } else {
+            let told = self.matrix.pairs().filter_map(|(i, j)| self.told(end, i, j));
+            told.for_each(|told| best.offer(told));
+        }
+        best.report()
     }
 
     /// The best pairs of a report, of which those with some symbols have changed.
@@ -243,34 +246,11 @@ impl Reports {
         let untouched = |told: &&Told| !is_touched[told.a as usize] && !is_touched[told.b as usize];
         let pairs: BTreeSet<(usize, usize)> =
             symbols.iter().flat_map(|symbol| self.matrix.pairs_with(*symbol)).collect();
-        let floor = old.floor;
-        let is_above = |told: &Told| floor.is_none_or(|floor| self.rank(told, &floor).is_le());
-        let changed = pairs.into_iter().filter_map(|(i, j)| self.told(end, i, j)).filter(is_above);
-        let new = self.best_of(old.best.iter().filter(untouched).copied().chain(changed), floor);
+        let mut best = self.best(old.floor);
+        old.best.iter().filter(untouched).for_each(|told| best.offer(*told));
+        pairs.into_iter().filter_map(|(i, j)| self.told(end, i, j)).for_each(|told| best.offer(told));
+        let new = best.report();
         if new.floor.is_some() && new.best.len() < self.rule.top.unwrap_or(0) { self.select(end) } else { new }
-    }
-
-    /// The best of some pairs, which are all that rank up to `floor`.
-    fn best_of(&self, told: impl Iterator<Item = Told>, floor: Option<Told>) -> Report {
-        let kept = self.kept();
-        let mut report = Report { best: Vec::new(), floor };
-        for told in told {
-            report.best.push(told);
-            if report.best.len() >= kept.saturating_mul(2) {
-                self.cut(&mut report, kept);
-            }
-        }
-        if report.best.len() > kept {
-            self.cut(&mut report, kept);
-        }
-        report.best.sort_by(|one, other| self.rank(one, other));
-        report
-    }
-
-    fn cut(&self, report: &mut Report, kept: usize) {
-        let (_, last, _) = report.best.select_nth_unstable_by(kept - 1, |one, other| self.rank(one, other));
-        report.floor = Some(*last);
-        report.best.truncate(kept);
     }
 
     /// Forgets what no bar from `settled` on can change. Returns what stays told for good.
