@@ -66,3 +66,32 @@ impl<'a> Best<'a> {
         self.report.best = best;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_are_those_of_a_sort_and_ties_fall_to_the_texts() {
+        let order: Vec<u32> = (0..40).map(|symbol| (symbol * 7) % 40).collect();
+        let pairs = (1..40).flat_map(|b| (0..b).map(move |a| (a, b)));
+        let mut all: Vec<Told> = pairs
+            .map(|(one, other)| {
+                let is_first = order[one as usize] < order[other as usize];
+                let (a, b) = if is_first { (one, other) } else { (other, one) };
+                // Few correlations, and each of many pairs.
+                Told { a, b, corr: Some(Real(f64::from((one * other) % 5) / 5.0)), beta: None, n: 9 }
+            })
+            .collect();
+        let mut best = Best::new(&order, 30, None);
+        for told in &all {
+            if !best.is_below(told.corr) {
+                best.offer(*told);
+            }
+        }
+        let place = |symbol: u32| order[symbol as usize];
+        all.sort_by_key(|told| (std::cmp::Reverse(told.corr), place(told.a), place(told.b)));
+        let report = best.report();
+        assert_eq!((report.best.as_slice(), report.floor), (&all[..30], Some(all[29])));
+    }
+}
