@@ -168,6 +168,7 @@ mod tests {
         }
         assert!(log.find(Venue(0), 3, (DAY, 2 * DAY)).is_some());
         assert_eq!(log.prints_of(Window { start: DAY - 5_000, end: DAY }).count(), 500);
+        assert_eq!(log.prints_of(Window { start: DAY - 10_000, end: DAY - 9_000 }).count(), 100);
         log.forget_before(DAY - 5_000);
         assert_eq!(log.prints_of(Window { start: DAY - 5_000, end: DAY }).count(), 500);
     }

@@ -284,7 +284,7 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
         while let Some(first) = self.others.front() {
             let until = around.windows.until(first.span.start);
             let is_open = until > open || until > around.passed.saturating_mul(MS);
-            if is_open || (until > settled && self.others.len() <= stay) {
+            if is_open || self.others.len() <= stay {
                 break;
             }
             self.dropped_before = self.dropped_before.max(first.span.end);
