@@ -53,6 +53,12 @@ fn the_files_hold_the_ticks_that_were_measured() {
         let mine = rows.iter().filter(|row| row("cell") == cell.to_string() && row("repeat") == repeat.to_string());
         mine.filter(|row| row("stage") == stage).collect::<Vec<_>>()
     };
+    let percentiles = table(out.path().join("percentiles.csv"));
+    let nanos_at = |cell: usize, repeat: usize, stage: &str, percentile: &str| {
+        let which = [cell.to_string(), repeat.to_string(), stage.into(), percentile.into()];
+        let mine = percentiles.iter().filter(|row| ["cell", "repeat", "stage", "percentile"].map(row) == which);
+        mine.map(|row| row("nanos")).collect::<Vec<_>>()
+    };
     for cell in 1..=CELLS {
         let log = read_log(&out.path().join(format!("cell-{cell}.hlog"))).unwrap();
         let tags = ["tick", "source", "batch", "operators", "close_first", "close", "sink", "machine"];
@@ -62,6 +68,10 @@ fn the_files_hold_the_ticks_that_were_measured() {
                 let [row] = of(cell, repeat, tag)[..] else { panic!("one row for each stage") };
                 let figures = [histogram.len(), histogram.value_at_quantile(0.99), histogram.max()];
                 assert_eq!(["count", "p99", "max"].map(row), figures.map(|it| it.to_string()), "{cell} {repeat} {tag}");
+                for (percentile, quantile) in [("50", 0.5), ("99.99", 0.9999), ("100", 1.0)] {
+                    let nanos = histogram.value_at_quantile(quantile).to_string();
+                    assert_eq!(nanos_at(cell, repeat, tag, percentile), [nanos], "{cell} {repeat} {tag}");
+                }
             }
             assert_eq!(of(cell, repeat, "tick")[0]("count"), "1500");
             let shares = ["source", "batch", "operators"].map(|stage| of(cell, repeat, stage)[0]("share_of_slowest"));

@@ -97,8 +97,8 @@ enum Command {
     /// exit code is 1.
     ///
     /// The table goes to standard output. With --out DIR, report.html shows it all in charts, sweep.svg in a picture;
-    /// sweep.csv, timeline.csv, closes.csv and sweep.json hold the numbers, and cell-N.hlog and cell-N.hgrm the
-    /// histograms for HdrHistogram's tools.
+    /// sweep.csv, percentiles.csv, timeline.csv, closes.csv and sweep.json hold the numbers, and cell-N.hlog and
+    /// cell-N.hgrm the histograms for HdrHistogram's tools.
     Sweep(SweepFlags),
     /// Make report.html anew from the folders of saved sweeps; of several, it shows them side by side
     ///

@@ -23,6 +23,7 @@ pub fn write(folder: &Path, sweep: &Sweep, results: &Results) -> Result<()> {
     };
     remove_earlier(folder)?;
     put("sweep.csv", sweep_csv(sweep, results))?;
+    put("percentiles.csv", percentiles_csv(sweep, results))?;
     put("timeline.csv", timeline_csv(sweep, results))?;
     put("closes.csv", closes_csv(sweep, results))?;
     for (at, runs) in results.runs.iter().enumerate() {
@@ -102,6 +103,21 @@ fn sweep_csv(sweep: &Sweep, results: &Results) -> String {
                 "{which}{stage},{count},{p50},{p90},{p99},{p99_9},{p99_99},{max},{share},\
                  {offered},{achieved},{cpu},{digest},{censored},{noisy},{shares},{little}",
             );
+        }
+    })
+}
+
+/// Those of `percentiles.csv`.
+const PERCENTILES: [f64; 13] = [0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.99, 99.999, 100.0];
+
+/// A row for each cell, repeat, stage and percentile.
+fn percentiles_csv(sweep: &Sweep, results: &Results) -> String {
+    table(sweep, results, "stage,percentile,nanos", |out, which, run| {
+        for (stage, histogram) in &run.traces.histograms {
+            for percentile in PERCENTILES {
+                let nanos = histogram.value_at_percentile(percentile);
+                let _ = writeln!(out, "{which}{stage},{percentile},{nanos}");
+            }
         }
     })
 }
