@@ -42,26 +42,42 @@ impl Chunks {
     #[inline]
     pub fn push(&mut self, print: Print) {
         let (ts, seq) = (print.ts_event, print.seq);
-        match self.chunks.back_mut() {
+        let reaches_back = match self.chunks.back_mut() {
             Some(chunk) if chunk.prints.len() < CHUNK => {
                 if seq >= chunk.seq.1 {
                     chunk.prints.push(print);
                 } else {
-                    let at = chunk.prints.partition_point(|other| other.seq <= seq);
-                    chunk.prints.insert(at, print);
+                    chunk.insert(print);
                 }
                 chunk.ts = (chunk.ts.0.min(ts), chunk.ts.1.max(ts));
                 chunk.seq = (chunk.seq.0.min(seq), chunk.seq.1.max(seq));
                 chunk.until = (chunk.until.0.max(ts), chunk.until.1.max(seq));
+                ts < chunk.from.0 || seq < chunk.from.1
             }
-            last => {
-                let until = last.map_or((ts, seq), |last| (last.until.0.max(ts), last.until.1.max(seq)));
-                // The first chunk grows with its prints, for many a symbol never fills it.
-                let mut prints = Vec::with_capacity(if self.chunks.is_empty() { 1 } else { CHUNK });
-                prints.push(print);
-                self.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), until, from: (ts, seq), prints });
+            _ => {
+                self.begin(print);
+                true
             }
+        };
+        if reaches_back {
+            self.reach_back(ts, seq);
         }
+    }
+
+    #[cold]
+    fn begin(&mut self, print: Print) {
+        let (ts, seq) = (print.ts_event, print.seq);
+        let until = self.chunks.back().map_or((ts, seq), |last| (last.until.0.max(ts), last.until.1.max(seq)));
+        // The first chunk grows with its prints, for many a symbol never fills it.
+        let mut prints = Vec::with_capacity(if self.chunks.is_empty() { 1 } else { CHUNK });
+        prints.push(print);
+        let from = (EventTime::MAX, u64::MAX);
+        self.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), until, from, prints });
+    }
+
+    /// Tells the last chunk, and those before, what is in it.
+    #[cold]
+    fn reach_back(&mut self, ts: EventTime, seq: u64) {
         for chunk in self.chunks.iter_mut().rev() {
             if chunk.from.0 <= ts && chunk.from.1 <= seq {
                 break;
@@ -99,6 +115,12 @@ impl Chunks {
 }
 
 impl Chunk {
+    #[cold]
+    fn insert(&mut self, print: Print) {
+        let at = self.prints.partition_point(|other| other.seq <= print.seq);
+        self.prints.insert(at, print);
+    }
+
     fn with_seq(&mut self, seq: u64) -> impl Iterator<Item = &mut Print> {
         let from = self.prints.partition_point(|print| print.seq < seq);
         self.prints[from..].iter_mut().take_while(move |print| print.seq == seq)

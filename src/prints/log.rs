@@ -76,17 +76,22 @@ impl PrintLog {
 
     #[inline]
     fn lane(&mut self, venue: Venue, ts: EventTime, sessions: &Sessions) -> &mut Lane {
-        let at = self.lanes.iter().rposition(|lane| lane.venue == venue && lane.holds(ts)).unwrap_or_else(|| {
-            let (session, (prints, late)) = (sessions.of(ts), Default::default());
-            let at = self.lanes.partition_point(|lane| lane.session.0 <= session.0);
-            self.lanes.insert(at, Lane { venue, session, highest_seq: 0, prints, late });
-            at
-        });
+        let at = self.lanes.iter().rposition(|lane| lane.venue == venue && lane.holds(ts));
+        let at = at.unwrap_or_else(|| self.open(venue, sessions.of(ts)));
         &mut self.lanes[at]
+    }
+
+    #[cold]
+    fn open(&mut self, venue: Venue, session: (EventTime, EventTime)) -> usize {
+        let at = self.lanes.partition_point(|lane| lane.session.0 <= session.0);
+        let (prints, late) = Default::default();
+        self.lanes.insert(at, Lane { venue, session, highest_seq: 0, prints, late });
+        at
     }
 }
 
 impl Lane {
+    #[inline]
     fn holds(&self, ts: EventTime) -> bool {
         self.session.0 <= ts && ts < self.session.1
     }
@@ -154,7 +159,7 @@ mod tests {
     fn late_prints_are_found_however_late_and_in_whatever_order_they_came() {
         const DAY: i64 = 86_400_000_000_000;
         let (mut log, sessions) = (PrintLog::default(), Sessions::new(TimeZone::UTC));
-        let late = || (0..200u64).map(|i| (i * 37) % 200);
+        let late = || (0..200u64).rev().map(|i| (i * 37) % 200);
         for seq in (0..1_000).filter(|seq| seq % 5 > 0) {
             log.push(Venue(0), print(DAY - 10_000 + 10 * seq as i64, seq), &sessions);
         }
