@@ -41,7 +41,8 @@ pub fn keep_steady(steady: bool) {
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(steady);
     static AS_STARTED: OnceLock<c_long> = OnceLock::new();
-    // SAFETY: mimalloc keeps the number in an atomic variable. If another allocator is in use, nobody looks at it.
+    // SAFETY: these take any number. The delay is an aligned word that mimalloc reads on all threads without a guard: one
+    // that reads it meanwhile finds the old delay or the new one, and either will do. With another allocator nobody reads it.
     #[allow(unsafe_code)]
     unsafe {
         let as_started = *AS_STARTED.get_or_init(|| mi_option_get(PURGE_DELAY));
@@ -62,6 +63,14 @@ fn of_container(file: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_delay_is_mimallocs() {
+        // SAFETY: as above. Tests beside this one may keep memory steady meanwhile.
+        #[allow(unsafe_code)]
+        let delay = unsafe { mi_option_get(PURGE_DELAY) };
+        assert!([1_000, NEVER].contains(&delay), "the option of this number is another one now: {delay}");
+    }
 
     #[test]
     fn a_figure_is_found_by_its_name() {
