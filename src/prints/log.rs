@@ -177,4 +177,48 @@ mod tests {
         log.forget_before(DAY - 5_000);
         assert_eq!(log.prints_of(Window { start: DAY - 5_000, end: DAY }).count(), 500);
     }
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+        /// However prints come, the log finds what a plain list has.
+        #[test]
+        fn a_log_is_a_list(prints in prints(), from in 0..2_000i64, length in 0..600i64, forgotten in 0..2_000i64) {
+            let (mut log, sessions) = (PrintLog::default(), Sessions::new(TimeZone::UTC));
+            prints.iter().for_each(|(venue, print)| log.push(*venue, *print, &sessions));
+            let window = Window { start: NOON + from, end: NOON + from + length };
+            let inside = |(_, print): &&(Venue, Print)| window.contains(print.ts_event);
+            let sorted = |mut found: Vec<(u16, i64, u64)>| {
+                found.sort();
+                found
+            };
+            let words = |(venue, print): (Venue, &Print)| (venue.0, print.ts_event, print.seq);
+            let expected = sorted(prints.iter().filter(inside).map(|(venue, print)| words((*venue, print))).collect());
+            proptest::prop_assert_eq!(sorted(log.all_prints_of(window).map(words).collect()), expected.clone());
+            for (venue, print) in prints.iter().filter(inside) {
+                let found = log.find(*venue, print.seq, (window.start, window.end)).copied();
+                proptest::prop_assert!(found.is_some_and(|found| found.seq == print.seq && window.contains(found.ts_event)));
+            }
+            for seq in 0..400 {
+                let is_there = prints.iter().filter(inside).any(|(venue, print)| *venue == Venue(1) && print.seq == seq);
+                proptest::prop_assert_eq!(log.find(Venue(1), seq, (window.start, window.end)).is_some(), is_there);
+            }
+            log.forget_before((NOON + forgotten).min(window.start));
+            proptest::prop_assert_eq!(sorted(log.all_prints_of(window).map(words).collect()), expected);
+        }
+    }
+
+    const NOON: i64 = 43_200_000_000_000;
+
+    /// Prints of two venues in the order of time, but for some that come at any later time.
+    fn prints() -> impl proptest::strategy::Strategy<Value = Vec<(Venue, Print)>> {
+        use proptest::prelude::*;
+        let one = (0..2_000i64, 0..2u16, prop_oneof![3 => 0..40usize, 1 => 0..900usize], 0..40u64);
+        proptest::collection::vec(one, 0..900).prop_map(|mut drawn| {
+            drawn.sort_by_key(|(ts, ..)| *ts);
+            let mut placed: Vec<_> = drawn.into_iter().enumerate().map(|(at, it)| (at + it.2, it)).collect();
+            placed.sort_by_key(|(at, _)| *at);
+            let made = |(_, (ts, venue, _, off))| (Venue(venue), print(NOON + ts, ts as u64 / 6 + off));
+            placed.into_iter().map(made).collect()
+        })
+    }
 }
