@@ -125,6 +125,10 @@ proptest! {
         let mut sought = merge();
         let mut at = 0;
         for (count, to, is_back) in seeks {
+            // Back from where nothing was played yet is back from where something was, which this does not model.
+            if at >= 300 {
+                break;
+            }
             for _ in 0..count {
                 if at < 300 {
                     prop_assert_eq!(next(&mut sought), all[at]);
