@@ -69,7 +69,7 @@ impl Matrix {
     }
 
     /// The moments of a pair that this worker has.
-    pub fn get(&self, i: usize, j: usize) -> Moments {
+    fn get(&self, i: usize, j: usize) -> Moments {
         self.slot(i, j).map_or_else(Moments::default, |slot| {
             let [x, y] = self.alone[slot];
             Moments { x: self.own[i] - x, y: self.own[j] - y, xy: self.products[slot] }
@@ -172,9 +172,11 @@ impl Matrix {
                 self.leave_alone(slot, side, |sums| swap(sums, old, new));
                 continue;
             }
-            // The other is alone where this one has no value.
-            let alone = |value: i64| if value == NONE { theirs } else { NONE };
-            self.leave_alone(slot, 1 - side, |sums| swap(sums, alone(old), alone(new)));
+            if old == NONE || new == NONE {
+                // The other is alone where this one has no value.
+                let alone = |value: i64| if value == NONE { theirs } else { NONE };
+                self.leave_alone(slot, 1 - side, |sums| swap(sums, alone(old), alone(new)));
+            }
             let factor = |value: i64| if value == NONE { 0 } else { i128::from(value) };
             let more = (factor(new) - factor(old)).wrapping_mul(i128::from(theirs));
             self.products[slot] = self.products[slot].wrapping_add(more);
