@@ -18,6 +18,7 @@ use program::{Folder, Played, Running, ohlcv, run, wait_until};
 use rdkafka::message::Message as _;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use topics::{NOW, Topics, assert_same, play, replay, tape};
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
@@ -409,4 +410,23 @@ fn what_is_not_there_is_told() {
     run(&[&["--input", &path, "--out", nobody], &within[..]].concat()).exits(1).says(&over);
     let sender = Running::start(&mut replay(&[&path, "--to", nobody, "--topic-within", "100ms"]));
     sender.end().exits(1).says(&over);
+}
+
+#[test]
+fn partitions_that_nobody_leads_yet_are_waited_for_and_that_is_told() {
+    let folder = Folder::new();
+    let path = folder.write("tape.csv", tape(300));
+    let expected = folder.play(&path, &[]);
+    let cluster = cluster(&[("t", 1)]);
+    let (topic, out) = (topics(&cluster).url("t"), folder.arg("out"));
+    play(&[&path, "--speed", "max", "--to", &topic]);
+    let args = [&["--input", &topic, "--out", &out], &NOW[..]].concat();
+    // A broker that has just come up knows its partitions before it leads them.
+    cluster.request_errors(RDKafkaApiKey::ListOffsets, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE; 20]);
+    run(&args).exits(0).says(&["where its partitions begin and end (trying again; Ctrl-C ends this)"]);
+    assert_same("led after all", &out, &expected);
+
+    cluster.request_errors(RDKafkaApiKey::ListOffsets, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE; 900]);
+    let within = ["--set", "run.topics_within=100ms"];
+    run(&[&args, &within[..]].concat()).exits(1).says(&["the time within which it was to be there is over"]);
 }

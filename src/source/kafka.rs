@@ -19,9 +19,9 @@ use super::peers::Peers;
 use super::{Inputs, Opened, Surroundings};
 use crate::error::{Doing as _, Error, Result};
 use client::Client;
-use ranges::{Range, ranges};
+use ranges::Range;
 use reading::Reading;
-use topic::{Watch, partitions};
+use topic::Watch;
 
 pub(crate) use client::{refusal, refuses};
 
@@ -44,18 +44,7 @@ pub(super) fn open(
         return Err(Error::Usage(format!("{name}: {text}")));
     }
     let client = Client::new(&name, brokers, topic, &live.properties)?;
-    let partitions = partitions(&client, live, around)?;
-    let ranges = loop {
-        if let Some(ranges) = ranges(&client, &partitions, live)? {
-            break ranges;
-        }
-        // A broker that has just come up knows its partitions before it leads them.
-        if around.stop.load(Ordering::Acquire) {
-            return Err(failed(&name, "its partitions have no leader"));
-        }
-        std::thread::sleep(LOOK_EVERY * 5);
-    };
-
+    let ranges = topic::wait_for(&client, live, around)?;
     let place = around.cluster.place;
     let reader_of = move |range: &Range| place.of(range.partition as usize, workers);
     let mine = ranges.iter().filter(|range| reader_of(range) == place.process);

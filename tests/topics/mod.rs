@@ -78,6 +78,13 @@ impl Topics {
         producer.flush(Duration::from_secs(60)).unwrap();
     }
 
+    /// How many messages came to a topic's partitions.
+    pub fn count(&self, topic: &str, partitions: i32) -> i64 {
+        let client: BaseConsumer = self.client().create().unwrap();
+        let end = |partition| client.fetch_watermarks(topic, partition, Duration::from_secs(60)).unwrap().1;
+        (0..partitions).map(end).sum()
+    }
+
     /// All that is in a topic, a partition after the other.
     pub fn messages(&self, topic: &str, partitions: i32) -> Vec<OwnedMessage> {
         let mut config = self.client();

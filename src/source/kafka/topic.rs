@@ -1,4 +1,4 @@
-//! The topic itself: which partitions it has when a run begins, and whether it still has them.
+//! The topic itself: what is read of it when a run begins, and whether it still is the same.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -6,16 +6,22 @@ use std::time::{Duration, Instant};
 use super::super::live::{End, Live};
 use super::super::{Surroundings, say};
 use super::client::{Client, Found};
+use super::ranges::{Range, ranges};
 use super::{LOOK_EVERY, failed};
 use crate::error::Result;
 
-/// The topic's partitions; the brokers, and the topic, are waited for, as long as they may be.
-pub(super) fn partitions(client: &Client, live: &Live, around: &Surroundings) -> Result<Vec<i32>> {
+/// What is read of each of the topic's partitions; the brokers, the topic and those who lead its partitions are waited
+/// for, as long as they may be.
+pub(super) fn wait_for(client: &Client, live: &Live, around: &Surroundings) -> Result<Vec<Range>> {
     let (began, mut is_told) = (Instant::now(), false);
     loop {
         let _ = client.poll(Duration::ZERO);
         let why = match client.look()? {
-            Found::Partitions(partitions) => return Ok(partitions),
+            Found::Partitions(partitions) => match ranges(client, &partitions, live)? {
+                Some(ranges) => return Ok(ranges),
+                // A broker that has just come up knows its partitions before it leads them.
+                None => "the brokers do not say yet where its partitions begin and end".to_owned(),
+            },
             Found::Nothing if live.end == End::Now => {
                 return Err(failed(client.name(), "there is no such topic, so nothing is in it now"));
             }
