@@ -13,7 +13,7 @@ use std::process::Stdio;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
-use program::{Folder, Played, Running, ohlcv, run, run_on, wait_until};
+use program::{Folder, Played, Running, at, ohlcv, run, run_on, wait_until};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -893,7 +893,12 @@ fn a_part_without_a_record_and_a_file_in_place_of_a_folder_are_told() {
     let tape = folder.write("tape.csv", ticks(20, SECOND));
     run(&["--input", &tape, "--symbols", "NOBODY"]).exits(0).says(&["nothing was read", "--symbols"]);
     run(&["explain", &tape]).exits(1).says(&["tape.csv is a file", "--out", "explain --input"]);
-    run(&["--input", &tape, "--out", &tape]).exits(1).says(&["tape.csv is a file", "--out takes a folder"]);
+    let told = ["tape.csv is a file", "--out takes a folder"];
+    run(&["--input", &tape, "--out", &tape]).exits(1).says(&told);
+    run(&["sweep", "--batch", "1,10", "--rate", "1k/s", "--input", &tape, "--out", &tape]).exits(1).says(&told);
+    let replay = |args: &[&str]| Running::start(&mut at(env!("CARGO_BIN_EXE_replay"), args)).end();
+    replay(&["generate", "--symbols", "1", "--days", "1", "--out", &tape]).exits(1).says(&told);
+    replay(&["convert", &tape, "--to", "jsonl", "--out", &tape]).exits(1).says(&told);
 }
 
 #[test]

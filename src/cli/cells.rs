@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -6,12 +5,13 @@ use clap::Args;
 
 use super::{Flags, lacking};
 use crate::config::{Config, Layers, Output, Settings};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::lab::{Asked, Axis, Cell, Play, Skip, grid, text};
 use crate::operators::{Changes, Ticks};
 use crate::play;
 use crate::row::Row;
 use crate::sink::{Discard, Sink};
+use crate::tape::make_folder;
 
 /// The flags of everything that compares settings.
 #[derive(Args)]
@@ -132,7 +132,7 @@ impl<S> Cells<S> {
     /// The folder for files, which is made, where one is named.
     pub fn folder(&self) -> Result<Option<&Path>> {
         let Output::Folder(folder) = &self.config.output else { return Ok(None) };
-        fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
+        make_folder(folder)?;
         Ok(Some(folder))
     }
 }

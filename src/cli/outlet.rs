@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::config::{Config, Output};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::row::{Columns, Row, Texts};
 use crate::sink::{
     self, Discard, Lines, Mode, Remote, Run, Settling, Shared, Sink, Stdout, Together, settle, settle_to,
 };
 use crate::source::Surroundings;
+use crate::tape::make_folder;
 
 /// Where the rows of a run go, and what is to be done with them when it has ended.
 pub enum Outlet {
@@ -54,7 +55,7 @@ impl Outlet {
             }
             (Output::Stdout, Mode::Final) => {
                 let folder = std::env::temp_dir().join(format!("tapeflow-{}", std::process::id()));
-                fs::create_dir_all(&folder).doing(|| format!("making the folder {}", folder.display()))?;
+                make_folder(&folder)?;
                 Target::Stdout(Scratch(folder))
             }
             (Output::Address(address, _), Mode::Final) => {

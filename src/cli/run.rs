@@ -17,7 +17,7 @@ use crate::row::{Encoding, Row};
 use crate::runtime::Outcome;
 use crate::sink::{self, Mode};
 use crate::source::Surroundings;
-use crate::tape::Rejects;
+use crate::tape::{Rejects, make_folder};
 
 /// Plays a tape once, and reports; its batch limits change when they do in `files`, from which they are read again.
 pub fn play_once<R, F>(
@@ -33,12 +33,8 @@ where
 {
     let stop = stop_on_signals()?;
     let folder = match &config.output {
-        Output::Folder(folder) if folder.is_file() => {
-            let text = "is a file, and --out takes a folder for all that a run leaves: give another name";
-            return Err(Error::Input(format!("{} {text}", folder.display())));
-        }
         Output::Folder(folder) => {
-            fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
+            make_folder(folder)?;
             Some(folder.as_path())
         }
         _ => None,

@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::slice;
@@ -8,10 +7,11 @@ use clap::Args;
 use super::cells::{CellFlags, player};
 use super::{Flags, print, stop_on_signals, tell};
 use crate::config::Settings;
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::lab::{Sweep, table, write, write_picture, write_report};
 use crate::operators::{Changes, Ticks};
 use crate::row::Row;
+use crate::tape::make_folder;
 
 const EXAMPLE: &str = "--batch 1,16,256,4096 --linger 0s,1ms --rate 100k/s,500k/s --for 2s";
 
@@ -87,7 +87,7 @@ pub fn report(asked: &ReportFlags, out: Option<&str>) -> Result<ExitCode> {
         (None, [folder]) => folder,
         (None, _) => Path::new("."),
     };
-    fs::create_dir_all(into).doing(|| format!("making the folder {}", into.display()))?;
+    make_folder(into)?;
     if let [folder] = &asked.folders[..] {
         write_picture(folder, into)?;
     }

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::folder::{create_dir, in_parallel, refuse_used, writing};
+use super::folder::{in_parallel, make_folder, refuse_used, writing};
 use super::format::{self, Coder, Decoder, Format, Input};
 use super::leaf::Length;
 use super::rejects::Rejects;
@@ -58,11 +58,11 @@ pub fn convert(
     // What cannot be written is refused before a folder is made.
     Coder::new(format, false, Arc::default(), Arc::default())?;
     refuse_used(out)?;
-    create_dir(out)?;
+    make_folder(out)?;
     let done = in_parallel(threads, files.len(), |n, sum: &mut Converted| {
         let Conversion { from, to } = &files[n];
         let to = out.join(to);
-        create_dir(to.parent().unwrap_or(out))?;
+        make_folder(to.parent().unwrap_or(out))?;
         let (symbols, venues) = (Arc::new(Names::default()), Arc::new(Names::default()));
         let length = Length::of(from);
         let mut decoder = decoder(from, symbols.clone(), venues.clone())?;

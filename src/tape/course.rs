@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
-use super::folder::{create_dir, in_parallel, refuse_used, writing};
+use super::folder::{in_parallel, make_folder, refuse_used, writing};
 use super::random::Random;
 use crate::error::{Doing, Error, Result};
 use crate::tick::stable_hash;
@@ -118,7 +118,7 @@ impl Course {
     pub fn write(&self, progress: &(dyn Fn() + Sync)) -> Result<Written> {
         let dirs = [self.minute_dir(), self.json_dir()];
         dirs.iter().try_for_each(|dir| refuse_used(dir))?;
-        dirs.iter().try_for_each(|dir| create_dir(dir))?;
+        dirs.iter().try_for_each(|dir| make_folder(dir))?;
 
         let bytes = in_parallel(self.threads, SYMBOLS.len(), |n, bytes| {
             let (symbol, price) = SYMBOLS[n];
@@ -132,7 +132,7 @@ impl Course {
     /// Writes all files of one symbol, whose price at the beginning is given in thousandths; returns their bytes.
     fn write_symbol(&self, symbol: &str, mut price: i64, progress: &(dyn Fn() + Sync)) -> Result<u64> {
         let dir = self.minute_dir().join(symbol);
-        create_dir(&dir)?;
+        make_folder(&dir)?;
         let json_path = self.json_dir().join(format!("{symbol}.json"));
         let mut json_file = File::create_new(&json_path).doing(|| writing(&json_path))?;
 

@@ -9,6 +9,7 @@ use crate::error::{Doing, Error, Result};
 
 /// Refuses a folder that holds something.
 pub(super) fn refuse_used(dir: &Path) -> Result<()> {
+    refuse_file(dir)?;
     let used = match fs::read_dir(dir) {
         Ok(mut entries) => entries.next().is_some(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
@@ -23,8 +24,21 @@ pub(super) fn refuse_used(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn create_dir(dir: &Path) -> Result<()> {
-    fs::create_dir_all(dir).doing(|| format!("creating the folder {}", dir.display()))
+fn refuse_file(dir: &Path) -> Result<()> {
+    if dir.is_file() {
+        let text = "is a file, and --out takes a folder: give another name";
+        return Err(Error::Input(format!("{} {text}", dir.display())));
+    }
+    Ok(())
+}
+
+/// Makes a folder, with those that it is in, unless it is there.
+///
+/// # Errors
+/// When a file has its name, or the system refuses it.
+pub fn make_folder(dir: &Path) -> Result<()> {
+    refuse_file(dir)?;
+    fs::create_dir_all(dir).doing(|| format!("making the folder {}", dir.display()))
 }
 
 pub(super) fn writing(path: &Path) -> String {

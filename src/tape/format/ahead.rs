@@ -110,7 +110,8 @@ impl Pieces {
             }
             self.turn = (self.turn + 1) % self.threads.len();
             let piece = self.threads[self.turn].pieces.recv();
-            self.piece = piece.map_err(|_| Error::Input("a thread that decodes has ended".into()))??;
+            let text = "decoding lines: a thread panicked, as told above; that is a mistake of this program to report";
+            self.piece = piece.map_err(|_| Error::Input(text.into()))??;
             (self.taken, self.bytes, self.records) = (0, 0..self.piece.first, 0..0);
         }
         let (end, records) = self.piece.lines[self.taken];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::super::folder::{create_dir, in_parallel, refuse_used, writing};
+use super::super::folder::{in_parallel, make_folder, refuse_used, writing};
 use super::super::format::Encoder;
 use super::super::random::Random;
 use super::bars::{self, Bar, MadeUp};
@@ -156,8 +156,8 @@ impl Dataset {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Written> {
         refuse_used(out)?;
-        create_dir(out)?;
-        self.stocks.iter().filter(|s| !s.days.is_empty()).try_for_each(|stock| create_dir(&out.join(&stock.name)))?;
+        make_folder(out)?;
+        self.stocks.iter().filter(|s| !s.days.is_empty()).try_for_each(|stock| make_folder(&out.join(&stock.name)))?;
         let done = in_parallel(threads, self.files(), |file, sum: &mut Written| {
             let (name, day, _) = self.bar(file);
             let extension = if encoding == Encoding::Csv { "csv" } else { "jsonl" };
