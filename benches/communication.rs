@@ -1,5 +1,6 @@
 //! What it costs to bring ticks from one process to another: `cargo bench --bench communication`, with `-- --quick` in
-//! less time. It takes one to three minutes, and prints two tables in Markdown, as they stand in README.md and docs/communication.md.
+//! less time. It takes two to four minutes, and prints two tables in Markdown, as they stand in README.md and
+//! docs/communication.md.
 //!
 //! The same tape goes through every transport in every codec, from `replay play` to `ohlcv`, twice: as fast as it goes,
 //! for ticks a second and the processor time of both programs per tick, and at a steady rate, for the latency from when
@@ -21,9 +22,12 @@ const OHLCV: &str = env!("CARGO_BIN_EXE_ohlcv");
 const REPLAY: &str = env!("CARGO_BIN_EXE_replay");
 
 /// Ticks a second at which latency is measured, and for how many seconds. The first one is not counted: in it
-/// connections are made, and a broker that has just been started is slow.
+/// connections are made.
 const RATE: u64 = 100_000;
-const SECONDS: u64 = 3;
+const SECONDS: u64 = 5;
+
+/// For so many seconds a broker is sent ticks before anything is measured: its code is compiled while it runs.
+const WARMUP: u64 = 30;
 
 /// What one run came to.
 struct Run {
@@ -93,12 +97,18 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder to work in");
     let tape = folder.path().join("tape.csv");
     std::fs::write(&tape, made_up(ticks)).expect("writing the tape");
+    let rate = format!("{RATE}/s");
+    if let Some(broker) = &broker {
+        let at = format!("kafka://{}/warm-up-{}", broker.at, stamp());
+        let pace = ["--rate", &rate, "--loop", "--for", &format!("{WARMUP}s")];
+        let out = folder.path().join("out");
+        through("kafka", &at, [&tape, &tape, &out], ("jsonl", "1"), &pace, RATE * WARMUP);
+    }
     eprintln!("{ticks} ticks as fast as it goes; latency at {RATE} ticks/s\n");
     println!("| transport | codec | ticks/s | CPU ns/tick | broker ns/tick | bytes/tick | p50 us | p99 us |");
     println!("|---|---|--:|--:|--:|--:|--:|--:|");
 
     let market = folder.path().join("market");
-    let rate = format!("{RATE}/s");
     let span = format!("{SECONDS}s");
     let paced = ["--rate", &rate, "--for", &span];
     let (fast, steady) = (in_process(&market, &["--speed", "max"]), in_process(&market, &paced));

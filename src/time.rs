@@ -69,11 +69,11 @@ impl Clock {
         }
     }
 
-    /// Lets a moment pass and keeps the processor, for waits that are too short to be given away. A manual clock jumps to
-    /// the end of `span` instead.
+    /// Lets a moment pass, in which others that want the processor have it: for waits that are shorter than timers are
+    /// fine. A manual clock jumps to the end of `span` instead.
     pub fn spin(&self, span: Duration) {
         match self {
-            Clock::Wall(_) => std::hint::spin_loop(),
+            Clock::Wall(_) => std::thread::yield_now(),
             Clock::Manual(_) => self.advance(span),
         }
     }
