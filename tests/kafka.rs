@@ -395,6 +395,14 @@ fn what_is_not_there_is_told() {
         .exits(2)
         .says(&["nonsense"]);
     let folder = Folder::new();
+    if !cfg!(any(feature = "kafka-tls", feature = "kafka-tls-vendored")) {
+        let (tls, hint) = ("security.protocol=ssl", ["--features kafka-tls"]);
+        run(&["--input", &topic, "--set", "source.librdkafka.\"security.protocol\"=ssl"]).exits(2).says(&hint);
+        Running::start(&mut replay(&[&folder.write("one.csv", tape(1)), "--to", &topic, "--property", tls]))
+            .end()
+            .exits(2)
+            .says(&hint);
+    }
     let said = folder.path().join("said");
     let reader = Running::start(ohlcv(&["--input", "kafka://127.0.0.1:1/t"]).stderr(File::create(&said).unwrap()));
     let words = ["kafka://127.0.0.1:1/t: ", "trying again; Ctrl-C ends this"];

@@ -12,7 +12,7 @@ use super::courier::{Courier, Parcel, ToTopic};
 use super::lines::Upsert;
 use crate::error::{Error, Result};
 use crate::row::Texts;
-use crate::source::{Address, refusal, refuses, say};
+use crate::source::{Address, refusal, refuses, say, unusable};
 use crate::tape::DeadLetters;
 use crate::tape::format::bin::MARK;
 use crate::time::MS;
@@ -113,9 +113,8 @@ impl Topic {
             refused: Mutex::default(),
             is_told: AtomicBool::new(false),
         };
-        let producer: BaseProducer<Reports> = config
-            .create_with_context(reports)
-            .map_err(|error| Error::Usage(format!("{name}: a property of librdkafka: {error}")))?;
+        let producer: BaseProducer<Reports> =
+            config.create_with_context(reports).map_err(|error| unusable(&name, "a property of librdkafka", &error))?;
         let mut topic = Topic { producer, topic: topic.into(), partitions: 0, is_stopped, sent: 0 };
         topic.partitions = topic.wait(to_topic.within)?;
         Ok(topic)

@@ -23,7 +23,7 @@ use ranges::Range;
 use reading::Reading;
 use topic::Watch;
 
-pub(crate) use client::{refusal, refuses};
+pub(crate) use client::{refusal, refuses, unusable};
 
 /// The longest wait for a message before looking whether to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -27,7 +27,7 @@ pub use dues::{Dues, LatencyFrom};
 pub use feed::{Arrivals, Feed, Next};
 pub use files::{Inputs, find, tell_passed_over};
 #[cfg(feature = "kafka")]
-pub(crate) use kafka::{refusal, refuses};
+pub(crate) use kafka::{refusal, refuses, unusable};
 #[cfg(not(feature = "kafka"))]
 pub(crate) use live::without_kafka;
 pub use live::{End, Live, Start};

@@ -48,6 +48,14 @@ pub(crate) fn refusal(reason: &str) -> String {
     )
 }
 
+/// Why there is no client with these properties, which come from `place`.
+pub(crate) fn unusable(name: &str, place: &str, error: &KafkaError) -> Error {
+    let text = error.to_string();
+    let is_left_out = ["at build time", "recompile"].iter().any(|words| text.contains(words));
+    let next = if is_left_out { ". TLS and SASL are a feature: cargo build --features kafka-tls" } else { "" };
+    Error::Usage(format!("{name}: {place}: {text}{next}"))
+}
+
 impl ClientContext for Voice {
     fn error(&self, error: KafkaError, reason: &str) {
         // The end of a partition is told here, too, and is no error.
@@ -134,7 +142,7 @@ impl Client {
         let refresh = config.get(REFRESH).and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
         let voice = Voice { name: name.into(), is_told: AtomicBool::new(false), refused: Mutex::default() };
         let consumer = config.create_with_context(voice);
-        let consumer = consumer.map_err(|error| Error::Usage(format!("{name}: [source.librdkafka]: {error}")))?;
+        let consumer = consumer.map_err(|error| unusable(name, "[source.librdkafka]", &error))?;
         Ok(Client { consumer: Arc::new(consumer), topic: topic.into(), refresh })
     }
 
