@@ -17,16 +17,18 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tapeflow::compare::Condition;
 use tapeflow::config::{
-    AveragedOver, Bars, Bytes, Config, Correlations, Count, Layers, Matching, Maybe, Movers, Rate, Settings, Span,
-    Speed, with_settings,
+    AveragedOver, Bars, Bursts, Bytes, Config, Correlations, Count, Layers, Matching, Maybe, Movers, Rate, Settings,
+    Span, Speed, with_settings,
 };
 use tapeflow::lab::Goal;
 use tapeflow::operators::Every;
+use tapeflow::quality::Standard;
 use tapeflow::row::Encoding;
 use tapeflow::source::Address;
 use tapeflow::tape::format::{BlockEncoder, Columns, Decoder, Encoder, Format, Line, Lines, Record};
 use tapeflow::tape::{Burst, Leaf, PartitionRules, Rejects};
 use tapeflow::tick::Names;
+use tapeflow::window::Windows;
 
 const CSV: &str = "\
 ts_event,symbol,price,size,seq,ts_recv,venue,side,conditions,action,ref_seq,due,bid,bid_size,ask,ask_size
@@ -323,6 +325,9 @@ proptest! {
             ("ohlcv.toml", include_str!("../pipelines/ohlcv.toml")), ("vwap.toml", include_str!("../pipelines/vwap.toml")),
             ("latest.toml", include_str!("../pipelines/latest.toml")), ("movers.toml", include_str!("../pipelines/movers.toml")),
             ("corr.toml", include_str!("../pipelines/corr.toml")), ("tq.toml", include_str!("../pipelines/tq.toml")),
+            ("quantiles.toml", include_str!("../pipelines/quantiles.toml")),
+            ("bursts.toml", include_str!("../pipelines/bursts.toml")),
+            ("feedqc.toml", include_str!("../pipelines/feedqc.toml")),
         ]),
     ) {
         let text = damaged_text(defaults, &damage);
@@ -335,6 +340,9 @@ proptest! {
             "movers.toml" => Movers::read(&mut layers).map(drop),
             "corr.toml" => Correlations::read(&mut layers).map(drop),
             "tq.toml" => Matching::read(&mut layers).map(drop),
+            "quantiles.toml" => Windows::read(&mut layers).map(drop),
+            "bursts.toml" => Bursts::read(&mut layers).map(drop),
+            "feedqc.toml" => Standard::read(&mut layers).map(drop),
             _ => Bars::read(&mut layers).map(drop),
         };
         let config = Config::read(&mut layers);

@@ -93,6 +93,21 @@ fn a_folder_of_anything_is_read_as_far_as_it_is_a_tape_and_the_rest_is_told() {
 }
 
 #[test]
+fn a_header_that_comes_again_is_a_reject_and_a_column_that_does_an_error() {
+    let folder = Folder::new();
+    let (a, b) = (ticks("A", 3), ticks("B", 4));
+    // Two files put one behind the other, and one that was begun anew.
+    for (text, line, read) in [(format!("{a}{b}"), 5, 8), (format!("{HEADER}{a}"), 2, 4)] {
+        let played = folder.play(&folder.write("tape.csv", &text), &[]);
+        assert_eq!((played.ledger("read"), played.ledger("on_time"), played.rejected.len()), (read, read - 1, 1));
+        assert_eq!(played.rejected[0]["line"], line);
+        assert_eq!(folder.play_on(text.as_bytes(), &["--format", "csv"]).digest(), played.digest());
+    }
+    let twice = folder.write("twice.csv", a.replacen("price", "price,price", 1));
+    run(&["--input", &twice]).exits(1).says(&["twice.csv", "a column for `price` already"]);
+}
+
+#[test]
 fn a_line_that_begins_like_a_block_is_one_reject() {
     let folder = Folder::new();
     let mut text = ticks("A", 3).into_bytes();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::civil::time;
 use jiff::tz::TimeZone;
-use tapeflow::aggregate::{Ohlcv, Traded, Vwap};
+use tapeflow::aggregate::{Ohlcv, Quantiles, Traded, Vwap};
 use tapeflow::asof::AsOf;
 use tapeflow::batch::BatchLimits;
 use tapeflow::error::Result;
@@ -218,6 +218,11 @@ fn bars_of_each_kind_of_window_and_horizon() {
     bars(FIVE_MINUTES, Count::new(Of::Trades, 10, false).unwrap());
 }
 
+fn spreads_of_prices_and_sizes() {
+    let windows = Windows::from(second());
+    stays_flat(FIVE_MINUTES, move |ticks| ticks.window_aggregate::<Quantiles>(windows.clone()));
+}
+
 fn averages_of_the_session_and_of_the_last_trades() {
     let session = Anchored::new(60 * SECOND, hours()).unwrap();
     stays_flat(FIVE_MINUTES, move |ticks| ticks.window_aggregate::<Vwap>(session.clone()));
@@ -273,6 +278,7 @@ fn last_trades_and_quotes() {
 fn a_week_takes_no_more_than_its_first_days() {
     bars_of_each_kind_of_window_and_horizon();
     averages_of_the_session_and_of_the_last_trades();
+    spreads_of_prices_and_sizes();
     rankings();
     correlations();
     trades_beside_quotes_and_the_quality_of_feeds();
