@@ -51,6 +51,9 @@ pub fn open(config: &Config, around: &Surroundings) -> Result<Opened> {
     }
 }
 
+/// A pipeline whatever its closure is, so that a run is compiled once for its rows and not for each command that plays it.
+type Pipeline<R> = Box<dyn for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync>;
+
 /// Plays what was opened through a pipeline. The rejects, and their share of what was read, are in the ledger.
 ///
 /// # Errors
@@ -101,7 +104,7 @@ where
         conditions: around.conditions.clone(),
         cluster: around.cluster.clone(),
     };
-    let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, pipeline)?;
+    let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, Box::new(pipeline) as Pipeline<R>)?;
     outcome.ledger.rejected = around.rejects.count();
     outcome.ledger.read += outcome.ledger.rejected;
     Ok(outcome)
