@@ -51,7 +51,7 @@ pub fn open(config: &Config, around: &Surroundings) -> Result<Opened> {
     }
 }
 
-/// A pipeline whatever its closure is, so that a run is compiled once for its rows and not for each command that plays it.
+/// A pipeline whatever its closure is: a run is compiled once for its rows, and not for each command that plays it.
 type Pipeline<R> = Box<dyn for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync>;
 
 /// Plays what was opened through a pipeline. The rejects, and their share of what was read, are in the ledger.
