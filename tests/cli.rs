@@ -899,6 +899,11 @@ fn a_part_without_a_record_and_a_file_in_place_of_a_folder_are_told() {
     let replay = |args: &[&str]| Running::start(&mut at(env!("CARGO_BIN_EXE_replay"), args)).end();
     replay(&["generate", "--symbols", "1", "--days", "1", "--out", &tape]).exits(1).says(&told);
     replay(&["convert", &tape, "--to", "jsonl", "--out", &tape]).exits(1).says(&told);
+    let here = folder.arg(".");
+    run(&["--input", &here, "--out", &here]).exits(2).says(&["is the folder that is read"]);
+    let backwards = ["--start", "2026-01-06", "--end", "2026-01-05"];
+    run(&[&["--input", &tape], &backwards[..]].concat()).exits(78).says(&["an end that is not after the start"]);
+    replay(&[&["play", &tape], &backwards[..]].concat()).exits(2).says(&["an end that is not after the start"]);
 }
 
 #[test]

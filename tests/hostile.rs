@@ -103,6 +103,11 @@ fn a_header_that_comes_again_is_a_reject_and_a_column_that_does_an_error() {
         assert_eq!(played.rejected[0]["line"], line);
         assert_eq!(folder.play_on(text.as_bytes(), &["--format", "csv"]).digest(), played.digest());
     }
+    // With a bid, the header is one of quotes; what has a size and no price is a trade all the same.
+    let misnamed = a.replace("price,size\n", "prc,size,bid,ask").replace('\n', ",,\n").replacen("ask", "ask\n", 1);
+    let played = folder.play(&folder.write("misnamed.csv", misnamed), &[]);
+    assert_eq!((played.ledger("rejected"), played.ledger("read")), (3, 3));
+    assert!(played.rejected.iter().all(|reject| reject["reason"] == "price is missing"), "{:?}", played.rejected);
     let twice = folder.write("twice.csv", a.replacen("price", "price,price", 1));
     run(&["--input", &twice]).exits(1).says(&["twice.csv", "a column for `price` already"]);
 }

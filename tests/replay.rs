@@ -485,6 +485,22 @@ fn converting_there_and_back_gives_the_same_bytes() {
     assert!(error.contains("tape.2 exists and is not empty"), "{error}");
 }
 
+#[test]
+fn a_tape_that_was_not_written_to_its_end_is_marked_and_not_played() {
+    let folder = generated("--symbols 2 --days 1");
+    assert!(folder.run("convert tape --to jsonl --out whole").status.success());
+    assert!(!folder.path().join("whole/UNFINISHED").exists());
+    // The second file ends the conversion after the first one was written.
+    folder.write("tape/zzz.csv", "this,is,no,tape\n");
+    folder.refused("convert tape --to jsonl --out cut --threads 1");
+    assert!(folder.path().join("cut/S000").is_dir());
+    for command in ["play cut", "inspect cut", "convert cut --to csv --out again"] {
+        let (code, error) = folder.refused(command);
+        assert_eq!(code, Some(1), "{command}");
+        assert!(error.contains("cut: what is in it was not written to its end"), "{command}: {error}");
+    }
+}
+
 /// `20120702,0,10.1234,10.5,10,10.4321,9000.4` and a line end, as bzip2 packs it.
 const PACKED: &[u8] =
     b"\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x19\x2c\x1a\xae\x00\x00\x0f\x58\x00\x00\x10\x00\x05\x7e\

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Flags, lacking};
-use crate::config::{Config, Layers, Output, Settings};
+use crate::config::{Config, Input, Layers, Output, Settings};
 use crate::error::{Error, Result};
 use crate::lab::{Asked, Axis, Cell, Play, Skip, grid, text};
 use crate::operators::{Changes, Ticks};
@@ -132,6 +132,9 @@ impl<S> Cells<S> {
     /// The folder for files, which is made, where one is named.
     pub fn folder(&self) -> Result<Option<&Path>> {
         let Output::Folder(folder) = &self.config.output else { return Ok(None) };
+        if let Input::Files(inputs) = &self.config.input {
+            inputs.check_apart(folder)?;
+        }
         make_folder(folder)?;
         Ok(Some(folder))
     }

@@ -21,7 +21,7 @@ pub struct Flags {
     /// --set source.end=now to where it ends now.
     #[arg(long, global = true, value_name = "PATH")]
     pub input: Option<String>,
-    /// Format of the input: csv, jsonl, bin, or auto, which goes by the extension or the first bytes
+    /// Format of the input: csv, jsonl, bin, or auto, which goes by a file's extension and a stream's first bytes
     #[arg(long, global = true)]
     pub format: Option<String>,
     /// Length of windows that are laid out in time: 1s, 5m

@@ -34,6 +34,9 @@ where
     let stop = stop_on_signals()?;
     let folder = match &config.output {
         Output::Folder(folder) => {
+            if let Input::Files(inputs) = &config.input {
+                inputs.check_apart(folder)?;
+            }
             make_folder(folder)?;
             Some(folder.as_path())
         }

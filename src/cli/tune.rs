@@ -101,7 +101,12 @@ where
     let put = |text: &str| lines(text, best).map_err(Error::Input);
     match before {
         Some((file, text)) => {
-            fs::write(file, put(&text)?).doing(|| format!("writing {}", file.display()))?;
+            let written = fs::write(file, put(&text)?);
+            if written.is_err() {
+                // The runs have taken their time, and what they came to is not to be lost.
+                print(&put("")?)?;
+            }
+            written.doing(|| format!("writing {}", file.display()))?;
             tell(format_args!("written into {}; run it with --config {0}\n", file.display()));
         }
         None => _ = print(&put("")?)?,

@@ -54,6 +54,9 @@ where
         return Ok(ExitCode::from(130));
     }
 
+    tell(format_args!("played; the same by plain code, which may take minutes (Ctrl-C ends it)\n"));
+    // Plain code looks at no flag, so the next Ctrl-C is to end the program.
+    around.stop.store(true, Ordering::Relaxed);
     let texts = Texts::new(around.symbols.clone(), around.venues.clone());
     let corrected = Corrected::new(&tape, &config.lateness, texts.clone());
     let expected = oracle(&corrected);

@@ -114,6 +114,10 @@ impl ControlsAsked {
             let help = "it has no end, from which the speed would follow: give a speed such as \"1x\" instead";
             return Err(("loop", "a loop that is scaled to a rate", help));
         }
+        if self.start.zip(self.end).is_some_and(|(start, end)| end <= start) {
+            let help = "the end is the time before which the tape ends: give one after the start";
+            return Err(("end", "an end that is not after the start", help));
+        }
         let sessions = Sessions::new(zone.clone());
         let ControlsAsked { drop, duplicate, late, seed, .. } = self;
         let (late_by, jitter) = (nanos(self.late_by), nanos(self.jitter) as u64);

@@ -12,7 +12,7 @@ use super::memory::owners;
 use super::{Address, LatencyFrom, Live, Opened, Pacing, Playback, Surroundings, say, until};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Ahead, Columns, Decoder, Format, Input, Naming, Position};
-use crate::tape::{Controls, Leaf, Merge, Pace, Timetable};
+use crate::tape::{Controls, Leaf, Merge, Pace, Timetable, UNFINISHED};
 use crate::tick::{Names, Symbol};
 
 /// What the names of tapes end in.
@@ -53,6 +53,19 @@ impl Inputs {
     pub fn is_stream(&self) -> bool {
         let path = Path::new(&self.path);
         self.is_stdin() || (path.exists() && !path.is_file() && !path.is_dir())
+    }
+
+    /// Refuses a folder to write into that is the one that is read: what a run leaves would be taken for a tape.
+    ///
+    /// # Errors
+    /// When it is.
+    pub fn check_apart(&self, out: &Path) -> Result<()> {
+        let [from, to] = [Path::new(&self.path), out].map(|path| path.canonicalize().ok());
+        if out.is_dir() && from == to {
+            let text = "is the folder that is read, in which rows would be taken for a tape: give another --out";
+            return Err(Error::Usage(format!("{} {text}", out.display())));
+        }
+        Ok(())
     }
 
     /// The address of a live input, if the path is one.
@@ -313,6 +326,10 @@ fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>
     let doing = || format!("reading {}", folder.display());
     if !entered.insert(folder.canonicalize().doing(doing)?) {
         return Ok(());
+    }
+    if folder.join(UNFINISHED).is_file() {
+        let text = "what is in it was not written to its end, as its file UNFINISHED says: make it anew";
+        return Err(Error::Input(format!("reading {}: {text}", folder.display())));
     }
     let (minute, json) = (folder.join("minute"), folder.join("json"));
     if minute.is_dir() && json.is_dir() {

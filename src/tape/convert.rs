@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::folder::{in_parallel, make_folder, refuse_used, writing};
+use super::folder::{in_parallel, make_folder, write_whole, writing};
 use super::format::{self, Coder, Decoder, Format, Input};
 use super::leaf::Length;
 use super::rejects::Rejects;
@@ -57,9 +57,7 @@ pub fn convert(
 ) -> Result<Converted> {
     // What cannot be written is refused before a folder is made.
     Coder::new(format, false, Arc::default(), Arc::default())?;
-    refuse_used(out)?;
-    make_folder(out)?;
-    let done = in_parallel(threads, files.len(), |n, sum: &mut Converted| {
+    let write = |n: usize, sum: &mut Converted| {
         let Conversion { from, to } = &files[n];
         let to = out.join(to);
         make_folder(to.parent().unwrap_or(out))?;
@@ -117,7 +115,8 @@ pub fn convert(
         (sum.files, sum.bytes) = (sum.files + 1, sum.bytes + bytes + encoded.len() as u64);
         progress();
         Ok(())
-    })?;
+    };
+    let done = write_whole(&[out], || in_parallel(threads, files.len(), write))?;
     Ok(done.into_iter().fold(Converted::default(), |a, b| Converted {
         files: a.files + b.files,
         records: a.records + b.records,

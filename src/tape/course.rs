@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
-use super::folder::{in_parallel, make_folder, refuse_used, writing};
+use super::folder::{in_parallel, make_folder, write_whole, writing};
 use super::random::Random;
 use crate::error::{Doing, Error, Result};
 use crate::tick::stable_hash;
@@ -116,14 +116,12 @@ impl Course {
     ///
     /// A tree that is there already is never written into: it is an error, and nothing is written.
     pub fn write(&self, progress: &(dyn Fn() + Sync)) -> Result<Written> {
-        let dirs = [self.minute_dir(), self.json_dir()];
-        dirs.iter().try_for_each(|dir| refuse_used(dir))?;
-        dirs.iter().try_for_each(|dir| make_folder(dir))?;
-
-        let bytes = in_parallel(self.threads, SYMBOLS.len(), |n, bytes| {
-            let (symbol, price) = SYMBOLS[n];
-            *bytes += self.write_symbol(symbol, price * 1000, progress)?;
-            Ok(())
+        let bytes = write_whole(&[&self.minute_dir(), &self.json_dir()], || {
+            in_parallel(self.threads, SYMBOLS.len(), |n, bytes| {
+                let (symbol, price) = SYMBOLS[n];
+                *bytes += self.write_symbol(symbol, price * 1000, progress)?;
+                Ok(())
+            })
         })?;
         let bytes = bytes.iter().sum();
         Ok(Written { minute_files: self.minute_files(), json_files: SYMBOLS.len() as u64, bytes })

@@ -7,8 +7,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Doing, Error, Result};
 
+/// The file in a folder whose tape was not written to its end: cut off, it looks like a whole one.
+pub const UNFINISHED: &str = "UNFINISHED";
+
+/// Writes a tape into folders that hold nothing yet. They are marked as unfinished until all of it is written.
+///
+/// # Errors
+/// When a folder holds something, or cannot be written to; and whatever `write` comes to.
+pub(super) fn write_whole<T>(dirs: &[&Path], write: impl FnOnce() -> Result<T>) -> Result<T> {
+    dirs.iter().try_for_each(|dir| refuse_used(dir))?;
+    for dir in dirs {
+        make_folder(dir)?;
+        let mark = dir.join(UNFINISHED);
+        fs::write(&mark, "This tape was not written to its end. Remove the folder and make it anew.\n")
+            .doing(|| writing(&mark))?;
+    }
+    let written = write()?;
+    for dir in dirs {
+        let mark = dir.join(UNFINISHED);
+        fs::remove_file(&mark).doing(|| format!("removing {}", mark.display()))?;
+    }
+    Ok(written)
+}
+
 /// Refuses a folder that holds something.
-pub(super) fn refuse_used(dir: &Path) -> Result<()> {
+fn refuse_used(dir: &Path) -> Result<()> {
     refuse_file(dir)?;
     let used = match fs::read_dir(dir) {
         Ok(mut entries) => entries.next().is_some(),

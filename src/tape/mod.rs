@@ -21,7 +21,7 @@ mod sequence;
 pub use conditions::{Conditions, Table, Unknown};
 pub use controls::{Controls, Silences};
 pub use faults::{Faults, Part, Strikes, Struck};
-pub use folder::make_folder;
+pub use folder::{UNFINISHED, make_folder};
 pub use halts::Silence;
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::super::folder::{in_parallel, make_folder, refuse_used, writing};
+use super::super::folder::{in_parallel, make_folder, write_whole, writing};
 use super::super::format::Encoder;
 use super::super::random::Random;
 use super::bars::{self, Bar, MadeUp};
@@ -155,10 +155,7 @@ impl Dataset {
         threads: NonZeroUsize,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Written> {
-        refuse_used(out)?;
-        make_folder(out)?;
-        self.stocks.iter().filter(|s| !s.days.is_empty()).try_for_each(|stock| make_folder(&out.join(&stock.name)))?;
-        let done = in_parallel(threads, self.files(), |file, sum: &mut Written| {
+        let write = |file: usize, sum: &mut Written| {
             let (name, day, _) = self.bar(file);
             let extension = if encoding == Encoding::Csv { "csv" } else { "jsonl" };
             let path = out.join(name).join(format!("{day}.{extension}"));
@@ -166,6 +163,11 @@ impl Dataset {
             *sum = Written { files: sum.files + 1, records: sum.records + records, bytes: sum.bytes + bytes };
             progress(records);
             Ok(())
+        };
+        let done = write_whole(&[out], || {
+            let mut traded = self.stocks.iter().filter(|stock| !stock.days.is_empty());
+            traded.try_for_each(|stock| make_folder(&out.join(&stock.name)))?;
+            in_parallel(threads, self.files(), write)
         })?;
         Ok(done.into_iter().fold(Written::default(), |a, b| Written {
             files: a.files + b.files,

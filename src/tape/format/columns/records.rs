@@ -91,7 +91,8 @@ impl Columns {
     /// What the line says it is. One that does not is a quote if it has a bid or an ask, and no price.
     #[inline]
     pub(super) fn kind(&self, line: &[u8]) -> Result<Kind, String> {
-        let is_quote = || self.only_quotes || self.fields.has(BID) || self.fields.has(ASK);
+        // A size without a price is a trade's whose price has another name in this file.
+        let is_quote = || self.fields.has(BID) || self.fields.has(ASK) || (self.only_quotes && !self.fields.has(SIZE));
         match self.fields.get(ACTION, line) {
             b"" if !self.fields.has(PRICE) && is_quote() => Ok(Kind::Quote),
             b"" | b"trade" | b"new" | b"T" => Ok(Kind::Trade),
