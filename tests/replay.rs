@@ -494,7 +494,7 @@ fn a_tape_that_was_not_written_to_its_end_is_marked_and_not_played() {
     folder.write("tape/zzz.csv", "this,is,no,tape\n");
     folder.refused("convert tape --to jsonl --out cut --threads 1");
     assert!(folder.path().join("cut/S000").is_dir());
-    for command in ["play cut", "inspect cut", "convert cut --to csv --out again"] {
+    for command in ["play cut --speed max", "inspect cut", "convert cut --to csv --out again"] {
         let (code, error) = folder.refused(command);
         assert_eq!(code, Some(1), "{command}");
         assert!(error.contains("cut: what is in it was not written to its end"), "{command}: {error}");

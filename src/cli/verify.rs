@@ -22,6 +22,9 @@ use crate::tick::Tick;
 /// What the dataflow, the oracle and the tape take together at the worst, in bytes a record.
 const BYTES_PER_RECORD: u64 = 768;
 
+/// More records than this are told to take plain code some time.
+const LONG: usize = 200_000;
+
 /// Plays the input through the pipeline and through its oracle, and compares what they come to.
 pub fn verify<R, F, O>(config: &Config, pipeline: F, oracle: O) -> Result<ExitCode>
 where
@@ -54,7 +57,9 @@ where
         return Ok(ExitCode::from(130));
     }
 
-    tell(format_args!("played; the same by plain code, which may take minutes (Ctrl-C ends it)\n"));
+    if tape.len() > LONG {
+        tell(format_args!("played; the same by plain code, which may take minutes (Ctrl-C ends it)\n"));
+    }
     // Plain code looks at no flag, so the next Ctrl-C is to end the program.
     around.stop.store(true, Ordering::Relaxed);
     let texts = Texts::new(around.symbols.clone(), around.venues.clone());
