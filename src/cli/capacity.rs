@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::cells::{CellFlags, player};
-use super::{Flags, print, stop_on_signals};
+use super::{Flags, out_folder, print, stop_on_signals};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::lab::Capacity;
@@ -39,7 +39,7 @@ where
         let text = format!("capacity: {} is what is searched for; give one rate to begin with", axis.key);
         return Err(Error::Usage(text));
     }
-    let folder = cells.folder()?.map(std::path::Path::to_path_buf);
+    let folder = out_folder(&cells.config)?.map(std::path::Path::to_path_buf);
     let capacity = Capacity {
         pipeline: name.into(),
         keys: cells.keys(),

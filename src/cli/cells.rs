@@ -1,17 +1,15 @@
-use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
 
 use super::{Flags, lacking};
-use crate::config::{Config, Input, Layers, Output, Settings};
+use crate::config::{Config, Layers, Settings};
 use crate::error::{Error, Result};
 use crate::lab::{Asked, Axis, Cell, Play, Skip, grid, text};
 use crate::operators::{Changes, Ticks};
 use crate::play;
 use crate::row::Row;
 use crate::sink::{Discard, Sink};
-use crate::tape::make_folder;
 
 /// The flags of everything that compares settings.
 #[derive(Args)]
@@ -127,16 +125,6 @@ impl<S> Cells<S> {
     /// Their names at the heads of columns.
     pub fn labels(&self) -> Vec<String> {
         self.axes.iter().map(|axis| axis.label().to_owned()).collect()
-    }
-
-    /// The folder for files, which is made, where one is named.
-    pub fn folder(&self) -> Result<Option<&Path>> {
-        let Output::Folder(folder) = &self.config.output else { return Ok(None) };
-        if let Input::Files(inputs) = &self.config.input {
-            inputs.check_apart(folder)?;
-        }
-        make_folder(folder)?;
-        Ok(Some(folder))
     }
 }
 

@@ -16,6 +16,7 @@ mod tune;
 mod verify;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,12 +24,13 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::config::{Config, Settings};
+use crate::config::{Config, Input, Output, Settings};
 use crate::error::{Doing as _, Error, Result};
 use crate::lab::Asked;
 use crate::operators::{Changes, Ticks};
 use crate::oracle::{Corrected, Expected};
 use crate::row::Row;
+use crate::tape::make_folder;
 use capacity::CapacityFlags;
 use compare::CompareFlags;
 use explain::ExplainFlags;
@@ -248,6 +250,16 @@ where
             run::play_once(name, &config, &effective, tuned, move |ticks| pipeline(ticks, &settings))
         }
     }
+}
+
+/// The folder for what is written, which is made, where one is named.
+fn out_folder(config: &Config) -> Result<Option<&Path>> {
+    let Output::Folder(folder) = &config.output else { return Ok(None) };
+    if let Input::Files(inputs) = &config.input {
+        inputs.check_apart(folder)?;
+    }
+    make_folder(folder)?;
+    Ok(Some(folder))
 }
 
 fn lacking(name: &str) -> Error {

@@ -7,7 +7,7 @@ use super::explain::Answering;
 use super::follow::lead;
 use super::outlet::Outlet;
 use super::retune::{Read, Retune};
-use super::{stop_on_signals, tell};
+use super::{out_folder, stop_on_signals, tell};
 use crate::config::{Config, Effective, Input, Output};
 use crate::error::{Doing as _, Error, Result};
 use crate::operators::{Changes, Ticks};
@@ -17,7 +17,7 @@ use crate::row::{Encoding, Row};
 use crate::runtime::Outcome;
 use crate::sink::{self, Mode};
 use crate::source::Surroundings;
-use crate::tape::{Rejects, make_folder};
+use crate::tape::Rejects;
 
 /// Plays a tape once, and reports; its batch limits change when they do in `files`, from which they are read again.
 pub fn play_once<R, F>(
@@ -32,16 +32,7 @@ where
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
     let stop = stop_on_signals()?;
-    let folder = match &config.output {
-        Output::Folder(folder) => {
-            if let Input::Files(inputs) = &config.input {
-                inputs.check_apart(folder)?;
-            }
-            make_folder(folder)?;
-            Some(folder.as_path())
-        }
-        _ => None,
-    };
+    let folder = out_folder(config)?;
     let mut rejects = Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?;
     if let Some((address, to_topic)) = &config.rejected {
         let stop = stop.clone();

@@ -5,7 +5,7 @@ use std::slice;
 use clap::Args;
 
 use super::cells::{CellFlags, player};
-use super::{Flags, print, stop_on_signals, tell};
+use super::{Flags, out_folder, print, stop_on_signals, tell};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::lab::{Sweep, table, write, write_picture, write_report};
@@ -43,7 +43,7 @@ where
     if cells.axes.is_empty() {
         return Err(Error::Usage(format!("sweep: nothing varies; give lists of values, for example {EXAMPLE}")));
     }
-    let folder = cells.folder()?.map(Path::to_path_buf);
+    let folder = out_folder(&cells.config)?.map(Path::to_path_buf);
     let sweep = Sweep {
         pipeline: name.into(),
         keys: cells.keys(),
