@@ -46,11 +46,12 @@ impl<'scope> Ticks<'scope> {
             move |_, _| {
                 let mut clocks: Vec<EventTime> = Vec::new();
                 move |input, output| {
-                    input.for_each(|capability, ticks| {
+                    input.for_each(|capability, parts| {
                         let Some(sent) = capability.least().copied() else { return };
-                        let noted = note(&noting, &mut clocks, ticks, watermark_of(sent), standard);
-                        output.session(&capability).give_iterator(noted.into_iter());
-                        ticks.clear();
+                        for part in parts.drain(..) {
+                            let noted = note(&noting, &mut clocks, part.ticks(), watermark_of(sent), standard);
+                            output.session(&capability).give_iterator(noted.into_iter());
+                        }
                     });
                 }
             },

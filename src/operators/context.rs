@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use timely::dataflow::StreamVec;
+use timely::dataflow::operators::vec::Map as _;
 
 use crate::error::Error;
 use crate::latency::Closes;
 use crate::lateness::Lateness;
 use crate::ledger::Ledger;
+use crate::source::{Block, Part};
 use crate::standing::{Pending, Question};
-use crate::tick::{Names, Tick};
+use crate::tick::{Kind, Names, Tick};
 use crate::time::{Clock, MS};
 use crate::window::Windows;
 
@@ -29,9 +31,25 @@ pub fn watermark_of(stamp: u64) -> i64 {
 /// The ticks of one worker as they enter a pipeline: each symbol's in its order, all of a symbol's here.
 pub struct Ticks<'scope> {
     /// The stream itself; its timestamps are stamps of watermarks, see [`stamp_of`].
-    pub stream: StreamVec<'scope, u64, Tick>,
+    pub stream: StreamVec<'scope, u64, Part>,
     /// What the operators share with the loop that feeds them.
     pub context: Context,
+}
+
+impl<'scope> Ticks<'scope> {
+    /// The quotes of a stream, and all others, which are counted on their own.
+    pub fn split(self) -> [Ticks<'scope>; 2] {
+        let context = self.context.beside();
+        let only = |stream: StreamVec<'scope, u64, Part>, quotes: bool| {
+            stream.flat_map(move |part| {
+                let ticks = part.ticks().iter().filter(|tick| (tick.kind == Kind::Quote) == quotes);
+                let ticks: Vec<Tick> = ticks.copied().collect();
+                (!ticks.is_empty()).then(|| Part::whole(Block { ticks, ..Block::default() }))
+            })
+        };
+        let quotes = Ticks { stream: only(self.stream.clone(), true), context: self.context };
+        [quotes, Ticks { stream: only(self.stream, false), context }]
+    }
 }
 
 /// The first failure of a run. Operators cannot return errors, so they leave them here.
@@ -97,7 +115,7 @@ pub struct Context {
     pub closes: Arc<Closes>,
     /// Where a failure goes.
     pub failure: Failure,
-    spare: Rc<RefCell<Vec<Vec<Tick>>>>,
+    spare: Rc<RefCell<Vec<Vec<Part>>>>,
     windows: Rc<RefCell<Vec<Windows>>>,
     all_counters: Rc<RefCell<Vec<Rc<Counters>>>>,
     tellers: Rc<RefCell<Vec<Teller>>>,
@@ -139,7 +157,7 @@ impl Context {
     }
 
     /// An operator hands back the memory of a batch for one to come.
-    pub fn hand_back(&self, mut batch: Vec<Tick>) {
+    pub fn hand_back(&self, mut batch: Vec<Part>) {
         let mut spare = self.spare.borrow_mut();
         if spare.len() * batch.capacity() < SPARE {
             batch.clear();
@@ -148,7 +166,7 @@ impl Context {
     }
 
     /// An empty batch, of memory that was handed back if there is any.
-    pub fn empty_batch(&self) -> Vec<Tick> {
+    pub fn empty_batch(&self) -> Vec<Part> {
         self.spare.borrow_mut().pop().unwrap_or_default()
     }
 

@@ -42,10 +42,9 @@ impl<'scope> Ticks<'scope> {
             let mut held = Held::default();
             move |(input, frontier), output| {
                 let operator = &mut *operator.borrow_mut();
-                input.for_each(|capability, ticks| {
+                input.for_each(|capability, parts| {
                     let Some(sent) = capability.least().copied() else { return };
-                    operator.take(ticks, watermark_of(sent));
-                    ticks.clear();
+                    parts.drain(..).for_each(|part| operator.take(part.ticks(), watermark_of(sent)));
                     held.hold(operator, &capability, output.output_index());
                 });
                 held.act(operator, frontier.frontier().first().copied(), output);

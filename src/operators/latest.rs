@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::Concat as _;
-use timely::dataflow::operators::vec::{Filter as _, Map as _};
+use timely::dataflow::operators::vec::Map as _;
 
 use super::Changes;
 use super::agenda::{Agenda, changes_of};
@@ -11,7 +11,7 @@ use super::standings::{Boards, expires, forgotten};
 use crate::aggregate::{DayPart, Part, Value as _, percent};
 use crate::asof::Quote;
 use crate::row::{Field, Key, Row, Takes, Texts};
-use crate::tick::{Kind, Price, Symbol, Tick};
+use crate::tick::{Price, Symbol};
 use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
 
@@ -124,10 +124,9 @@ impl<'scope> Ticks<'scope> {
     /// ```
     pub fn latest(self, every: Every) -> Changes<'scope, Latest> {
         let context = self.context.clone();
-        let quotes = self.stream.clone().filter(|tick: &Tick| tick.kind == Kind::Quote);
-        let trades = self.stream.filter(|tick: &Tick| tick.kind != Kind::Quote);
-        let quotes = Ticks { stream: quotes, context: context.beside() }.last_quotes(every.windows);
-        let trades = Ticks { stream: trades, context: context.clone() }.window_aggregate::<DayPart>(every.windows);
+        let [quotes, trades] = self.split();
+        let quotes = quotes.last_quotes(every.windows);
+        let trades = trades.window_aggregate::<DayPart>(every.windows);
         let quotes =
             quotes.inner.map(|(row, time, diff)| ((row.symbol, row.window, Piece::Quote(row.value)), time, diff));
         let trades =

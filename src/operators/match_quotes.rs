@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use differential_dataflow::AsCollection;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::core::Filter;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use super::agenda::{Agenda, Held};
@@ -15,7 +14,7 @@ use crate::asof::{AsOf, Matched, Quote, SymbolTape};
 use crate::lateness::Verdict;
 use crate::ledger::Ledger;
 use crate::standing::{Pending, Question};
-use crate::tick::{Kind, Symbol, Tick};
+use crate::tick::{Symbol, Tick};
 use crate::time::EventTime;
 use crate::window::{Tumbling, Window};
 
@@ -37,33 +36,32 @@ impl<'scope> Ticks<'scope> {
     /// }
     /// ```
     pub fn match_quotes(self, windows: Tumbling, rule: AsOf) -> Changes<'scope, Matched> {
-        let quotes = self.stream.clone().filter(|tick: &Tick| tick.kind == Kind::Quote);
-        let trades = self.stream.filter(|tick: &Tick| tick.kind != Kind::Quote);
-        let trades = Ticks { stream: trades, context: self.context.beside() }.window_aggregate::<Trades>(windows);
-        let operator = Rc::new(RefCell::new(MatchQuotes::new(self.context.clone(), windows, rule)));
-        self.context.tells(&operator, MatchQuotes::told);
-        let rows = quotes.binary_frontier(trades.inner, Pipeline, Pipeline, "MatchQuotes", move |capability, _| {
-            drop(capability);
-            let mut held = Held::default();
-            move |(quotes, quotes_frontier), (trades, trades_frontier), output| {
-                let operator = &mut *operator.borrow_mut();
-                quotes.for_each(|capability, ticks| {
-                    let Some(sent) = capability.least().copied() else { return };
-                    operator.take(ticks, watermark_of(sent));
-                    ticks.clear();
-                    held.hold(operator, &capability, output.output_index());
-                });
-                trades.for_each(|capability, changes| {
-                    for change in changes.drain(..) {
-                        operator.arrived.entry(change.1).or_default().0.push((change.0, change.2));
-                    }
-                    held.hold(operator, &capability, output.output_index());
-                });
-                let frontiers = [quotes_frontier.frontier(), trades_frontier.frontier()];
-                let passed = frontiers.iter().flat_map(|frontier| frontier.iter()).min().copied();
-                held.act(operator, passed, output);
-            }
-        });
+        let [quotes, trades] = self.split();
+        let trades = trades.window_aggregate::<Trades>(windows);
+        let operator = Rc::new(RefCell::new(MatchQuotes::new(quotes.context.clone(), windows, rule)));
+        quotes.context.tells(&operator, MatchQuotes::told);
+        let rows =
+            quotes.stream.binary_frontier(trades.inner, Pipeline, Pipeline, "MatchQuotes", move |capability, _| {
+                drop(capability);
+                let mut held = Held::default();
+                move |(quotes, quotes_frontier), (trades, trades_frontier), output| {
+                    let operator = &mut *operator.borrow_mut();
+                    quotes.for_each(|capability, parts| {
+                        let Some(sent) = capability.least().copied() else { return };
+                        parts.drain(..).for_each(|part| operator.take(part.ticks(), watermark_of(sent)));
+                        held.hold(operator, &capability, output.output_index());
+                    });
+                    trades.for_each(|capability, changes| {
+                        for change in changes.drain(..) {
+                            operator.arrived.entry(change.1).or_default().0.push((change.0, change.2));
+                        }
+                        held.hold(operator, &capability, output.output_index());
+                    });
+                    let frontiers = [quotes_frontier.frontier(), trades_frontier.frontier()];
+                    let passed = frontiers.iter().flat_map(|frontier| frontier.iter()).min().copied();
+                    held.act(operator, passed, output);
+                }
+            });
         rows.as_collection()
     }
 }

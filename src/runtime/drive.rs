@@ -13,9 +13,8 @@ use super::tuning::Tuning;
 use super::{Gauge, Knobs};
 use crate::latency::Recorder;
 use crate::operators::{Context, Written, stamp_of, watermark_of};
-use crate::source::{Arrivals, Feed, Next};
+use crate::source::{Arrivals, Feed, Next, Part};
 use crate::standing::{self, FOR_GOOD, Inquiry, Waits};
-use crate::tick::Tick;
 use crate::time::{Clock, RunTime};
 
 /// Latencies are handed over so often.
@@ -28,7 +27,7 @@ const ROUND: u64 = 64;
 /// The longest a worker sleeps before it looks again whether it is to stop.
 const LONGEST_SLEEP: RunTime = 10_000_000;
 
-type Input = InputHandle<u64, CapacityContainerBuilder<Vec<Tick>>>;
+type Input = InputHandle<u64, CapacityContainerBuilder<Vec<Part>>>;
 
 /// Feeds one worker.
 pub(super) struct Drive<'a> {
@@ -112,8 +111,8 @@ impl<'a> Drive<'a> {
                 break;
             }
             if self.tuning.is_turned() {
-                if !batch.ticks.is_empty() {
-                    self.send(&mut input, &mut batch.ticks, oldest, began, now);
+                if batch.count() > 0 {
+                    self.send(&mut input, &mut batch, oldest, began, now);
                     self.step(worker);
                     self.retire(written, now);
                 }
@@ -125,7 +124,7 @@ impl<'a> Drive<'a> {
                 probe.with_frontier(|frontier| frontier.first().map_or(i64::MAX, |stamp| watermark_of(*stamp)));
             let leads = !self.feed.is_led() && sent_ms > slowest_ms.saturating_add(self.knobs.max_lead_ms);
             // A controller may have thought better of a batch that was begun.
-            let (waiting, room) = (batch.ticks.len(), limits.max_ticks.saturating_sub(batch.ticks.len()));
+            let (waiting, room) = (batch.count(), limits.max_ticks.saturating_sub(batch.count()));
             let next = if leads {
                 Next::Later
             } else {
@@ -137,23 +136,23 @@ impl<'a> Drive<'a> {
                     }
                 }
             };
-            if batch.ticks.len() > waiting {
+            if batch.count() > waiting {
                 // Reading takes its time, too. A tick without a due time is due when it is read.
                 now = clock.now();
                 if waiting == 0 {
                     oldest = batch.dues.first().map_or(now, |due| now.min(*due));
                 }
-                self.recorder.arrived(&batch.dues, batch.ticks.len() - waiting, now, gathers_until);
+                self.recorder.arrived(&batch.dues, batch.count() - waiting, now, gathers_until);
                 batch.dues.clear();
             }
             gathers_until = 0;
 
             let crosses = self.feed.watermark_ms() >= edge_ms;
-            let ticks = batch.ticks.len();
+            let ticks = batch.count();
             if ticks > 0 && (crosses || next == Next::End || limits.is_ready(ticks, oldest, now)) {
-                self.send(&mut input, &mut batch.ticks, oldest, began, now);
+                self.send(&mut input, &mut batch, oldest, began, now);
             }
-            if crosses && batch.ticks.is_empty() {
+            if crosses && batch.count() == 0 {
                 let to_ms = self.feed.watermark_ms();
                 self.context.closes.passed(self.context.worker, to_ms, self.feed.moved_at());
                 input.advance_to(stamp_of(to_ms));
@@ -164,13 +163,13 @@ impl<'a> Drive<'a> {
                 break;
             }
             let is_full = self.sent - self.retired >= ROUND;
-            if next == Next::Now && batch.ticks.is_empty() && !crosses && !is_full {
+            if next == Next::Now && batch.count() == 0 && !crosses && !is_full {
                 continue;
             }
             self.step(worker);
             self.retire(written, now);
 
-            let gathers = !batch.ticks.is_empty();
+            let gathers = batch.count() > 0;
             let deadline = if gathers { limits.deadline(oldest) } else { RunTime::MAX };
             if self.inquiry.asked() != self.answered {
                 let waits = match next {
@@ -181,13 +180,13 @@ impl<'a> Drive<'a> {
                     Next::Later => Waits::Input,
                 };
                 self.answered = self.inquiry.asked();
-                self.answer(waits, batch.ticks.len(), edge_ms, probe, written);
+                self.answer(waits, batch.count(), edge_ms, probe, written);
             }
             let wake = match next {
                 Next::Now => continue,
                 // Nothing is done about ticks that come while a batch waits, until they fill it.
                 Next::At(due) if gathers => {
-                    let room = limits.max_ticks.saturating_sub(batch.ticks.len());
+                    let room = limits.max_ticks.saturating_sub(batch.count());
                     self.feed.gathers_until(room, edge_ms).unwrap_or(due)
                 }
                 Next::At(due) => due,
@@ -201,9 +200,9 @@ impl<'a> Drive<'a> {
             }
             self.wait(worker, wake);
         }
-        if !batch.ticks.is_empty() {
+        if batch.count() > 0 {
             let now = clock.now();
-            self.send(&mut input, &mut batch.ticks, oldest, now, now);
+            self.send(&mut input, &mut batch, oldest, now, now);
         }
         self.context.closes.passed(self.context.worker, i64::MAX, self.feed.last_due());
         input.close();
@@ -257,13 +256,12 @@ impl<'a> Drive<'a> {
     }
 
     /// Sends a batch into the dataflow. The worker turned to it at `began`.
-    fn send(&mut self, input: &mut Input, ticks: &mut Vec<Tick>, oldest: RunTime, began: RunTime, now: RunTime) {
+    fn send(&mut self, input: &mut Input, batch: &mut Arrivals, oldest: RunTime, began: RunTime, now: RunTime) {
         self.recorder.sealed(now);
-        self.tuning.sealed(ticks.len(), oldest, began, now);
-        self.sent += ticks.len() as u64;
+        self.tuning.sealed(batch.count(), oldest, began, now);
+        self.sent += batch.count() as u64;
         self.batches += 1;
-        input.send_batch(ticks);
-        *ticks = self.context.empty_batch();
+        input.send_batch(&mut batch.replace(self.context.empty_batch()));
     }
 
     /// Goes over to other limits: what was recorded so far is that of the limits before.

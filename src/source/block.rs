@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -17,6 +18,59 @@ pub struct Block {
     pub watermark_ms: i64,
     /// When the tick that moved the watermark there was due, where a tick has moved it.
     pub moved_at: Option<RunTime>,
+}
+
+/// Ticks of one block that go through the dataflow together. They stay where they were read, and are shared.
+#[derive(Clone, Debug)]
+pub struct Part {
+    block: Arc<Block>,
+    ticks: Range<usize>,
+}
+
+impl Part {
+    /// All of a block's ticks.
+    pub fn whole(block: Block) -> Self {
+        Part { ticks: 0..block.ticks.len(), block: Arc::new(block) }
+    }
+
+    /// The ticks, in order.
+    pub fn ticks(&self) -> &[Tick] {
+        &self.block.ticks[self.ticks.clone()]
+    }
+}
+
+/// Ticks on their way into a batch, and when each was due.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    /// The ticks, in order.
+    pub parts: Vec<Part>,
+    /// When they were due; of ticks without a due time, none.
+    pub dues: Vec<RunTime>,
+    count: usize,
+}
+
+impl Arrivals {
+    /// How many ticks there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Adds ticks of a block.
+    pub fn push(&mut self, block: &Arc<Block>, ticks: Range<usize>) {
+        self.count += ticks.len();
+        match self.parts.last_mut() {
+            Some(last) if Arc::ptr_eq(&last.block, block) && last.ticks.end == ticks.start => {
+                last.ticks.end = ticks.end
+            }
+            _ => self.parts.push(Part { block: block.clone(), ticks }),
+        }
+    }
+
+    /// Gives the parts away, for memory of others.
+    pub fn replace(&mut self, parts: Vec<Part>) -> Vec<Part> {
+        self.count = 0;
+        std::mem::replace(&mut self.parts, parts)
+    }
 }
 
 /// What there is to pull.

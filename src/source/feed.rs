@@ -1,19 +1,9 @@
 use std::sync::Arc;
 
-use super::block::{Block, Blocks, Pull};
+use super::block::{Arrivals, Block, Blocks, Pull};
 use crate::error::Result;
 use crate::tape::Pace;
-use crate::tick::Tick;
 use crate::time::{MS, RunTime};
-
-/// Ticks on their way into a batch, and when each was due.
-#[derive(Debug, Default)]
-pub struct Arrivals {
-    /// The ticks, in order.
-    pub ticks: Vec<Tick>,
-    /// When they were due; of ticks without a due time, none.
-    pub dues: Vec<RunTime>,
-}
 
 /// What a feed has after a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +134,7 @@ impl Feed {
                 return Ok(Next::At(due));
             };
             let (count, watermark_ms) = (ticks.len(), last.watermark_ms());
-            out.ticks.extend_from_slice(ticks);
+            out.push(&self.block, self.at..self.at + count);
             if let Some(dues) = self.block.dues.get(self.at..self.at + count) {
                 out.dues.extend(dues.iter().map(|due| start + *due));
             }

@@ -22,9 +22,9 @@ mod socket;
 mod whole;
 
 pub use address::Address;
-pub use block::{Block, Blocks, Pull};
+pub use block::{Arrivals, Block, Blocks, Part, Pull};
 pub use dues::{Dues, LatencyFrom};
-pub use feed::{Arrivals, Feed, Next};
+pub use feed::{Feed, Next};
 pub use files::{Inputs, find, tell_passed_over};
 #[cfg(feature = "kafka")]
 pub(crate) use kafka::{refusal, refuses, unusable};

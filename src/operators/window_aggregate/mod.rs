@@ -117,10 +117,10 @@ impl<'scope> Ticks<'scope> {
             let mut held = Held::default();
             move |(input, frontier), output| {
                 let operator = &mut *operator.borrow_mut();
-                input.for_each(|capability, ticks| {
+                input.for_each(|capability, parts| {
                     let Some(sent) = capability.least().copied() else { return };
-                    operator.take(ticks, watermark_of(sent));
-                    context.hand_back(std::mem::take(ticks));
+                    parts.iter().for_each(|part| operator.take(part.ticks(), watermark_of(sent)));
+                    context.hand_back(std::mem::take(parts));
                     held.hold(operator, &capability, output.output_index());
                 });
                 let passed = frontier.frontier().first().copied();

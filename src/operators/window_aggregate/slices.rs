@@ -44,10 +44,20 @@ impl<A: Aggregate> Default for Slices<A> {
 }
 
 impl<A: Aggregate> Slices<A> {
-    /// Where among the others the slices begin that begin at `ts` or later.
+    /// Where among the others the slices begin that begin at `ts` or later. The search begins at the end, in steps
+    /// that double: nearly all that is looked for lies there, and the others are in no cache.
     fn place(&self, ts: EventTime) -> usize {
-        let is_behind = self.others.back().is_none_or(|last| last.span.start < ts);
-        if is_behind { self.others.len() } else { self.others.partition_point(|slice| slice.span.start < ts) }
+        let (is_before, len) = (|at: usize| self.others[at].span.start < ts, self.others.len());
+        let mut step = 1;
+        while step < len && !is_before(len - step) {
+            step *= 2;
+        }
+        let (mut low, mut high) = (len.saturating_sub(step), len - step / 2);
+        while low < high {
+            let middle = low.midpoint(high);
+            (low, high) = if is_before(middle) { (middle + 1, high) } else { (low, middle) };
+        }
+        low
     }
 
     fn slice(&self, start: EventTime) -> Option<&Slice<A>> {
@@ -63,6 +73,13 @@ impl<A: Aggregate> Slices<A> {
         }
         let place = self.place(start);
         self.others.get_mut(place).filter(|slice| slice.span.start == start)
+    }
+
+    /// The last slice that begins before `ts`.
+    fn last_before(&self, ts: EventTime) -> Option<EventTime> {
+        let others = || self.others.get(self.place(ts).checked_sub(1)?);
+        let last = if self.newest.span.start < ts { Some(&self.newest) } else { others() };
+        last.map(|slice| slice.span.start).filter(|start| *start > EventTime::MIN)
     }
 
     /// The first slice that begins at `ts` or later.
@@ -137,7 +154,9 @@ impl<A: Aggregate> Slices<A> {
         around: &Around<'_, Rules>,
         running: &mut Option<Box<Running<A>>>,
     ) -> Option<A::Value> {
-        if let Some(slice) = self.slice(window.start).filter(|slice| slice.span == window) {
+        if around.windows.slice_of(window.start) == window
+            && let Some(slice) = self.slice(window.start)
+        {
             return slice.state.lower();
         }
         let shown_by = around.windows.shown_by(window);
@@ -249,15 +268,15 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
         let mut running = self.running.take();
         let mut window = around.windows.ending_after(around.passed.saturating_sub(1).saturating_mul(MS));
         while window.end_ms() <= around.passed {
-            match self.first_from(window.start) {
-                Some(start) if start < window.end => {
+            match self.last_before(window.end) {
+                Some(last) if last >= window.start => {
                     let value = self.value(window, around, &mut running);
                     let place = around.windows.place(window);
                     out.rows.extend(value.map(|value| (window, place, value, 1)));
                     let next = around.windows.ending_after(window.end);
                     // The next window's own slices have it looked at; this is for those that it shares with this one.
                     let shows_from = around.windows.shown_by(next).start;
-                    if self.first_from(shows_from).is_some_and(|start| start < window.end) {
+                    if last >= shows_from {
                         out.looks.extend(Some(next.end_ms()).filter(|ms| *ms > around.passed));
                     }
                     if next.end <= window.end {
@@ -265,8 +284,10 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
                     }
                     window = next;
                 }
-                Some(start) => window = around.windows.ending_after(start.max(window.end)),
-                None => break,
+                _ => match self.first_from(window.end) {
+                    Some(start) => window = around.windows.ending_after(start),
+                    None => break,
+                },
             }
         }
         self.running = running;
