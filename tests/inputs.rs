@@ -433,6 +433,25 @@ fn both_trees_are_refused_below_the_folder_too() {
 }
 
 #[test]
+fn a_bars_volume_is_kept_and_its_vwap_is_that_of_typical_prices() {
+    let folder = Folder::new();
+    let header = "timestamp,open,high,low,close,volume\n";
+    let rows = "2013-08-05 09:30:00,20,32,11,26,3001\n2013-08-05 09:31:00,26,26,26,26,5000000000\n\
+                2013-08-05 09:32:00,26,26,26,26,1.5\n2013-08-05 09:33:00,26,26,26,26,15000000000\n";
+    folder.write("ibm.csv", [header, rows].concat());
+    let played = folder.play(&folder.arg("ibm.csv"), &["--window", "1m"]);
+    let row = |minute: i64, rest: &str| {
+        let open = (1_375_709_400 + minute * 60) * SECOND;
+        format!("ibm,{open},{},{rest}", open + 60 * SECOND)
+    };
+    // (1000 * 32 + 1000 * 11 + 1001 * 26) / 3001: the share that is over is the close's.
+    let expected = [row(0, "20,32,11,26,3001,4,23.000999667"), row(1, "26,26,26,26,5000000000,4,26")];
+    assert_eq!(played.rows(), expected);
+    let reasons: Vec<&str> = played.rejected.iter().filter_map(|line| line["reason"].as_str()).collect();
+    assert_eq!(reasons, ["volume `1.5` is not a whole number", "volume `15000000000` is too large"]);
+}
+
+#[test]
 fn a_bar_from_the_future_is_rejected_as_one_line() {
     let folder = Folder::new();
     let text = "timestamp,open,close,high,low\n2013-08-05 09:30:00,1,1,1,1\n2213-08-05 09:31:00,1,1,1,1\n\

@@ -13,7 +13,7 @@ use super::values::Times;
 use crate::tick::{Kind, Names, Symbol};
 
 /// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
-pub const COLUMNS: [&str; 21] = [
+pub const COLUMNS: [&str; 22] = [
     "ts_event",
     "symbol",
     "price",
@@ -35,6 +35,7 @@ pub const COLUMNS: [&str; 21] = [
     "ask",
     "ask_size",
     "channel",
+    "volume",
 ];
 
 pub(super) const TS_EVENT: usize = 0;
@@ -56,6 +57,7 @@ pub(super) const BID_SIZE: usize = 17;
 pub(super) const ASK: usize = 18;
 pub(super) const ASK_SIZE: usize = 19;
 const CHANNEL: usize = 20;
+const VOLUME: usize = 21;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +76,7 @@ pub(super) fn quantity(column: usize) -> Quantity {
     match column {
         TS_EVENT | TS_RECV | DUE => Quantity::Time,
         PRICE | OPEN..=CLOSE | BID | ASK => Quantity::Price,
-        SIZE | SEQ | REF_SEQ | BID_SIZE | ASK_SIZE => Quantity::Count,
+        SIZE | SEQ | REF_SEQ | BID_SIZE | ASK_SIZE | VOLUME => Quantity::Count,
         _ => Quantity::Text,
     }
 }

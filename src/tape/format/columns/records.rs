@@ -6,7 +6,7 @@ use super::super::record::{Record, Short};
 use super::super::values;
 use super::{
     ACTION, ASK, ASK_SIZE, BID, BID_SIZE, CHANNEL, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE, Quantity,
-    REF_SEQ, SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, complain, quantity,
+    REF_SEQ, SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, VOLUME, complain, quantity,
 };
 use crate::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use crate::time::EventTime;
@@ -73,8 +73,8 @@ impl Columns {
         Ok(())
     }
 
-    /// A bar as the four prints that aggregate back to it: open, high, low and close, all at the bar's time, in
-    /// this order, and of no size.
+    /// A bar as the four prints that aggregate back to it: open, high, low and close, all at the bar's time and in this
+    /// order. Its volume, if it has one, lies in equal parts on the last three, so that a VWAP is that of typical prices.
     fn bar(&self, record: Record, line: &[u8], out: &mut Vec<Record>) -> Result<(), String> {
         let mut prices = [Price(0); 4];
         for (i, price) in prices.iter_mut().enumerate() {
@@ -84,7 +84,16 @@ impl Columns {
         if low > open.min(close) || high < open.max(close) {
             return Err(format!("the bar's open {open} and close {close} do not lie between {low} and {high}"));
         }
-        out.extend(prices.map(|price| Record { tick: Tick { price, ..record.tick }, has_seq: false, ..record }));
+        let volume: u64 = self.count(VOLUME, line)?.unwrap_or(0);
+        let (third, rest) = (volume / 3, volume - 2 * (volume / 3));
+        let too_large = || complain(COLUMNS[VOLUME], &self.shown(VOLUME, line), "is too large");
+        let last = u32::try_from(rest).map_err(|_| too_large())?;
+        let prints = prices.into_iter().zip([0, third as u32, third as u32, last]);
+        out.extend(prints.map(|(price, size)| Record {
+            tick: Tick { price, size, ..record.tick },
+            has_seq: false,
+            ..record
+        }));
         Ok(())
     }
 
