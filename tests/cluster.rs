@@ -159,6 +159,14 @@ fn a_process_that_stands_still_is_found_and_an_interrupted_run_tells_what_it_cam
     assert!(done.stderr.contains("process 1 has done nothing for 1s"), "{}", done.stderr);
     assert!(!is_there(child));
 
+    // The first process is watched by the others, for nobody else would end them.
+    let (run, child) = long_run(&folder, &["--set", "run.watchdog=1s"]);
+    run.signal("STOP");
+    wait_until("the end of the other process", || !is_there(child));
+    run.signal("CONT");
+    let done = run.end().exits(1);
+    assert!(done.stderr.contains("process 0 has done nothing for 1s"), "{}", done.stderr);
+
     let (run, child) = long_run(&folder, &[]);
     kill("INT", child);
     let done = run.end().exits(130);

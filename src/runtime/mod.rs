@@ -171,7 +171,7 @@ where
 
     let mut latencies = Latencies::new(knobs.batch, workers, dial);
     let mut ceiling = Ceiling::new(knobs.memory);
-    let mut watchdog = Watchdog::new(knobs.watchdog, here + place.processes - 1);
+    let mut watchdog = Watchdog::new(knobs.watchdog, here + others.beats().count());
     let (mut total, mut left) = (Share::default(), if place.is_first() { here + place.processes - 1 } else { here });
     while left > 0 {
         match messages.recv_timeout(watch.every().min(others.every())) {
@@ -216,8 +216,9 @@ where
                 Some(_) => return Err(watchdog.hangs(format!("worker {}", mine.start + at))),
                 None => {
                     // It stands still, and would not notice that the others are gone.
-                    cluster.kill(at - here + 1);
-                    return Err(watchdog.hangs(format!("process {}", at - here + 1)));
+                    let process = others.process_at(at - here);
+                    cluster.kill(process);
+                    return Err(watchdog.hangs(format!("process {process}")));
                 }
             }
         }

@@ -2,7 +2,7 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -69,6 +69,8 @@ enum Order {
     Stop,
     /// The run has failed.
     Fail,
+    /// Nothing: the first process is there, and moves.
+    Beat,
 }
 
 /// The other processes of the run.
@@ -81,7 +83,10 @@ pub(super) struct Others {
     mine: Range<usize>,
     every: Duration,
     figures: Vec<[i64; 3]>,
+    /// How often each of those that are listened to was heard of: the first process by all, and all by it.
     beats: Vec<u64>,
+    /// The orders that came, in another process than the first.
+    ordered: Arc<AtomicU64>,
     told_at: Instant,
     told: BTreeSet<&'static str>,
     listening: Vec<JoinHandle<()>>,
@@ -100,9 +105,11 @@ impl Others {
     ) -> Self {
         let place = cluster.place;
         let (begin, begins) = std::sync::mpsc::channel();
+        let ordered = Arc::<AtomicU64>::default();
         let listen = |(at, mut lines): (usize, crate::cluster::Lines)| {
             let (messages, stop, failure, dial) = (messages.clone(), stop.clone(), failure.clone(), dial.clone());
             let (begin, cluster, inquiry, mine) = (begin.clone(), cluster.clone(), inquiry.clone(), mine.clone());
+            let ordered = ordered.clone();
             std::thread::spawn(move || {
                 if place.is_first() {
                     while let Some(message) = lines.read::<Message>() {
@@ -113,6 +120,7 @@ impl Others {
                     return;
                 }
                 while let Some(order) = lines.read::<Order>() {
+                    ordered.fetch_add(1, Ordering::Relaxed);
                     match order {
                         Order::Begin(at, every) => _ = begin.send((at, every)),
                         Order::Turn(limits) => dial.turn(limits),
@@ -123,6 +131,7 @@ impl Others {
                         }
                         Order::Stop => stop.store(true, Ordering::Relaxed),
                         Order::Fail => failure.set(Error::Input("the run has failed in another process".into())),
+                        Order::Beat => {}
                     }
                 }
                 let _ = messages.send(Message::Process(Told { process: 0, what: What::Gone }));
@@ -139,7 +148,8 @@ impl Others {
             mine,
             every: HEARD_EVERY,
             figures: vec![[0; 3]; others],
-            beats: vec![0; if place.is_first() { others } else { 0 }],
+            beats: vec![0; if place.is_first() { others } else { 1 }],
+            ordered,
             told_at: Instant::now(),
             told: BTreeSet::new(),
             listening,
@@ -180,17 +190,28 @@ impl Others {
         self.every
     }
 
-    /// How often each of the others was heard of.
-    pub fn beats(&self) -> impl Iterator<Item = u64> + '_ {
+    /// How often each of those that are listened to was heard of.
+    pub fn beats(&mut self) -> impl Iterator<Item = u64> + '_ {
+        if !self.cluster.place.is_first() {
+            self.beats[0] = self.ordered.load(Ordering::Relaxed);
+        }
         self.beats.iter().copied()
+    }
+
+    /// The process whose beats are the `at`-th.
+    pub fn process_at(&self, at: usize) -> usize {
+        if self.cluster.place.is_first() { at + 1 } else { 0 }
     }
 
     /// Takes what another process tells.
     pub fn take(&mut self, Told { process, what }: Told, (rejects, conditions): (&Rejects, &Conditions)) -> Result<()> {
-        let at = process.wrapping_sub(1);
-        let is_over = self.beats.get(at) == Some(&super::watchdog::OVER);
-        if let Some(beats) = self.beats.get_mut(at).filter(|_| !is_over) {
-            *beats += 1;
+        if process == 0 {
+            return Err(self.gone(process));
+        }
+        let at = process - 1;
+        let is_over = self.beats[at] == super::watchdog::OVER;
+        if !is_over {
+            self.beats[at] += 1;
         }
         match what {
             What::Figures(figures) => self.figures[at] = figures,
@@ -223,11 +244,13 @@ impl Others {
             if let Some((code, text)) = failure.words().filter(|_| self.told.insert("failure")) {
                 self.say(What::Failed(code, text));
             }
-            if self.told_at.elapsed() >= self.every {
-                self.told_at = Instant::now();
+            if self.is_time() {
                 self.say(What::Figures(*figures));
             }
             return;
+        }
+        if self.is_time() {
+            self.order(&Order::Beat);
         }
         if self.told.contains("stopped elsewhere") {
             stop.store(true, Ordering::Relaxed);
@@ -267,6 +290,15 @@ impl Others {
         }
         self.cluster.end();
         self.listening.into_iter().for_each(|listening| _ = listening.join());
+    }
+
+    /// Whether the others are to hear of this process again.
+    fn is_time(&mut self) -> bool {
+        let is_time = self.told_at.elapsed() >= self.every;
+        if is_time {
+            self.told_at = Instant::now();
+        }
+        is_time
     }
 
     fn say(&self, what: What) {
