@@ -114,7 +114,7 @@ impl Inspect {
         let files = find(&inputs.path)?;
         let leaves = inputs.leaves(&around)?.into_iter().map(|(_, leaf)| leaf).collect();
         let mut merge = Merge::new(leaves, u64::MAX, u64::MAX);
-        let mut seen = Inspection::new(self.reading.zone.clone());
+        let mut seen = Inspection::new(self.reading.days());
         let mut no_schedule = Pace::AsRead.timetable();
         while let Some(due) = merge.next(&mut no_schedule)? {
             seen.see(&due.placed);

@@ -1,12 +1,13 @@
 //! Which part of a tape `replay play` plays, and what goes wrong on the way.
 
 use clap::Args;
-use jiff::tz::TimeZone;
 use tapeflow::config::{At, Clash, ControlsAsked, GapRule, Span};
 use tapeflow::error::{Error, Result};
 use tapeflow::source::Pacing;
 use tapeflow::tape::{self, Controls};
 use tapeflow::time::SECOND;
+
+use crate::reading::Reading;
 
 /// Which part is played.
 #[derive(Args)]
@@ -50,8 +51,8 @@ pub struct FaultFlags {
 
 impl Part {
     /// The controls, of a tape that is played at this pace.
-    pub fn controls(&self, faults: &FaultFlags, seed: u64, zone: &TimeZone, pacing: &Pacing) -> Result<Controls> {
-        let time = |at: Option<At>| match at.map(|at| at.event_time(zone)) {
+    pub fn controls(&self, faults: &FaultFlags, seed: u64, reading: &Reading, pacing: &Pacing) -> Result<Controls> {
+        let time = |at: Option<At>| match at.map(|at| at.event_time(&reading.zone)) {
             Some(None) => Err(Error::Usage("--start or --end: the time is too far away".into())),
             Some(Some(time)) => Ok(Some(time)),
             None => Ok(None),
@@ -69,7 +70,7 @@ impl Part {
             jitter: faults.jitter.unwrap_or_default(),
             seed,
         };
-        asked.controls(zone, pacing).map_err(refused)
+        asked.controls(&reading.days(), pacing).map_err(refused)
     }
 }
 

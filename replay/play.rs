@@ -113,7 +113,7 @@ impl Play {
     /// Plays the dataset to its end, or until Ctrl-C.
     pub fn run(self) -> Result<ExitCode> {
         let pacing = self.pacing()?;
-        let controls = self.part.controls(&self.faults, self.seed, &self.reading.zone, &pacing)?;
+        let controls = self.part.controls(&self.faults, self.seed, &self.reading, &pacing)?;
         let playback = Playback { pacing, controls, limit: self.limit.map_or(u64::MAX, |limit| limit.0) };
         memory::keep_steady(pacing != Pacing::Max);
         let stop = stop_on_signals()?;

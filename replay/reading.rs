@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use jiff::tz::TimeZone;
-use tapeflow::config::Span;
+use tapeflow::calendar::Days;
+use tapeflow::config::{Span, TimeOfDay};
 use tapeflow::error::{Error, Result};
 use tapeflow::report::count;
 use tapeflow::source::{Inputs, Live, Surroundings, tell_passed_over};
@@ -26,6 +27,9 @@ pub struct Reading {
     /// The zone of bars' local times, and of trading days
     #[arg(long, default_value = "America/New_York", value_parser = zone)]
     pub zone: TimeZone,
+    /// When a trading day begins in that zone: one of the afternoon is that of the day before
+    #[arg(long, value_name = "HH:MM", default_value = "00:00")]
+    day_begins: TimeOfDay,
     /// Another name of one of our columns in the files, as in --column size=qty; repeatable
     #[arg(long, value_name = "OURS=THEIRS", value_parser = column)]
     column: Vec<(String, String)>,
@@ -35,6 +39,11 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// The days of trading.
+    pub fn days(&self) -> Days {
+        Days::new(self.zone.clone()).beginning_at(self.day_begins.0)
+    }
+
     /// The files, which are not standard input. Those of a folder that are passed over are told.
     pub fn inputs(&self, instead: &str) -> Result<Inputs> {
         if self.path == "-" {

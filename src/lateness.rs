@@ -3,9 +3,9 @@
 
 use std::cell::Cell;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::calendar::Days;
 use crate::time::EventTime;
 
 /// What becomes of late ticks.
@@ -109,17 +109,22 @@ impl Lateness {
     }
 }
 
-/// Trading sessions: the calendar days of a time zone.
+/// Trading sessions: days of trading.
 #[derive(Clone, Debug)]
 pub struct Sessions {
-    zone: TimeZone,
+    days: Days,
     last: Cell<(EventTime, EventTime)>,
 }
 
 impl Sessions {
     /// The calendar days of `zone`.
     pub fn new(zone: TimeZone) -> Self {
-        Sessions { zone, last: Cell::new((0, 0)) }
+        Sessions::of_days(Days::new(zone))
+    }
+
+    /// The days of trading.
+    pub fn of_days(days: Days) -> Self {
+        Sessions { days, last: Cell::new((0, 0)) }
     }
 
     /// The session that holds `ts`, `[start, end)`; the last answer is remembered.
@@ -128,24 +133,18 @@ impl Sessions {
         if start <= ts && ts < end {
             return (start, end);
         }
-        let session = self.day(ts).unwrap_or((EventTime::MIN, EventTime::MAX));
+        // No two sessions may overlap, so all that the calendar does not know is one.
+        let day = self.days.date_of(ts).and_then(|date| self.days.bounds(date));
+        let session = day.unwrap_or((EventTime::MIN, EventTime::MAX));
         self.last.set(session);
         session
-    }
-
-    /// The calendar day around `ts`; `None` where the calendar has none.
-    fn day(&self, ts: EventTime) -> Option<(EventTime, EventTime)> {
-        let day = Timestamp::from_nanosecond(i128::from(ts)).ok()?.to_zoned(self.zone.clone()).start_of_day().ok()?;
-        let next = day.tomorrow().ok()?;
-        let nanos = |t: Timestamp| EventTime::try_from(t.as_nanosecond());
-        // The first and the last day that event time knows are not whole, and no two sessions may overlap.
-        Some((nanos(day.timestamp()).unwrap_or(EventTime::MIN), nanos(next.timestamp()).unwrap_or(EventTime::MAX)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
 
     const HOUR: i64 = 3_600_000_000_000;
 

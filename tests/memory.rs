@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use tapeflow::aggregate::{Ohlcv, Quantiles, Traded, Vwap};
 use tapeflow::asof::AsOf;
 use tapeflow::batch::BatchLimits;
+use tapeflow::calendar::Days;
 use tapeflow::error::Result;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::operators::{Boards, By, Changes, Every, Places, Ranking, Ticks, bursts, correlate, movers};
@@ -206,7 +207,7 @@ fn bars(horizon: Horizon, windows: impl Into<Windows>) {
 }
 
 fn hours() -> Hours {
-    Hours::new(TimeZone::get("America/New_York").unwrap(), time(9, 30, 0, 0), time(16, 0, 0, 0)).unwrap()
+    Hours::new(Days::new(TimeZone::get("America/New_York").unwrap()), time(9, 30, 0, 0), time(16, 0, 0, 0)).unwrap()
 }
 
 fn bars_of_each_kind_of_window_and_horizon() {

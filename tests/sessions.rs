@@ -1,7 +1,7 @@
 //! What a session is, from the calendar of the exchange to the rows: ordinary days, half days and both sides of a change
 //! of clocks, on tapes of the generator. What this can catch: a session that ends at another time than the tape's, a bar
 //! too many or too few, a closing auction in the wrong bar. What it cannot: a calendar that is wrong, which
-//! `src/calendar.rs` tests.
+//! `src/calendar/nyse.rs` tests.
 
 mod program;
 
@@ -67,7 +67,7 @@ fn a_session_has_390_minutes_and_a_half_day_210() {
         assert_eq!(days(OHLCV, &tape, &[&MINUTES[..], &["session.auction=1s"]].concat()), ending(0, "00:01"));
         // On a half day as on any other, where the zone's exchange has none.
         let whole = both([(start, 391, "16:01:00"), (next, if minutes == 390 { 391 } else { 390 }, "16:00:00")]);
-        let none = days(OHLCV, &tape, &[&MINUTES[..], &["session.half_days=off"]].concat());
+        let none = days(OHLCV, &tape, &[&MINUTES[..], &["session.calendar=off"]].concat());
         assert!(minutes == 390 || none == whole, "{none:?}");
     }
 }
@@ -87,5 +87,96 @@ fn an_auction_that_would_not_be_used_is_a_mistake() {
     };
     check(&["session.auction=1s"]).exits(78).says(&["session.auction", "would not be used"]);
     check(&["session.auction=1s", "window.align=session"]).exits(0);
-    check(&["session.half_days=lse"]).exits(78).says(&["session.half_days"]);
+}
+
+/// Trades of one share of one symbol, by their times and sequence numbers.
+fn trades(folder: &Folder, times: &[(&str, u64)]) -> String {
+    let rows: String = times.iter().map(|(ts, seq)| format!("{ts},A,{seq},1,{seq},trade,\n")).collect();
+    folder.write("trades.csv", format!("ts_event,symbol,price,size,seq,action,ref_seq\n{rows}"));
+    folder.arg("trades.csv")
+}
+
+/// The rows of each day.
+fn counts(program: &str, tape: &str, set: &[&str]) -> Vec<(String, usize)> {
+    days(program, tape, set).into_iter().map(|(day, rows, _)| (day, rows)).collect()
+}
+
+fn of_days(days: &[(&str, usize)]) -> Vec<(String, usize)> {
+    days.iter().map(|(day, rows)| ((*day).to_owned(), *rows)).collect()
+}
+
+#[test]
+fn nothing_is_filled_on_days_without_a_session() {
+    let folder = Folder::new();
+    // A Friday before its last minute, the Saturday after it, and a holiday; each at noon or later in New York.
+    let times = [("2026-01-09T20:58:30Z", 1), ("2026-01-10T17:00:00Z", 2), ("2026-01-19T17:00:00Z", 3)];
+    let tape = trades(&folder, &times);
+    let rows = |more: &[&str]| counts(OHLCV, &tape, &[&MINUTES[..], more].concat());
+    assert_eq!(rows(&[]), of_days(&[("2026-01-09", 2), ("2026-01-10", 1), ("2026-01-19", 1)]));
+    let alike = of_days(&[("2026-01-09", 2), ("2026-01-10", 240), ("2026-01-19", 240)]);
+    assert_eq!(rows(&["session.calendar=off"]), alike);
+    // The averages of a session have none where there is none, not of trades before and behind what would be its open.
+    let times = [times[0], ("2026-01-10T13:00:00Z", 2), ("2026-01-10T17:00:00Z", 3)];
+    assert_eq!(counts(VWAP, &trades(&folder, &times), &["vwap.every=1h"]), of_days(&[("2026-01-09", 1)]));
+}
+
+#[test]
+fn a_calendar_of_ones_own_tells_the_days_that_differ() {
+    let folder = Folder::new();
+    let times = [("2026-01-09T12:29:30Z", 1), ("2026-01-10T12:00:00Z", 2), ("2026-01-12T12:00:00Z", 3)];
+    let tape = trades(&folder, &times);
+    let calendar = |text: &str| format!("session.calendar={}", folder.write("days.csv", text));
+    let rows = |calendar: &str| {
+        let set = ["source.zone=UTC", "session.open=09:00", "session.close=17:30", calendar];
+        counts(OHLCV, &tape, &[&MINUTES[..], &set].concat())
+    };
+    let weekdays = of_days(&[("2026-01-09", 301), ("2026-01-10", 1), ("2026-01-12", 330)]);
+    assert_eq!(rows(&calendar("date,open,close\n")), weekdays);
+    let told = calendar("date,open,close\n2026-01-09,09:00,12:31\n2026-01-10,11:00,12:03\n2026-01-12,,\n");
+    assert_eq!(rows(&told), of_days(&[("2026-01-09", 2), ("2026-01-10", 3), ("2026-01-12", 1)]));
+    for (text, why) in [
+        ("date,open,close\n2026-01-09,12:00,09:00\n", "line 2 closes before it opens: 2026-01-09,12:00,09:00"),
+        ("", "is not the header"),
+    ] {
+        program::run(&["check", "--set", &calendar(text)]).exits(78).says(&["session.calendar", why]);
+    }
+    program::run(&["check", "--set", "session.calendar=lse"]).exits(78).says(&["lse: ", "the path of a CSV"]);
+}
+
+#[test]
+fn a_day_of_trading_may_begin_on_the_evening_before() {
+    let folder = Folder::new();
+    // From Sunday, 17:30 in Chicago, over midnight to Monday, 16:30, which is after the close.
+    let times = [("2026-01-04T23:30:00Z", 1), ("2026-01-05T07:00:00Z", 2), ("2026-01-05T22:30:00Z", 3)];
+    let tape = trades(&folder, &times);
+    let overnight = ["source.zone=America/Chicago", "session.open=17:00", "session.close=16:00"];
+    let hours = ["window.length=1h", "window.align=session", "window.fill=prev"];
+    let set = [&overnight[..], &hours, &["source.day_begins=17:00", "session.calendar=nyse"]].concat();
+    // The zone of `days` is New York's, an hour ahead: the first five rows end on Sunday.
+    let expected =
+        [("2026-01-04".to_owned(), 5, "23:00:00".to_owned()), ("2026-01-05".to_owned(), 19, "18:00:00".to_owned())];
+    assert_eq!(days(OHLCV, &tape, &set), expected);
+    let anchored = [&overnight[..], &["source.day_begins=17:00", "vwap.every=24h"]].concat();
+    assert_eq!(days(VWAP, &tape, &anchored), [("2026-01-05".to_owned(), 1, "17:00:00".to_owned())]);
+
+    // Three trades of one day fill a window; and a number that comes again on the next day is another trade's.
+    let three = ["source.zone=America/Chicago", "window.kind=count", "window.every=3"];
+    assert_eq!(counts(OHLCV, &tape, &three), []);
+    assert_eq!(
+        counts(OHLCV, &tape, &[&three[..], &["source.day_begins=17:00"]].concat()),
+        of_days(&[("2026-01-05", 1)])
+    );
+    let again = trades(&folder, &[("2026-01-05T22:59:59Z", 1), ("2026-01-05T23:00:00Z", 1)]);
+    let on_time = |begins: &str| {
+        let set = ["--set", "source.zone=America/Chicago", "--set", &format!("source.day_begins={begins}")];
+        folder.play(&again, &set).ledger("on_time")
+    };
+    assert_eq!((on_time("00:00"), on_time("17:00")), (1, 2));
+
+    let set: Vec<&str> = overnight.iter().flat_map(|set| ["--set", set]).collect();
+    let why = ["session.close", "closes before it opens", "source.day_begins"];
+    program::run(&[&["check"], &set[..]].concat()).exits(78).says(&why);
+    program::run(&["check", "--set", "source.day_begins=evening"])
+        .exits(78)
+        .says(&["source.day_begins", "a time of day"]);
 }

@@ -6,11 +6,14 @@ mod play;
 mod tapes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use jiff::{civil::time, tz::TimeZone};
+use jiff::civil::{Time, date, time};
+use jiff::tz::TimeZone;
 use play::{Knobs, Played, knobs, lateness, play_through};
 use proptest::prelude::*;
 use tapeflow::aggregate::{Bar, Ohlcv, Quantiles, Vwap};
+use tapeflow::calendar::{Calendar, Days};
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::operators::{Summary, filled};
 use tapeflow::oracle::{self, Corrected};
@@ -24,13 +27,27 @@ use tapes::{Spec, shuffled_within, specs, tape};
 
 /// The tapes begin at 01:00 UTC, or 20 s before a midnight of UTC or New York: so sessions open and close around them.
 fn hours() -> impl Strategy<Value = Hours> {
-    let times = prop::sample::select(vec![
+    hours_between(vec![
         (time(1, 0, 5, 0), time(1, 1, 0, 0)),
         (time(0, 0, 7, 0), time(0, 1, 0, 0)),
         (time(1, 0, 0, 0), time(1, 20, 3, 0)),
-    ]);
+    ])
+}
+
+/// Sessions between these times, of days that begin at midnight, on the evening before or in the middle of a tape, and of
+/// calendars of which one tape's beginning is a Sunday, and the others' are not.
+fn hours_between(times: Vec<(Time, Time)>) -> impl Strategy<Value = Hours> {
+    let begins = vec![Time::midnight(), time(18, 0, 0, 0), time(0, 0, 3, 0)];
+    let told = [(date(1970, 1, 1), Some((time(1, 0, 2, 0), time(1, 0, 9, 0)))), (date(2024, 3, 11), None)];
+    let calendars = vec![Calendar::EveryDay, Calendar::Nyse, Calendar::Table(Arc::new(told.into()))];
     let zone = prop::sample::select(vec!["UTC", "America/New_York"]);
-    (zone, times).prop_map(|(zone, (open, close))| Hours::new(TimeZone::get(zone).unwrap(), open, close).unwrap())
+    (zone, prop::sample::select(begins), prop::sample::select(times), prop::sample::select(calendars)).prop_filter_map(
+        "it opens before it closes",
+        |(zone, begins, (open, close), calendar)| {
+            let days = Days::new(TimeZone::get(zone).unwrap()).beginning_at(begins);
+            Some(Hours::new(days, open, close)?.with_calendar(calendar))
+        },
+    )
 }
 
 fn windows() -> impl Strategy<Value = Windows> {
@@ -217,18 +234,16 @@ proptest! {
 
 /// Windows that may be filled, in sessions that last for a minute or two.
 fn filled_windows() -> impl Strategy<Value = (Windows, Fill)> {
-    let times = prop::sample::select(vec![
+    let hours = hours_between(vec![
         (time(1, 0, 5, 0), time(1, 1, 0, 0)),
         (time(0, 0, 7, 0), time(0, 1, 0, 0)),
         (time(1, 0, 0, 0), time(1, 2, 3, 0)),
         (time(23, 59, 45, 0), time(23, 59, 59, 0)),
     ]);
-    let zone = prop::sample::select(vec!["UTC", "America/New_York"]);
     let length = prop::sample::select(vec![SECOND, 5 * SECOND, 7 * SECOND, 60 * SECOND, 90_000 * SECOND]);
     let auction = prop::sample::select(vec![0, 300 * MS, 30 * SECOND]);
-    (zone, times, length, (0..SECOND, auction), any::<(bool, bool)>()).prop_map(
-        |(zone, (open, close), length, (offset, auction), (daily, early))| {
-            let hours = Hours::new(TimeZone::get(zone).unwrap(), open, close).unwrap();
+    (hours, length, (0..SECOND, auction), any::<(bool, bool)>()).prop_map(
+        |(hours, length, (offset, auction), (daily, early))| {
             let windows: Windows = match daily {
                 true => TumblingDaily::new(length, offset, hours.clone()).unwrap().with_auction(auction).into(),
                 false => Tumbling::new(length).unwrap().offset(offset).into(),
@@ -316,7 +331,7 @@ fn a_sliding_window_holds_the_prints_of_all_its_slices() {
 
 #[test]
 fn an_empty_window_repeats_the_last_close_until_the_session_ends() {
-    let hours = Hours::new(TimeZone::UTC, time(1, 0, 2, 0), time(1, 0, 7, 0)).unwrap();
+    let hours = Hours::new(Days::new(TimeZone::UTC), time(1, 0, 2, 0), time(1, 0, 7, 0)).unwrap();
     let windows: Windows = Tumbling::new(SECOND).unwrap().into();
     let fill = Fill::new(&windows, hours).unwrap();
     let sessions = Sessions::new(TimeZone::UTC);

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::settings::nanos;
 use super::{Clash, Span};
+use crate::calendar::Days;
 use crate::lateness::Sessions;
 use crate::source::Pacing;
 use crate::tape::{Controls, Faults, Part, Silences};
@@ -97,11 +98,11 @@ pub struct ControlsAsked {
 }
 
 impl ControlsAsked {
-    /// The controls that were asked for, of a tape that is played at this pace; its days are those of `zone`.
+    /// The controls that were asked for, of a tape that is played at this pace; its days are these.
     ///
     /// # Errors
     /// When settings do not go together.
-    pub fn controls(self, zone: &TimeZone, pacing: &Pacing) -> Result<Controls, Clash> {
+    pub fn controls(self, days: &Days, pacing: &Pacing) -> Result<Controls, Clash> {
         if self.gaps != GapRule::Preserve && !matches!(pacing, Pacing::Speed(_)) {
             let help = "they shorten the silences of a schedule by event time: give a speed such as \"1x\"";
             return Err(("gaps", "shorter gaps where event time has no schedule", help));
@@ -118,7 +119,7 @@ impl ControlsAsked {
             let help = "the end is the time before which the tape ends: give one after the start";
             return Err(("end", "an end that is not after the start", help));
         }
-        let sessions = Sessions::new(zone.clone());
+        let sessions = Sessions::of_days(days.clone());
         let ControlsAsked { drop, duplicate, late, seed, .. } = self;
         let (late_by, jitter) = (nanos(self.late_by), nanos(self.jitter) as u64);
         let faults = Faults { drop, duplicate, late, late_by, jitter, seed };
@@ -155,21 +156,21 @@ mod tests {
 
     #[test]
     fn what_would_have_no_effect_is_refused() {
-        let clash = |asked: ControlsAsked, pacing| asked.controls(&TimeZone::UTC, &pacing).unwrap_err().0;
+        let clash = |asked: ControlsAsked, pacing| asked.controls(&Days::new(TimeZone::UTC), &pacing).unwrap_err().0;
         let gaps = ControlsAsked { gaps: "compress=5s".parse().unwrap(), ..ControlsAsked::default() };
         assert_eq!(clash(gaps.clone(), Pacing::Max), "gaps");
         assert_eq!(clash(gaps.clone(), Pacing::even(5.0)), "gaps");
         assert!(matches!(
-            gaps.controls(&TimeZone::UTC, &Pacing::Speed(2.0)).unwrap().silences,
+            gaps.controls(&Days::new(TimeZone::UTC), &Pacing::Speed(2.0)).unwrap().silences,
             Silences::Compress(5_000_000_000)
         ));
         let jitter = ControlsAsked { jitter: "5ms".parse().unwrap(), ..ControlsAsked::default() };
         assert_eq!(clash(jitter, Pacing::Max), "jitter");
         let again = ControlsAsked { again: true, ..ControlsAsked::default() };
         assert_eq!(clash(again.clone(), Pacing::Scaled(5.0)), "loop");
-        assert!(!again.controls(&TimeZone::UTC, &Pacing::Max).unwrap().is_plain());
+        assert!(!again.controls(&Days::new(TimeZone::UTC), &Pacing::Max).unwrap().is_plain());
         // A seed and a delay strike nobody by themselves.
         let seeded = ControlsAsked { seed: 7, late_by: "1s".parse().unwrap(), ..ControlsAsked::default() };
-        assert!(seeded.controls(&TimeZone::UTC, &Pacing::Max).unwrap().is_plain());
+        assert!(seeded.controls(&Days::new(TimeZone::UTC), &Pacing::Max).unwrap().is_plain());
     }
 }

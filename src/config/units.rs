@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::civil::Time;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::GapRule;
@@ -32,6 +33,10 @@ pub enum Speed {
     /// `"auto"`: whatever suits the input.
     Auto,
 }
+
+/// A time of day, written `"09:30"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeOfDay(pub Time);
 
 /// A number of things, written `16384`, `"200k"`, `"2.5M"` or `"1G"`; k, M and G are powers of a thousand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,6 +182,15 @@ impl FromStr for Part {
     }
 }
 
+impl FromStr for TimeOfDay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time = text.parse().map_err(|_| format!("not a time of day: `{text}`; write for example \"09:30\""))?;
+        Ok(TimeOfDay(time))
+    }
+}
+
 impl FromStr for Count {
     type Err = String;
 
@@ -245,6 +259,7 @@ read_as_text! {
     Speed: "a speed like \"60x\"",
     Burst: "a burst like \"10x/100ms/5s\"",
     Count: "a whole number like 4096 or \"200k\"",
+    TimeOfDay: "a time of day like \"09:30\"",
     Part: "a part like \"0.5%\"",
     GapRule: "preserve, compress=5s or skip-overnight",
 }

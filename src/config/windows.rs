@@ -1,7 +1,5 @@
 //! The windows of a run: `kind` is read first, and then what that kind needs.
 
-use jiff::civil::Time;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::settings::nanos;
@@ -59,22 +57,8 @@ struct WindowSection {
 
 #[derive(Deserialize)]
 struct SessionSection {
-    open: String,
-    close: String,
-    half_days: HalfDays,
     auction: Maybe<Span>,
 }
-
-#[derive(Clone, Copy, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum HalfDays {
-    Auto,
-    Nyse,
-    Off,
-}
-
-/// Where the New York Stock Exchange is.
-const NEW_YORK: &str = "America/New_York";
 
 impl Settings for Tumbling {
     fn read(layers: &mut Layers) -> Option<Self> {
@@ -111,44 +95,16 @@ fn no_length(layers: &mut Layers) {
     layers.problem("window.length", "a window of no length", "write for example \"1s\" or \"5m\"");
 }
 
-impl Settings for Hours {
-    /// The `[session]` section, in the zone of `[source]`.
-    fn read(layers: &mut Layers) -> Option<Self> {
-        let session: SessionSection = layers.section("session")?;
-        // An unknown zone is a problem that the section of sources reports.
-        let name = layers.section::<String>("source.zone")?;
-        let zone = TimeZone::get(&name).unwrap_or(TimeZone::UTC);
-        let mut time = |key: &str, text: &str| match text.parse::<Time>() {
-            Ok(time) => time,
-            Err(_) => {
-                layers.problem(&format!("session.{key}"), "not a time of day", "write for example \"09:30\"");
-                Time::midnight()
-            }
-        };
-        let (open, close) = (time("open", &session.open), time("close", &session.close));
-        let hours = Hours::new(zone.clone(), open, close);
-        if hours.is_none() {
-            let help = "the session must open and close on the same day: write for example open = \"09:30\" and \
-                        close = \"16:00\"";
-            layers.problem("session.close", "a session that closes before it opens", help);
-        }
-        let hours = hours.or_else(|| Hours::new(zone, Time::MIN, Time::MAX))?;
-        let has_half_days =
-            session.half_days == HalfDays::Nyse || (session.half_days == HalfDays::Auto && name == NEW_YORK);
-        Some(if has_half_days { hours.with_half_days() } else { hours })
-    }
-}
-
 impl Settings for Windows {
     fn read(layers: &mut Layers) -> Option<Self> {
         let window: WindowSection = layers.section("window")?;
         let session: SessionSection = layers.section("session")?;
+        let hours = Hours::read(layers)?;
         unused(layers, &window, &session);
         let (length, offset) = (nanos(window.length), nanos(window.offset));
         let fallback = Tumbling::new(SECOND)?;
         let windows = match window.kind {
             Kind::Tumbling if window.align == Align::Session => {
-                let hours = Hours::read(layers)?;
                 let auction = session.auction.0.map_or(0, nanos);
                 TumblingDaily::new(length, offset, hours).map(|windows| windows.with_auction(auction).into())
             }

@@ -184,7 +184,7 @@ fn rows_by(mut settings: Value) -> String {
     if let Value::Object(sections) = &mut settings {
         sections.retain(|section, _| !NOT_IN_ROWS.contains(&section.as_str()));
         if let Some(Value::Object(source)) = sections.get_mut("source") {
-            source.retain(|key, _| key == "zone");
+            source.retain(|key, _| matches!(key.as_str(), "zone" | "day_begins"));
         }
     }
     settings.to_string()

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use super::windows::{close, daily, local, tumbling};
+use super::windows::{daily, day, tumbling};
 use super::{Corrected, Trade, divide_half_even, windows};
 use crate::aggregate::Bar;
 use crate::operators::Summary;
 use crate::tick::Price;
-use crate::window::{Fill, Windows};
+use crate::window::{Day, Fill, Windows};
 
 /// R5: one bar for every window of a symbol that holds a surviving print.
 pub fn bars(tape: &Corrected, rule: &Windows) -> Vec<Summary<Bar>> {
@@ -21,13 +21,12 @@ pub fn filled(tape: &Corrected, rule: &Windows, fill: &Fill) -> Vec<Summary<Bar>
     let rule = if let Windows::Early(early) = rule { &early.windows } else { rule };
     let mut days: BTreeMap<_, BTreeMap<i64, Summary<Bar>>> = BTreeMap::new();
     for bar in &rows {
-        let (open, day) = local(&fill.hours, bar.window.start, fill.hours.open);
-        let close = close(&fill.hours, bar.window.start);
-        days.entry((bar.symbol, day.start, open, close)).or_default().insert(bar.window.start, bar.clone());
+        let Day { start, open, close, .. } = day(&fill.hours, bar.window.start);
+        days.entry((bar.symbol, start, open, close)).or_default().insert(bar.window.start, bar.clone());
     }
     for ((symbol, _, open, close), bars) in days {
         let (mut ts, mut last) = (*bars.keys().next().expect("a day with bars"), None);
-        while ts < close {
+        while ts < close && open < close {
             let window = match rule {
                 Windows::Tumbling(rule) => tumbling(rule, ts),
                 Windows::Daily(rule) => daily(rule, ts),

@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use jiff::civil::{Date, Time};
+use jiff::{Span, Timestamp};
 
 use super::{Corrected, Trade};
-use crate::calendar::early_close;
+use crate::calendar::{Calendar, early_close, is_open};
 use crate::lateness::Sessions;
 use crate::tick::Symbol;
-use crate::window::{Anchored, Count, Hours, Last, Measure, Sliding, Tumbling, TumblingDaily, Window, Windows};
+use crate::window::{Anchored, Count, Day, Hours, Last, Measure, Sliding, Tumbling, TumblingDaily, Window, Windows};
 
 /// A window of one symbol that holds prints, with its place among those that begin together.
 pub type Held = (Window, u32, Symbol);
@@ -54,37 +54,46 @@ fn sliding(rule: &Sliding, ts: i64) -> Vec<Window> {
     starts.map(|start| Window { start, end: start + rule.length }).collect()
 }
 
-/// When a day's session ends.
-pub(super) fn close(hours: &Hours, ts: i64) -> i64 {
-    let close = local(hours, ts, hours.close).0;
-    let early = early_close(date_of(hours, ts)).filter(|_| hours.half_days);
-    early.map_or(close, |early| local(hours, ts, early).0.min(close).max(local(hours, ts, hours.open).0))
-}
-
-fn date_of(hours: &Hours, ts: i64) -> Date {
+/// The day of trading around a time, by the clock of its zone.
+pub(super) fn day(hours: &Hours, ts: i64) -> Day {
+    let (zone, begins) = (hours.days.zone(), hours.days.begins());
+    let in_evening = begins > Time::constant(12, 0, 0, 0);
+    let instant = |date: Date, time: Time| {
+        let back = Span::new().days(i64::from(in_evening && time >= begins));
+        let on = Span::new().days(i64::from(!in_evening && time < begins));
+        let local = date.saturating_sub(back).saturating_add(on).to_datetime(time);
+        local.to_zoned(zone.clone()).expect("64 bits of nanoseconds fit").timestamp().as_nanosecond() as i64
+    };
     let utc = Timestamp::from_nanosecond(i128::from(ts)).expect("64 bits of nanoseconds fit");
-    utc.to_zoned(hours.zone.clone()).date()
-}
-
-/// An instant by the clock of a day's date, and where the day begins and ends.
-pub(super) fn local(hours: &Hours, ts: i64, time: Time) -> (i64, Window) {
-    let date = date_of(hours, ts);
-    let nanos = |zoned: jiff::Zoned| zoned.timestamp().as_nanosecond() as i64;
-    let midnight = |date: Date| nanos(date.to_zoned(hours.zone.clone()).expect("its day fits, too"));
-    let at = nanos(date.to_datetime(time).to_zoned(hours.zone.clone()).expect("64 bits of nanoseconds fit"));
-    let tomorrow = date.tomorrow().expect("a day after the tape");
-    (at, Window { start: midnight(date), end: midnight(tomorrow) })
+    let today = utc.to_zoned(zone.clone()).date();
+    let next = |date: Date| date.tomorrow().expect("a day after the tape");
+    let around = [today.yesterday().expect("a day before the tape"), today, next(today)];
+    let holds = |date: &Date| (instant(*date, begins)..instant(next(*date), begins)).contains(&ts);
+    let date = around.into_iter().find(holds).expect("days lie end to end");
+    let usual = Some((hours.open, hours.close));
+    let told = match &hours.calendar {
+        Calendar::EveryDay => usual,
+        Calendar::Nyse if !is_open(date) => None,
+        Calendar::Nyse => Some((hours.open, early_close(date).unwrap_or(hours.close).min(hours.close))),
+        Calendar::Table(days) => match days.get(&date) {
+            Some(told) => *told,
+            None => usual.filter(|_| date.weekday().to_monday_one_offset() < 6),
+        },
+    };
+    let (opens, closes) = told.unwrap_or((hours.open, hours.open));
+    let open = instant(date, opens);
+    Day { start: instant(date, begins), open, close: instant(date, closes).max(open), end: instant(next(date), begins) }
 }
 
 pub(super) fn daily(rule: &TumblingDaily, ts: i64) -> Window {
-    let (open, day) = local(&rule.hours, ts, rule.hours.open);
+    let day = day(&rule.hours, ts);
     let aligned = |ts| {
-        let window = tumbling(&Tumbling { length: rule.length, offset: open + rule.offset }, ts);
+        let window = tumbling(&Tumbling { length: rule.length, offset: day.open + rule.offset }, ts);
         Window { start: window.start.max(day.start), end: window.end.min(day.end) }
     };
-    let (window, close) = (aligned(ts), close(&rule.hours, ts));
-    let (last, over) = (aligned(close - 1), (close + rule.auction).min(day.end));
-    if rule.auction == 0 || over <= last.end || ts < last.start {
+    let window = aligned(ts);
+    let (last, over) = (aligned(day.close - 1), (day.close + rule.auction).min(day.end));
+    if rule.auction == 0 || day.open == day.close || over <= last.end || ts < last.start {
         window
     } else if ts < over {
         Window { end: over, ..last }
@@ -96,8 +105,7 @@ pub(super) fn daily(rule: &TumblingDaily, ts: i64) -> Window {
 fn anchored(rule: &Anchored, trades: &[Trade]) -> Filled {
     let mut sessions: BTreeMap<(i64, i64), Vec<Trade>> = BTreeMap::new();
     for trade in trades {
-        let open = local(&rule.hours, trade.ts_event, rule.hours.open).0;
-        let close = close(&rule.hours, trade.ts_event);
+        let Day { open, close, .. } = day(&rule.hours, trade.ts_event);
         if open <= trade.ts_event && trade.ts_event < close {
             sessions.entry((open, close)).or_default().push(*trade);
         }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use hdrhistogram::Histogram;
-use jiff::tz::TimeZone;
 
 use super::format::Record;
 use super::halts::Listener;
 use super::leaf::Placed;
 use super::sequence::Sequence;
+use crate::calendar::Days;
 use crate::latency::histogram;
 use crate::lateness::Sessions;
 use crate::tick::{Kind, Symbol, Tick, Venue};
@@ -126,8 +126,8 @@ impl Numbered {
 }
 
 impl Inspection {
-    /// Of nothing yet. Sequence numbers begin anew each day in `zone`.
-    pub fn new(zone: TimeZone) -> Self {
+    /// Of nothing yet. Sequence numbers begin anew on each of these days.
+    pub fn new(days: Days) -> Self {
         Inspection {
             first_rows: Vec::new(),
             kinds: [0; 4],
@@ -143,7 +143,7 @@ impl Inspection {
             busy: 0,
             silences: Listener::default(),
             clock: None,
-            sessions: Sessions::new(zone),
+            sessions: Sessions::of_days(days),
             last: HashMap::new(),
             by_venue: HashMap::new(),
             by_symbol: HashMap::new(),

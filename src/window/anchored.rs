@@ -36,9 +36,7 @@ impl Sliced for Anchored {
     }
 
     fn ending_after(&self, ts: EventTime) -> Window {
-        let day = self.hours.day(ts);
-        // After the close, the next window is the first one of the next day.
-        let (day, ts) = if ts >= day.close { (self.hours.day(day.end), day.end) } else { (day, ts) };
+        let day = self.hours.day_with_session_after(ts);
         Window { start: day.open, end: self.slice_of(ts.max(day.open)).end }
     }
 
@@ -59,13 +57,14 @@ impl Sliced for Anchored {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::Days;
     use jiff::{civil::time, tz::TimeZone};
 
     const HOUR: i64 = 3_600_000_000_000;
 
     #[test]
     fn windows_grow_from_the_open_to_the_close() {
-        let hours = Hours::new(TimeZone::UTC, time(9, 0, 0, 0), time(11, 30, 0, 0)).unwrap();
+        let hours = Hours::new(Days::new(TimeZone::UTC), time(9, 0, 0, 0), time(11, 30, 0, 0)).unwrap();
         let windows = Anchored::new(HOUR, hours).unwrap();
         let ends: Vec<Window> = windows.windows_after(0).take(4).collect();
         let window = |start: i64, end: i64| Window { start: start * HOUR, end: end * HOUR / 2 };

@@ -31,6 +31,6 @@ impl Fill {
     pub fn windows_from(&self, ts: EventTime, day: Day) -> impl Iterator<Item = Window> {
         let first = self.window_of(ts.max(day.open));
         std::iter::successors(Some(first), |window| Some(self.window_of(window.end)))
-            .take_while(move |window| window.start < day.close)
+            .take_while(move |window| window.start < day.close && day.has_session())
     }
 }

@@ -105,7 +105,7 @@ impl Sliced for TumblingDaily {
     fn slice_of(&self, ts: EventTime) -> Window {
         let day = self.hours.day(ts);
         let window = self.aligned(day, ts);
-        if self.auction == 0 {
+        if self.auction == 0 || !day.has_session() {
             return window;
         }
         let last = self.aligned(day, day.close.saturating_sub(1));
@@ -129,6 +129,7 @@ impl Sliced for TumblingDaily {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::Days;
     use jiff::{Timestamp, civil::time, tz::TimeZone};
 
     fn at(text: &str) -> i64 {
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn windows_follow_the_local_open_also_when_the_clocks_change() {
         let zone = TimeZone::get("America/New_York").unwrap();
-        let hours = Hours::new(zone, time(9, 30, 0, 0), time(16, 0, 0, 0)).unwrap();
+        let hours = Hours::new(Days::new(zone), time(9, 30, 0, 0), time(16, 0, 0, 0)).unwrap();
         let windows = TumblingDaily::new(3_600_000_000_000, 0, hours).unwrap();
         let cases = [
             ("2024-03-08T14:45:00Z", "2024-03-08T14:30:00Z", "2024-03-08T15:30:00Z"),
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn the_last_window_of_a_session_may_hold_its_closing_auction() {
         let zone = TimeZone::get("America/New_York").unwrap();
-        let hours = Hours::new(zone, time(9, 30, 0, 0), time(16, 0, 0, 0)).unwrap();
+        let hours = Hours::new(Days::new(zone), time(9, 30, 0, 0), time(16, 0, 0, 0)).unwrap();
         let windows = |minutes: i64| TumblingDaily::new(minutes * 60_000_000_000, 0, hours.clone()).unwrap();
         let minutes = windows(1).with_auction(1_000_000_000);
         let [before, close, over, next] =

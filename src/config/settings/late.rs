@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 
 use super::nanos;
+use crate::calendar::Days;
 use crate::config::{Layers, Span};
 use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use crate::time::{MS, SECOND};
@@ -47,8 +47,8 @@ impl<'de> Deserialize<'de> for Reach {
 }
 
 impl LateSection {
-    /// Which ticks are late; sessions are days of `zone`.
-    pub fn lateness(&self, layers: &mut Layers, zone: TimeZone) -> Lateness {
+    /// Which ticks are late; sessions are these days.
+    pub fn lateness(&self, layers: &mut Layers, days: Days) -> Lateness {
         let disorder = nanos(self.disorder);
         if disorder > MAX_DISORDER {
             layers.problem("late.disorder", "more than 20 days of disorder", "sort the tape first, or write less");
@@ -57,7 +57,7 @@ impl LateSection {
             Policy::Amend => LatePolicy::Amend,
             Policy::Drop => LatePolicy::Drop,
         };
-        Lateness { disorder, policy, horizon: self.horizon.0.clone(), sessions: Sessions::new(zone) }
+        Lateness { disorder, policy, horizon: self.horizon.0.clone(), sessions: Sessions::of_days(days) }
     }
 
     /// How often amendments are shown, in milliseconds of watermark.

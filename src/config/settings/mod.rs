@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hours::days;
 use super::{Layers, Span, conditions, limits};
 use crate::lateness::Lateness;
 use crate::row::Encoding;
@@ -113,14 +114,14 @@ impl Config {
         let run: RunSection = layers.section("run")?;
         let output: OutputSection = layers.section("output")?;
         let workers = run::workers(layers)?;
-        let zone = source.zone(layers);
+        let (zone, days) = (source.zone(layers), days(layers)?);
         let between = source.between(layers, &zone);
         let is_market = source.is_market();
         let natural = if is_market { (Pacing::Speed(1.0), Some(market.rate.0)) } else { (Pacing::Max, None) };
-        let playback = source.playback(layers, &zone, between, natural);
-        let inputs = source.inputs(layers, zone.clone(), between, &run);
+        let playback = source.playback(layers, &days, between, natural);
+        let inputs = source.inputs(layers, zone, between, &run);
         let input = if is_market { Input::Market(market.market(layers)) } else { Input::Files(inputs) };
-        let lateness = late.lateness(layers, zone);
+        let lateness = late.lateness(layers, days);
         let batch = batch.limits(layers);
         let to_topic = output.to_topic(layers, batch, run.topics_within());
         let rejected = source.rejected(layers).map(|address| (address, to_topic.clone()));

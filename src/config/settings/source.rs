@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::run::RunSection;
 use super::{nanos, properties};
+use crate::calendar::Days;
 use crate::config::{Arrive, At, ControlsAsked, Count, GapRule, Layers, Maybe, PaceAsked, Rate, Span, Speed};
 use crate::source::{Address, End, Inputs, Live, Pacing, Playback, Start};
 use crate::tape::format::{COLUMNS, Format};
@@ -130,7 +131,7 @@ impl SourceSection {
         Address::parse(&self.input).is_some()
     }
 
-    /// The zone of local times and of sessions.
+    /// The zone of local times.
     pub fn zone(&self, layers: &mut Layers) -> TimeZone {
         TimeZone::get(&self.zone).unwrap_or_else(|_| {
             layers.problem("source.zone", "unknown time zone", "write an IANA name, for example \"America/New_York\"");
@@ -156,7 +157,7 @@ impl SourceSection {
     pub fn playback(
         &self,
         layers: &mut Layers,
-        zone: &TimeZone,
+        days: &Days,
         (start, end): Between,
         natural: (Pacing, Option<f64>),
     ) -> Playback {
@@ -179,7 +180,7 @@ impl SourceSection {
             jitter: self.jitter,
             seed,
         };
-        let controls = asked.controls(zone, &pacing).unwrap_or_else(|(key, title, help)| {
+        let controls = asked.controls(days, &pacing).unwrap_or_else(|(key, title, help)| {
             layers.problem(&format!("source.{key}"), title, help);
             Controls::default()
         });
