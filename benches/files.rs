@@ -128,6 +128,7 @@ fn run(path: &Path, folder: &Path) -> Run {
         format: None,
         columns: Vec::new(),
         zone: TimeZone::UTC,
+        time_unit: 1,
         live: Live::default(),
     };
     let playback = Playback { pacing: Pacing::Max, controls: Controls::default(), limit: u64::MAX };

@@ -19,12 +19,15 @@ use tapeflow::tape::format::{Encoder, Format, Input, Line, Position, bin, quotab
 use tapeflow::tape::inspect::{Inspection, Peak};
 use tapeflow::tape::{Merge, Pace, Silence};
 use tapeflow::tick::Kind;
-use tapeflow::time::EventTime;
+use tapeflow::time::{EventTime, SECOND};
 
 use crate::reading::{Reading, told};
 
 /// Symbols that are listed, the busiest first.
 const LISTED: usize = 10;
+
+/// Whole numbers of seconds, milliseconds and microseconds of our days are all nanoseconds of January 1970.
+const END_OF_JANUARY: EventTime = 31 * 86_400 * SECOND;
 
 /// Tell what is on a tape: its columns, symbols, times, kinds, disorder, gaps, rates and first rows
 #[derive(Args)]
@@ -209,6 +212,11 @@ fn first_line(path: &Path, format: Option<Format>) -> Result<String> {
 }
 
 impl Told {
+    fn unit_hint(&self) -> &'static str {
+        let is_odd = self.last.is_some_and(|last| last < END_OF_JANUARY);
+        if is_odd { "; if these times are no nanoseconds, say --time-unit s, ms or us" } else { "" }
+    }
+
     fn text(&self, zone: &TimeZone) -> String {
         let time = |ts: Option<EventTime>| {
             let at = ts.and_then(|ts| Timestamp::from_nanosecond(ts.into()).ok());
@@ -233,7 +241,7 @@ impl Told {
                 count(self.rejected)
             ),
             format!("first     {}", time(self.first)),
-            format!("last      {}", time(self.last)),
+            format!("last      {}{}", time(self.last), self.unit_hint()),
             format!("symbols   {}: {}{}", count(self.symbols as u64), list(&self.busiest), self.more_symbols()),
             format!("venues    {}", list(&self.venues)),
             format!(

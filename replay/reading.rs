@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 use jiff::tz::TimeZone;
 use tapeflow::calendar::Days;
-use tapeflow::config::{Span, TimeOfDay};
+use tapeflow::config::{Span, TimeOfDay, TimeUnit};
 use tapeflow::error::{Error, Result};
 use tapeflow::report::count;
 use tapeflow::source::{Inputs, Live, Surroundings, tell_passed_over};
@@ -30,6 +30,9 @@ pub struct Reading {
     /// When a trading day begins in that zone: one of the afternoon is that of the day before
     #[arg(long, value_name = "HH:MM", default_value = "00:00")]
     day_begins: TimeOfDay,
+    /// What times count that are whole numbers since the epoch: ns, us, ms or s
+    #[arg(long, value_name = "UNIT", default_value = "ns")]
+    time_unit: TimeUnit,
     /// Another name of one of our columns in the files, as in --column size=qty; repeatable
     #[arg(long, value_name = "OURS=THEIRS", value_parser = column)]
     column: Vec<(String, String)>,
@@ -55,6 +58,7 @@ impl Reading {
             format: self.format.map(Format::from),
             columns: self.column.clone(),
             zone: self.zone.clone(),
+            time_unit: self.time_unit.0,
             live: Live::default(),
         })
     }

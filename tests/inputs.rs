@@ -433,6 +433,29 @@ fn both_trees_are_refused_below_the_folder_too() {
 }
 
 #[test]
+fn whole_numbers_count_the_unit_that_was_told() {
+    let folder = Folder::new();
+    let lines = |ts: &str| format!("ts_event,symbol,price,size\n{ts},A,1,1\n2023-11-14T22:14:01Z,A,1,1\n");
+    let json = |ts: &str| format!("{{\"ts_event\":{ts},\"symbol\":\"A\",\"price\":1,\"size\":1}}\n");
+    let open = 1_700_000_040 * SECOND;
+    for (unit, ts) in
+        [("s", "1700000040"), ("ms", "1700000040500"), ("us", "1700000040500000"), ("ns", "1700000040500000000")]
+    {
+        for (name, text, rows) in [("ticks.csv", lines(ts), 2), ("ticks.jsonl", json(ts), 1)] {
+            folder.write(name, text);
+            let unit = format!("source.time_unit={unit}");
+            let played = folder.play(&folder.arg(name), &["--set", &unit]);
+            let first = format!("A,{open},{},1,1,1,1,1,1,1", open + SECOND);
+            assert_eq!((played.rows().len(), &played.rows()[0][..]), (rows, &first[..]), "{name} {unit}");
+        }
+    }
+    folder.write("far.csv", lines("1700000040500000000"));
+    let far = folder.play(&folder.arg("far.csv"), &["--set", "source.time_unit=s"]);
+    assert_eq!(far.rejected[0]["reason"], "ts_event `1700000040500000000` is beyond the year 2262");
+    run(&["check", "--set", "source.time_unit=m"]).exits(78).says(&["source.time_unit", "write ns, us, ms or s"]);
+}
+
+#[test]
 fn a_bars_volume_is_kept_and_its_vwap_is_that_of_typical_prices() {
     let folder = Folder::new();
     let header = "timestamp,open,high,low,close,volume\n";

@@ -85,6 +85,7 @@ ticks = pandas.read_parquet(ours)
 ticks = ticks[ticks.action.isna()][["ts_event", "symbol", "price", "size"]]
 ticks["ts_event"] = ticks.ts_event.astype("datetime64[us, UTC]")
 ticks.assign(ts_event=ticks.ts_event.astype("int64") * 1000).to_csv(out + ".csv", index=False)
+ticks.assign(ts_event=ticks.ts_event.astype("int64")).to_parquet(out + "-numbers.parquet")
 ticks["price"] = ticks.price.astype(float)
 ticks.to_parquet(out + "-plain.parquet")
 ticks["symbol"] = ticks.symbol.astype("category")
@@ -102,7 +103,10 @@ ticks.to_parquet(out + "-nulls.parquet")
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let theirs = |name: &str| folder.arg(&format!("theirs{name}"));
     let as_csv = folder.play(&theirs(".csv"), &[]);
-    for (name, set) in [("-plain", ""), ("-naive", ""), ("-renamed", "source.columns.price=p")] {
+    let microseconds = "source.time_unit=us";
+    for (name, set) in
+        [("-plain", microseconds), ("-naive", ""), ("-renamed", "source.columns.price=p"), ("-numbers", microseconds)]
+    {
         let args: &[&str] = if set.is_empty() { &[] } else { &["--set", set] };
         assert_eq!(folder.play(&theirs(&format!("{name}.parquet")), args).digest(), as_csv.digest(), "{name}");
     }

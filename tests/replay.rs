@@ -417,6 +417,17 @@ fn a_generated_tape_is_what_inspect_says() {
 }
 
 #[test]
+fn inspect_asks_about_times_that_may_be_milliseconds() {
+    let folder = Folder::new(&[("ticks.csv", "ts_event,symbol,price,size\n1767623400000,A,1,1\n")]);
+    let asked = String::from_utf8(folder.run("inspect ticks.csv").stdout).unwrap();
+    assert!(
+        asked.contains("\nlast      1969-12-31 19:29:27.6234 EST; if these times are no nanoseconds, say --time-unit")
+    );
+    let told = String::from_utf8(folder.run("inspect ticks.csv --time-unit ms").stdout).unwrap();
+    assert!(told.contains("\nlast      2026-01-05 09:30:00 EST\n"), "{told}");
+}
+
+#[test]
 fn inspect_counts_what_is_odd() {
     let lines = "ts_event,symbol,price,size,seq,venue\n\
                  1000000000,A,1,1,1,X\n1005000000,B,1,1,2,X\n1009000000,A,1,1,5,X\n\

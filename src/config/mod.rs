@@ -45,4 +45,4 @@ pub use movers::Movers;
 pub use pacing::{Arrive, Clash, PaceAsked};
 pub(crate) use problems::closest;
 pub use settings::{Config, Input, Output, Settings};
-pub use units::{Bytes, Count, Rate, Span, Speed, TimeOfDay};
+pub use units::{Bytes, Count, Rate, Span, Speed, TimeOfDay, TimeUnit};

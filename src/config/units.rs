@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::GapRule;
 use crate::tape::{Burst, Part};
+use crate::time::{MS, SECOND};
 
 /// A span of time, written `"500us"`, `"5ms"`, `"2s"`, `"6h30m"` or `"0"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +38,10 @@ pub enum Speed {
 /// A time of day, written `"09:30"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeOfDay(pub Time);
+
+/// What a time counts that is a whole number, written `"ns"`, `"us"`, `"ms"` or `"s"`: so many nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeUnit(pub i64);
 
 /// A number of things, written `16384`, `"200k"`, `"2.5M"` or `"1G"`; k, M and G are powers of a thousand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,6 +187,20 @@ impl FromStr for Part {
     }
 }
 
+impl FromStr for TimeUnit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "ns" => Ok(TimeUnit(1)),
+            "us" => Ok(TimeUnit(MS / 1_000)),
+            "ms" => Ok(TimeUnit(MS)),
+            "s" => Ok(TimeUnit(SECOND)),
+            _ => Err(format!("not a unit of time: `{text}`; write ns, us, ms or s")),
+        }
+    }
+}
+
 impl FromStr for TimeOfDay {
     type Err = String;
 
@@ -259,6 +278,7 @@ read_as_text! {
     Speed: "a speed like \"60x\"",
     Burst: "a burst like \"10x/100ms/5s\"",
     Count: "a whole number like 4096 or \"200k\"",
+    TimeUnit: "ns, us, ms or s",
     TimeOfDay: "a time of day like \"09:30\"",
     Part: "a part like \"0.5%\"",
     GapRule: "preserve, compress=5s or skip-overnight",

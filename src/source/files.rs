@@ -39,6 +39,8 @@ pub struct Inputs {
     pub columns: Vec<(String, String)>,
     /// The zone of bars' local times.
     pub zone: TimeZone,
+    /// Nanoseconds of one, in times that are whole numbers.
+    pub time_unit: i64,
     /// What is said of live inputs alone.
     pub live: Live,
 }
@@ -205,7 +207,7 @@ impl Inputs {
 
     fn decoder(&self, format: Option<Format>, around: &Surroundings) -> Decoder {
         let (symbols, venues) = (around.symbols.clone(), around.venues.clone());
-        Decoder::new(format, Columns::new(&self.columns, self.zone.clone(), symbols, venues))
+        Decoder::new(format, self.columns_of(symbols, venues))
     }
 
     /// A decoder of one of the files, of symbols and venues in these tables.
@@ -214,7 +216,11 @@ impl Inputs {
     /// When neither the user nor the file's extension tells its format.
     pub fn decoder_of(&self, path: &Path, symbols: Arc<Names>, venues: Arc<Names>) -> Result<Decoder> {
         let format = self.format_of(path)?;
-        Ok(Decoder::new(Some(format), Columns::new(&self.columns, self.zone.clone(), symbols, venues)))
+        Ok(Decoder::new(Some(format), self.columns_of(symbols, venues)))
+    }
+
+    fn columns_of(&self, symbols: Arc<Names>, venues: Arc<Names>) -> Columns {
+        Columns::new(&self.columns, self.zone.clone(), symbols, venues).counting(self.time_unit)
     }
 
     fn format_of(&self, path: &Path) -> Result<Format> {

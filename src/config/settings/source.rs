@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use super::run::RunSection;
 use super::{nanos, properties};
 use crate::calendar::Days;
-use crate::config::{Arrive, At, ControlsAsked, Count, GapRule, Layers, Maybe, PaceAsked, Rate, Span, Speed};
+use crate::config::{Arrive, At, ControlsAsked, Count, GapRule, Layers, Maybe, PaceAsked, Rate, Span, Speed, TimeUnit};
 use crate::source::{Address, End, Inputs, Live, Pacing, Playback, Start};
 use crate::tape::format::{COLUMNS, Format};
 use crate::tape::{Burst, Controls, Part};
@@ -36,6 +36,7 @@ pub(super) struct SourceSection {
     late_by: Span,
     jitter: Span,
     zone: String,
+    time_unit: TimeUnit,
     pub max_jump: Span,
     pub idle: Span,
     rejected: Maybe<String>,
@@ -213,7 +214,8 @@ impl SourceSection {
             within: run.topics_within(),
             properties: properties(layers, "source.librdkafka", &self.librdkafka),
         };
-        Inputs { path: self.input.clone(), format, columns: self.columns(layers), zone, live }
+        let (path, columns, time_unit) = (self.input.clone(), self.columns(layers), self.time_unit.0);
+        Inputs { path, format, columns, zone, time_unit, live }
     }
 
     fn columns(&self, layers: &mut Layers) -> Vec<(String, String)> {

@@ -97,7 +97,7 @@ pub struct Columns {
     /// have them so too. All of them stand for themselves between quotes.
     order: Vec<(Vec<u8>, Option<usize>)>,
     pub(super) ids: Ids,
-    times: Times,
+    pub(super) times: Times,
     path_symbol: Option<String>,
     naming: Option<Naming>,
     /// Whether each symbol's ticks have sequence numbers, once one was read.
@@ -132,6 +132,12 @@ impl Columns {
             only_quotes: false,
             fields: Fields::default(),
         }
+    }
+
+    /// The same columns, in which a time that is a whole number counts so many nanoseconds each.
+    pub fn counting(mut self, unit: i64) -> Self {
+        self.times.unit = unit;
+        self
     }
 
     /// The same columns, for lines of which nothing is known of those before, with other tables.

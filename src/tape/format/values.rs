@@ -172,10 +172,12 @@ pub(super) fn plain_time(text: &[u8]) -> Option<EventTime> {
     in_range(ts).is_ok().then_some(ts)
 }
 
-/// Parses times: integer nanoseconds since the epoch, RFC 3339, or, where `naive` allows it, local times.
+/// Parses times: whole numbers since the epoch, of nanoseconds unless told otherwise, RFC 3339, or, where `naive` allows it, local times.
 #[derive(Clone, Debug)]
 pub struct Times {
     zone: TimeZone,
+    /// Nanoseconds of one, in a time that is a whole number.
+    pub unit: i64,
     /// The last local hour seen, as it is written, and when it began: a day has many rows.
     hour: Option<([u8; 13], EventTime)>,
 }
@@ -183,7 +185,7 @@ pub struct Times {
 impl Times {
     /// Times whose local forms are in `zone`.
     pub fn new(zone: TimeZone) -> Self {
-        Times { zone, hour: None }
+        Times { zone, unit: 1, hour: None }
     }
 
     /// Nanoseconds since the epoch.
@@ -191,9 +193,10 @@ impl Times {
     /// # Errors
     /// Why the text is not a time.
     pub fn parse(&mut self, text: &[u8], naive: bool) -> Result<EventTime, &'static str> {
-        const NOT: &str = "is neither nanoseconds since the epoch nor an RFC 3339 time";
+        const NOT: &str = "is neither a whole number since the epoch nor an RFC 3339 time";
         let ts = if text.iter().all(u8::is_ascii_digit) {
-            count(text).map_err(|_| NOT)?
+            let units: EventTime = count(text).map_err(|_| NOT)?;
+            units.checked_mul(self.unit).ok_or("is beyond the year 2262")?
         } else if naive && let Some(ts) = self.in_known_hour(text) {
             ts
         } else {

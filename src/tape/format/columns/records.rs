@@ -115,8 +115,8 @@ impl Columns {
     #[inline]
     fn time(&mut self, column: usize, line: &[u8], naive: bool) -> Result<EventTime, String> {
         match values::plain_time(self.fields.get(column, line)) {
-            Some(time) => Ok(time),
-            None => self.unusual_time(column, line, naive),
+            Some(time) if self.times.unit == 1 => Ok(time),
+            _ => self.unusual_time(column, line, naive),
         }
     }
 

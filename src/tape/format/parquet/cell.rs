@@ -37,11 +37,16 @@ pub(super) enum Cell {
 }
 
 /// What the numbers of a column mean that is to hold this quantity; `of_bars` says whether times without a zone are
-/// those of the wall's clock, as bars have them. Ticks have UTC.
+/// those of the wall's clock, as bars have them. Ticks have UTC. Times that are mere numbers count so many nanoseconds each.
 ///
 /// # Errors
 /// When the column can hold no such thing: its type, in Parquet's words.
-pub(super) fn meaning(column: &ColumnDescriptor, quantity: Quantity, of_bars: bool) -> Result<Meaning, String> {
+pub(super) fn meaning(
+    column: &ColumnDescriptor,
+    quantity: Quantity,
+    of_bars: bool,
+    time_unit: i64,
+) -> Result<Meaning, String> {
     use ConvertedType as C;
     let physical = column.physical_type();
     let (logical, converted) = (column.logical_type_ref(), column.converted_type());
@@ -74,6 +79,8 @@ pub(super) fn meaning(column: &ColumnDescriptor, quantity: Quantity, of_bars: bo
         }
         _ => None,
     };
+    let is_number = matches!(meaning, Some(Meaning::Plain | Meaning::Unsigned)) && is_whole;
+    let meaning = if quantity == Quantity::Time && is_number { Some(Meaning::Timestamp(time_unit)) } else { meaning };
     let fits = meaning.is_some_and(|meaning| match (quantity, meaning) {
         (Quantity::Time, Meaning::Timestamp(_) | Meaning::WallClock(_) | Meaning::Date) => is_whole,
         (_, Meaning::Timestamp(_) | Meaning::WallClock(_) | Meaning::Date) => false,

@@ -47,13 +47,18 @@ impl Column {
     ///
     /// # Errors
     /// Its type, if it can hold no such thing.
-    pub fn new(ours: usize, place: usize, of: &ColumnDescriptor, of_bars: bool) -> std::result::Result<Column, String> {
+    pub fn new(
+        (ours, place): (usize, usize),
+        of: &ColumnDescriptor,
+        of_bars: bool,
+        time_unit: i64,
+    ) -> std::result::Result<Column, String> {
         let quantity = quantity(ours);
         Ok(Column {
             ours,
             place,
             name: of.name().to_owned(),
-            meaning: cell::meaning(of, quantity, of_bars)?,
+            meaning: cell::meaning(of, quantity, of_bars, time_unit)?,
             quantity,
             is_optional: of.max_def_level() > 0,
             reader: None,

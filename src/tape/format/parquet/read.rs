@@ -66,7 +66,8 @@ impl Table {
             if let Some(other) = chunks.into_iter().find(|compression| !is_read(*compression)) {
                 return Err(format!("it is compressed with {other}: write it with zstd, snappy, lz4 or none"));
             }
-            found.push(Column::new(ours, place, &schema.column(place), of_bars).map_err(|theirs| holds(&theirs))?);
+            let column = Column::new((ours, place), &schema.column(place), of_bars, columns.times.unit);
+            found.push(column.map_err(|theirs| holds(&theirs))?);
         }
         Ok(found)
     }
