@@ -1,6 +1,7 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::windows::{close, daily, local, tumbling};
+use super::windows::{daily, day, tumbling};
 use super::{Corrected, Trade, divide_half_even, windows};
 use crate::aggregate::Bar;
 use crate::operators::Summary;
@@ -9,9 +10,11 @@ use crate::window::{Fill, Windows};
 
 /// R5: one bar for every window of a symbol that holds a surviving print.
 pub fn bars(tape: &Corrected, rule: &Windows) -> Vec<Summary<Bar>> {
-    let bar =
-        |((window, place, symbol), trades): (_, Vec<Trade>)| Summary { window, place, symbol, value: bar(&trades) };
-    windows(tape, rule).into_iter().map(bar).collect()
+    let row = |((window, place, symbol), trades): (_, Cow<[Trade]>)| {
+        let value = bar(&trades);
+        Summary { window, place, symbol, value }
+    };
+    windows(tape, rule).into_iter().map(row).collect()
 }
 
 /// The same, with a bar of the last close for every window without one, from a symbol's first close of a day on, as far as
@@ -21,9 +24,8 @@ pub fn filled(tape: &Corrected, rule: &Windows, fill: &Fill) -> Vec<Summary<Bar>
     let rule = if let Windows::Early(early) = rule { &early.windows } else { rule };
     let mut days: BTreeMap<_, BTreeMap<i64, Summary<Bar>>> = BTreeMap::new();
     for bar in &rows {
-        let (open, day) = local(&fill.hours, bar.window.start, fill.hours.open);
-        let close = close(&fill.hours, bar.window.start);
-        days.entry((bar.symbol, day.start, open, close)).or_default().insert(bar.window.start, bar.clone());
+        let day = day(&fill.hours, bar.window.start);
+        days.entry((bar.symbol, day.start, day.open, day.close)).or_default().insert(bar.window.start, bar.clone());
     }
     for ((symbol, _, open, close), bars) in days {
         let (mut ts, mut last) = (*bars.keys().next().expect("a day with bars"), None);
