@@ -133,3 +133,25 @@ fn windows_that_the_end_of_time_cuts_short_are_verified() {
     check(movers, &["window.length=300y"]);
     check(latest, &["window.length=300y"]);
 }
+
+#[test]
+fn averages_are_verified_as_often_as_they_can_be_told() {
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", TAPE);
+    let averages = |command: &str, settings: &[&str]| {
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        let args: Vec<&str> = [command, "--input", &input].into_iter().chain(settings).collect();
+        Running::start(&mut vwap(&args)).end()
+    };
+    // The tape begins at 17:14; a session of six and a half hours has 100,000 times 234 ms.
+    let session = ["session.open=13:00", "session.close=19:30"];
+    let every = |every: &'static str| [&session[..], &[every]].concat();
+    let said = averages("verify", &every("vwap.every=234ms")).exits(0).stdout;
+    assert!(said.starts_with("equal: 3 averages"), "{said}");
+    for setting in ["vwap.every=233ms", "vwap.every=1ns"] {
+        let most = "100000 are the most: lengthen vwap.every";
+        averages("check", &every(setting)).exits(78).says(&[setting.split_once('=').unwrap().0, "--set:1:14", most]);
+    }
+    let said = averages("verify", &["vwap.over=trades", "vwap.every=1ns"]).exits(0).stdout;
+    assert!(said.starts_with("equal: 3 averages"), "{said}");
+}
