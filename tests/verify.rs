@@ -4,8 +4,9 @@
 
 mod program;
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use program::{Folder, Running, corr, feedqc, latest, movers, ohlcv, run, run_on, tq, vwap};
 
@@ -154,4 +155,19 @@ fn averages_are_verified_as_often_as_they_can_be_told() {
     }
     let said = averages("verify", &["vwap.over=trades", "vwap.every=1ns"]).exits(0).stdout;
     assert!(said.starts_with("equal: 3 averages"), "{said}");
+}
+
+#[test]
+fn an_interrupt_ends_it_wherever_it_is() {
+    for (signal, command, said) in
+        [("INT", "verify", "verified"), ("TERM", "verify", "verified"), ("INT", "explain", "explained")]
+    {
+        let mut child = ohlcv(&[command, "--input", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // What the pipe cannot hold was read, so the signal is listened for.
+        stdin.write_all(TAPE.repeat(2_000).as_bytes()).unwrap();
+        let running = Running::follow(child);
+        running.signal(signal);
+        running.end().exits(130).says(&["interrupted", &format!("nothing was {said}")]);
+    }
 }
