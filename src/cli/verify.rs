@@ -55,8 +55,11 @@ where
         tell(format_args!("played; the same by plain code, which may take minutes (Ctrl-C ends it)\n"));
     }
     let texts = Texts::new(around.symbols.clone(), around.venues.clone());
-    let corrected = Corrected::new(&tape, &config.lateness, texts.clone());
+    let mut corrected = Corrected::new(&tape, &config.lateness, texts.clone());
     let expected = oracle(&corrected);
+    if let Some(error) = corrected.refused.take() {
+        return Err(error);
+    }
     let mut ledger = expected.ledger.unwrap_or(corrected.ledger);
     (ledger.rejected, ledger.read) = (read_rejects, ledger.read + read_rejects);
     let digest = expected.rows.iter().fold(0u64, |sum, row| sum.wrapping_add(row.digest(&texts)));

@@ -14,7 +14,7 @@ use crate::window::{Anchored, Count, Day, Hours, Last, Measure, Sliding, Tumblin
 pub type Held = (Window, u32, Symbol);
 
 /// Which surviving prints are in which windows, in their order; a print of which a window holds a part has only those
-/// shares there.
+/// shares there. Where a run would end with an error, there are none, and the error is left with the tape.
 pub fn windows<'a>(tape: &'a Corrected, windows: &Windows) -> BTreeMap<Held, Cow<'a, [Trade]>> {
     let mut held = BTreeMap::new();
     for (symbol, trades) in &tape.trades {
@@ -25,7 +25,14 @@ pub fn windows<'a>(tape: &'a Corrected, windows: &Windows) -> BTreeMap<Held, Cow
             Windows::Sliding(rule) => each(trades, |ts| sliding(rule, ts)),
             Windows::Anchored(rule) => anchored(rule, trades),
             Windows::Gap(rule) => runs(trades, rule.gap),
-            Windows::Count(rule) => filled(rule, trades, &tape.sessions),
+            Windows::Count(rule) => {
+                if let Some((trade, windows)) = trades.iter().find_map(|trade| too_many(rule, trade)) {
+                    let text = tape.texts.symbol(*symbol);
+                    tape.refused.get_or_init(|| Count::too_many(text, trade.ts_event, trade.size, windows));
+                    return BTreeMap::new();
+                }
+                filled(rule, trades, &tape.sessions)
+            }
             Windows::Last(rule) => last(rule, trades, &tape.sessions),
         };
         held.extend(of_symbol.into_iter().map(|(window, place, trades)| ((window, place, *symbol), trades)));
@@ -133,6 +140,18 @@ fn runs(trades: &[Trade], gap: i64) -> Filled<'_> {
     let window =
         |run: &[Trade]| Window { start: run[0].ts_event, end: run[run.len() - 1].ts_event.saturating_add(gap) };
     runs.map(|run| (window(run), 0, Cow::from(run))).collect()
+}
+
+/// A print that is split and fills more windows on its own than one may, and how many.
+fn too_many<'a>(rule: &Count, trade: &'a Trade) -> Option<(&'a Trade, u32)> {
+    let each = match rule.of {
+        Measure::Trades => 0,
+        Measure::Volume => 1,
+        Measure::Notional => i128::from(trade.price.0.unsigned_abs()),
+    };
+    let counts = rule.splits && trade.eligible.volume() && each > 0;
+    let windows = if counts { i128::from(trade.size) / ((rule.every + each - 1) / each) } else { 0 };
+    (windows > Count::MOST_OF_PRINT.into()).then_some((trade, windows as u32))
 }
 
 /// Share by share where prints are split, print by print where they are not.

@@ -65,8 +65,11 @@ where
             if !around.symbols.has(name) && !around.venues.has(name) {
                 return Err(Error::Usage(format!("--why {name}: the input has no such symbol, and no such venue")));
             }
-            let corrected = Corrected::new(&tape, &config.lateness, texts.clone());
+            let mut corrected = Corrected::new(&tape, &config.lateness, texts.clone());
             let rows = oracle(&corrected).rows;
+            if let Some(error) = corrected.refused.take() {
+                return Err(error);
+            }
             let columns = Columns::of::<R>(config.is_numbered);
             let said = (&tape[..], &fates[..], &config.lateness);
             tell_why(rows, (name, time), said, (&texts, &columns), &mut text);
