@@ -1,5 +1,6 @@
-//! `limits.memory`: what does not fit is refused before the run where that is known, and ends it where it is not. What this
-//! can catch: a limit that nobody looks at, a message that names no way out. What it cannot: how fast memory is taken.
+//! What takes too much: with `limits.memory` what does not fit is refused before the run where that is known, and ends it
+//! where it is not; and no print fills more than a million windows. What this can catch: a limit that nobody looks at, a
+//! message that names no way out. What it cannot: how fast memory is taken.
 
 mod program;
 
@@ -32,4 +33,54 @@ fn a_run_that_takes_more_is_ended_with_a_message() {
     let run = |limit: &str| run(&[&["--input", &input, "--set", limit], &small[..]].concat());
     run("limits.memory=1MiB").exits(1).says(&["more than limits.memory (1.0 MiB)", "late.horizon"]);
     run("limits.memory=1TiB").exits(0);
+}
+
+#[test]
+fn a_print_that_would_fill_too_many_windows_ends_a_run_and_its_oracle() {
+    let folder = Folder::new();
+    let tape = |name: &str, size: u32| {
+        let lines = format!("ts_event,symbol,price,size\n999,B,3,1\n1000,A,3,{size}\n");
+        folder.write(name, lines)
+    };
+    let count = |command: &[&str], input: &str, of: &str, every: &str| {
+        let settings = [&format!("window.of={of}"), &format!("window.every={every}"), "window.overshoot=split"];
+        let settings = settings.into_iter().flat_map(|setting| ["--set", setting]);
+        run(&command
+            .iter()
+            .copied()
+            .chain(["--input", input, "--set", "window.kind=count"])
+            .chain(settings)
+            .collect::<Vec<_>>())
+    };
+    let (most, more) = (tape("most.csv", 1_000_000), tape("more.csv", 1_000_001));
+    let said = count(&["verify"], &most, "volume", "1").exits(0).stdout;
+    assert!(said.starts_with("equal: 1000001 bars"), "{said}");
+    let all = tape("all.csv", u32::MAX);
+    let explain = ["explain", "--why", "A", "1000"];
+    for command in [&[][..], &["verify"], &explain] {
+        for (input, of, every, windows) in [
+            (&more, "volume", "1", "1000001"),
+            (&all, "volume", "1", "4294967295"),
+            (&all, "volume", "4294", "1000225"),
+            (&all, "notional", "9", "1431655765"),
+        ] {
+            let done = count(command, input, of, every).exits(1);
+            let done = done.says(&["windows of A: its print of ", " at 1000 ", windows, "window.every"]);
+            assert!(done.stdout.lines().count() < 3, "{done:?}");
+        }
+    }
+    let whole = "window.overshoot=whole";
+    run(&[
+        "--input",
+        &all,
+        "--set",
+        "window.kind=count",
+        "--set",
+        "window.of=volume",
+        "--set",
+        "window.every=1",
+        "--set",
+        whole,
+    ])
+    .exits(0);
 }

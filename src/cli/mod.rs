@@ -23,6 +23,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use signal_hook::iterator::Signals;
 
 use crate::config::{Config, Input, Output, Settings};
 use crate::error::{Doing as _, Error, Result};
@@ -276,6 +277,18 @@ fn print(text: &str) -> Result<ExitCode> {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Err(Error::ClosedPipe),
         other => other.doing(|| "writing to standard output").map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// Has Ctrl-C end the program at once, wherever it is, and says so: for what leaves nothing behind.
+fn end_on_signals(said: &'static str) -> Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut signals = Signals::new([SIGINT, SIGTERM]).doing(|| "asking for Ctrl-C")?;
+    std::thread::spawn(move || {
+        signals.forever().next();
+        tell(format_args!("interrupted: {said}\n"));
+        std::process::exit(130);
+    });
+    Ok(())
 }
 
 /// A flag that the first Ctrl-C sets, to end the run after what was read; the second ends the program at once.

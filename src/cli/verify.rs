@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::difference::first_difference;
-use super::{print, stop_on_signals, tell};
+use super::{end_on_signals, print, tell};
 use crate::config::{Config, Input};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
@@ -40,8 +39,8 @@ where
     if config.play_for.is_none() {
         config.playback.pacing = Pacing::Max;
     }
-    let stop = stop_on_signals()?;
-    let around = play::surroundings(&config, Arc::default(), Rejects::default(), stop);
+    end_on_signals("nothing was verified")?;
+    let around = play::surroundings(&config, Arc::default(), Rejects::default(), Arc::default());
     let tape = read(&config, &around)?;
     let (read_rejects, mut again) = (around.rejects.count(), around.clone());
     let opened = open(&config, &tape, &mut again)?;
@@ -52,19 +51,15 @@ where
     let outcome = play::play(&config, &again, opened, sinks, &mut progress, pipeline);
     progress.end()?;
     let outcome = outcome?;
-    if around.stop.load(Ordering::Relaxed) {
-        tell(format_args!("interrupted: nothing was verified\n"));
-        return Ok(ExitCode::from(130));
-    }
-
     if tape.len() > LONG {
         tell(format_args!("played; the same by plain code, which may take minutes (Ctrl-C ends it)\n"));
     }
-    // Plain code looks at no flag, so the next Ctrl-C is to end the program.
-    around.stop.store(true, Ordering::Relaxed);
     let texts = Texts::new(around.symbols.clone(), around.venues.clone());
-    let corrected = Corrected::new(&tape, &config.lateness, texts.clone());
+    let mut corrected = Corrected::new(&tape, &config.lateness, texts.clone());
     let expected = oracle(&corrected);
+    if let Some(error) = corrected.refused.take() {
+        return Err(error);
+    }
     let mut ledger = expected.ledger.unwrap_or(corrected.ledger);
     (ledger.rejected, ledger.read) = (read_rejects, ledger.read + read_rejects);
     let digest = expected.rows.iter().fold(0u64, |sum, row| sum.wrapping_add(row.digest(&texts)));

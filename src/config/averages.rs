@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::settings::nanos;
+use super::windows::check_session;
 use super::{Count as Number, Layers, Settings, Span};
 use crate::time::SECOND;
 use crate::window::{Anchored, Hours, Last, Tumbling, Windows};
@@ -45,7 +46,11 @@ impl Settings for AveragedOver {
         let every_nanos = nanos(section.every).max(1);
         Some(AveragedOver(match section.over {
             Over::Window => windows,
-            Over::Session => Anchored::new(every_nanos, hours)?.into(),
+            Over::Session => {
+                let averages = ("averages", "vwap.every", section.every);
+                check_session(layers, ("vwap.every", "too many averages"), &hours, averages);
+                Anchored::new(every_nanos, hours)?.into()
+            }
             Over::Trades => {
                 let trades = usize::try_from(section.trades.0).unwrap_or(usize::MAX);
                 if trades == 0 {

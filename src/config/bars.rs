@@ -2,12 +2,9 @@
 
 use serde::Deserialize;
 
-use super::settings::nanos;
+use super::windows::check_session;
 use super::{Layers, Settings, Span};
 use crate::window::{Fill, Hours, Windows};
-
-/// Most bars that one symbol may be given in one session.
-const MOST_BARS: i64 = 100_000;
 
 /// The windows of bars, and which of them without a trade have a bar all the same, if any.
 pub struct Bars {
@@ -38,15 +35,13 @@ impl Settings for Bars {
             return Some(Bars { windows, fill: None });
         }
         let hours = Hours::read(layers)?;
-        let bars = hours.length() / nanos(window.length).max(1);
-        let fill = Fill::new(&windows, hours);
+        let fill = Fill::new(&windows, hours.clone());
         if fill.is_none() {
             let help = "only tumbling windows can be without a trade: leave it \"skip\"";
             layers.problem("window.fill", "windows of this kind are never empty", help);
-        } else if bars > MOST_BARS {
-            let help =
-                format!("a symbol would have {bars} bars a session, {MOST_BARS} are the most: lengthen window.length");
-            layers.problem("window.fill", "too many windows to fill", &help);
+        } else {
+            let bars = ("bars", "window.length", window.length);
+            check_session(layers, ("window.fill", "too many windows to fill"), &hours, bars);
         }
         Some(Bars { windows, fill })
     }

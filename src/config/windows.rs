@@ -10,6 +10,9 @@ use crate::window::{Count, Early, Gap, Hours, Measure, Sliding, Tumbling, Tumbli
 /// Most windows that one print may be in.
 const MAX_OVERLAP: i64 = 10_000;
 
+/// Most windows of one symbol into which time alone may cut one session.
+const MOST_OF_SESSION: i64 = 100_000;
+
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
@@ -88,6 +91,22 @@ impl Settings for Gap {
             layers.problem("window.gap", "session windows without a gap", help);
         }
         gap.or_else(|| Gap::new(SECOND))
+    }
+}
+
+/// Says so where a session is cut into too many windows: `rows` is what a symbol has of each.
+pub(super) fn check_session(
+    layers: &mut Layers,
+    (key, title): (&str, &str),
+    hours: &Hours,
+    (rows, length_key, length): (&str, &str, Span),
+) {
+    // Windows of no length are a mistake of their own.
+    if let Some(windows) = hours.length().checked_div(nanos(length)).filter(|windows| *windows > MOST_OF_SESSION) {
+        let help = format!(
+            "a symbol would have {windows} {rows} a session, {MOST_OF_SESSION} are the most: lengthen {length_key}"
+        );
+        layers.problem(key, title, &help);
     }
 }
 

@@ -128,7 +128,7 @@ impl Filling {
             let Some(close) = earlier else { return };
             self.changes.push((empty_bar(symbol, window, close), time, 1));
         }
-        if let Some(next) = self.fill.windows_from(window.end, day).next() {
+        if let Some(next) = self.fill.windows_from(window.start, day).nth(1) {
             self.ends.entry(next.end_ms() as u64).or_default().insert((symbol, next.start));
         }
     }

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::{Corrected, Trade, divide_half_even, windows};
 use crate::aggregate::Averages;
 use crate::operators::Summary;
@@ -6,7 +8,7 @@ use crate::window::Windows;
 
 /// VWAP and TWAP of every window that holds a surviving print.
 pub fn averages(tape: &Corrected, rule: &Windows) -> Vec<Summary<Averages>> {
-    let row = |((window, place, symbol), trades): (_, Vec<Trade>)| {
+    let row = |((window, place, symbol), trades): (_, Cow<[Trade]>)| {
         let value = of(&trades);
         Summary { window, place, symbol, value }
     };

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::windows::{daily, day, tumbling};
@@ -9,9 +10,11 @@ use crate::window::{Day, Fill, Windows};
 
 /// R5: one bar for every window of a symbol that holds a surviving print.
 pub fn bars(tape: &Corrected, rule: &Windows) -> Vec<Summary<Bar>> {
-    let bar =
-        |((window, place, symbol), trades): (_, Vec<Trade>)| Summary { window, place, symbol, value: bar(&trades) };
-    windows(tape, rule).into_iter().map(bar).collect()
+    let row = |((window, place, symbol), trades): (_, Cow<[Trade]>)| {
+        let value = bar(&trades);
+        Summary { window, place, symbol, value }
+    };
+    windows(tape, rule).into_iter().map(row).collect()
 }
 
 /// The same, with a bar of the last close for every window without one, from a symbol's first close of a day on, as far as

@@ -1,7 +1,9 @@
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
+use crate::error::Error;
 use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use crate::ledger::Ledger;
 use crate::row::Texts;
@@ -76,6 +78,8 @@ pub struct Corrected<'a> {
     pub texts: Texts,
     /// The trading sessions.
     pub sessions: Sessions,
+    /// The error with which a run ends on this tape, where an oracle found one: its rows are none then.
+    pub refused: OnceCell<Error>,
 }
 
 /// A record that was let in, and whether it was late.
@@ -144,8 +148,8 @@ impl<'a> Corrected<'a> {
         records_ledger.amended = accepted.iter().filter(|record| record.late).count() as u64;
         records_ledger.on_time = accepted.len() as u64 - records_ledger.amended;
         let records = accepted.into_iter().map(|record| record.tick).collect();
-        let (texts, sessions) = (Texts::default(), Sessions::new(TimeZone::UTC));
-        Corrected { tape, trades, quotes, ledger, quotes_ledger, records, records_ledger, texts, sessions }
+        let (texts, sessions, refused) = (Texts::default(), Sessions::new(TimeZone::UTC), OnceCell::new());
+        Corrected { tape, trades, quotes, ledger, quotes_ledger, records, records_ledger, texts, sessions, refused }
     }
 
     /// Where every record went in a pipeline that takes trades and quotes.

@@ -69,7 +69,8 @@ fn figures(window: Window, held: &[&Tick], all: &[&Tick], sequence: Option<&[u64
     };
     let active = symbols_since(window.start).len() as u64;
     let known = symbols_since(i64::MIN).len() as u64;
-    let stale_from = window.end - standard.stale_windows * standard.windows.length();
+    // Not counted back from the end, since the end of time may cut that short.
+    let stale_from = window.start - (standard.stale_windows - 1) * standard.windows.length();
     let quotes = || held.iter().filter(|tick| tick.kind == Kind::Quote && tick.price.0 != 0 && tick.ask().0 != 0);
     let peak = |ms: i64| {
         let mut rates: BTreeMap<i64, u64> = BTreeMap::new();

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::{Corrected, Trade, windows};
 use crate::aggregate::Spread;
 use crate::operators::Summary;
@@ -5,7 +7,7 @@ use crate::window::Windows;
 
 /// The quantiles of prices and sizes of every window that holds a surviving print.
 pub fn quantiles(tape: &Corrected, rule: &Windows) -> Vec<Summary<Spread>> {
-    let row = |((window, place, symbol), trades): (_, Vec<Trade>)| {
+    let row = |((window, place, symbol), trades): (_, Cow<[Trade]>)| {
         let ranging = trades.iter().filter(|trade| trade.eligible.high_low());
         let counting = trades.iter().filter(|trade| trade.eligible.volume());
         let value = Spread {

@@ -19,7 +19,7 @@ pub fn tq(tape: &Corrected, windows: &Tumbling, rule: &AsOf) -> Expected<Matched
             place = if at > 0 && trades[at - 1].ts_event == trade.ts_event { place + 1 } else { 0 };
             let quote = now.at(&quotes, trade.ts_event, rule);
             let both = quote.and_then(sides_of);
-            let both_later = later.at(&quotes, trade.ts_event + rule.markout, rule).and_then(sides_of);
+            let both_later = later.at(&quotes, trade.ts_event.saturating_add(rule.markout), rule).and_then(sides_of);
             let twice = 2 * i128::from(trade.price.0);
             let side = match both {
                 None => None,
@@ -30,7 +30,7 @@ pub fn tq(tape: &Corrected, windows: &Tumbling, rule: &AsOf) -> Expected<Matched
             let away = |distance: i128| if side == Some(Side::Sell) { -distance } else { distance };
             let moved = side.and(both_later).map(|later| away(later - twice));
             let window = windows.window_of(trade.ts_event);
-            let end = windows.window_of(window.end - 1 + rule.markout).end;
+            let end = windows.window_of((window.end - 1).saturating_add(rule.markout)).end;
             rows.push(Matched {
                 symbol: *symbol,
                 trade: crate::aggregate::Trade {

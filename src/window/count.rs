@@ -1,4 +1,6 @@
+use crate::error::Error;
 use crate::tick::{Eligible, Price};
+use crate::time::EventTime;
 
 /// What a count window counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,9 @@ pub struct Count {
 }
 
 impl Count {
+    /// Most windows that one print may fill on its own. Each is a row, and a print can be of four billion shares.
+    pub const MOST_OF_PRINT: u32 = 1_000_000;
+
     /// Windows of `every` trades, shares, or units of the currency; `None` unless it is at least one.
     ///
     /// ```
@@ -62,5 +67,19 @@ impl Count {
         }
         let wanted = (self.every - counted + each - 1) / each;
         u32::try_from(wanted).map_or(shares, |wanted| wanted.min(shares))
+    }
+
+    /// How many windows a print fills on its own, from an empty one on; one at the most where prints are not split.
+    pub fn fills(&self, price: Price, shares: u32, eligible: Eligible) -> u32 {
+        shares / self.takes(0, price, shares, eligible).max(1)
+    }
+
+    /// Why a run ends with a print that fills more than the most.
+    pub fn too_many(symbol: &str, ts_event: EventTime, shares: u32, windows: u32) -> Error {
+        Error::Input(format!(
+            "filling windows of {symbol}: its print of {shares} shares at {ts_event} would fill {windows} of them, and {} \
+             are the most: raise window.every, or let window.overshoot be \"whole\"",
+            Count::MOST_OF_PRINT
+        ))
     }
 }

@@ -30,7 +30,8 @@ impl Fill {
     /// The windows that hold `ts` and what follows of a day's session, up to its close.
     pub fn windows_from(&self, ts: EventTime, day: Day) -> impl Iterator<Item = Window> {
         let first = self.window_of(ts.max(day.open));
-        std::iter::successors(Some(first), |window| Some(self.window_of(window.end)))
-            .take_while(move |window| window.start < day.close && day.has_session())
+        // At the end of time there is no next one.
+        let next = |window: &Window| Some(self.window_of(window.end)).filter(|next| next.end > window.end);
+        std::iter::successors(Some(first), next).take_while(move |window| window.start < day.close && day.has_session())
     }
 }

@@ -1,7 +1,8 @@
 use super::{Sliced, Window};
 use crate::time::EventTime;
 
-/// Windows of one length, one of which begins at every `slide`, so that they overlap.
+/// Windows of one length, one of which begins at every `slide`, so that they overlap. Of those that would go on beyond
+/// the end of time there is the first alone.
 ///
 /// ```text
 ///   [ 09:30:00 ........ 09:30:05 )
@@ -39,7 +40,8 @@ impl Sliding {
 
     /// The last beginning of a window at or before `ts`, and how far `ts` is from it.
     fn begun(&self, ts: EventTime) -> (EventTime, i64) {
-        let since = ts.saturating_sub(self.offset).rem_euclid(self.slide);
+        // What is left of each, since the difference of the two themselves may be more than 64 bits hold.
+        let since = (ts.rem_euclid(self.slide) - self.offset).rem_euclid(self.slide);
         (ts.saturating_sub(since), since)
     }
 }
@@ -57,7 +59,8 @@ impl Sliced for Sliding {
     }
 
     fn ending_after(&self, ts: EventTime) -> Window {
-        let start = self.begun(ts.saturating_sub(self.length)).0.saturating_add(self.slide);
+        let ended = ts.saturating_sub(self.length);
+        let start = ended.saturating_add(self.slide - self.begun(ended).1);
         Window { start, end: start.saturating_add(self.length) }
     }
 

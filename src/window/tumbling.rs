@@ -85,7 +85,7 @@ impl TumblingDaily {
     /// Windows of `length` nanoseconds, one of which begins `offset` after the open; `None` unless the length is at
     /// least a nanosecond.
     pub fn new(length: i64, offset: i64, hours: Hours) -> Option<Self> {
-        (length > 0).then_some(TumblingDaily { length, offset, hours, auction: 0 })
+        (length > 0).then(|| TumblingDaily { length, offset: offset.rem_euclid(length), hours, auction: 0 })
     }
 
     /// The same, the last of each session longer by what is printed up to so many nanoseconds after the close.
@@ -95,8 +95,8 @@ impl TumblingDaily {
 
     /// The window that holds `ts`, the closing auction aside.
     fn aligned(&self, day: Day, ts: EventTime) -> Window {
-        let anchor = day.open.saturating_add(self.offset);
-        let start = ts.saturating_sub(ts.saturating_sub(anchor).rem_euclid(self.length));
+        let since = ts.saturating_sub(day.open).rem_euclid(self.length) - self.offset;
+        let start = ts.saturating_sub(since.rem_euclid(self.length));
         Window { start: start.max(day.start), end: start.saturating_add(self.length).min(day.end) }
     }
 }

@@ -76,6 +76,11 @@ pub fn feedqc(args: &[&str]) -> Command {
     at(env!("CARGO_BIN_EXE_feedqc"), args)
 }
 
+/// `vwap`, likewise.
+pub fn vwap(args: &[&str]) -> Command {
+    at(env!("CARGO_BIN_EXE_vwap"), args)
+}
+
 /// The program at a path, likewise.
 pub fn at(path: &str, args: &[&str]) -> Command {
     let mut command = Command::new(path);

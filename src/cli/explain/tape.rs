@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ExplainFlags;
 use crate::cli::records::SHOWN;
 use crate::cli::verify::read;
-use crate::cli::{print, records, stop_on_signals};
+use crate::cli::{end_on_signals, print, records};
 use crate::config::{Config, Input};
 use crate::error::{Error, Result};
 use crate::lateness::{Lateness, Verdict};
@@ -53,7 +53,8 @@ where
     if config.play_for.is_none() {
         config.playback.pacing = Pacing::Max;
     }
-    let around = play::surroundings(&config, Arc::default(), Rejects::default(), stop_on_signals()?);
+    end_on_signals("nothing was explained")?;
+    let around = play::surroundings(&config, Arc::default(), Rejects::default(), Arc::default());
     let tape = read(&config, &around)?;
     let texts = Texts::new(around.symbols.clone(), around.venues.clone());
     let fates = fates(&tape, &config.lateness, R::TAKES);
@@ -64,8 +65,11 @@ where
             if !around.symbols.has(name) && !around.venues.has(name) {
                 return Err(Error::Usage(format!("--why {name}: the input has no such symbol, and no such venue")));
             }
-            let corrected = Corrected::new(&tape, &config.lateness, texts.clone());
+            let mut corrected = Corrected::new(&tape, &config.lateness, texts.clone());
             let rows = oracle(&corrected).rows;
+            if let Some(error) = corrected.refused.take() {
+                return Err(error);
+            }
             let columns = Columns::of::<R>(config.is_numbered);
             let said = (&tape[..], &fates[..], &config.lateness);
             tell_why(rows, (name, time), said, (&texts, &columns), &mut text);

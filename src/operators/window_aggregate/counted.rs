@@ -85,6 +85,12 @@ impl<A: Aggregate> Counted<A> {
     /// Fills windows with the prints before `until`.
     fn fill(&mut self, until: EventTime, count: &Count, lateness: &Lateness, out: &mut Out<A::Value>) {
         while let Some(print) = self.prints.get(self.next).filter(|print| print.ts_event < until).copied() {
+            let windows = count.fills(print.price, print.size, print.eligible);
+            if windows > Count::MOST_OF_PRINT {
+                out.too_many = Some((print, windows));
+                self.next += 1;
+                continue;
+            }
             let (start, end) = lateness.sessions.of(print.ts_event);
             let session = Window { start, end };
             let mut left = print.size - self.bins.back().map_or(0, |bin| bin.taken_of(self.next));

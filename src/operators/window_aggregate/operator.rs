@@ -14,6 +14,7 @@ use crate::prints::{Change, Story, Word};
 use crate::standing::Fate;
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::MS;
+use crate::window::Count;
 
 /// So many late ticks, cancels and corrections are remembered, for whoever asks.
 const REMEMBERED: usize = 100;
@@ -227,6 +228,10 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
 
     /// Hands on what a symbol's windows want.
     fn hand_on(&mut self, symbol: Symbol) {
+        if let Some((print, windows)) = self.out.too_many.take() {
+            let text = self.context.symbols.text(symbol.0);
+            self.context.failure.set(Count::too_many(&text, print.ts_event, print.size, windows));
+        }
         while let Some(look) = self.out.looks.pop() {
             self.look_at(symbol, look);
         }

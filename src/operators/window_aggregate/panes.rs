@@ -23,11 +23,13 @@ pub struct Out<V> {
     pub rows: Vec<(Window, u32, V, isize)>,
     /// Watermarks in milliseconds at which the symbol is to be looked at by [`Panes::close`].
     pub looks: Vec<i64>,
+    /// A print that fills more windows than one may, and how many: it ends the run.
+    pub too_many: Option<(Print, u32)>,
 }
 
 impl<V> Out<V> {
     pub fn new() -> Self {
-        Out { rows: Vec::new(), looks: Vec::new() }
+        Out { rows: Vec::new(), looks: Vec::new(), too_many: None }
     }
 }
 

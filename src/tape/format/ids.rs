@@ -11,6 +11,9 @@ use crate::tick::{Names, Symbol, Venue, mix};
 /// At most so many symbols are found without a look into the table of all.
 const RECENT: usize = 1 << 10;
 
+/// So many venues are looked for one after the other, which for as few as tapes have takes less than hashing.
+const FEW: usize = 32;
+
 /// No text has the number zero.
 const NONE: (u64, Symbol) = (0, Symbol(0));
 
@@ -21,12 +24,14 @@ pub(super) struct Ids {
     known: HashMap<Vec<u8>, Symbol, BuildHasherDefault<Fnv>>,
     /// Short symbols as numbers, each in the place that its number tells, where another may have taken it.
     recent: Vec<(u64, Symbol)>,
-    known_venues: Vec<(Vec<u8>, Venue)>,
+    first_venues: Vec<(Vec<u8>, Venue)>,
+    more_venues: HashMap<Vec<u8>, Venue, BuildHasherDefault<Fnv>>,
 }
 
 impl Ids {
     pub fn new(symbols: Arc<Names>, venues: Arc<Names>) -> Self {
-        Ids { symbols, venues, known: HashMap::default(), recent: vec![NONE], known_venues: Vec::new() }
+        let (known, first_venues, more_venues) = Default::default();
+        Ids { symbols, venues, known, recent: vec![NONE], first_venues, more_venues }
     }
 
     /// The symbol of this text.
@@ -71,13 +76,20 @@ impl Ids {
 
     /// The venue of this text.
     pub fn venue(&mut self, text: &[u8]) -> Result<Venue, String> {
-        if let Some((_, venue)) = self.known_venues.iter().find(|(known, _)| known == text) {
+        if let Some((_, venue)) = self.first_venues.iter().find(|(known, _)| known == text) {
+            return Ok(*venue);
+        }
+        if let Some(venue) = self.more_venues.get(text) {
             return Ok(*venue);
         }
         let name = name(text).map_err(|why| complain("venue", text, why))?;
         // Venue 0 is "none given", so the table's ids are moved by one.
         let id = u16::try_from(self.venues.intern(name) + 1).map_err(|_| "there are more than 65,535 venues")?;
-        self.known_venues.push((name.as_bytes().to_vec(), Venue(id)));
+        if self.first_venues.len() < FEW {
+            self.first_venues.push((text.to_vec(), Venue(id)));
+        } else {
+            self.more_venues.insert(text.to_vec(), Venue(id));
+        }
         Ok(Venue(id))
     }
 }
@@ -92,4 +104,23 @@ fn name(text: &[u8]) -> Result<&str, &'static str> {
         return Err("holds a comma, a quote, a backslash or a control character");
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_venues_are_looked_through_and_the_others_are_in_a_table() {
+        let (symbols, venues): (Arc<Names>, Arc<Names>) = Default::default();
+        let mut ids = Ids::new(symbols, venues.clone());
+        let texts: Vec<String> = (0..2 * FEW).map(|n| format!("X{n}")).collect();
+        for texts in [texts.clone(), texts.into_iter().rev().collect()] {
+            for text in texts {
+                let venue = ids.venue(text.as_bytes()).unwrap();
+                assert_eq!(*venues.text(u32::from(venue.0) - 1), *text);
+            }
+            assert_eq!((ids.first_venues.len(), ids.more_venues.len(), venues.len()), (FEW, FEW, 2 * FEW));
+        }
+    }
 }
