@@ -9,10 +9,11 @@ mod meet;
 mod names;
 mod wire;
 
-use std::io::BufReader;
-use std::net::TcpStream;
+use std::io::{BufReader, ErrorKind};
+use std::net::{Shutdown, TcpStream};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -97,9 +98,20 @@ impl Cluster {
         Cluster { place, clock, symbols, venues, links, ticks, data, children }
     }
 
+    /// Whoever takes nothing of what it is told for so long is given up; with `None` it is waited for.
+    pub fn gives_up_after(&self, span: Option<Duration>) {
+        // Only a span of nothing is refused, and then it is waited for.
+        self.links.iter().for_each(|link| _ = lock(&link.out).set_write_timeout(span));
+    }
+
     /// Tells something over the link of this number. Whoever is gone is noticed by its end of the other direction.
     pub fn tell(&self, link: usize, what: &impl Serialize) {
-        let _ = wire::write(&mut *lock(&self.links[link].out), what);
+        let mut out = lock(&self.links[link].out);
+        let told = wire::write(&mut *out, what);
+        // What was told in part cannot be gone on with. The other direction ends with it, for whoever listens there.
+        if told.is_err_and(|e| matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)) {
+            let _ = out.shutdown(Shutdown::Both);
+        }
     }
 
     /// The other direction of each link, to be read in threads of their own; they are given away once.
@@ -110,7 +122,7 @@ impl Cluster {
     /// Says that nothing more is told.
     pub fn end(&self) {
         for link in &self.links {
-            let _ = lock(&link.out).shutdown(std::net::Shutdown::Write);
+            let _ = lock(&link.out).shutdown(Shutdown::Write);
         }
     }
 
@@ -139,4 +151,24 @@ impl Cluster {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn who_takes_nothing_of_what_it_is_told_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let out = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let _other = listener.accept().unwrap();
+        let incoming = Mutex::new(Some(BufReader::new(out.try_clone().unwrap())));
+        let links = vec![Link { out: Mutex::new(out), incoming }];
+        let cluster = Cluster { links, ..Cluster::default() };
+        cluster.gives_up_after(Some(Duration::from_millis(20)));
+        // Far more than the system keeps for whoever does not read.
+        cluster.tell(0, &"x".repeat(100 << 20));
+        assert!(cluster.listen()[0].read::<String>().is_none());
+    }
 }

@@ -87,6 +87,7 @@ where
     let (workers, mine) = (place.all(here), place.mine(here));
     let failure = Failure::default();
     let (sender, messages) = channel();
+    cluster.gives_up_after(knobs.watchdog);
     let mut others = Others::listen(&cluster, &sender, &stop, &failure, &dial, (&inquiry, mine.clone()));
     // A schedule begins when the workers are there to keep it.
     let scheduled = feeds.iter().any(Feed::is_scheduled) && matches!(clock, Clock::Wall(_));

@@ -311,7 +311,9 @@ impl Others {
 
     fn gone(&self, process: usize) -> Error {
         match process {
-            0 => Error::Input("process 0 is gone, and the run with it; what it said there tells why".into()),
+            0 => Error::Input(
+                "process 0 is gone, or out of reach, and the run with it; what it said there tells why".into(),
+            ),
             _ => {
                 let fate = self.cluster.fate(process);
                 Error::Input(format!("process {process} ended before the run was over, so the run is ended{fate}"))
