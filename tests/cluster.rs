@@ -44,11 +44,7 @@ fn same(name: &str, input: &[&str], knobs: &[&str]) -> (String, String) {
     let (rows, summary) = play(name, input, knobs);
     let latency = &summary["latency"]["tick"]["count"];
     assert_eq!(latency.as_u64(), summary["ledger"]["read"].as_u64().map(|read| read - rejected(&summary)));
-    (
-        rows,
-        format!("{} {} {} {}", summary["digest"], summary["rows"], summary["ledger"], summary["symbols"])
-            + &summary["struck"].to_string(),
-    )
+    (rows, ["digest", "rows", "ledger", "unfilled", "symbols", "struck"].map(|key| summary[key].to_string()).join(" "))
 }
 
 fn rejected(summary: &serde_json::Value) -> u64 {

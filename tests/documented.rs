@@ -1,6 +1,6 @@
 //! What the documentation of other programs prints for its examples, for those whose rules ours can be set to. What this
 //! can catch: a window that holds its end where theirs does not, another alignment, another fill. What it cannot: what
-//! their documentation does not show. NautilusTrader's example of volume bars is in `tests/windows.rs`.
+//! their documentation does not show. What is in the bars of NautilusTrader's example is in `tests/windows.rs`.
 
 mod program;
 
@@ -144,6 +144,22 @@ fn overlapping_windows_hold_what_polars_holds() {
         of("1970-01-01T00:00:04.000000001Z", &[c]),
     ];
     assert_eq!(bars(&letters, &sliding), expected);
+}
+
+#[test]
+fn what_fills_no_bar_is_told_in_nautilus_traders_example() {
+    // Its issue 3608, in thousandths of a share, and a day later a trade that fills no bar either.
+    let trades = [("05", 100_000), ("05", 77_231), ("05", 50_000), ("05", 50_000), ("06", 5)];
+    let lines = trades.iter().zip(10..).map(|((day, size), at)| format!("2026-01-{day}T15:00:{at}Z,X,1,{size}\n"));
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", "ts_event,symbol,price,size\n".to_owned() + &lines.collect::<String>());
+    let set =
+        ["window.kind=count", "window.of=volume", "window.every=20k", "window.overshoot=split", "source.max_jump=2d"];
+    let played = folder.play(&input, &set.map(|set| ["--set", set]).concat());
+    assert_eq!(played.rows().len(), 13);
+    assert_eq!(played.summary["unfilled"], serde_json::json!({ "windows": 2, "trades": 2, "volume": 17_236 }));
+    let told = "  unfilled windows 2 with trades 2 and shares 17,236, which are in no row\n";
+    assert!(played.stderr.contains(told), "{}", played.stderr);
 }
 
 /// The examples of windows in the manual of `ohlcv`, a line of TOML each.
