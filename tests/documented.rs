@@ -84,8 +84,8 @@ fn an_hour_that_the_clocks_repeat_is_two_as_in_questdb() {
 
 #[test]
 fn an_empty_hour_is_skipped_or_filled_with_the_last_price_as_in_questdb() {
-    // The page has max(price) of each hour, in letters: p1, p2, p4 and p5, and with FILL(PREV) that of the second hour in
-    // the third one as well.
+    // The page has max(price) of each hour, in letters: p1, p2, p4 and p5, and with FILL(PREV) that of the second hour
+    // in the third one as well.
     let trades = [
         ("2021-01-01T01:00:00Z", 1.0),
         ("2021-01-01T02:00:00Z", 2.0),
@@ -99,8 +99,8 @@ fn an_empty_hour_is_skipped_or_filled_with_the_last_price_as_in_questdb() {
     assert_eq!(bars(&trades, &[&hour[..], &["window.fill=prev"]].concat()), filled);
 }
 
-/// The half hours of Polars' page about `group_by_dynamic`. Their numbers, of which it prints those in each window, begin
-/// with 0, which is no price, so these are one more.
+/// The half hours of Polars' page about `group_by_dynamic`. Their numbers, of which it prints those in each window,
+/// begin with 0, which is no price, so these are one more.
 const HALF_HOURS: [(&str, f64); 7] = [
     ("2021-12-16T00:00:00Z", 1.0),
     ("2021-12-16T00:30:00Z", 2.0),
@@ -132,7 +132,8 @@ fn windows_are_closed_on_the_left_or_the_right_as_in_polars() {
 
 #[test]
 fn overlapping_windows_hold_what_polars_holds() {
-    // Its example of an index column: every="2i", period="3i", closed="right", over the letters A, A, B, B, B, C at 0 to 5.
+    // Its example of an index column: every="2i", period="3i", closed="right", over the letters A, A, B, B, B, C at 0
+    // to 5.
     let [a, b, c] = [10.0, 20.0, 30.0];
     let times = [0, 1, 2, 3, 4, 5].map(|second| format!("1970-01-01T00:00:0{second}Z"));
     let letters: Vec<(&str, f64)> = times.iter().map(String::as_str).zip([a, a, b, b, b, c]).collect();
