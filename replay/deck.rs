@@ -158,6 +158,7 @@ impl Deck {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
     use tapeflow::time::Clock;
 
     use super::*;
@@ -236,6 +237,32 @@ mod tests {
         // In a pause, when it ends.
         let presses = [(100, Key::Pause), (200, Key::Seek(-1)), (300, Key::Pause)];
         assert_eq!(play(&[500, 510, 520], &presses), [300, 310, 320]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_is_typed_leaves_a_schedule_in_its_order(
+            typed in prop::collection::vec((0..1_000_000_000_u64, any::<bool>(), any::<u8>(), 0..11_usize), 0..60),
+            dues: [u64; 2],
+        ) {
+            let (mut deck, mut now) = (Deck::new(1_000), 1_000);
+            let mut pressed = Vec::new();
+            for (pause, is_key, byte, key) in typed {
+                now += pause;
+                pressed.push(if is_key { b" .+-><\x1b[OAC"[key] } else { byte });
+                // A terminal sends what was typed in pieces, or all of it at once.
+                if pause % 2 == 0 {
+                    keys(&std::mem::take(&mut pressed)).into_iter().for_each(|key| deck.press(key, now));
+                    if let Turn::At(at) = deck.turn(Some(pause), now) {
+                        prop_assert!(at > now);
+                    }
+                }
+            }
+            let [one, other] = dues.map(|due| due >> 1);
+            prop_assert!(deck.at(one.min(other)) <= deck.at(one.max(other)));
+        }
     }
 
     #[test]

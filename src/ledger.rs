@@ -21,6 +21,26 @@ pub struct Ledger {
     pub ignored: u64,
 }
 
+/// What is in windows that were begun and not filled, such as the last count window of a symbol's day. It is in no row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfilled {
+    /// The windows.
+    pub windows: u64,
+    /// The trades in them; one that is split counts wherever a share of it is.
+    pub trades: u64,
+    /// The shares in them, of trades that count for volume.
+    pub volume: u64,
+}
+
+impl Unfilled {
+    /// Adds what is in others.
+    pub fn add(&mut self, other: &Unfilled) {
+        self.windows += other.windows;
+        self.trades += other.trades;
+        self.volume += other.volume;
+    }
+}
+
 impl Ledger {
     /// What can become of a record, as it is called, and of how many it did.
     pub fn columns(&self) -> [(&'static str, u64); 6] {

@@ -6,7 +6,7 @@ mod program;
 use std::net::TcpListener;
 use std::process::Command;
 
-use program::{Folder, Running, at, ohlcv, wait_until};
+use program::{Done, Folder, Running, at, ohlcv, wait_until};
 
 const MARKET: [&str; 8] =
     ["--speed", "max", "--set", "market.length=3s", "--set", "market.rate=10k/s", "--set", "market.symbols=40"];
@@ -21,6 +21,7 @@ fn program(name: &str) -> &'static str {
         "latest" => env!("CARGO_BIN_EXE_latest"),
         "quantiles" => env!("CARGO_BIN_EXE_quantiles"),
         "tq" => env!("CARGO_BIN_EXE_tq"),
+        "vwap" => env!("CARGO_BIN_EXE_vwap"),
         other => panic!("{other} is not tested here"),
     }
 }
@@ -32,8 +33,10 @@ fn play(name: &str, input: &[&str], knobs: &[&str]) -> (String, serde_json::Valu
     Running::start(&mut at(program(name), &[input, knobs, &["--out", &out]].concat())).end().exits(0);
     let summary = std::fs::read_to_string(folder.path().join("out/summary.json")).unwrap();
     let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
-    let rows = format!("{}.csv", summary["rows_are"].as_str().unwrap());
-    (std::fs::read_to_string(folder.path().join("out").join(rows)).unwrap(), summary)
+    let files = std::fs::read_dir(&out).unwrap().map(|file| file.unwrap().path());
+    let rows: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "csv")).collect();
+    let [rows] = &rows[..] else { panic!("one file of rows: {rows:?}") };
+    (std::fs::read_to_string(rows).unwrap(), summary)
 }
 
 /// What must be the same whatever the processes, and the rows.
@@ -43,8 +46,9 @@ fn same(name: &str, input: &[&str], knobs: &[&str]) -> (String, String) {
     assert_eq!(latency.as_u64(), summary["ledger"]["read"].as_u64().map(|read| read - rejected(&summary)));
     (
         rows,
-        format!("{} {} {} {}", summary["digest"], summary["rows"], summary["ledger"], summary["symbols"])
-            + &summary["struck"].to_string(),
+        ["digest", "rows", "retracted", "ledger", "unfilled", "symbols", "struck"]
+            .map(|key| summary[key].to_string())
+            .join(" "),
     )
 }
 
@@ -108,6 +112,85 @@ fn files_are_read_by_all_and_what_is_wrong_with_them_is_counted_once() {
     assert_eq!(same("ohlcv", &struck, &["--workers", "1", "--spawn", "2"]), alone);
 }
 
+/// Two days on which prints come late and twice, are cancelled and corrected, have conditions, and stop for halts: a
+/// file of all symbols in order of receipt, with a line that is no record.
+fn nasty(folder: &Folder) -> String {
+    let replay = |args: &[&str]| Running::start(&mut at(env!("CARGO_BIN_EXE_replay"), args)).end().exits(0);
+    let (tape, path) = (folder.arg("tape"), folder.arg("nasty.csv"));
+    let size = ["--symbols", "5", "--days", "2", "--trades-per-day", "80", "--quotes-per-trade", "1"];
+    let mix = ["--cancels", "900", "--corrections", "900", "--halts", "50%"];
+    replay(&[&["generate"], &size[..], &mix, &["--out", &tape]].concat());
+    let late = ["--late", "20%", "--late-by", "2m", "--duplicate", "5%"];
+    replay(&[&["play", &tape, "--speed", "max", "--as", "csv", "--to", &path], &late[..]].concat());
+    let with_conditions = |(turn, line): (usize, &str)| {
+        let mut columns: Vec<&str> = line.split(',').collect();
+        // Of prints: those that set no price, those that are no close, and those with a code that is in no table.
+        if turn > 0 && !columns[3].is_empty() {
+            columns[8] = ["", "I", "", "Z", "@", "9"][turn % 6];
+        }
+        columns.join(",") + "\n"
+    };
+    let lines: String = std::fs::read_to_string(&path).unwrap().lines().enumerate().map(with_conditions).collect();
+    folder.write("nasty.csv", lines + "nonsense\n")
+}
+
+/// Some of the records come later than the horizon allows.
+const FAULTS: [&str; 3] = ["late.horizon=5m", "source.late=5%", "source.late_by=20m"];
+
+/// Pipelines and settings under which several processes are to come to what one comes to on a nasty tape.
+const NASTY: [(&str, &[&str]); 22] = [
+    ("ohlcv", &["window.length=1m"]),
+    ("ohlcv", &["window.kind=sliding", "window.length=5m", "window.slide=2m"]),
+    ("ohlcv", &["window.kind=session", "window.gap=30s"]),
+    ("ohlcv", &["window.kind=count", "window.every=7"]),
+    ("ohlcv", &["window.kind=count", "window.of=volume", "window.every=500"]),
+    ("ohlcv", &["window.kind=count", "window.of=volume", "window.every=500", "window.overshoot=split"]),
+    ("ohlcv", &["window.kind=count", "window.of=notional", "window.every=50k", "window.overshoot=split"]),
+    ("ohlcv", &["window.length=7m", "window.align=session", "session.auction=1s"]),
+    ("ohlcv", &["window.length=5m", "window.early=30s", "output.mode=changes"]),
+    ("ohlcv", &["window.length=1m", "window.fill=prev"]),
+    ("vwap", &["vwap.over=session"]),
+    ("vwap", &["vwap.over=window", "window.kind=sliding", "window.length=5m", "window.slide=1m"]),
+    ("vwap", &["vwap.over=trades", "vwap.trades=20"]),
+    ("quantiles", &["window.kind=session", "window.gap=30s"]),
+    ("latest", &["window.length=1m", "output.mode=changes"]),
+    ("movers", &["window.length=5m", "movers.over=day"]),
+    ("movers", &["window.length=5m", "movers.by=volume", "movers.top=3"]),
+    ("bursts", &["window.gap=30s"]),
+    ("corr", &["window.length=1m", "corr.every=5m"]),
+    ("corr", &["window.length=1m", "corr.window=all", "corr.on=levels"]),
+    ("tq", &["window.length=1m"]),
+    ("feedqc", &["window.length=1m"]),
+];
+
+#[test]
+fn several_processes_come_to_what_one_comes_to_on_a_nasty_tape() {
+    let folder = Folder::new();
+    let path = nasty(&folder);
+    let summary = |knobs: &[&str]| play("ohlcv", &[&["--input", &path], knobs].concat(), &set(&FAULTS)).1;
+    assert_ne!(summary(&[])["digest"], summary(&["--set", "conditions.table=off"])["digest"]);
+    let ledger = &summary(&[])["ledger"];
+    for column in ["on_time", "amended", "late", "rejected", "unmatched", "ignored"] {
+        assert!(ledger[column].as_u64() > Some(0), "the tape is tame: {ledger}");
+    }
+    for ((name, settings), turn) in NASTY.into_iter().zip(0..) {
+        let input = [&["--input", path.as_str()], &set(&FAULTS)[..], &set(settings)].concat();
+        let alone = same(name, &input, &["--workers", "1"]);
+        assert!(alone.0.lines().count() > 5, "{name} {settings:?} has no rows: {}", alone.0);
+        let together = same(name, &input, &["--workers", "1", "--spawn", "2"]);
+        assert_eq!(together, alone, "{name} {settings:?} in two processes");
+        if turn % 3 == 0 {
+            let together = same(name, &input, &["--workers", "2", "--spawn", "3", "--batch", "37"]);
+            assert_eq!(together, alone, "{name} {settings:?} in three processes");
+        }
+    }
+}
+
+/// Settings as flags.
+fn set<'a>(settings: &[&'a str]) -> Vec<&'a str> {
+    settings.iter().flat_map(|setting| ["--set", setting]).collect()
+}
+
 /// The children of a process.
 fn children(of: u32) -> Vec<u32> {
     let found = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap();
@@ -121,6 +204,11 @@ fn kill(signal: &str, pid: u32) {
 fn is_there(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+/// How many messages there are beside the lines of figures: a process that goes down with others has none of its own.
+fn messages(done: &Done) -> usize {
+    done.stderr.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')).count()
 }
 
 /// A run of two processes that goes on for minutes, and the child, once both are under way.
@@ -140,13 +228,12 @@ fn a_process_that_is_killed_takes_the_run_down() {
     let folder = Folder::new();
     let (run, child) = long_run(&folder, &[]);
     kill("KILL", child);
-    let done = run.end().exits(1);
-    assert!(done.stderr.contains("process 1 ended before the run was over"), "{}", done.stderr);
-    assert!(done.stderr.contains("SIGKILL"), "{}", done.stderr);
+    let done = run.end().exits(1).says(&["process 1 ended before the run was over", "SIGKILL"]);
+    assert_eq!(messages(&done), 1, "{}", done.stderr);
 
     let (run, child) = long_run(&folder, &[]);
-    run.signal("KILL");
-    run.end();
+    // It is killed by that.
+    drop(run);
     wait_until("the end of the other process", || !is_there(child));
 }
 
@@ -155,8 +242,8 @@ fn a_process_that_stands_still_is_found_and_an_interrupted_run_tells_what_it_cam
     let folder = Folder::new();
     let (run, child) = long_run(&folder, &["--set", "run.watchdog=1s"]);
     kill("STOP", child);
-    let done = run.end().exits(1);
-    assert!(done.stderr.contains("process 1 has done nothing for 1s"), "{}", done.stderr);
+    let done = run.end().exits(1).says(&["process 1 has done nothing for 1s"]);
+    assert_eq!(messages(&done), 1, "{}", done.stderr);
     assert!(!is_there(child));
 
     // The first process is watched by the others, for nobody else would end them.
@@ -209,12 +296,14 @@ fn what_cannot_be_is_said_at_once() {
     let taken = taken.local_addr().map(|address| (taken, address.to_string())).unwrap();
     let two = folder.write("two", format!("{}\n127.0.0.1:1\n", taken.1));
     let wrong = folder.write("wrong", "here\nthere\n");
-    let cases: [(&[&str], i32, &str); 8] = [
+    let nobody = folder.write("nobody", ":4000\n127.0.0.1:1\n");
+    let cases: [(&[&str], i32, &str); 9] = [
         (&["--process", "1"], 78, "no such process"),
         (&["--processes", "2", "--process", "1"], 78, "--hosts FILE"),
         (&["--hosts", &two], 78, "only one process"),
         (&["--processes", "3", "--hosts", &two], 2, "has 2 addresses, and there are 3 processes"),
         (&["--processes", "2", "--hosts", &wrong], 2, "`here` is no address"),
+        (&["--processes", "2", "--hosts", &nobody], 2, "`:4000` is no address"),
         (&["--processes", "2", "--hosts", "/nowhere"], 1, "reading the addresses"),
         (&["--processes", "2", "--hosts", &two], 1, "listening at"),
         (&["--spawn", "2", "--input", "-"], 2, "standard input cannot feed several processes"),

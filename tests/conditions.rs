@@ -115,6 +115,8 @@ fn unknown_codes_are_counted_once_and_a_wrong_table_is_a_mistake() {
         check(table).exits(0);
     }
     check("nyse").exits(78).says(&["conditions.table", "no table of trade conditions", "nyse: No such file"]);
+    let table = folder.write("table.csv", "\nI,no,no,yes\n");
+    check(&table).exits(78).says(&["line 2, `I,no,no,yes`, is not the header"]);
     let table = folder.write("table.csv", "code,last,high_low,volume\nI,no,no,maybe\n");
     check(&table).exits(78).says(&["line 2, `I,no,no,maybe`, says other than yes or no"]);
 }

@@ -3,13 +3,15 @@
 
 #![cfg(feature = "dbn")]
 
+mod damage;
 mod program;
 
 use std::ffi::c_char;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use damage::{cases, damage, damaged, flips};
 use dbn::encode::{DbnEncoder, EncodeRecordRef};
 use dbn::{
     BboMsg, BidAskPair, Cmbp1Msg, ConsolidatedBidAskPair, FlagSet, MappingInterval, Mbp1Msg, Metadata, RecordHeader,
@@ -18,6 +20,7 @@ use dbn::{
 };
 use jiff::tz::TimeZone;
 use program::{Done, Folder, Running, at, run};
+use proptest::prelude::*;
 use tapeflow::tape::format::{Columns, Decoder, Format, Input, Position, Record};
 use tapeflow::tick::{Price, mix};
 
@@ -386,23 +389,34 @@ fn what_is_no_whole_file_of_trades_or_quotes_is_an_error() {
     assert!(!Path::new(&out).exists());
 }
 
-#[test]
-fn a_damaged_file_is_an_error_or_rejects_and_never_a_panic() {
-    let folder = Folder::new();
+/// Forty messages in a plain file and, of another version, in a packed one.
+static WHOLE: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
     let books: Vec<Mbp1Msg> = updates().iter().take(40).map(Update::book).collect();
     let messages: Vec<RecordRef<'_>> = books.iter().map(RecordRef::from).collect();
-    let whole = file(&metadata(Some(Schema::Mbp1), 3), &messages);
     let mut packed = Vec::new();
     let header = metadata(Some(Schema::Mbp1), 1);
     DbnEncoder::with_zstd(&mut packed, &header).unwrap().encode_record_refs(&messages).unwrap();
-    let (path, mut outcomes) = (folder.path().join("damaged.dbn"), [0; 2]);
-    for seed in 0..3000 {
-        let mut bytes = if seed % 3 == 0 { packed.clone() } else { whole.clone() };
-        // A third of them strike the header of a plain file.
-        let within = if seed % 3 == 1 { 400 } else { bytes.len() as u64 };
-        bytes[(mix(seed) % within) as usize] ^= 1 << (mix(seed + 10_000) % 8);
-        fs::write(&path, &bytes).unwrap();
-        outcomes[usize::from(read(&path, Position::default(), usize::MAX).is_ok())] += 1;
+    [file(&metadata(Some(Schema::Mbp1), 3), &messages), packed]
+});
+
+proptest! {
+    #![proptest_config(cases(4.0))]
+
+    #[test]
+    fn a_damaged_file_is_an_error_or_rejects_and_never_a_panic(damage in prop_oneof![damage(), flips()], strikes_header: bool) {
+        let [plain, packed] = &*WHOLE;
+        let (header, messages) = plain.split_at(400);
+        let plain_damaged = match strikes_header {
+            true => [&damaged(header, &damage), messages].concat(),
+            false => damaged(plain, &damage),
+        };
+        let folder = Folder::new();
+        for (whole, bytes) in [(plain, plain_damaged), (packed, damaged(packed, &damage))] {
+            let path = folder.write("damaged.dbn", &bytes);
+            match read(Path::new(&path), Position::default(), usize::MAX) {
+                Ok((records, _)) => prop_assert!(bytes != *whole || records.len() >= 40, "{} records", records.len()),
+                Err(error) => prop_assert!(bytes != *whole && error.to_string().contains("damaged.dbn"), "{}", error),
+            }
+        }
     }
-    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
 }

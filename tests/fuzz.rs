@@ -6,27 +6,30 @@
 //! `PROPTEST_CASES=100000 cargo test --release --test fuzz` tries longer than `cargo test` does; what it has found so
 //! far are tests elsewhere.
 
+mod damage;
+
 use std::fmt::{Debug, Display};
 use std::io::{Cursor, Read};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use damage::{cases, damage, damaged, damaged_text};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use proptest::sample::Index;
+use tapeflow::calendar::{Calendar, Days};
 use tapeflow::compare::Condition;
 use tapeflow::config::{
-    AveragedOver, Bars, Bursts, Bytes, Config, Correlations, Count, Layers, Matching, Maybe, Movers, Rate, Settings,
-    Span, Speed, with_settings,
+    At, AveragedOver, Bars, Bursts, Bytes, Config, ControlsAsked, Correlations, Count, Layers, Matching, Maybe, Movers,
+    Rate, Settings, Span, Speed, with_settings,
 };
 use tapeflow::lab::Goal;
-use tapeflow::operators::Every;
+use tapeflow::operators::{Every, Reference};
 use tapeflow::quality::Standard;
 use tapeflow::row::Encoding;
-use tapeflow::source::Address;
+use tapeflow::source::{Address, Pacing};
 use tapeflow::tape::format::{BlockEncoder, Columns, Decoder, Encoder, Format, Line, Lines, Record};
-use tapeflow::tape::{Burst, Leaf, PartitionRules, Rejects};
+use tapeflow::tape::{Burst, Controls, Due, Leaf, Merge, Part, PartitionRules, Rejects, Strikes, Table};
 use tapeflow::tick::Names;
 use tapeflow::window::Windows;
 
@@ -53,96 +56,25 @@ timestamp,open,close,high,low
 2013-11-03 01:30:00,161.59000000000003,161.6,162,161
 ";
 
+const CONDITIONS: &str = "\
+code,last,high_low,volume,name
+@,yes,yes,yes,regular
+ I ,no,no,yes,odd lot
+\"TI\",no,yes,yes,
+";
+
+const CALENDAR: &str = "date,open,close\n2026-12-24,09:30,13:00\n2026-12-25,,\n2027-01-02,10:00:30,12:00\n";
+
+const SECTORS: &str = "\
+symbol,sector
+A, Technology
+\"BRK.B\",Finance
+é,
+";
+
 const BARS_JSON: &str = r#"{"timestamp": "2013-08-05 09:30:00", "open": 20.0, "close": 21, "high": 30.5, "low": 10.25}
 {"timestamp": "2013-08-05T09:31:00-04:00", "open": 20.0, "close": 22.125, "high": 30.5, "low": 10.25}
 "#;
-
-/// What is put into inputs, beside single bytes.
-const PIECES: [&str; 30] = [
-    "\n",
-    "\r\n",
-    "\n\n",
-    "\u{feff}",
-    "\0",
-    "\"",
-    "\"\"",
-    ",",
-    ",,,,",
-    "{",
-    "}",
-    "[",
-    "]",
-    ":",
-    "\\u0000",
-    "\\ud800",
-    "NaN",
-    "inf",
-    "1e999",
-    "-1",
-    "0",
-    ".",
-    "9223372036854775807",
-    "18446744073709551616",
-    "null",
-    "cancel",
-    "2262-04-12T00:00:00Z",
-    "symbol",
-    " = ",
-    "#",
-];
-
-/// One way in which an input is damaged.
-#[derive(Clone, Debug)]
-enum Damage {
-    Flip(Index, u8),
-    Put(Index, Vec<u8>),
-    Cut(Index, usize),
-    Copy(Index, Index, usize),
-    End(Index),
-}
-
-fn damage() -> impl Strategy<Value = Vec<Damage>> {
-    let piece = prop_oneof![
-        prop::sample::select(PIECES.to_vec()).prop_map(|piece| piece.as_bytes().to_vec()),
-        Just(b"\x89TF1".to_vec()),
-        prop::collection::vec(any::<u8>(), 1..5),
-    ];
-    let any = prop_oneof![
-        4 => (any::<Index>(), 0..8u8).prop_map(|(at, bit)| Damage::Flip(at, bit)),
-        4 => (any::<Index>(), piece).prop_map(|(at, piece)| Damage::Put(at, piece)),
-        3 => (any::<Index>(), 1..80usize).prop_map(|(at, len)| Damage::Cut(at, len)),
-        2 => (any::<Index>(), any::<Index>(), 1..200usize).prop_map(|(from, to, len)| Damage::Copy(from, to, len)),
-        1 => any::<Index>().prop_map(Damage::End),
-    ];
-    prop::collection::vec(any, 0..6)
-}
-
-fn damaged(bytes: &[u8], damage: &[Damage]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    for one in damage {
-        let len = bytes.len();
-        let piece = |at: &Index, most: usize| {
-            let from = at.index(len + 1);
-            from..len.min(from + most)
-        };
-        match one {
-            Damage::Flip(at, bit) if len > 0 => bytes[at.index(len)] ^= 1 << bit,
-            Damage::Flip(..) => {}
-            Damage::Put(at, piece) => _ = bytes.splice(at.index(len + 1)..at.index(len + 1), piece.iter().copied()),
-            Damage::Cut(at, most) => _ = bytes.drain(piece(at, *most)),
-            Damage::Copy(from, to, most) => {
-                let copy = bytes[piece(from, *most)].to_vec();
-                bytes.splice(to.index(len + 1)..to.index(len + 1), copy);
-            }
-            Damage::End(at) => bytes.truncate(at.index(len + 1)),
-        }
-    }
-    bytes
-}
-
-fn damaged_text(text: &str, damage: &[Damage]) -> String {
-    String::from_utf8_lossy(&damaged(text.as_bytes(), damage)).into_owned()
-}
 
 type Tables = [Arc<Names>; 2];
 
@@ -268,7 +200,7 @@ fn blocks() -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1.0))]
 
     #[test]
     fn every_line_of_a_damaged_tape_is_a_record_or_a_reject(
@@ -367,6 +299,69 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_table_of_conditions_is_read_or_shown_where_it_is_wrong(damage in damage()) {
+        for text in [CONDITIONS, include_str!("../src/tape/conditions/utp.csv")] {
+            let text = damaged_text(text, &damage);
+            match Table::parse(&text) {
+                Ok(_) => prop_assert!(lines_of(&text)[0].contains("code")),
+                Err(why) => prop_assert!(names_a_line(&why, &text) || why == "it names no code", "{}", why),
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_table_of_sectors_is_read_or_shown_where_it_is_wrong(damage in damage()) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sectors.csv");
+        let bytes = damaged(SECTORS.as_bytes(), &damage);
+        std::fs::write(&path, &bytes).unwrap();
+        let read = Reference::new(path).read();
+        match (read, String::from_utf8(bytes)) {
+            // A line for each symbol, behind the header.
+            (Ok(labels), Ok(text)) => prop_assert_eq!(labels.len(), lines_of(&text).len().saturating_sub(1)),
+            (Ok(_), Err(_)) => prop_assert!(false, "it is no text"),
+            (Err(why), Ok(text)) => prop_assert!(names_a_line(&why.to_string(), &text), "{}", why),
+            (Err(why), Err(_)) => prop_assert!(why.to_string().contains("sectors.csv"), "{}", why),
+        }
+    }
+
+    #[test]
+    fn a_damaged_calendar_is_read_or_shown_where_it_is_wrong(damage in damage()) {
+        let text = damaged_text(CALENDAR, &damage);
+        match Calendar::parse(&text, &Days::new(TimeZone::UTC)) {
+            Ok(Calendar::Table(days)) => prop_assert_eq!(days.len(), lines_of(&text).len() - 1),
+            Ok(other) => prop_assert!(false, "{:?}", other),
+            Err(why) => prop_assert!(names_a_line(&why, &text) || text.trim().is_empty(), "{}", why),
+        }
+    }
+
+    #[test]
+    fn damaged_controls_are_refused_or_play_a_part_of_the_tape(
+        damage in prop::collection::vec(damage(), 9), tape in damage(), again: bool,
+    ) {
+        let (zone, mut said) = (TimeZone::get("America/New_York").unwrap(), damage.iter());
+        let mut said = |text: &str| damaged_text(text, said.next().unwrap());
+        let mut at = |text: &str| said(text).parse::<At>().ok()?.event_time(&zone);
+        let (start, end) = (at("2023-11-14T17:14"), at("2023-11-14T22:14:01.5Z"));
+        let mut part = |text: &str| said(text).parse().unwrap_or_default();
+        let [drop, duplicate, late]: [Part; 3] = ["20%", "30%", "40%"].map(&mut part);
+        let mut span = |text: &str| said(text).parse().unwrap_or_default();
+        let [late_by, jitter]: [Span; 2] = ["1500ms", "2h"].map(&mut span);
+        let gaps = said("compress=5s").parse().unwrap_or_default();
+        let speed = said("60x").parse().unwrap_or(Speed::Max);
+        let symbols = vec!["A".to_owned(), "BRK.B".to_owned()];
+        let asked = ControlsAsked { start, end, symbols, gaps, again, drop, duplicate, late, late_by, jitter, seed: 1 };
+        let pacing = if let Speed::Times(times) = speed { Pacing::Speed(times) } else { Pacing::Max };
+        match asked.controls(&Days::new(zone), &pacing) {
+            Ok(controls) => play_controlled(damaged(CSV.as_bytes(), &tape), &controls, pacing),
+            Err((key, what, help)) => {
+                prop_assert!(["gaps", "jitter", "end"].contains(&key), "{}", key);
+                prop_assert!(!what.is_empty() && !help.is_empty(), "{}", key);
+            }
+        }
+    }
+
+    #[test]
     fn damaged_words_are_refused_or_read_back_as_they_are_shown(damage in damage()) {
         let shows = |text: &str| damaged_text(text, &damage);
         for text in ["6h30m", "500us", "1.5s", "1year 2months", "0"] {
@@ -394,6 +389,57 @@ proptest! {
             }
         }
     }
+}
+
+/// The lines of a table that say something.
+fn lines_of(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| !line.trim().is_empty()).collect()
+}
+
+/// Whether a complaint names a line that there is.
+fn names_a_line(why: &str, text: &str) -> bool {
+    let number =
+        why.split_once("line ").map(|(_, rest)| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+    number.and_then(|number| number.parse().ok()).is_some_and(|line| (1..=text.lines().count()).contains(&line))
+}
+
+/// Plays a tape, and checks that what comes is of the part that was asked for, and no more than can be.
+fn play_controlled(bytes: Vec<u8>, controls: &Controls, pacing: Pacing) {
+    const LIMIT: u64 = 50;
+    let tables = Tables::default();
+    let [symbols, _] = &tables;
+    let (bytes, decoders) = (Arc::new(bytes), tables.clone());
+    let leaves = move || {
+        let reader = Box::new(Cursor::new(bytes.to_vec()));
+        vec![Leaf::pipe("tape", reader, decoder(Format::Csv, &decoders), RULES, Rejects::default())]
+    };
+    let mut merge = Merge::new(leaves(), LIMIT, u64::MAX).controlled(controls, symbols, &Strikes::default());
+    merge = merge.opened_by(Box::new(move || Ok(leaves())));
+    if let Some(sessions) = &controls.again {
+        merge = merge.again(sessions.clone());
+    }
+    // A header that cannot be used is an error.
+    let Ok(origin) = merge.first() else { return };
+    let mut timetable = pacing.schedule(origin.unwrap_or(0)).timetable();
+    let (mut count, mut before) = (0, 0);
+    loop {
+        let Due { placed, due } = match merge.next(&mut timetable) {
+            Ok(Some(due)) => due,
+            Ok(None) => break,
+            Err(error) => {
+                assert!(controls.again.is_some() && error.to_string().contains("beyond the year 2262"), "{error}");
+                break;
+            }
+        };
+        assert_eq!(due.is_some(), pacing != Pacing::Max);
+        assert!(due >= Some(before) || due.is_none(), "due {due:?} after {before}");
+        (count, before) = (count + 1, due.unwrap_or(0));
+        let is_later = controls.again.is_some();
+        assert!(controls.start.is_none_or(|start| placed.clock >= start), "{}", placed.clock);
+        assert!(is_later || controls.end.is_none_or(|end| placed.record.tick.ts_event < end), "{}", placed.clock);
+        assert!(["A", "BRK.B"].contains(&&*symbols.text(placed.record.tick.symbol.0)));
+    }
+    assert!(count <= LIMIT);
 }
 
 fn reads_back<T: FromStr<Err: Debug> + Display + PartialEq + Debug>(text: &str) {

@@ -240,6 +240,7 @@ fn run(sweep: &Sweep, digest: [Option<u64>; 2]) -> Results {
         }
         Ok(Outcome {
             ledger: Ledger { read, on_time: read, ..Ledger::default() },
+            unfilled: Default::default(),
             written: Written { digest: digest[at].unwrap_or(0), ..Written::default() },
             stages,
             closes: Arc::new(Closes::new(1, None)),
@@ -268,6 +269,7 @@ fn made_up(capacity: f64, clock: fn(u64) -> u64, latency: impl Fn(&Cell) -> u64)
         let applied_by = if rate <= capacity { ends } else { ends * 2 };
         Outcome {
             ledger: Ledger { read, on_time: read, ..Ledger::default() },
+            unfilled: Default::default(),
             written: Written::default(),
             stages: *recorder.swap(Box::default()),
             closes: Arc::new(Closes::new(1, None)),

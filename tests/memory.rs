@@ -16,7 +16,7 @@ use tapeflow::batch::BatchLimits;
 use tapeflow::calendar::Days;
 use tapeflow::error::Result;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
-use tapeflow::operators::{Boards, By, Changes, Every, Places, Ranking, Ticks, bursts, correlate, movers};
+use tapeflow::operators::{Boards, By, Changes, Every, Places, Ranking, Ticks, bursts, correlate, filled, movers};
 use tapeflow::pairs::{Correlation, Measure};
 use tapeflow::quality::Standard;
 use tapeflow::row::Row;
@@ -26,7 +26,9 @@ use tapeflow::source::{Block, Blocks, Feed, Pull};
 use tapeflow::tape::{Conditions, Pace, Rejects};
 use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS, SECOND};
-use tapeflow::window::{Anchored, Count, Gap, Hours, Last, Measure as Of, Sliding, Tumbling, Windows};
+use tapeflow::window::{
+    Anchored, Count, Early, Fill, Gap, Hours, Last, Measure as Of, Sliding, Tumbling, TumblingDaily, Windows,
+};
 
 /// Counts the bytes that are in use.
 struct Counting;
@@ -206,17 +208,32 @@ fn bars(horizon: Horizon, windows: impl Into<Windows>) {
     stays_flat(horizon, move |ticks| ticks.window_aggregate::<Ohlcv>(windows.clone()));
 }
 
-fn hours() -> Hours {
-    Hours::new(Days::new(TimeZone::get("America/New_York").unwrap()), time(9, 30, 0, 0), time(16, 0, 0, 0)).unwrap()
+/// A session from the open to this time.
+fn hours(hour: i8, minute: i8) -> Hours {
+    let days = Days::new(TimeZone::get("America/New_York").unwrap());
+    Hours::new(days, time(9, 30, 0, 0), time(hour, minute, 0, 0)).unwrap()
 }
 
 fn bars_of_each_kind_of_window_and_horizon() {
     for horizon in [Horizon::Session, FIVE_MINUTES] {
         bars(horizon, second());
     }
+    bars(FIVE_MINUTES, TumblingDaily::new(7 * SECOND, 0, hours(16, 0)).unwrap());
+    bars(FIVE_MINUTES, Early::new(Tumbling::new(4 * SECOND).unwrap(), SECOND).unwrap());
     bars(FIVE_MINUTES, Sliding::new(4 * SECOND, SECOND).unwrap());
     bars(FIVE_MINUTES, Gap::new(SECOND / 2).unwrap());
     bars(FIVE_MINUTES, Count::new(Of::Trades, 10, false).unwrap());
+    bars(FIVE_MINUTES, Count::new(Of::Volume, 100, true).unwrap());
+}
+
+fn bars_of_windows_without_a_trade() {
+    // The windows of cancelled prints are filled, and five minutes after the day's last trade.
+    let windows = Windows::from(second());
+    let fill = Fill::new(&windows, hours(9, 45)).unwrap();
+    stays_flat(FIVE_MINUTES, move |ticks| {
+        let context = ticks.context.clone();
+        filled(ticks.window_aggregate::<Ohlcv>(windows.clone()), fill.clone(), &context)
+    });
 }
 
 fn spreads_of_prices_and_sizes() {
@@ -225,7 +242,7 @@ fn spreads_of_prices_and_sizes() {
 }
 
 fn averages_of_the_session_and_of_the_last_trades() {
-    let session = Anchored::new(60 * SECOND, hours()).unwrap();
+    let session = Anchored::new(60 * SECOND, hours(16, 0)).unwrap();
     stays_flat(FIVE_MINUTES, move |ticks| ticks.window_aggregate::<Vwap>(session.clone()));
     let last = Last::new(20, second()).unwrap();
     stays_flat(FIVE_MINUTES, move |ticks| ticks.window_aggregate::<Vwap>(last));
@@ -278,6 +295,7 @@ fn last_trades_and_quotes() {
 #[test]
 fn a_week_takes_no_more_than_its_first_days() {
     bars_of_each_kind_of_window_and_horizon();
+    bars_of_windows_without_a_trade();
     averages_of_the_session_and_of_the_last_trades();
     spreads_of_prices_and_sizes();
     rankings();

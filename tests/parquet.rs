@@ -3,17 +3,21 @@
 
 #![cfg(feature = "parquet")]
 
+mod damage;
 mod program;
 
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use damage::{cases, damage, damaged, flips};
 use jiff::tz::TimeZone;
 use program::{Done, Folder, Running, at, run};
-use tapeflow::tape::format::{Columns, Decoder, Format, Input, Position};
-use tapeflow::tick::mix;
+use proptest::prelude::*;
+use tapeflow::error::Result;
+use tapeflow::tape::format::{Columns, Decoder, Format, Input, Position, Record};
 
 fn replay(args: &[&str]) -> Done {
     Running::start(&mut at(env!("CARGO_BIN_EXE_replay"), args)).end()
@@ -121,25 +125,35 @@ ticks.to_parquet(out + "-nulls.parquet")
     }
 }
 
-#[test]
-fn a_damaged_file_is_an_error_or_rejects_and_never_a_panic() {
-    let folder = tapes();
-    let whole = fs::read(folder.path().join("parquet/S001/2026-01-05.parquet")).unwrap();
-    let (path, length) = (folder.path().join("damaged.parquet"), whole.len() as u64);
-    let mut outcomes = [0; 2];
-    for seed in 0..1500 {
-        let mut bytes = whole.clone();
-        // Half of them strike values, the others the index at the end.
-        let at = if seed % 2 == 0 { mix(seed) % length } else { length - 1 - mix(seed) % 2000 };
-        bytes[at as usize] ^= 1 << (mix(seed + 10_000) % 8);
-        fs::write(&path, &bytes).unwrap();
-        let columns = Columns::new(&[], TimeZone::UTC, Arc::default(), Arc::default());
-        let (mut decoder, mut records) = (Decoder::new(Some(Format::Parquet), columns), Vec::new());
-        let read = Input::open(&path, Some(Format::Parquet), Position::default()).and_then(|mut input| {
-            while decoder.next(&mut input, &path, &mut records)?.is_some() {}
-            Ok(())
-        });
-        outcomes[usize::from(read.is_ok())] += 1;
+/// The bytes of a whole file.
+static WHOLE: LazyLock<Vec<u8>> =
+    LazyLock::new(|| fs::read(tapes().path().join("parquet/S001/2026-01-05.parquet")).unwrap());
+
+fn read(path: &Path) -> Result<Vec<Record>> {
+    let columns = Columns::new(&[], TimeZone::UTC, Arc::default(), Arc::default());
+    let (mut decoder, mut records) = (Decoder::new(Some(Format::Parquet), columns), Vec::new());
+    let mut input = Input::open(path, Some(Format::Parquet), Position::default())?;
+    while decoder.next(&mut input, path, &mut records)?.is_some() {}
+    Ok(records)
+}
+
+proptest! {
+    #![proptest_config(cases(4.0))]
+
+    #[test]
+    fn a_damaged_file_is_an_error_or_rejects_and_never_a_panic(damage in prop_oneof![damage(), flips()], strikes_index: bool) {
+        // The index is at the end, and behind it how long it is.
+        let length = WHOLE.last_chunk::<8>().unwrap().first_chunk::<4>().unwrap();
+        let (values, index) = WHOLE.split_at(WHOLE.len() - 8 - u32::from_le_bytes(*length) as usize);
+        let bytes = match strikes_index {
+            true => [values, &damaged(index, &damage)].concat(),
+            false => [&damaged(values, &damage), index].concat(),
+        };
+        let folder = Folder::new();
+        let read = read(Path::new(&folder.write("damaged.parquet", &bytes)));
+        match read {
+            Ok(records) => prop_assert!(bytes != *WHOLE || records.len() > 300, "{} records", records.len()),
+            Err(error) => prop_assert!(bytes != *WHOLE && error.to_string().contains("damaged.parquet"), "{}", error),
+        }
     }
-    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
 }

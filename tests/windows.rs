@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use tapeflow::aggregate::{Bar, Ohlcv, Quantiles, Vwap};
 use tapeflow::calendar::{Calendar, Days};
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
+use tapeflow::ledger::Unfilled;
 use tapeflow::operators::{Summary, filled};
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::row::Row as _;
@@ -213,11 +214,14 @@ proptest! {
     }
 
     #[test]
-    fn every_share_is_in_a_filled_window_or_left_over(spec in specs(), every in 50..500_u64, splits: bool) {
+    fn every_share_is_in_a_filled_window_or_left_over(
+        spec in specs(), every in 50..500_u64, splits: bool, knobs in knobs(),
+    ) {
         let (tape, rules) = (tape_of(&spec), rules(&spec, LatePolicy::Amend, Horizon::Session, "UTC"));
         let volume = Count::new(Measure::Volume, every, splits).unwrap();
-        let played = play(&tape, &rules, &volume.into(), &Knobs::default());
+        let played = play(&tape, &rules, &volume.into(), &knobs);
         let corrected = Corrected::new(&tape, &rules, play::texts());
+        let (mut unfilled, mut in_rows) = (0, 0);
         for (symbol, trades) in &corrected.trades {
             let bars = played.rows.iter().filter(|bar| bar.symbol == *symbol);
             let filled: u64 = bars.clone().map(|bar| bar.value.volume).sum();
@@ -228,7 +232,11 @@ proptest! {
             let total: u64 = counting.map(|trade| u64::from(trade.size)).sum();
             let left = total - filled;
             prop_assert!(left < every * days.len() as u64, "{left} left of {total}");
+            (unfilled, in_rows) = (unfilled + left, in_rows + bars.map(|bar| bar.value.trades).sum::<u64>());
         }
+        prop_assert_eq!(played.unfilled.volume, unfilled);
+        let trades: usize = corrected.trades.values().map(|trades| trades.len()).sum();
+        prop_assert!(splits || played.unfilled.trades + in_rows == trades as u64);
     }
 }
 
@@ -282,10 +290,20 @@ fn a_volume_of_277_231_at_a_step_of_20_fills_13_bars_and_leaves_17_231() {
     // The example of NautilusTrader's issue 3608, in thousandths of a share.
     let sizes = [100_000, 77_231, 50_000, 50_000];
     let tape: Vec<Tick> = (0..).zip(sizes).map(|(i, size)| trade(i * SECOND, i as u64, 100, size)).collect();
-    let bars = spans(&tape, &Count::new(Measure::Volume, 20_000, true).unwrap().into());
+    let windows: Windows = Count::new(Measure::Volume, 20_000, true).unwrap().into();
+    let bars = spans(&tape, &windows);
     assert_eq!(bars.len(), 13);
     assert!(bars.iter().all(|(_, _, volume)| *volume == 20_000));
-    assert_eq!(sizes.iter().sum::<u32>() - 13 * 20_000, 17_231);
+    let rules = Lateness {
+        disorder: 0,
+        policy: LatePolicy::Amend,
+        horizon: Horizon::Session,
+        sessions: Sessions::new(TimeZone::UTC),
+    };
+    assert_eq!(
+        play(&tape, &rules, &windows, &Knobs::default()).unfilled,
+        Unfilled { windows: 1, trades: 1, volume: 17_231 }
+    );
 }
 
 #[test]

@@ -30,10 +30,11 @@ impl Calendar {
     /// When a line is none of these, has a day again, or closes before it opens.
     pub fn parse(text: &str, of: &Days) -> Result<Calendar, String> {
         let mut days = BTreeMap::new();
-        let mut lines = text.trim_start_matches('\u{feff}').lines().map(str::trim).zip(1..);
-        let (header, _) = lines.next().unwrap_or_default();
+        let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim).zip(1..);
+        let mut lines = lines.filter(|(line, _)| !line.is_empty());
+        let (header, number) = lines.next().unwrap_or(("", 1));
         if header != "date,open,close" {
-            return Err(format!("line 1 is not the header date,open,close: {header}"));
+            return Err(format!("line {number} is not the header date,open,close: {header}"));
         }
         for (line, number) in lines {
             let wrong = |what: &str| format!("line {number} {what}: {line}");
@@ -41,9 +42,6 @@ impl Calendar {
             let (Some(date), Some(open), Some(close), None) =
                 (columns.next(), columns.next(), columns.next(), columns.next())
             else {
-                if line.is_empty() {
-                    continue;
-                }
                 return Err(wrong("is not date,open,close"));
             };
             let date: Date = date.parse().map_err(|_| wrong("has no date such as 2026-12-24"))?;

@@ -1,4 +1,3 @@
-use std::fs;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -6,9 +5,9 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 
 use super::{stop_on_signals, tell};
-use crate::cluster::{Cluster, Place};
+use crate::cluster::{Cluster, Place, hosts};
 use crate::config::{Config, Effective, Input};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::Result;
 use crate::lab::{Asked, Cell, part};
 use crate::operators::{Changes, Ticks};
 use crate::play;
@@ -35,7 +34,7 @@ pub fn lead(config: &Config, effective: &Effective, stop: &AtomicBool) -> Result
     }
     check_input(config)?;
     let (names, settings) = (Default::default(), effective.shared());
-    let cluster = match hosts(config)? {
+    let cluster = match addresses(config)? {
         Some(hosts) => Cluster::lead(&hosts, names, &settings, stop),
         None => Cluster::spawn(config.processes, &effective.to_args(), names, &settings, stop),
     };
@@ -58,7 +57,7 @@ where
     check_input(&config)?;
     let stop = stop_on_signals()?;
     let processes = config.processes;
-    let cluster = match (asked, hosts(&config)?) {
+    let cluster = match (asked, addresses(&config)?) {
         (Some(FollowFlags { address, number, .. }), _) => {
             let place = Place { process: *number, processes };
             Cluster::join(place, address, "127.0.0.1:0", effective.shared(), &stop)?
@@ -107,22 +106,8 @@ fn check_input(config: &Config) -> Result<()> {
 }
 
 /// The addresses of all processes, where there is a file of them.
-fn hosts(config: &Config) -> Result<Option<Vec<String>>> {
-    let Some(path) = &config.hosts else { return Ok(None) };
-    let (shown, processes) = (path.display(), config.processes);
-    let text = fs::read_to_string(path).doing(|| format!("reading the addresses of the processes from {shown}"))?;
-    let hosts: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    let is_address = |host: &&String| host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if let Some(wrong) = hosts.iter().find(|host| !is_address(host)) {
-        return Err(Error::Usage(format!("{shown}: `{wrong}` is no address; write a line HOST:PORT for each process")));
-    }
-    if hosts.len() != processes {
-        let lines = hosts.len();
-        return Err(Error::Usage(format!(
-            "{shown} has {lines} addresses, and there are {processes} processes: write a line HOST:PORT for each"
-        )));
-    }
-    Ok(Some(hosts))
+fn addresses(config: &Config) -> Result<Option<Vec<String>>> {
+    config.hosts.as_ref().map(|path| hosts(path, config.processes)).transpose()
 }
 
 /// Nobody follows it here: the first process shows the run.

@@ -140,6 +140,7 @@ fn report<R: Row>(
         rows: outcome.written.rows.max(0) as u64,
         retracted: outcome.written.retracted,
         ledger: outcome.ledger,
+        unfilled: outcome.unfilled,
         struck: around.strikes.so_far(),
         unknown_conditions: around.conditions.unknown(),
         symbols: if asked.is_empty() { around.symbols.len() } else { asked.len() - absent.len() },

@@ -212,7 +212,7 @@ fn meet(
     let mut links: Sockets = (0..place.processes).map(|_| None).collect();
     let (mut sockets, mut asking) = (Pairs::new(place.processes), 0);
     let (mut addresses, mut turned_away) = (hosts.to_vec(), String::new());
-    while sockets.lacks(1).is_some() || asking < place.processes - 1 {
+    while links[1..].iter().any(Option::is_none) || sockets.lacks(1).is_some() || asking < place.processes - 1 {
         match accept(listener)? {
             Some((mut stream, hello)) if hello.is_for == Use::Link => {
                 let twice =
@@ -295,7 +295,7 @@ fn connect(address: &str, stop: &AtomicBool) -> Result<TcpStream> {
     use std::io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut};
     let until = Instant::now() + PATIENCE;
     let connected = loop {
-        match TcpStream::connect(address) {
+        match TcpStream::connect(address).and_then(not_ourselves) {
             Err(e)
                 if [ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut]
                     .contains(&e.kind())
@@ -310,4 +310,13 @@ fn connect(address: &str, stop: &AtomicBool) -> Result<TcpStream> {
     connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)).doing(|| {
         format!("connecting to another process of the run at {address}; is it started, and is that its address")
     })
+}
+
+/// Where nobody listens yet, the system may happen to give us the port itself that we ask for, and connects us with
+/// ourselves.
+fn not_ourselves(stream: TcpStream) -> std::io::Result<TcpStream> {
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(std::io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
 }

@@ -5,6 +5,7 @@
 //! timely, and one for the ticks of partitions that are read by one of them.
 
 mod children;
+mod hosts;
 mod meet;
 mod names;
 mod wire;
@@ -21,6 +22,7 @@ use crate::tick::Names;
 use crate::time::Clock;
 use children::Child;
 
+pub use hosts::hosts;
 pub use wire::Lines;
 
 /// Which of a run's processes this is.

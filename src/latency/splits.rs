@@ -50,8 +50,8 @@ impl Slowest {
             "operators" => self.operators,
             _ => return None,
         };
-        let all = self.source + self.batch + self.operators;
-        (all > 0).then(|| part as f64 / all as f64)
+        let all = self.source as f64 + self.batch as f64 + self.operators as f64;
+        (all > 0.0).then(|| part as f64 / all)
     }
 }
 

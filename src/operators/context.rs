@@ -9,7 +9,7 @@ use timely::dataflow::operators::vec::Map as _;
 use crate::error::Error;
 use crate::latency::Closes;
 use crate::lateness::Lateness;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Unfilled};
 use crate::source::{Block, Part};
 use crate::standing::{Pending, Question};
 use crate::tick::{Kind, Names, Tick};
@@ -90,6 +90,8 @@ pub struct Counters {
     pub applied: Cell<u64>,
     /// What became of them; `read` and `rejected` are counted elsewhere.
     pub ledger: Cell<Ledger>,
+    /// What is left in windows that were not filled, at the end.
+    pub unfilled: Cell<Unfilled>,
 }
 
 /// What the operators of one worker share with the loop that feeds them.
@@ -199,6 +201,13 @@ impl Context {
         let mut ledger = Ledger::default();
         self.all_counters.borrow().iter().for_each(|counters| ledger.add(&counters.ledger.get()));
         ledger
+    }
+
+    /// What is left in the windows of all operators that were not filled.
+    pub fn unfilled(&self) -> Unfilled {
+        let mut unfilled = Unfilled::default();
+        self.all_counters.borrow().iter().for_each(|counters| unfilled.add(&counters.unfilled.get()));
+        unfilled
     }
 
     /// An operator closes windows of this kind, so batches end at their edges.

@@ -37,16 +37,14 @@ impl Reference {
         let doing = format!("reading the table of sectors {}", self.path.display());
         let text = fs::read_to_string(&self.path).doing(|| doing.clone())?;
         let mut labels = BTreeMap::new();
-        for (line, number) in text.trim_start_matches('\u{feff}').lines().zip(1..) {
+        let lines = text.trim_start_matches('\u{feff}').lines().zip(1..);
+        for (at, (line, number)) in lines.filter(|(line, _)| !line.trim().is_empty()).enumerate() {
             let wrong = |what: &str| Error::Input(format!("{doing}: line {number} {what}: {line}"));
             let mut columns = line.split(',').map(|column| column.trim().trim_matches('"'));
             let (Some(symbol), Some(label), None) = (columns.next(), columns.next(), columns.next()) else {
-                if line.trim().is_empty() {
-                    continue;
-                }
                 return Err(wrong("is not symbol,sector"));
             };
-            if number == 1 {
+            if at == 0 {
                 if symbol != "symbol" {
                     return Err(wrong("is not the header symbol,sector"));
                 }

@@ -20,7 +20,7 @@ pub use progress::Progress;
 pub use text::{count, span, struck};
 
 use crate::latency::Stage;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Unfilled};
 use crate::runtime::Outcome;
 use crate::tape::{Struck, Unknown};
 
@@ -99,6 +99,8 @@ pub struct Report {
     pub retracted: u64,
     /// What became of every record.
     pub ledger: Ledger,
+    /// What is left in windows that were begun and not filled, and so is in no row.
+    pub unfilled: Unfilled,
     /// Records that were struck by faults on their way, where faults were asked for.
     pub struck: Struck,
     /// Trades with a condition that the table of conditions does not name.

@@ -1,6 +1,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{Absent, Batching, Percentiles, Report};
+use crate::ledger::Unfilled;
 use crate::tape::format::quotable;
 use crate::tape::{Struck, Unknown};
 
@@ -62,6 +63,11 @@ impl Display for Report {
         writeln!(f, "  ledger   read {} = {}", count(ledger.read), columns.join(" + "))?;
         if !ledger.balances() {
             writeln!(f, "           IT DOES NOT BALANCE: {} are accounted for", count(ledger.accounted()))?;
+        }
+        let Unfilled { windows, trades, volume } = self.unfilled;
+        if windows > 0 {
+            let [windows, trades, volume] = [windows, trades, volume].map(count);
+            writeln!(f, "  unfilled windows {windows} with trades {trades} and shares {volume}, which are in no row")?;
         }
         if let Some(absent) = Absent::told(&self.absent) {
             writeln!(f, "  symbols  {absent}")?;

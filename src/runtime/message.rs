@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::others::Told;
 use crate::batch::{Account, Decision, Tally};
 use crate::latency::Stages;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Unfilled};
 use crate::operators::Written;
 use crate::time::RunTime;
 
@@ -15,6 +15,7 @@ use crate::time::RunTime;
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Share {
     pub ledger: Ledger,
+    pub unfilled: Unfilled,
     pub written: Written,
     pub batches: u64,
     pub applied_at: RunTime,
@@ -26,6 +27,7 @@ impl Share {
     /// Adds that of others.
     pub fn add(&mut self, other: &Share) {
         self.ledger.add(&other.ledger);
+        self.unfilled.add(&other.unfilled);
         self.written.rows += other.written.rows;
         self.written.retracted += other.written.retracted;
         self.written.digest = self.written.digest.wrapping_add(other.written.digest);

@@ -158,8 +158,8 @@ where
             let batches = drive.play(worker, input, &probe, &written);
             let mut ledger = drive.context.ledger();
             ledger.read = drive.context.applied();
-            let (written, applied_at) = (written.get(), drive.applied_at);
-            drive.tell(Message::Share(Share { ledger, written, batches, applied_at, cpu_seconds: None }));
+            let (unfilled, written, applied_at) = (drive.context.unfilled(), written.get(), drive.applied_at);
+            drive.tell(Message::Share(Share { ledger, unfilled, written, batches, applied_at, cpu_seconds: None }));
             gauge.beats.store(watchdog::OVER, Ordering::Relaxed);
         }
     };
@@ -246,7 +246,7 @@ where
         return Err(error);
     }
     let elapsed = clock.now().saturating_sub(began);
-    let Share { ledger, written, batches, applied_at, cpu_seconds } = total;
+    let Share { ledger, unfilled, written, batches, applied_at, cpu_seconds } = total;
     let applied_by = applied_at.saturating_sub(began);
-    Ok(Outcome { ledger, written, stages, closes, batches, held, elapsed, applied_by, cpu_seconds })
+    Ok(Outcome { ledger, unfilled, written, stages, closes, batches, held, elapsed, applied_by, cpu_seconds })
 }

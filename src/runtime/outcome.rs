@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::message::HeldBy;
 use crate::batch::{Account, BatchLimits, Intervals};
 use crate::latency::{Closes, Stages};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Unfilled};
 use crate::operators::Written;
 use crate::time::RunTime;
 
@@ -43,6 +43,8 @@ impl Held {
 pub struct Outcome {
     /// What became of every record; `rejected`, and its share of `read`, are the caller's to add.
     pub ledger: Ledger,
+    /// What is left in windows that were not filled.
+    pub unfilled: Unfilled,
     /// What was written.
     pub written: Written,
     /// Latencies of ticks by stage.

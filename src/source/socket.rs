@@ -52,6 +52,10 @@ pub(crate) async fn connect(address: &Address) -> std::io::Result<Box<dyn Connec
         Address::Unix { path, .. } => Ok(Box::new(UnixStream::connect(path).await?)),
         Address::Tcp { at, .. } => {
             let stream = TcpStream::connect(at).await?;
+            // Where nobody listens, the system may give us the very port that we ask for, and connect us with ourselves.
+            if stream.local_addr()? == stream.peer_addr()? {
+                return Err(ErrorKind::ConnectionRefused.into());
+            }
             stream.set_nodelay(true)?;
             Ok(Box::new(stream))
         }

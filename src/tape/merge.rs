@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::controls::{Controls, Selection, Shortened, Silences};
 use super::faults::{Faults, Faulty, Strikes};
+use super::format::values::in_range;
 use super::leaf::{Leaf, Placed};
 use super::pace::Timetable;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lateness::Sessions;
 use crate::tick::{Names, Tick};
 use crate::time::{EventTime, SECOND};
@@ -245,7 +246,7 @@ impl Merge {
                 again.span = Some((again.span.map_or(placed.clock, |(first, _)| first), placed.clock));
                 placed.clock += again.shift;
                 placed.record.tick.ts_event += again.shift;
-                placed.record.ts_recv = placed.record.ts_recv.map(|ts_recv| ts_recv + again.shift);
+                placed.record.ts_recv = placed.record.ts_recv.map(|ts_recv| ts_recv.saturating_add(again.shift));
             }
             return Ok(());
         }
@@ -256,9 +257,12 @@ impl Merge {
     fn begin_again(&mut self) -> Result<bool> {
         let Some(again) = &mut self.again else { return Ok(false) };
         let Some((first, last)) = again.span.take() else { return Ok(false) };
-        let (first, last) = (again.sessions.of(first).0, again.sessions.of(last).1);
+        let (begin, end) = (again.sessions.of(first).0, again.sessions.of(last).1);
         // Days of 23 and 25 hours make no difference to how many there are.
-        again.shift += (last - first + DAY / 2) / DAY * DAY;
+        again.shift += (end - begin + DAY / 2) / DAY * DAY;
+        in_range(last.saturating_add(again.shift)).map_err(|why| {
+            Error::Input(format!("the tape {why} when it is played once more: loop it less often, by a limit"))
+        })?;
         self.numbered_before = self.positions.clone();
         self.partitions.reopen()
     }

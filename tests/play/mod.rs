@@ -9,7 +9,7 @@ use tapeflow::aggregate::{Bar, Ohlcv};
 use tapeflow::batch::BatchLimits;
 use tapeflow::error::Result;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness};
-use tapeflow::ledger::Ledger;
+use tapeflow::ledger::{Ledger, Unfilled};
 use tapeflow::operators::{Changes, Summary, Ticks};
 use tapeflow::row::{Row, Texts};
 use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
@@ -72,6 +72,8 @@ pub struct Played<R> {
     pub changes: BTreeMap<(u64, R), isize>,
     pub digest: u64,
     pub ledger: Ledger,
+    #[allow(dead_code, reason = "not every test fills windows")]
+    pub unfilled: Unfilled,
 }
 
 pub type Seen<R> = Arc<Mutex<Vec<(R, isize)>>>;
@@ -209,5 +211,5 @@ where
     assert_eq!(outcome.written.rows, rows.len() as i64);
     let mut changes = std::mem::take(&mut *changes.lock().unwrap());
     changes.retain(|_, net| *net != 0);
-    Played { rows, changes, digest: outcome.written.digest, ledger: outcome.ledger }
+    Played { rows, changes, digest: outcome.written.digest, ledger: outcome.ledger, unfilled: outcome.unfilled }
 }

@@ -4,6 +4,7 @@ use super::in_order::{InOrder, known_ms};
 use super::panes::{Around, Out, Panes};
 use crate::aggregate::{Aggregate, Print};
 use crate::lateness::Lateness;
+use crate::ledger::Unfilled;
 use crate::prints::Change;
 use crate::time::{EventTime, MS};
 use crate::window::{Count, Window};
@@ -17,6 +18,8 @@ pub struct Counted<A> {
     /// The windows that were filled or begun, in order; each session's last one is kept as long as the session can
     /// change.
     bins: VecDeque<Bin<A>>,
+    /// What was in those that were forgotten and never filled.
+    forgotten: Unfilled,
 }
 
 /// A window that is filled, or being filled.
@@ -31,13 +34,16 @@ struct Bin<A> {
     ends: u64,
     span: Option<Window>,
     counted: i128,
+    trades: u64,
+    volume: u64,
     state: A,
     full: bool,
 }
 
 impl<A> Default for Counted<A> {
     fn default() -> Self {
-        Counted { prints: InOrder::default(), next: 0, bins: VecDeque::new() }
+        let (prints, bins, forgotten) = Default::default();
+        Counted { prints, next: 0, bins, forgotten }
     }
 }
 
@@ -45,13 +51,15 @@ impl<A: Aggregate> Bin<A> {
     fn new(session: Window, place: u32, begins: u64, taken: u32) -> Self {
         let (span, state) = (None, A::default());
         let ends = begins + u64::from(taken > 0);
-        Bin { session, place, begins, taken, ends, span, counted: 0, state, full: false }
+        Bin { session, place, begins, taken, ends, span, counted: 0, trades: 0, volume: 0, state, full: false }
     }
 
     /// Takes in some shares of print `number`.
     fn fill(&mut self, number: u64, print: &Print, shares: u32, count: &Count) {
         self.state.add(&Print { size: shares, ..*print });
         self.counted += count.measure(print.price, shares, print.eligible);
+        self.trades += 1;
+        self.volume += if print.eligible.volume() { shares.into() } else { 0 };
         self.ends = number + 1;
         let start = self.span.map_or(print.ts_event, |span| span.start);
         self.span = Some(Window { start, end: print.ts_event.saturating_add(1) });
@@ -129,6 +137,11 @@ impl<A: Aggregate> Counted<A> {
 }
 
 impl<A> Bin<A> {
+    /// What is in it, if it was begun and is not full.
+    fn unfilled(&self) -> Option<Unfilled> {
+        (self.span.is_some() && !self.full).then_some(Unfilled { windows: 1, trades: self.trades, volume: self.volume })
+    }
+
     /// How many shares of a print went elsewhere before this window, if it is to begin with it.
     fn taken_of(&self, number: u64) -> u32 {
         if self.span.is_none() && self.begins == number { self.taken } else { 0 }
@@ -174,6 +187,12 @@ impl<A: Aggregate> Panes<A> for Counted<A> {
         self.bins.iter().filter_map(holding).collect()
     }
 
+    fn unfilled(&self) -> Unfilled {
+        let mut unfilled = self.forgotten;
+        self.bins.iter().filter_map(Bin::unfilled).for_each(|bin| unfilled.add(&bin));
+        unfilled
+    }
+
     fn forget(&mut self, settled: EventTime, _open: EventTime, _around: &Around<'_, Count>) -> EventTime {
         while let [Some(first), Some(second)] = [self.bins.front(), self.bins.get(1)] {
             let is_old = first.span.is_none_or(|span| span.end <= settled);
@@ -181,7 +200,8 @@ impl<A: Aggregate> Panes<A> for Counted<A> {
             if !is_old || !(is_followed || first.session.end <= settled) {
                 break;
             }
-            self.bins.pop_front();
+            let gone = self.bins.pop_front();
+            gone.and_then(|bin| bin.unfilled()).iter().for_each(|unfilled| self.forgotten.add(unfilled));
         }
         self.prints.forget_before(self.bins.front().map_or(self.next, |bin| bin.begins));
         settled

@@ -7,7 +7,7 @@ use super::panes::{Out, Panes};
 use super::symbol_state::{About, SymbolState};
 use crate::aggregate::{Aggregate, Print};
 use crate::lateness::{Horizon, Lateness, Verdict};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Unfilled};
 use crate::operators::Context;
 use crate::operators::agenda::Agenda;
 use crate::prints::{Change, Story, Word};
@@ -254,13 +254,16 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
         self.spare.push(symbols);
     }
 
-    /// Counts the messages of all stories once no more can come.
+    /// Counts the messages of all stories, and what is left in windows that were not filled, once no more can come.
     pub fn end(&mut self) {
         let (ledger, rules) = (&mut self.ledger, &self.context.lateness);
+        let mut unfilled = Unfilled::default();
         for state in &mut self.symbols {
             state.end_stories(rules, |story| count_story(story, rules, ledger));
+            unfilled.add(&state.panes.unfilled());
         }
         self.context.counters.ledger.set(self.ledger);
+        self.context.counters.unfilled.set(unfilled);
     }
 }
 

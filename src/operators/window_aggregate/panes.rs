@@ -1,5 +1,6 @@
 use crate::aggregate::{Aggregate, Print};
 use crate::lateness::Lateness;
+use crate::ledger::Unfilled;
 use crate::prints::{Change, PrintLog};
 use crate::time::EventTime;
 use crate::window::Window;
@@ -59,6 +60,11 @@ pub trait Panes<A: Aggregate>: Default + 'static {
 
     /// The windows that hold `ts` by what is known now, and what they come to.
     fn holding(&self, ts: EventTime, around: &Around<'_, Self::Rules>) -> Vec<(Window, Option<A::Value>)>;
+
+    /// What is in windows that were begun and not filled, where windows are filled.
+    fn unfilled(&self) -> Unfilled {
+        Unfilled::default()
+    }
 
     /// Forgets what can be made anew from the log, or can change no more: nothing before `settled` changes, and what
     /// lies before `open` changes seldom. Returns the time from which on prints must be kept.

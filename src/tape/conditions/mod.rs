@@ -43,16 +43,14 @@ impl Table {
     /// Which line is wrong, and why.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut table = Table::default();
-        for (line, number) in text.trim_start_matches('\u{feff}').lines().zip(1..) {
-            if line.trim().is_empty() {
-                continue;
-            }
+        let lines = text.trim_start_matches('\u{feff}').lines().zip(1..);
+        for (at, (line, number)) in lines.filter(|(line, _)| !line.trim().is_empty()).enumerate() {
             let wrong = |why: &str| format!("line {number}, `{}`, {why}", quotable(line));
             let columns: Vec<&str> = line.split(',').map(|column| column.trim().trim_matches('"')).collect();
             let [code, last, high_low, volume, ..] = columns[..] else {
                 return Err(wrong("is not code,last,high_low,volume"));
             };
-            if number == 1 {
+            if at == 0 {
                 if [code, last, high_low, volume] != ["code", "last", "high_low", "volume"] {
                     return Err(wrong("is not the header code,last,high_low,volume"));
                 }

@@ -143,3 +143,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_tape_is_not_played_again_beyond_the_end_of_time() {
+    let (symbols, partitions) = (Arc::new(Names::default()), [vec![0, 2_000_000]]);
+    let mut merge = Merge::new(leaves(&partitions, &symbols), u64::MAX, u64::MAX)
+        .opened_by({
+            let symbols = symbols.clone();
+            Box::new(move || Ok(leaves(&partitions, &symbols)))
+        })
+        .again(Sessions::new(TimeZone::UTC));
+    let mut timetable = Pace::AsRead.timetable();
+    assert_eq!([0; 2].map(|_| merge.next(&mut timetable).unwrap().unwrap().placed.clock), [0, 2_000_000 * HOUR]);
+    let error = merge.next(&mut timetable).map(drop).unwrap_err().to_string();
+    assert!(error.contains("is beyond the year 2262 when it is played once more"), "{error}");
+}
