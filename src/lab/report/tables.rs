@@ -110,9 +110,10 @@ fn time(saved: &Saved) -> Table {
             let rate = |ticks: u64| count((ticks as f64 / (it.nanos.max(1) as f64 / 1e9)).round() as u64);
             let ticks = vec![rate(it.offered), rate(it.applied), count(it.backlog), format!("{:.1}", it.mean_batch)];
             let second = it.second.saturating_mul(1_000_000_000);
-            let wait = cell.chosen(second, second.saturating_add(it.nanos)).map_or_else(String::new, |(least, most)| {
-                if least == most { span(least) } else { format!("{}..{}", span(least), span(most)) }
-            });
+            let wait =
+                cell.chosen(second, second.saturating_add(it.nanos)).map_or_else(String::new, |(least, most)| {
+                    if least == most { span(least) } else { format!("{}..{}", span(least), span(most)) }
+                });
             let name = vec![named(cell), it.second.to_string()];
             name.into_iter().chain(ticks).chain([it.p50, it.p99, it.max].map(latency)).chain([wait]).collect()
         };
