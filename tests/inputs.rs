@@ -446,7 +446,7 @@ fn whole_numbers_count_the_unit_that_was_told() {
             let unit = format!("source.time_unit={unit}");
             let played = folder.play(&folder.arg(name), &["--set", &unit]);
             let first = format!("A,{open},{},1,1,1,1,1,1,1", open + SECOND);
-            assert_eq!((played.rows().len(), &played.rows()[0][..]), (rows, &first[..]), "{name} {unit}");
+            assert_eq!((played.rows().len(), played.rows()[0]), (rows, first.as_str()), "{name} {unit}");
         }
     }
     folder.write("far.csv", lines("1700000040500000000"));
