@@ -7,10 +7,12 @@ mod play;
 mod tapes;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use play::{Knobs, knobs, lateness, play};
+use play::{Knobs, knobs, lateness, play, play_through};
 use proptest::prelude::*;
+use tapeflow::aggregate::Ohlcv;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::row::Row as _;
@@ -94,6 +96,19 @@ fn sequence_numbers_that_begin_anew_beyond_the_horizon_are_new_prints() {
         assert_eq!((few.digest, few.ledger), (many.digest, many.ledger), "period {period}");
         assert_eq!(few.rows.len(), 150, "period {period}");
     }
+}
+
+#[test]
+#[should_panic(expected = "worker 0 has done nothing for 50ms: it hangs, and the run is ended")]
+fn a_worker_that_hangs_ends_the_run() {
+    let sessions = Sessions::new(TimeZone::UTC);
+    let rules = Lateness { disorder: 0, policy: LatePolicy::Amend, horizon: Horizon::None, sessions };
+    let ticks: Vec<Tick> = (0..10).map(|at| trade(at * SECOND, at as u64, 100, 1)).collect();
+    let knobs = Knobs { watchdog: Some(Duration::from_millis(50)), ..Knobs::default() };
+    play_through(&ticks, &rules, &knobs, |ticks| {
+        let bars = ticks.window_aggregate::<Ohlcv>(Tumbling::new(SECOND).unwrap());
+        bars.inspect(|_| std::thread::sleep(Duration::from_secs(3_600)))
+    });
 }
 
 #[test]

@@ -272,8 +272,12 @@ fn processes_that_are_started_by_hand_find_each_other() {
         let together = ["--processes", "3", "--process", process, "--hosts", &hosts, "--workers", "1"];
         Running::start(&mut ohlcv(&[&MARKET[..], &together, more].concat()))
     };
+    let first = start("0", &["--out", &out]);
+    // Whoever waits for longer than a second says so.
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
     let others = [start("1", &[]), start("2", &[])];
-    start("0", &["--out", &out]).end().exits(0);
+    let done = first.end().exits(0);
+    assert!(done.stderr.contains(&format!("waiting for process 1 ({}) for up to 60 s\n", lines[1])), "{}", done.stderr);
     for other in others {
         let done = other.end().exits(0);
         assert!(done.stderr.contains("is told by process 0"), "{}", done.stderr);

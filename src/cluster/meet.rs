@@ -2,19 +2,17 @@ use std::io::BufReader;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::children::Child;
+use super::wait::{PATIENCE, Wait};
 use super::{Cluster, Link, Place, Sockets, names, wire};
 use crate::error::{Doing as _, Error, Result};
 use crate::tick::Names;
 use crate::time::Clock;
-
-/// The processes of a run wait so long for each other.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whoever connects and says nothing is sent away after so long.
 const GREETS_WITHIN: Duration = Duration::from_secs(5);
@@ -147,11 +145,11 @@ impl Cluster {
                 sockets.put(open(if process == 0 { first } else { address }, is_for)?, is_for, process);
             }
         }
-        let until = Instant::now() + PATIENCE;
+        let wait = Wait::begin();
         while sockets.lacks(place.process + 1).is_some() {
             if let Some((stream, hello)) = accept(&listener)? {
                 sockets.put(stream, hello.is_for, hello.process);
-            } else if stop.load(Ordering::Relaxed) || Instant::now() > until {
+            } else if stop.load(Ordering::Relaxed) || wait.is_over() {
                 return Err(Error::Input(format!("{}: not all processes have connected to it", doing())));
             }
         }
@@ -208,7 +206,7 @@ fn meet(
     stop: &AtomicBool,
 ) -> Result<Cluster> {
     let place = Place { process: 0, processes: hosts.len() };
-    let (clock, until) = (Clock::wall(), Instant::now() + PATIENCE);
+    let (clock, mut wait) = (Clock::wall(), Wait::begin());
     let mut links: Sockets = (0..place.processes).map(|_| None).collect();
     let (mut sockets, mut asking) = (Pairs::new(place.processes), 0);
     let (mut addresses, mut turned_away) = (hosts.to_vec(), String::new());
@@ -245,11 +243,16 @@ fn meet(
                 if stop.load(Ordering::Relaxed) {
                     return Err(Error::Input("interrupted while it waited for the other processes".into()));
                 }
-                if Instant::now() > until {
-                    let missing = sockets.lacks(1).unwrap_or(1);
-                    let (wait, host) = (PATIENCE.as_secs(), &hosts[missing]);
+                let missing = sockets.lacks(1).unwrap_or(1);
+                let host = &hosts[missing];
+                // Those that this one has started itself come at once, or have ended.
+                if !host.is_empty() {
+                    wait.tell(&format!("process {missing} ({host})"));
+                }
+                if wait.is_over() {
+                    let patience = PATIENCE.as_secs();
                     return Err(Error::Input(format!(
-                        "process {missing} ({host}) has not come within {wait} s{turned_away}. Start it with the same \
+                        "process {missing} ({host}) has not come within {patience} s{turned_away}. Start it with the same \
                          settings and --process {missing}, and check that it reaches {}",
                         hosts[0]
                     )));
@@ -293,15 +296,16 @@ fn accept(listener: &TcpListener) -> Result<Option<(TcpStream, Hello)>> {
 /// Connects to another process, which may not be there yet.
 fn connect(address: &str, stop: &AtomicBool) -> Result<TcpStream> {
     use std::io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut};
-    let until = Instant::now() + PATIENCE;
+    let mut wait = Wait::begin();
     let connected = loop {
         match TcpStream::connect(address).and_then(not_ourselves) {
             Err(e)
                 if [ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut]
                     .contains(&e.kind())
-                    && Instant::now() < until
+                    && !wait.is_over()
                     && !stop.load(Ordering::Relaxed) =>
             {
+                wait.tell(&format!("another process of the run at {address}"));
                 std::thread::sleep(PAUSE * 10);
             }
             other => break other,

@@ -8,6 +8,7 @@ mod children;
 mod hosts;
 mod meet;
 mod names;
+mod wait;
 mod wire;
 
 use std::io::{BufReader, ErrorKind};

@@ -175,7 +175,7 @@ where
     let mut watchdog = Watchdog::new(knobs.watchdog, here + others.beats().count());
     let (mut total, mut left) = (Share::default(), if place.is_first() { here + place.processes - 1 } else { here });
     while left > 0 {
-        match messages.recv_timeout(watch.every().min(others.every())) {
+        match messages.recv_timeout(watch.every().min(others.every()).min(watchdog.every())) {
             Ok(Message::Share(share)) => {
                 total.add(&share);
                 left -= 1;

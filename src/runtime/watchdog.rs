@@ -19,6 +19,11 @@ impl Watchdog {
         Watchdog { span, seen: vec![(0, None); watched], looked: None }
     }
 
+    /// It must look at least so often, not to seem held up itself.
+    pub fn every(&self) -> Duration {
+        self.span.map_or(Duration::MAX, |span| span / 4)
+    }
+
     /// Which of them has not moved for too long, given how often each has moved so far. A watchdog that was held up
     /// itself begins anew, for then so was everybody else.
     pub fn look(&mut self, now: Instant, beats: impl Iterator<Item = u64>) -> Option<usize> {

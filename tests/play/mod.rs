@@ -30,11 +30,12 @@ pub struct Knobs {
     pub workers: usize,
     /// Times event time, or as fast as it goes.
     pub speed: Option<f64>,
+    pub watchdog: Option<Duration>,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
-        Knobs { max_ticks: 16_384, linger_ms: 0, workers: 1, speed: None }
+        Knobs { max_ticks: 16_384, linger_ms: 0, workers: 1, speed: None, watchdog: None }
     }
 }
 
@@ -182,7 +183,7 @@ where
             spin: false,
             max_lead_ms: 60_000,
             warmup: 0,
-            watchdog: None,
+            watchdog: knobs.watchdog,
             memory: None,
         },
         dial: Arc::default(),
