@@ -27,7 +27,7 @@ pub struct Reading {
     /// The zone of bars' local times, and of trading days
     #[arg(long, default_value = "America/New_York", value_parser = zone)]
     pub zone: TimeZone,
-    /// When a trading day begins in that zone: one of the afternoon is that of the day before
+    /// When a trading day begins in that zone; one that begins in the afternoon has the next day's date
     #[arg(long, value_name = "HH:MM", default_value = "00:00")]
     day_begins: TimeOfDay,
     /// What times count that are whole numbers since the epoch: ns, us, ms or s
