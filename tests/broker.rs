@@ -23,7 +23,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::Value;
-use topics::{NOW, Topics, assert_same, play, replay, tape};
+use topics::{NOW, Topics, assert_same, assert_same_but_for_repeats, play, replay, tape};
 
 /// The records of `tape(3_000)`.
 const RECORDS: u64 = 3_031;
@@ -156,16 +156,6 @@ impl Reader {
         assert_eq!(code, Some(0), "{}", fs::read_to_string(&self.said).unwrap());
         Played::read(Path::new(&self.out), String::new())
     }
-}
-
-/// The rows are those of a file, and so is the ledger but for records that came once more and changed nothing.
-#[track_caller]
-fn assert_same_but_for_repeats(played: &Played, expected: &Played) {
-    let repeats = played.ledger("read") - RECORDS;
-    for (column, more) in [("on_time", 0), ("amended", repeats), ("late", 0), ("unmatched", 0), ("rejected", 0)] {
-        assert_eq!(played.ledger(column), expected.ledger(column) + more, "{column}, with {repeats} repeats");
-    }
-    assert_eq!((played.digest(), &played.bars), (expected.digest(), &expected.bars));
 }
 
 #[test]
