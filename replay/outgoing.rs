@@ -62,7 +62,9 @@ impl Outgoing {
             ));
         }
         let courier: Box<dyn Courier> = match &address {
-            Some(address) => sink::open(address, &coder.header(), to_topic, move || stop.load(Ordering::Relaxed))?,
+            Some(address) => {
+                sink::open(address, &coder.header(), to_topic, Box::new(move || stop.load(Ordering::Relaxed)))?
+            }
             None => Box::new(stream(to)?),
         };
         let header = coder.header();

@@ -51,33 +51,12 @@ pub fn open(config: &Config, around: &Surroundings) -> Result<Opened> {
     }
 }
 
-/// A pipeline whatever its closure is: a run is compiled once for its rows, and not for each command that plays it.
-type Pipeline<R> = Box<dyn for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync>;
-
-/// Plays what was opened through a pipeline. The rejects, and their share of what was read, are in the ledger.
+/// Plays what was opened through a pipeline, whose batch limits may be changed under way by the dial. The rejects, and
+/// their share of what was read, are in the ledger.
 ///
 /// # Errors
 /// The first failure of an input, an operator or a sink.
 pub fn play<R, F>(
-    config: &Config,
-    around: &Surroundings,
-    opened: Opened,
-    sinks: Vec<Box<dyn Sink<R> + Send>>,
-    watch: &mut dyn Watch,
-    pipeline: F,
-) -> Result<Outcome>
-where
-    R: Row + Send,
-    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
-{
-    play_with(Arc::default(), config, around, opened, sinks, watch, pipeline)
-}
-
-/// The same with a dial by which the batch limits may be changed under way.
-///
-/// # Errors
-/// The first failure of an input, an operator or a sink.
-pub fn play_with<R, F>(
     dial: Arc<Dial>,
     config: &Config,
     around: &Surroundings,
@@ -104,7 +83,7 @@ where
         conditions: around.conditions.clone(),
         cluster: around.cluster.clone(),
     };
-    let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, Box::new(pipeline) as Pipeline<R>)?;
+    let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, pipeline)?;
     outcome.ledger.rejected = around.rejects.count();
     outcome.ledger.read += outcome.ledger.rejected;
     Ok(outcome)

@@ -136,6 +136,24 @@ pub trait Row: Clone + Ord + std::fmt::Debug + Serialize + DeserializeOwned + 's
     }
 }
 
+/// What all rows of a pipeline have in common.
+#[derive(Clone, Copy)]
+pub struct Rows {
+    /// As [`Row::NAME`].
+    pub name: &'static str,
+    /// As [`Row::TAKES`].
+    pub takes: Takes,
+    /// As [`Columns::of`].
+    pub columns: fn(bool) -> Columns,
+}
+
+impl Rows {
+    /// What rows of this kind have in common.
+    pub fn of<R: Row>() -> Self {
+        Rows { name: R::NAME, takes: R::TAKES, columns: Columns::of::<R> }
+    }
+}
+
 /// The columns of an output: those of its rows, and `nth` after their key where the key alone does not tell rows apart.
 #[derive(Clone, Debug)]
 pub struct Columns {

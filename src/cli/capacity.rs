@@ -3,12 +3,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::cells::{CellFlags, player};
-use super::{Flags, out_folder, print, stop_on_signals};
-use crate::config::Settings;
+use super::{Flags, Program, out_folder, print, stop_on_signals};
 use crate::error::{Error, Result};
 use crate::lab::Capacity;
-use crate::operators::{Changes, Ticks};
-use crate::row::Row;
 
 /// The flags of a search for capacities, beside those of a run.
 #[derive(Args)]
@@ -22,26 +19,15 @@ pub struct CapacityFlags {
 }
 
 /// Searches for capacities, prints the table and writes its files.
-pub fn capacity<S, R, F>(
-    name: &str,
-    defaults: &'static str,
-    flags: Flags,
-    asked: &CapacityFlags,
-    pipeline: F,
-) -> Result<ExitCode>
-where
-    S: Settings,
-    R: Row + Send,
-    F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
-{
-    let cells = asked.cells.cells::<S>("capacity", (name, defaults), flags, ("--slo", &asked.slo))?;
+pub fn capacity(program: &Program<'_>, flags: Flags, asked: &CapacityFlags) -> Result<ExitCode> {
+    let cells = asked.cells.cells("capacity", program, flags, ("--slo", &asked.slo))?;
     if let Some(axis) = cells.axes.iter().find(|axis| ["source.rate", "source.speed"].contains(&axis.key.as_str())) {
         let text = format!("capacity: {} is what is searched for; give one rate to begin with", axis.key);
         return Err(Error::Usage(text));
     }
     let folder = out_folder(&cells.config)?.map(std::path::Path::to_path_buf);
     let capacity = Capacity {
-        pipeline: name.into(),
+        pipeline: program.name.into(),
         keys: cells.keys(),
         labels: cells.labels(),
         cells: cells.cells,
@@ -50,7 +36,7 @@ where
         settings: cells.shared,
     };
     let stop = stop_on_signals()?;
-    let found = capacity.run(&stop, &mut *player(pipeline, cells.own))?;
+    let found = capacity.run(&stop, &mut *player(cells.own))?;
     if let Some(folder) = folder {
         capacity.write(&folder, &found)?;
     }

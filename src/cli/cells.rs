@@ -2,14 +2,12 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Flags, lacking};
-use crate::config::{Config, Layers, Settings};
+use super::outlet::Outlet;
+use super::pipeline::{Pipeline, Playing};
+use super::{Flags, Program, lacking};
+use crate::config::{Config, Layers};
 use crate::error::{Error, Result};
 use crate::lab::{Asked, Axis, Cell, Play, Skip, grid, text};
-use crate::operators::{Changes, Ticks};
-use crate::play;
-use crate::row::Row;
-use crate::sink::{Discard, Sink};
 
 /// The flags of everything that compares settings.
 #[derive(Args)]
@@ -29,7 +27,7 @@ pub struct CellFlags {
 }
 
 /// Settings to be compared.
-pub struct Cells<S> {
+pub struct Cells {
     /// What is asked of the lab.
     pub asked: Asked,
     /// The settings that all share, unless they vary.
@@ -40,30 +38,30 @@ pub struct Cells<S> {
     pub axes: Vec<Axis>,
     /// A cell for each combination.
     pub cells: Vec<Cell>,
-    /// The pipeline's own settings in each.
-    pub own: Vec<Arc<S>>,
+    /// The pipeline with its own settings in each.
+    pub own: Vec<Box<dyn Pipeline>>,
 }
 
 impl CellFlags {
     /// All cells. `command` is whose they are, `goal` the flag that states what latency is to keep to, and its text.
-    pub fn cells<S: Settings>(
+    pub fn cells(
         &self,
         command: &str,
-        (name, defaults): (&str, &'static str),
+        program: &Program<'_>,
         mut flags: Flags,
         goal: (&str, &Option<String>),
-    ) -> Result<Cells<S>> {
+    ) -> Result<Cells> {
         let mut said: Vec<Axis> = flags.take_lists()?;
         said.extend(self.axes()?);
-        let mut base = self.layers(&flags, name, defaults, goal)?;
+        let mut base = self.layers(&flags, program, goal)?;
         let (asked, config) = (Asked::read(&mut base), Config::read(&mut base));
         let effective = base.finish()?;
-        let (Some(asked), Some(config)) = (asked, config) else { return Err(lacking(name)) };
+        let (Some(asked), Some(config)) = (asked, config) else { return Err(lacking(program.name)) };
         let axes = axes(command, asked.vary.clone(), said)?;
         let skips: Vec<Skip> = self.skip.iter().map(|skip| Skip::parse(skip, &axes)).collect::<Result<_>>()?;
         let (mut cells, mut own) = (Vec::new(), Vec::new());
         for values in grid(&axes, &skips) {
-            let mut layers = self.layers(&flags, name, defaults, goal)?;
+            let mut layers = self.layers(&flags, program, goal)?;
             for (axis, value) in axes.iter().zip(&values) {
                 layers.flag(&axis.said_by, &axis.key, value.clone());
                 // Under a target, a linger is the longest wait that may be chosen.
@@ -72,12 +70,12 @@ impl CellFlags {
                     layers.flag(&axis.said_by, "batch.policy", "linger");
                 }
             }
-            let (config, settings) = (Config::read(&mut layers), S::read(&mut layers));
+            let (config, pipeline) = (Config::read(&mut layers), program.closures.set(&mut layers));
             let effective = layers.finish()?;
-            let (Some(config), Some(settings)) = (config, settings) else { return Err(lacking(name)) };
+            let (Some(config), Some(pipeline)) = (config, pipeline) else { return Err(lacking(program.name)) };
             let values = values.iter().map(text).collect();
             cells.push(Cell::new(values, config, &effective, asked.warmup)?);
-            own.push(Arc::new(settings));
+            own.push(pipeline);
         }
         if cells.is_empty() {
             return Err(Error::Usage(format!("{command}: --skip leaves no cell to run; skip fewer")));
@@ -88,11 +86,10 @@ impl CellFlags {
     fn layers(
         &self,
         flags: &Flags,
-        name: &str,
-        defaults: &'static str,
+        program: &Program<'_>,
         (goal_flag, goal): (&str, &Option<String>),
     ) -> Result<Layers> {
-        let mut layers = flags.layers(name, defaults)?;
+        let mut layers = flags.layers(program.name, program.defaults)?;
         let said = [
             ("--repeat", "sweep.repeat", &self.repeat),
             ("--warmup", "sweep.warmup", &self.warmup),
@@ -116,7 +113,7 @@ impl CellFlags {
     }
 }
 
-impl<S> Cells<S> {
+impl Cells {
     /// The keys of what varies.
     pub fn keys(&self) -> Vec<String> {
         self.axes.iter().map(|axis| axis.key.clone()).collect()
@@ -128,19 +125,11 @@ impl<S> Cells<S> {
     }
 }
 
-/// Plays cells through a pipeline, each with its own of the pipeline's settings.
-pub fn player<S, R, F>(pipeline: F, own: Vec<Arc<S>>) -> Box<Play<'static>>
-where
-    S: Settings,
-    R: Row + Send,
-    F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
-{
-    let pipeline = Arc::new(pipeline);
+/// Plays cells, each through a pipeline with its own settings, and discards their rows.
+pub fn player(own: Vec<Box<dyn Pipeline>>) -> Box<Play<'static>> {
     Box::new(move |at, cell, around, opened, watch| {
-        let discard = |_| Box::new(Discard) as Box<dyn Sink<R> + Send>;
-        let sinks = (0..cell.config.workers).map(discard).collect();
-        let (pipeline, settings) = (pipeline.clone(), own[at].clone());
-        play::play(&cell.config, around, opened, sinks, watch, move |ticks| pipeline(ticks, &settings))
+        let playing = Playing { dial: Arc::default(), config: &cell.config, around, opened, watch };
+        own[at].play(playing, &Outlet::Nowhere)
     })
 }
 

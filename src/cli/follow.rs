@@ -4,16 +4,15 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
+use super::outlet::Outlet;
+use super::pipeline::{Pipeline, Playing};
 use super::{stop_on_signals, tell};
 use crate::cluster::{Cluster, Place, hosts};
 use crate::config::{Config, Effective, Input};
 use crate::error::Result;
 use crate::lab::{Asked, Cell, part};
-use crate::operators::{Changes, Ticks};
 use crate::play;
-use crate::row::Row;
 use crate::runtime::{Interval, Snapshot, Watch, hand_on_rejects, tell_failure};
-use crate::sink::{Discard, Sink};
 
 /// What a process is told by the one that starts it.
 #[derive(Args)]
@@ -42,18 +41,14 @@ pub fn lead(config: &Config, effective: &Effective, stop: &AtomicBool) -> Result
 }
 
 /// Plays this process's share of a run, as another process than the first; `asked` where that has started it.
-pub fn follow<R, F>(
+pub fn follow(
     name: &str,
     mut config: Config,
     effective: &Effective,
     lab: &Asked,
     asked: Option<&FollowFlags>,
-    pipeline: F,
-) -> Result<ExitCode>
-where
-    R: Row + Send,
-    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
-{
+    pipeline: &dyn Pipeline,
+) -> Result<ExitCode> {
     check_input(&config)?;
     let stop = stop_on_signals()?;
     let processes = config.processes;
@@ -85,8 +80,8 @@ where
                 play::open(&config, &around)?
             }
         };
-        let sinks = (0..config.workers).map(|_| Box::new(Discard) as Box<dyn Sink<R> + Send>).collect();
-        play::play(&config, &around, opened, sinks, &mut Nobody, pipeline)
+        let playing = Playing { dial: Arc::default(), config: &config, around: &around, opened, watch: &mut Nobody };
+        pipeline.play(playing, &Outlet::Nowhere)
     })();
     if let Err(error) = played {
         tell_failure(&cluster, &error);

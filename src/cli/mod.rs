@@ -8,6 +8,7 @@ mod explain;
 mod flags;
 mod follow;
 mod outlet;
+mod pipeline;
 mod records;
 mod retune;
 mod run;
@@ -37,6 +38,7 @@ use compare::CompareFlags;
 use explain::ExplainFlags;
 use flags::Flags;
 use follow::FollowFlags;
+use pipeline::{Closures, Unset};
 use sweep::{ReportFlags, SweepFlags};
 use tune::TuneFlags;
 
@@ -143,112 +145,113 @@ where
     S: Settings,
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
-    O: Fn(&Corrected, &S) -> E,
+    O: Fn(&Corrected, &S) -> E + 'static,
     E: Into<Expected<R>>,
 {
-    // A worker that panics is not missed by the others: they would wait for it for ever.
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if crate::error::is_caught() {
-            return;
-        }
-        // Timely's connections panic when a process is gone. Who listens to that process notices, too, and can tell
-        // more.
-        if std::thread::current()
-            .name()
-            .is_some_and(|it| it.starts_with("timely:send") || it.starts_with("timely:recv"))
-        {
-            std::thread::sleep(LISTENERS_TAKE);
-            tell(format_args!("{name}: error: the connection to another process broke; the run is over\n"));
-            std::process::exit(1);
-        }
-        hook(info);
-        tell(format_args!("{name}: a thread panicked, which is a bug in {name}; the run is over\n"));
-        std::process::exit(101);
-    }));
-    // Only a pipeline that ranks has a number of places.
-    let settings: toml::Table = toml::from_str(defaults).unwrap_or_default();
-    let has_top = settings.get(name).is_some_and(|own| own.get("top").is_some());
-    let refused = |_: &str| Err::<String, _>("nothing is ranked here; corr, movers and bursts have a --top");
-    let command = Cli::command().name(name).bin_name(name);
-    let command = if has_top { command } else { command.mut_arg("top", |top| top.hide(true).value_parser(refused)) };
-    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version that nobody reads to the end are fine.
-            let _ = error.print();
-            return ExitCode::from(error.exit_code() as u8);
-        }
-    };
-    match run(name, defaults, cli, pipeline, oracle) {
-        Ok(code) => code,
-        Err(Error::ClosedPipe) => ExitCode::SUCCESS,
-        Err(error) => {
-            match &error {
-                Error::Config(text) => tell(format_args!("{}\n", text.trim_end())),
-                _ => tell(format_args!("{name}: error: {error}\n")),
-            }
-            ExitCode::from(error.exit_code())
-        }
-    }
+    Program { name, defaults, closures: &Closures::new(pipeline, oracle) }.main()
 }
 
-fn run<S, R, F, O, E>(name: &str, defaults: &'static str, cli: Cli, pipeline: F, oracle: O) -> Result<ExitCode>
-where
-    S: Settings,
-    R: Row + Send,
-    F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
-    O: Fn(&Corrected, &S) -> E,
-    E: Into<Expected<R>>,
-{
-    let Cli { flags, command } = cli;
-    let command = match command {
-        Some(Command::Sweep(asked)) => return sweep::sweep(name, defaults, flags, &asked, pipeline),
-        Some(Command::Capacity(asked)) => return capacity::capacity(name, defaults, flags, &asked, pipeline),
-        Some(Command::Tune(asked)) => return tune::tune(name, defaults, flags, &asked, pipeline),
-        Some(Command::Report(asked)) => return sweep::report(&asked, flags.out.as_deref()),
-        Some(Command::Compare(asked)) => return compare::compare(name, &asked),
-        other => other,
-    };
-    if let Some(Command::Explain(asked)) = &command
-        && let Some(code) = asked.ask_running(name, &flags)?
-    {
-        return Ok(code);
+/// A pipeline as a program.
+struct Program<'a> {
+    name: &'static str,
+    defaults: &'static str,
+    closures: &'a dyn Unset,
+}
+
+impl Program<'_> {
+    fn main(&self) -> ExitCode {
+        let &Program { name, defaults, .. } = self;
+        // A worker that panics is not missed by the others: they would wait for it for ever.
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if crate::error::is_caught() {
+                return;
+            }
+            // Timely's connections panic when a process is gone. Who listens to that process notices, too, and can tell
+            // more.
+            if std::thread::current()
+                .name()
+                .is_some_and(|it| it.starts_with("timely:send") || it.starts_with("timely:recv"))
+            {
+                std::thread::sleep(LISTENERS_TAKE);
+                tell(format_args!("{name}: error: the connection to another process broke; the run is over\n"));
+                std::process::exit(1);
+            }
+            hook(info);
+            tell(format_args!("{name}: a thread panicked, which is a bug in {name}; the run is over\n"));
+            std::process::exit(101);
+        }));
+        // Only a pipeline that ranks has a number of places.
+        let settings: toml::Table = toml::from_str(defaults).unwrap_or_default();
+        let has_top = settings.get(name).is_some_and(|own| own.get("top").is_some());
+        let refused = |_: &str| Err::<String, _>("nothing is ranked here; corr, movers and bursts have a --top");
+        let command = Cli::command().name(name).bin_name(name);
+        let command =
+            if has_top { command } else { command.mut_arg("top", |top| top.hide(true).value_parser(refused)) };
+        let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+            Ok(cli) => cli,
+            Err(error) => {
+                // Help and version that nobody reads to the end are fine.
+                let _ = error.print();
+                return ExitCode::from(error.exit_code() as u8);
+            }
+        };
+        match self.run(cli) {
+            Ok(code) => code,
+            Err(Error::ClosedPipe) => ExitCode::SUCCESS,
+            Err(error) => {
+                match &error {
+                    Error::Config(text) => tell(format_args!("{}\n", text.trim_end())),
+                    _ => tell(format_args!("{name}: error: {error}\n")),
+                }
+                ExitCode::from(error.exit_code())
+            }
+        }
     }
-    let read = || {
-        let mut layers = flags.layers(name, defaults)?;
-        if let Some(Command::Explain(asked)) = &command {
-            asked.settings(&mut layers)?;
+
+    fn run(&self, cli: Cli) -> Result<ExitCode> {
+        let &Program { name, defaults, closures } = self;
+        let Cli { flags, command } = cli;
+        let command = match command {
+            Some(Command::Sweep(asked)) => return sweep::sweep(self, flags, &asked),
+            Some(Command::Capacity(asked)) => return capacity::capacity(self, flags, &asked),
+            Some(Command::Tune(asked)) => return tune::tune(self, flags, &asked),
+            Some(Command::Report(asked)) => return sweep::report(&asked, flags.out.as_deref()),
+            Some(Command::Compare(asked)) => return compare::compare(name, &asked),
+            other => other,
+        };
+        if let Some(Command::Explain(asked)) = &command
+            && let Some(code) = asked.ask_running(name, &flags)?
+        {
+            return Ok(code);
         }
-        let (config, settings) = (Config::read(&mut layers), S::read(&mut layers));
-        let asked = Asked::read(&mut layers);
-        let effective = layers.finish()?;
-        match (config, settings, asked) {
-            (Some(config), Some(settings), Some(asked)) => Ok((config, settings, asked, effective)),
-            _ => Err(lacking(name)),
-        }
-    };
-    let (config, settings, asked, effective) = read()?;
-    match &command {
-        Some(Command::Config) => print(&effective.to_toml_with_origins()),
-        Some(Command::Check) => print("the settings are fine\n"),
-        Some(Command::Explain(asked)) => explain::explain(&config, asked, |tape| oracle(tape, &settings).into()),
-        Some(Command::Verify) => {
-            let settings = Arc::new(settings);
-            let for_oracle = settings.clone();
-            let oracle = |tape: &Corrected| oracle(tape, &for_oracle).into();
-            verify::verify(&config, move |ticks| pipeline(ticks, &settings), oracle)
-        }
-        Some(Command::Follow(flags)) => {
-            follow::follow(name, config, &effective, &asked, Some(flags), move |ticks| pipeline(ticks, &settings))
-        }
-        _ if config.process > 0 => {
-            follow::follow(name, config, &effective, &asked, None, move |ticks| pipeline(ticks, &settings))
-        }
-        _ => {
-            let again = || read().map(|(config, _, _, effective)| (config, effective));
-            let tuned = (&again as &retune::Read<'_>, &flags.config[..]);
-            run::play_once(name, &config, &effective, tuned, move |ticks| pipeline(ticks, &settings))
+        let read = || {
+            let mut layers = flags.layers(name, defaults)?;
+            if let Some(Command::Explain(asked)) = &command {
+                asked.settings(&mut layers)?;
+            }
+            let (config, pipeline) = (Config::read(&mut layers), closures.set(&mut layers));
+            let asked = Asked::read(&mut layers);
+            let effective = layers.finish()?;
+            match (config, pipeline, asked) {
+                (Some(config), Some(pipeline), Some(asked)) => Ok((config, pipeline, asked, effective)),
+                _ => Err(lacking(name)),
+            }
+        };
+        let (config, pipeline, asked, effective) = read()?;
+        let pipeline = &*pipeline;
+        match &command {
+            Some(Command::Config) => print(&effective.to_toml_with_origins()),
+            Some(Command::Check) => print("the settings are fine\n"),
+            Some(Command::Explain(asked)) => explain::explain(&config, asked, pipeline),
+            Some(Command::Verify) => verify::verify(&config, pipeline),
+            Some(Command::Follow(flags)) => follow::follow(name, config, &effective, &asked, Some(flags), pipeline),
+            _ if config.process > 0 => follow::follow(name, config, &effective, &asked, None, pipeline),
+            _ => {
+                let again = || read().map(|(config, _, _, effective)| (config, effective));
+                let tuned = (&again as &retune::Read<'_>, &flags.config[..]);
+                run::play_once(name, &config, &effective, tuned, pipeline)
+            }
         }
     }
 }

@@ -6,21 +6,33 @@ use std::sync::{Arc, Mutex};
 
 use crate::config::{Config, Output};
 use crate::error::{Error, Result};
-use crate::row::{Columns, Row, Texts};
+use crate::row::{Row, Rows, Texts};
 use crate::sink::{
     self, Discard, Lines, Mode, Remote, Run, Settling, Shared, Sink, Stdout, Together, settle, settle_to,
 };
 use crate::source::Surroundings;
 use crate::tape::make_folder;
+use crate::tick::Names;
 
 /// Where the rows of a run go, and what is to be done with them when it has ended.
 pub enum Outlet {
-    /// Nowhere, or printed as they come.
-    Passing,
+    Nowhere,
+    /// Printed as they come.
+    Printing(Lines, Arc<Mutex<Together>>),
     /// To somebody else as they come.
-    Sending(Shared),
+    Sending(Lines, Texts, Shared),
     /// Sorted when all is said: into a file, or onto standard output.
-    Settling(Arc<Mutex<Vec<Run>>>, Target),
+    Settling(Settled),
+}
+
+/// Rows that are sorted when all is said.
+pub struct Settled {
+    lines: Lines,
+    names: Arc<Names>,
+    /// Rows that one worker holds in memory, in bytes.
+    limit: usize,
+    runs: Arc<Mutex<Vec<Run>>>,
+    target: Target,
 }
 
 /// What rows are settled to.
@@ -43,15 +55,13 @@ impl Drop for Scratch {
 type Sinks<R> = Vec<Box<dyn Sink<R> + Send>>;
 
 impl Outlet {
-    /// Opens the output that is configured, with an end for each worker.
-    pub fn open<R: Row>(config: &Config, around: &Surroundings) -> Result<(Outlet, Sinks<R>)> {
-        let lines = || lines_of::<R>(config);
+    /// Opens the output that is configured, for rows of this kind.
+    pub fn open(config: &Config, around: &Surroundings, rows: &Rows) -> Result<Outlet> {
+        let lines = Lines::new(config.mode, config.encoding, (rows.columns)(config.is_numbered));
         let target = match (&config.output, config.mode) {
-            (Output::Nowhere, _) => return Ok((Outlet::Passing, boxed(config.workers, |_| Ok(Discard))?)),
+            (Output::Nowhere, _) => return Ok(Outlet::Nowhere),
             (Output::Stdout, Mode::Changes | Mode::Upsert) => {
-                let together = Together::new(config.workers, around.symbols.clone());
-                let stdout = |worker| Stdout::new(lines(), worker, together.clone());
-                return Ok((Outlet::Passing, boxed(config.workers, stdout)?));
+                return Ok(Outlet::Printing(lines, Together::new(config.workers, around.symbols.clone())));
             }
             (Output::Stdout, Mode::Final) => {
                 let folder = std::env::temp_dir().join(format!("tapeflow-{}", std::process::id()));
@@ -63,42 +73,55 @@ impl Outlet {
                 return Err(Error::Usage(format!("sending to {address}: {text}")));
             }
             (Output::Address(address, to_topic), _) => {
-                let (stop, header) = (around.stop.clone(), lines().header());
-                let courier = sink::open(address, &header, to_topic, move || stop.load(Ordering::Relaxed))?;
-                let shared: Shared = Arc::new(Mutex::new(courier));
-                let texts = || Texts::new(around.symbols.clone(), around.venues.clone());
-                let sinks = boxed(config.workers, |_| Ok(Remote::new(lines(), texts(), shared.clone())))?;
-                return Ok((Outlet::Sending(shared), sinks));
+                let stop = around.stop.clone();
+                let is_stopped = Box::new(move || stop.load(Ordering::Relaxed));
+                let courier = sink::open(address, &lines.header(), to_topic, is_stopped)?;
+                let texts = Texts::new(around.symbols.clone(), around.venues.clone());
+                return Ok(Outlet::Sending(lines, texts, Arc::new(Mutex::new(courier))));
             }
-            (Output::Folder(folder), mode) => Target::File(folder.join(mode.file(R::NAME, config.encoding))),
+            (Output::Folder(folder), mode) => Target::File(folder.join(mode.file(rows.name, config.encoding))),
         };
-        let runs = Arc::default();
-        let folder = match &target {
-            Target::File(path) => path.parent().unwrap_or(Path::new("")),
-            Target::Stdout(Scratch(folder)) => folder,
-        };
-        let (names, limit) = (&around.symbols, config.buffer_bytes / config.workers);
-        let sinks = boxed(config.workers, |worker| {
-            Ok(Settling::new(lines(), folder, names.clone(), worker, limit, Arc::clone(&runs)))
-        })?;
-        Ok((Outlet::Settling(runs, target), sinks))
+        let (names, limit) = (around.symbols.clone(), config.buffer_bytes / config.workers);
+        Ok(Outlet::Settling(Settled { lines, names, limit, runs: Arc::default(), target }))
+    }
+
+    /// An end for each worker.
+    pub fn sinks<R: Row>(&self, workers: usize) -> Result<Sinks<R>> {
+        match self {
+            Outlet::Nowhere => boxed(workers, |_| Ok(Discard)),
+            Outlet::Printing(lines, together) => {
+                boxed(workers, |worker| Stdout::new(lines.clone(), worker, together.clone()))
+            }
+            Outlet::Sending(lines, texts, shared) => {
+                boxed(workers, |_| Ok(Remote::new(lines.clone(), texts.clone(), shared.clone())))
+            }
+            Outlet::Settling(Settled { lines, names, limit, runs, target }) => {
+                let folder = match target {
+                    Target::File(path) => path.parent().unwrap_or(Path::new("")),
+                    Target::Stdout(Scratch(folder)) => folder,
+                };
+                boxed(workers, |worker| {
+                    Ok(Settling::new(lines.clone(), folder, names.clone(), worker, *limit, runs.clone()))
+                })
+            }
+        }
     }
 
     /// Writes out what has waited for the end of the run, and waits until what was sent has been taken.
-    pub fn settle<R: Row>(self, config: &Config, around: &Surroundings) -> Result<()> {
-        let (runs, target) = match self {
-            Outlet::Passing => return Ok(()),
-            Outlet::Sending(shared) => {
+    pub fn settle(self) -> Result<()> {
+        let Settled { lines, names, runs, target, .. } = match self {
+            Outlet::Nowhere | Outlet::Printing(..) => return Ok(()),
+            Outlet::Sending(_, _, shared) => {
                 return shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).finish();
             }
-            Outlet::Settling(runs, target) => (runs, target),
+            Outlet::Settling(settled) => settled,
         };
         let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        let (names, header) = (&around.symbols, lines_of::<R>(config).header());
         match &target {
-            Target::File(path) => settle(runs, path, &header, names).map(drop),
+            Target::File(path) => settle(runs, path, &lines.header(), &names).map(drop),
             Target::Stdout(_) => {
-                match settle_to(io::stdout().lock(), "writing to standard output", runs, &header, names) {
+                let stdout = io::stdout().lock();
+                match settle_to(stdout, "writing to standard output", runs, &lines.header(), &names) {
                     Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
                         Err(Error::ClosedPipe)
                     }
@@ -107,10 +130,6 @@ impl Outlet {
             }
         }
     }
-}
-
-fn lines_of<R: Row>(config: &Config) -> Lines {
-    Lines::new(config.mode, config.encoding, Columns::of::<R>(config.is_numbered))
 }
 
 fn boxed<R, S>(workers: usize, sink: impl Fn(usize) -> Result<S>) -> Result<Sinks<R>>

@@ -6,37 +6,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::explain::Answering;
 use super::follow::lead;
 use super::outlet::Outlet;
+use super::pipeline::{Pipeline, Playing};
 use super::retune::{Read, Retune};
 use super::{out_folder, stop_on_signals, tell};
 use crate::config::{Config, Effective, Input, Output};
 use crate::error::{Doing as _, Error, Result};
-use crate::operators::{Changes, Ticks};
 use crate::play;
 use crate::report::{Absent, Batching, Decisions, LatencyLog, Progress, Report};
-use crate::row::{Encoding, Row};
+use crate::row::{Encoding, Rows};
 use crate::runtime::Outcome;
 use crate::sink::{self, Mode};
 use crate::source::Surroundings;
 use crate::tape::Rejects;
 
 /// Plays a tape once, and reports; its batch limits change when they do in `files`, from which they are read again.
-pub fn play_once<R, F>(
+pub fn play_once(
     name: &str,
     config: &Config,
     effective: &Effective,
     (read_again, files): (&Read<'_>, &[PathBuf]),
-    pipeline: F,
-) -> Result<ExitCode>
-where
-    R: Row + Send,
-    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
-{
+    pipeline: &dyn Pipeline,
+) -> Result<ExitCode> {
+    let rows = pipeline.rows();
     let stop = stop_on_signals()?;
     let folder = out_folder(config)?;
     let mut rejects = Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?;
     if let Some((address, to_topic)) = &config.rejected {
         let stop = stop.clone();
-        rejects = rejects.also_to(sink::open_for_rejects(address, to_topic, move || stop.load(Ordering::Relaxed))?);
+        rejects =
+            rejects.also_to(sink::open_for_rejects(address, to_topic, Box::new(move || stop.load(Ordering::Relaxed)))?);
     }
     let cluster = lead(config, effective, &stop)?;
     let around = play::surroundings(config, cluster, rejects, stop.clone());
@@ -45,20 +43,21 @@ where
     let finish = opened.finish.take();
     let latency_from = opened.latency_from.clone();
     if let Some(folder) = folder {
-        remove_earlier::<R>(folder)?;
+        remove_earlier(folder, &rows)?;
     }
     let log = folder.map(|folder| LatencyLog::create(&folder.join("latency.hlog"))).transpose()?;
-    let (outlet, sinks) = Outlet::open::<R>(config, &around)?;
+    let outlet = Outlet::open(config, &around, &rows)?;
     let decisions = Decisions::new(folder.map(|folder| folder.join("decisions.jsonl")));
     let progress = Progress::new(log, decisions);
     let mut retune = Retune::new(name, progress, config.knobs.batch, effective, read_again, files)?;
-    let outcome = play::play_with(retune.dial(), config, &around, opened, sinks, &mut retune, pipeline);
+    let playing = Playing { dial: retune.dial(), config, around: &around, opened, watch: &mut retune };
+    let outcome = pipeline.play(playing, &outlet);
     let log = retune.end().end();
     let (outcome, log) = (outcome?, log?);
 
     around.rejects.flush()?;
-    let report = report::<R>(name, config, effective, &around, &outcome, &latency_from.to_string(), &stop);
-    outlet.settle::<R>(config, &around)?;
+    let report = report((name, &rows), config, effective, &around, &outcome, &latency_from.to_string(), &stop);
+    outlet.settle()?;
     // What was read is noted as read when all that came of it is safe.
     finish.map_or(Ok(()), |finish| finish())?;
     if let Output::Folder(folder) = &config.output {
@@ -88,9 +87,9 @@ fn exit_code(report: &Report, strict: bool) -> ExitCode {
 }
 
 /// Removes what an earlier run left in the folder, so that nothing there is of two runs.
-fn remove_earlier<R: Row>(folder: &Path) -> Result<()> {
-    let rows = Mode::ALL.into_iter().flat_map(|mode| Encoding::ALL.map(|encoding| mode.file(R::NAME, encoding)));
-    for name in rows.chain(["summary.json".into(), "decisions.jsonl".into()]) {
+fn remove_earlier(folder: &Path, rows: &Rows) -> Result<()> {
+    let files = Mode::ALL.into_iter().flat_map(|mode| Encoding::ALL.map(|encoding| mode.file(rows.name, encoding)));
+    for name in files.chain(["summary.json".into(), "decisions.jsonl".into()]) {
         let path = folder.join(name);
         match fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -107,8 +106,8 @@ fn program() -> String {
     std::env::args_os().next().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn report<R: Row>(
-    name: &str,
+fn report(
+    (name, rows): (&str, &Rows),
     config: &Config,
     effective: &Effective,
     around: &Surroundings,
@@ -127,7 +126,7 @@ fn report<R: Row>(
         (_, Output::Folder(folder)) => {
             format!("all of this, and the settings, are in {}/summary.json", folder.display())
         }
-        _ => format!("keep the {}, the summary and the latencies: add --out DIR", R::NAME),
+        _ => format!("keep the {}, the summary and the latencies: add --out DIR", rows.name),
     };
     let asked = &config.playback.controls.symbols;
     let absent = Absent::among(asked, &around.symbols);
@@ -136,7 +135,7 @@ fn report<R: Row>(
         version: env!("CARGO_PKG_VERSION"),
         complete: !stop.load(Ordering::Relaxed),
         digest: format!("{:016x}", outcome.written.digest),
-        rows_are: R::NAME,
+        rows_are: rows.name,
         rows: outcome.written.rows.max(0) as u64,
         retracted: outcome.written.retracted,
         ledger: outcome.ledger,

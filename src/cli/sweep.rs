@@ -5,12 +5,9 @@ use std::slice;
 use clap::Args;
 
 use super::cells::{CellFlags, player};
-use super::{Flags, out_folder, print, stop_on_signals, tell};
-use crate::config::Settings;
+use super::{Flags, Program, out_folder, print, stop_on_signals, tell};
 use crate::error::{Error, Result};
 use crate::lab::{Sweep, table, write, write_picture, write_report};
-use crate::operators::{Changes, Ticks};
-use crate::row::Row;
 use crate::tape::make_folder;
 
 const EXAMPLE: &str = "--batch 1,16,256,4096 --linger 0s,1ms --rate 100k/s,500k/s --for 2s";
@@ -27,25 +24,14 @@ pub struct SweepFlags {
 }
 
 /// Runs a sweep, prints its table and writes its files.
-pub fn sweep<S, R, F>(
-    name: &str,
-    defaults: &'static str,
-    flags: Flags,
-    asked: &SweepFlags,
-    pipeline: F,
-) -> Result<ExitCode>
-where
-    S: Settings,
-    R: Row + Send,
-    F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
-{
-    let cells = asked.cells.cells::<S>("sweep", (name, defaults), flags, ("--goal", &asked.goal))?;
+pub fn sweep(program: &Program<'_>, flags: Flags, asked: &SweepFlags) -> Result<ExitCode> {
+    let cells = asked.cells.cells("sweep", program, flags, ("--goal", &asked.goal))?;
     if cells.axes.is_empty() {
         return Err(Error::Usage(format!("sweep: nothing varies; give lists of values, for example {EXAMPLE}")));
     }
     let folder = out_folder(&cells.config)?.map(Path::to_path_buf);
     let sweep = Sweep {
-        pipeline: name.into(),
+        pipeline: program.name.into(),
         keys: cells.keys(),
         labels: cells.labels(),
         cells: cells.cells,
@@ -56,7 +42,7 @@ where
         settings: cells.shared,
     };
     let stop = stop_on_signals()?;
-    let results = sweep.run(&stop, &mut *player(pipeline, cells.own))?;
+    let results = sweep.run(&stop, &mut *player(cells.own))?;
     print(&table(&sweep, &results))?;
     if let Some(folder) = folder {
         write(&folder, &sweep, &results)?;

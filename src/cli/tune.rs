@@ -2,18 +2,16 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::cells::player;
-use super::{Flags, lacking, print, stop_on_signals, tell};
-use crate::config::{Config, Layers, Settings, Span, with_settings};
+use super::pipeline::Pipeline;
+use super::{Flags, Program, lacking, print, stop_on_signals, tell};
+use crate::config::{Config, Layers, Span, with_settings};
 use crate::error::{Doing as _, Error, Result};
 use crate::lab::{Asked, Cell, Setting, Tune};
-use crate::operators::{Changes, Ticks};
-use crate::row::Row;
 
 /// Of the budget, each run takes this share, unless --for says how long it is.
 const RUNS: u32 = 15;
@@ -34,18 +32,7 @@ pub struct TuneFlags {
 }
 
 /// Finds the cheapest batch limits that keep a target, says why, and prints or writes them.
-pub fn tune<S, R, F>(
-    name: &str,
-    defaults: &'static str,
-    mut flags: Flags,
-    asked: &TuneFlags,
-    pipeline: F,
-) -> Result<ExitCode>
-where
-    S: Settings,
-    R: Row + Send,
-    F: for<'scope> Fn(Ticks<'scope>, &S) -> Changes<'scope, R> + Send + Sync + 'static,
-{
+pub fn tune(program: &Program<'_>, mut flags: Flags, asked: &TuneFlags) -> Result<ExitCode> {
     if flags.batch.is_some() || flags.linger.is_some() {
         return Err(Error::Usage("tune: --batch and --linger are what is looked for: leave them out".into()));
     }
@@ -63,7 +50,7 @@ where
     let target = target.parse::<Span>().map_err(|e| Error::Usage(format!("tune: --target-p99 {target}: {e}")))?;
     let budget = asked.budget.0;
     let layers = |flags: &Flags| -> Result<Layers> {
-        let mut layers = flags.layers(name, defaults)?;
+        let mut layers = flags.layers(program.name, program.defaults)?;
         if let Some(warmup) = &asked.warmup {
             layers.flag("--warmup", "sweep.warmup", warmup.as_str());
         }
@@ -75,14 +62,15 @@ where
         let length = run_length(budget);
         flags.play_for = Some(Span(length.saturating_sub(warmup).max(length / 2)).to_string());
     }
-    let settled = |setting: Setting| -> Result<(Config, S, Cell)> {
+    let settled = |setting: Setting| -> Result<(Config, Box<dyn Pipeline>, Cell)> {
         let mut layers = layers(&flags)?;
         layers.flag("tune", "batch.policy", setting.policy());
         layers.flag("tune", "batch.max_ticks", setting.max_ticks as i64);
         layers.flag("tune", "batch.max_delay", setting.delay().to_string());
-        let (config, own, lab) = (Config::read(&mut layers), S::read(&mut layers), Asked::read(&mut layers));
+        let (config, own) = (Config::read(&mut layers), program.closures.set(&mut layers));
+        let lab = Asked::read(&mut layers);
         let effective = layers.finish()?;
-        let (Some(config), Some(own), Some(lab)) = (config, own, lab) else { return Err(lacking(name)) };
+        let (Some(config), Some(own), Some(lab)) = (config, own, lab) else { return Err(lacking(program.name)) };
         let cell = Cell::new(Vec::new(), config.clone(), &effective, lab.warmup)?;
         Ok((config, own, cell))
     };
@@ -93,7 +81,7 @@ where
     let target = u64::try_from(target.0.as_nanos()).unwrap_or(u64::MAX);
     let tune = Tune { target, rate, workers: config.workers * config.processes, budget };
     let stop = stop_on_signals()?;
-    let tuned = tune.run(&stop, &|setting| Ok(settled(setting)?.2), &mut *player(pipeline, vec![Arc::new(own)]))?;
+    let tuned = tune.run(&stop, &|setting| Ok(settled(setting)?.2), &mut *player(vec![own]))?;
     tell(format_args!("{}\n", tuned.why(&tune)));
     let Some(best) = tuned.best() else {
         return Ok(if tuned.interrupted { ExitCode::from(130) } else { ExitCode::FAILURE });

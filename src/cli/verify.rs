@@ -1,19 +1,16 @@
-use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::difference::first_difference;
+use super::pipeline::{Compared, Pipeline, Playing};
 use super::{end_on_signals, print, tell};
 use crate::config::{Config, Input};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::memory;
-use crate::operators::{Changes, Ticks};
-use crate::oracle::{Corrected, Expected};
+use crate::oracle::Corrected;
 use crate::play;
 use crate::report::{Absent, Decisions, Progress};
-use crate::row::{Row, Texts};
-use crate::sink::Sink;
+use crate::row::Texts;
 use crate::source::{Opened, Pacing, Surroundings, in_memory, whole, whole_made};
 use crate::tape::Rejects;
 use crate::tick::Tick;
@@ -25,12 +22,7 @@ const BYTES_PER_RECORD: u64 = 768;
 const LONG: usize = 200_000;
 
 /// Plays the input through the pipeline and through its oracle, and compares what they come to.
-pub fn verify<R, F, O>(config: &Config, pipeline: F, oracle: O) -> Result<ExitCode>
-where
-    R: Row + Send,
-    F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
-    O: FnOnce(&Corrected) -> Expected<R>,
-{
+pub fn verify(config: &Config, pipeline: &dyn Pipeline) -> Result<ExitCode> {
     if config.processes > 1 {
         return Err(Error::Usage("verify plays in one process: leave --spawn and --processes out".into()));
     }
@@ -45,28 +37,20 @@ where
     let (read_rejects, mut again) = (around.rejects.count(), around.clone());
     let opened = open(&config, &tape, &mut again)?;
 
-    let gathered = Arc::new(Mutex::new(BTreeMap::new()));
-    let sinks = (0..config.workers).map(|_| Box::new(Gather(gathered.clone())) as Box<dyn Sink<R> + Send>).collect();
     let mut progress = Progress::new(None, Decisions::default());
-    let outcome = play::play(&config, &again, opened, sinks, &mut progress, pipeline);
-    progress.end()?;
-    let outcome = outcome?;
-    if tape.len() > LONG {
-        tell(format_args!("played; the same by plain code, which may take minutes (Ctrl-C ends it)\n"));
-    }
     let texts = Texts::new(around.symbols.clone(), around.venues.clone());
-    let mut corrected = Corrected::new(&tape, &config.lateness, texts.clone());
-    let expected = oracle(&corrected);
-    if let Some(error) = corrected.refused.take() {
-        return Err(error);
-    }
-    let mut ledger = expected.ledger.unwrap_or(corrected.ledger);
+    let mut corrected = || {
+        if tape.len() > LONG {
+            tell(format_args!("played; the same by plain code, which may take minutes (Ctrl-C ends it)\n"));
+        }
+        Corrected::new(&tape, &config.lateness, texts.clone())
+    };
+    let playing = Playing { dial: Arc::default(), config: &config, around: &again, opened, watch: &mut progress };
+    let compared = pipeline.compare(playing, &mut corrected);
+    progress.end()?;
+    let (outcome, Compared { difference, mut ledger, rows, digest }) = compared?;
     (ledger.rejected, ledger.read) = (read_rejects, ledger.read + read_rejects);
-    let digest = expected.rows.iter().fold(0u64, |sum, row| sum.wrapping_add(row.digest(&texts)));
-    let rows = expected.rows.len();
-
-    let gathered = std::mem::take(&mut *gathered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-    if let Some(difference) = first_difference(gathered, expected.rows, &texts) {
+    if let Some(difference) = difference {
         print(&difference.tell(&tape, &config.lateness, &texts))?;
         return Ok(ExitCode::FAILURE);
     }
@@ -85,7 +69,7 @@ where
         ))?;
         return Ok(ExitCode::FAILURE);
     }
-    print(&format!("equal: {rows} {}, digest {digest:016x}\nledger: {}\n", R::NAME, words(&ledger)))
+    print(&format!("equal: {rows} {}, digest {digest:016x}\nledger: {}\n", pipeline.rows().name, words(&ledger)))
 }
 
 /// Reads the whole input, if there is memory for it, and says which symbols were asked for and are not on it.
@@ -119,25 +103,6 @@ fn open(config: &Config, tape: &[Tick], around: &mut Surroundings) -> Result<Ope
             play::open(config, around)
         }
         _ => Ok(in_memory(tape, config.playback.pacing, config.workers, around)),
-    }
-}
-
-/// Keeps how often each row stands.
-struct Gather<R>(Arc<Mutex<BTreeMap<R, isize>>>);
-
-impl<R: Row> Sink<R> for Gather<R> {
-    fn change(&mut self, row: &R, _texts: &Texts, diff: isize) -> Result<()> {
-        let mut rows = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let times = rows.entry(row.clone()).or_default();
-        *times += diff;
-        if *times == 0 {
-            rows.remove(row);
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
     }
 }
 

@@ -13,20 +13,22 @@ mod tuning;
 mod watch;
 mod watchdog;
 
+use std::cell::Cell;
 use std::mem::ManuallyDrop;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use timely::dataflow::InputHandle;
+use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
 use crate::error::{Error, Result};
 use crate::latency::{Closes, Schedule};
 use crate::lateness::Lateness;
 use crate::memory;
-use crate::operators::{Changes, Context, Failure, Ticks, write_to};
+use crate::operators::{Changes, Context, Failure, Ticks, Written, write_to};
 use crate::row::Row;
 use crate::sink::Sink;
 use crate::source::Feed;
@@ -46,8 +48,15 @@ pub use outcome::{Held, Outcome};
 pub use plan::{Knobs, Plan};
 pub use watch::{Interval, Snapshot, Watch};
 
-/// A worker's feed, sink, post and rules, waiting for its thread to start.
-type Seat<R> = Mutex<Option<(Feed, Box<dyn Sink<R> + Send>, Post, Lateness)>>;
+/// A worker's feed, dataflow, post and rules, waiting for its thread to start.
+type Seat = Mutex<Option<(Feed, Box<Build>, Post, Lateness)>>;
+
+/// Builds a worker's dataflow to its end, whatever its rows are, and shows on the gauge of this number when it writes: all
+/// of a run that does not know its rows is compiled once, and not for each pipeline.
+type Build = dyn for<'scope> FnOnce(Ticks<'scope>, Arc<Vec<Gauge>>, usize) -> End + Send;
+
+/// How far a dataflow's end has come, and what it has written.
+type End = (ProbeHandle<u64>, Rc<Cell<Written>>);
 
 /// How long after the start of a run its schedule begins: time for threads to start, and for processes to hear of it.
 const HEAD_START: RunTime = 20_000_000;
@@ -60,7 +69,7 @@ const HEAD_START_TOGETHER: RunTime = 200_000_000;
 /// The first failure of an input, an operator or a sink; or when a worker hangs, or another process is gone.
 pub fn run<R, F>(
     plan: Plan,
-    mut feeds: Vec<Feed>,
+    feeds: Vec<Feed>,
     sinks: Vec<Box<dyn Sink<R> + Send>>,
     watch: &mut dyn Watch,
     pipeline: F,
@@ -69,6 +78,19 @@ where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
+    let pipeline = Arc::new(pipeline);
+    let build = |sink| {
+        let pipeline = pipeline.clone();
+        let build = move |ticks: Ticks<'_>, gauges, at| {
+            let context = ticks.context.clone();
+            write_to(pipeline(ticks), Box::new(Watched { sink, gauges, at }), &context)
+        };
+        Box::new(build) as Box<Build>
+    };
+    run_built(plan, feeds, sinks.into_iter().map(build).collect(), watch)
+}
+
+fn run_built(plan: Plan, mut feeds: Vec<Feed>, builds: Vec<Box<Build>>, watch: &mut dyn Watch) -> Result<Outcome> {
     let Plan {
         clock,
         knobs,
@@ -114,20 +136,13 @@ where
     let closes = Arc::new(closes);
     let gauges: Arc<Vec<Gauge>> = Arc::new((0..here).map(|_| Gauge::default()).collect());
     let mut returns = Vec::new();
-    let seats: Vec<Seat<R>> = feeds
+    let seats: Vec<Seat> = feeds
         .into_iter()
-        .zip(sinks)
-        .enumerate()
-        .map(|(at, (feed, sink))| {
+        .zip(builds)
+        .map(|(feed, build)| {
             let (back, empty) = channel();
             returns.push(back);
-            let sink = Box::new(Watched { sink, gauges: gauges.clone(), at });
-            Mutex::new(Some((
-                feed,
-                sink as Box<dyn Sink<R> + Send>,
-                Post { messages: sender.clone(), empty },
-                lateness.clone(),
-            )))
+            Mutex::new(Some((feed, build, Post { messages: sender.clone(), empty }, lateness.clone())))
         })
         .collect();
     drop(sender);
@@ -137,7 +152,7 @@ where
         move |worker: &mut Worker| {
             let index = worker.index();
             let seat = seats[index - first].lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-            let Some((feed, sink, post, lateness)) = seat else { return };
+            let Some((feed, build, post, lateness)) = seat else { return };
             let context = Context::new(
                 [index, seats.len()],
                 clock.clone(),
@@ -150,7 +165,7 @@ where
             let mut input = InputHandle::new();
             let (probe, written) = worker.dataflow(|scope| {
                 let ticks = Ticks { stream: input.to_stream(scope), context: context.clone() };
-                write_to(pipeline(ticks), sink, &context)
+                build(ticks, gauges.clone(), index - first)
             });
             let gauge = &gauges[index - first];
             let tuning = Tuning::new(knobs.batch, dial.clone(), began, measured_from);

@@ -84,16 +84,14 @@ pub fn open(
     address: &Address,
     header: &str,
     to_topic: &ToTopic,
-    is_stopped: impl Fn() -> bool + Send + 'static,
+    is_stopped: Box<dyn Fn() -> bool + Send>,
 ) -> Result<Box<dyn Courier>> {
     if !to_topic.properties.is_empty() && !matches!(address, Address::Kafka { .. }) {
         let text = "[output.librdkafka] is for kafka://HOST:PORT/TOPIC";
         return Err(Error::Usage(format!("{text}, and the output is {address}")));
     }
     match address {
-        Address::Tcp { .. } | Address::Unix { .. } => {
-            Ok(Box::new(Wire::open(address.clone(), header, Box::new(is_stopped))?))
-        }
+        Address::Tcp { .. } | Address::Unix { .. } => Ok(Box::new(Wire::open(address.clone(), header, is_stopped)?)),
         Address::Growing(path) => {
             let doing = || format!("writing to {}", path.display());
             let mut file = std::fs::File::options().create(true).append(true).open(path).doing(doing)?;
@@ -104,7 +102,7 @@ pub fn open(
         }
         #[cfg(feature = "kafka")]
         Address::Kafka { brokers, topic } => {
-            Ok(Box::new(super::kafka::Topic::open(brokers, topic, to_topic, Box::new(is_stopped))?))
+            Ok(Box::new(super::kafka::Topic::open(brokers, topic, to_topic, is_stopped)?))
         }
         #[cfg(not(feature = "kafka"))]
         Address::Kafka { .. } => Err(crate::source::without_kafka(address)),
@@ -119,12 +117,12 @@ pub fn open(
 pub fn open_for_rejects(
     address: &Address,
     to_topic: &ToTopic,
-    is_stopped: impl Fn() -> bool + Send + 'static,
+    is_stopped: Box<dyn Fn() -> bool + Send>,
 ) -> Result<Box<dyn DeadLetters>> {
     match address {
         #[cfg(feature = "kafka")]
         Address::Kafka { brokers, topic } => {
-            Ok(Box::new(super::kafka::Topic::open(brokers, topic, to_topic, Box::new(is_stopped))?))
+            Ok(Box::new(super::kafka::Topic::open(brokers, topic, to_topic, is_stopped)?))
         }
         #[cfg(not(feature = "kafka"))]
         Address::Kafka { .. } => Err(crate::source::without_kafka(address)),

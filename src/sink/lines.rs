@@ -43,6 +43,7 @@ pub struct Upsert {
 pub type Give<'a> = &'a mut dyn FnMut(Place, &[u8], Option<Upsert>);
 
 /// Makes lines of the changes of one worker, moment by moment.
+#[derive(Clone)]
 pub struct Lines {
     mode: Mode,
     encoding: Encoding,

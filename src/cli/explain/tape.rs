@@ -4,16 +4,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::ExplainFlags;
+use crate::cli::pipeline::{About, Pipeline};
 use crate::cli::records::SHOWN;
 use crate::cli::verify::read;
 use crate::cli::{end_on_signals, print, records};
 use crate::config::{Config, Input};
 use crate::error::{Error, Result};
 use crate::lateness::{Lateness, Verdict};
-use crate::oracle::{Corrected, Expected};
+use crate::oracle::Corrected;
 use crate::play;
 use crate::report::span;
-use crate::row::{Columns, Encoding, Field, Row, Takes, Texts};
+use crate::row::{Takes, Texts};
 use crate::source::{Address, Pacing};
 use crate::tape::Rejects;
 use crate::tick::{Kind, Symbol, Tick};
@@ -35,11 +36,7 @@ enum Fate {
 
 /// Says which records of the input were late and by how much, which found nothing, and with `--why` what a result was
 /// made of.
-pub fn explain<R, O>(config: &Config, asked: &ExplainFlags, oracle: O) -> Result<ExitCode>
-where
-    R: Row,
-    O: FnOnce(&Corrected) -> Expected<R>,
-{
+pub fn explain(config: &Config, asked: &ExplainFlags, pipeline: &dyn Pipeline) -> Result<ExitCode> {
     let why = asked.asked()?;
     if asked.folder().is_some()
         && let Input::Files(inputs) = &config.input
@@ -57,7 +54,7 @@ where
     let around = play::surroundings(&config, Arc::default(), Rejects::default(), Arc::default());
     let tape = read(&config, &around)?;
     let texts = Texts::new(around.symbols.clone(), around.venues.clone());
-    let fates = fates(&tape, &config.lateness, R::TAKES);
+    let fates = fates(&tape, &config.lateness, pipeline.rows().takes);
     let mut text = String::new();
     match why {
         None => tell_all(&tape, &fates, &texts, &mut text),
@@ -65,14 +62,13 @@ where
             if !around.symbols.has(name) && !around.venues.has(name) {
                 return Err(Error::Usage(format!("--why {name}: the input has no such symbol, and no such venue")));
             }
+            let rows = pipeline.rows();
             let mut corrected = Corrected::new(&tape, &config.lateness, texts.clone());
-            let rows = oracle(&corrected).rows;
-            if let Some(error) = corrected.refused.take() {
-                return Err(error);
+            let about = pipeline.about(&mut corrected, name, time, &(rows.columns)(config.is_numbered))?;
+            match about {
+                None => _ = writeln!(text, "no row of {} about {name} holds {time}", rows.name),
+                Some(about) => tell_why(name, &about, (&tape, &fates, &config.lateness), &texts, &mut text),
             }
-            let columns = Columns::of::<R>(config.is_numbered);
-            let said = (&tape[..], &fates[..], &config.lateness);
-            tell_why(rows, (name, time), said, (&texts, &columns), &mut text);
         }
     }
     if around.rejects.count() > 0 {
@@ -157,37 +153,22 @@ fn tell_all(tape: &[Tick], fates: &[Fate], texts: &Texts, text: &mut String) {
     list(unmatched.iter().copied(), unmatched.len(), texts, text);
 }
 
-/// The rows about a symbol, or a venue, that hold a time, and what they are made of.
-fn tell_why<R: Row>(
-    rows: Vec<R>,
-    (name, time): (&str, EventTime),
+/// Rows about a symbol, or a venue, and what they are made of.
+fn tell_why(
+    name: &str,
+    About { window, before, lines }: &About,
     (tape, fates, lateness): (&[Tick], &[Fate], &Lateness),
-    (texts, columns): (&Texts, &Columns),
+    texts: &Texts,
     text: &mut String,
 ) {
-    let speaks_of_it = |row: &R| {
-        let mut speaks = false;
-        row.fields(texts, &mut |field| speaks |= matches!(field, Field::Text(text) if text == name));
-        speaks && row.window().contains(time)
-    };
-    let rows: Vec<R> = rows.into_iter().filter(speaks_of_it).collect();
-    // Windows that overlap all hold the time, so they have no hole between them.
-    let (starts, ends) = (rows.iter().map(|row| row.window().start), rows.iter().map(|row| row.window().end));
-    let (Some(start), Some(end)) = (starts.min(), ends.max()) else {
-        let _ = writeln!(text, "no row of {} about {name} holds {time}", R::NAME);
-        return;
-    };
-    let mut lines = Encoding::Csv.header(&columns.names).into_bytes();
-    rows.iter().for_each(|row| Encoding::Csv.write(row, texts, columns, &mut lines));
-    text.push_str(&String::from_utf8_lossy(&lines));
-    let window = Window { start, end };
+    text.push_str(lines);
+    let Window { start, end } = window;
     let is_of_it = |tick: &Tick| [texts.symbol(tick.symbol), texts.venue(tick.venue)].contains(&name);
-    let before: Vec<EventTime> = rows.iter().flat_map(|row| records::times_before(row, texts)).collect();
     let all = records::about(tape, lateness, |tick| {
         is_of_it(tick) && (window.contains(tick.ts_event) || before.contains(&tick.ts_event))
     });
     let fate = |tick: &Tick| &fates[tape.iter().position(|it| std::ptr::eq(it, tick)).unwrap_or(0)];
-    let held = records::from_before(&all, &before);
+    let held = records::from_before(&all, before);
     let _ = writeln!(text, "{} records lie in [{start}, {end}) or speak of one that does{held}", all.len());
     list(all.iter().map(|tick| (*tick, fate(tick))), all.len(), texts, text);
 }
