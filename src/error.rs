@@ -60,6 +60,7 @@ pub trait Doing<T> {
 }
 
 impl<T> Doing<T> for io::Result<T> {
+    #[inline(always)]
     fn doing<S: Into<String>>(self, doing: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|source| Error::Io { doing: doing().into(), source })
     }

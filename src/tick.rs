@@ -181,6 +181,7 @@ impl Tick {
     }
 
     /// Sets the watermark of this tick's partition, saturating some 24 days from `ts_event`.
+    #[inline(always)]
     pub fn set_watermark(&mut self, watermark: EventTime) {
         let lead = watermark.max(0).div_euclid(MS) - self.ts_event.div_euclid(MS);
         self.watermark_lead_ms = lead.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;

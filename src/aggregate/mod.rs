@@ -89,8 +89,11 @@ pub fn percent(rise: i128, from: Price) -> Option<i128> {
 }
 
 /// `n / d` for a positive `d`, rounded half to even.
+#[inline]
 pub fn div_half_even(n: i128, d: i128) -> i128 {
-    let (quotient, rest) = (n.div_euclid(d), n.rem_euclid(d));
+    // The rest of a product is cheaper than a second division of 128 bits.
+    let quotient = n.div_euclid(d);
+    let rest = n - quotient * d;
     match (rest * 2).cmp(&d) {
         std::cmp::Ordering::Less => quotient,
         std::cmp::Ordering::Greater => quotient + 1,

@@ -59,9 +59,13 @@ pub fn write_to<R: Row + Send>(
                 move |(input, frontier), _output| {
                     let began = context.clock.now();
                     input.for_each(|_capability, changes| {
-                        for (row, time, diff) in changes.drain(..) {
-                            let moment = moments.entry(time);
-                            moment.or_insert_with(|| spare.pop().unwrap_or_default()).push((row, diff));
+                        let mut changes = changes.drain(..).peekable();
+                        while let Some((row, time, diff)) = changes.next() {
+                            let moment = moments.entry(time).or_insert_with(|| spare.pop().unwrap_or_default());
+                            moment.push((row, diff));
+                            while let Some((row, _, diff)) = changes.next_if(|(_, same, _)| *same == time) {
+                                moment.push((row, diff));
+                            }
                         }
                     });
                     let passed = frontier.frontier().first().map_or(i64::MAX, |stamp| watermark_of(*stamp));

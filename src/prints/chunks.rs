@@ -107,6 +107,7 @@ impl Chunks {
     }
 
     /// Forgets the prints before `ts`, as far as whole chunks lie there.
+    #[inline]
     pub fn forget_before(&mut self, ts: EventTime) {
         while self.chunks.front().is_some_and(|chunk| chunk.ts.1 < ts) {
             self.chunks.pop_front();

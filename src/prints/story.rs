@@ -148,6 +148,7 @@ impl Stories {
     }
 
     /// Ends the stories of which all was said before `ts`.
+    #[inline]
     pub fn end_before(&mut self, ts: EventTime, rules: &Lateness, mut ended: impl FnMut(&Story)) {
         let waiting = &mut self.waiting;
         self.stories.retain(|_, story| {

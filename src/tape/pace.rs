@@ -108,7 +108,7 @@ pub struct Timetable {
 impl Timetable {
     /// When the next tick is due: `clock` is its partition's highest event time so far. `None` without a schedule.
     /// At most `NEVER`, which no run reaches.
-    #[inline]
+    #[inline(always)]
     pub fn due(&mut self, clock: EventTime) -> Option<u64> {
         let Pace::Rate { per_second, gaps, burst } = self.pace else { return self.pace.reaches(clock) };
         let step = SECOND as f64 / per_second;

@@ -40,8 +40,10 @@ impl Sliding {
 
     /// The last beginning of a window at or before `ts`, and how far `ts` is from it.
     fn begun(&self, ts: EventTime) -> (EventTime, i64) {
-        // What is left of each, since the difference of the two themselves may be more than 64 bits hold.
-        let since = (ts.rem_euclid(self.slide) - self.offset).rem_euclid(self.slide);
+        // What is left of the time, since the difference of the two themselves may be more than 64 bits hold; the offset
+        // is less than a slide.
+        let since = ts.rem_euclid(self.slide) - self.offset;
+        let since = if since < 0 { since + self.slide } else { since };
         (ts.saturating_sub(since), since)
     }
 }

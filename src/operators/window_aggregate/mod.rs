@@ -6,6 +6,7 @@ mod operator;
 mod panes;
 mod running;
 mod runs;
+mod shelf;
 mod slices;
 mod symbol_state;
 mod told;

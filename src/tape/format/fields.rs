@@ -103,6 +103,7 @@ impl Default for Fnv {
 }
 
 impl Hasher for Fnv {
+    #[inline(always)]
     fn write(&mut self, bytes: &[u8]) {
         bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
     }

@@ -92,6 +92,7 @@ impl Input {
     }
 
     /// The number of the line or row that comes next.
+    #[inline]
     pub fn next_number(&self) -> u64 {
         match self {
             Input::Lines(lines) => lines.next_number(),

@@ -9,11 +9,13 @@ pub struct Short {
 
 impl Short {
     /// The text, or `None` if it is longer than eight bytes, or cannot stand in a line of text.
-    #[inline]
+    #[inline(always)]
     pub fn new(text: &[u8]) -> Option<Short> {
-        if text.is_empty() {
-            return Some(Short::default());
-        }
+        // Nearly all records have none.
+        if text.is_empty() { Some(Short::default()) } else { Short::of(text) }
+    }
+
+    fn of(text: &[u8]) -> Option<Short> {
         if !text.iter().all(|byte| (b' '..=b'~').contains(byte)) {
             std::str::from_utf8(text).ok().filter(|text| !text.contains(char::is_control))?;
         }
@@ -48,6 +50,7 @@ pub struct Record {
 
 impl From<Tick> for Record {
     /// The record of a tick that has a number, and of which no more is known.
+    #[inline(always)]
     fn from(tick: Tick) -> Self {
         let (side, conditions) = Default::default();
         Record { tick, has_seq: true, due: None, ts_recv: None, side, conditions }
