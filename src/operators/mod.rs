@@ -26,7 +26,7 @@ pub use movers::{Mover, Ranking, movers};
 pub use places::{By, Places};
 pub use reference::{Reference, labels};
 pub use standings::{Boards, Standing, standings};
-pub use window_aggregate::Summary;
+pub use window_aggregate::{Summary, WindowKind};
 pub use write_to::{Written, write_to};
 
 use differential_dataflow::VecCollection;

@@ -1,3 +1,4 @@
+mod by_kind;
 mod counted;
 mod early;
 mod in_order;
@@ -13,7 +14,6 @@ mod told;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use serde::{Deserialize, Serialize};
@@ -26,13 +26,11 @@ use super::context::{Ticks, watermark_of};
 use crate::aggregate::{Aggregate, Value};
 use crate::row::{Field, Key, Row, Texts};
 use crate::tick::Symbol;
-use crate::window::{Window, Windows};
-use counted::Counted;
-use lasts::Lasts;
+use crate::window::Window;
 use operator::WindowAggregate;
 use panes::Panes;
-use runs::Runs;
-use slices::Slices;
+
+pub use by_kind::WindowKind;
 
 /// What one window of one symbol comes to: a row `symbol, ts_open, ts_close` and the value's columns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -90,22 +88,9 @@ impl<'scope> Ticks<'scope> {
     ///     ticks.window_aggregate::<Ohlcv>(minute)
     /// }
     /// ```
-    pub fn window_aggregate<A: Aggregate>(self, windows: impl Into<Windows>) -> Changes<'scope, Summary<A::Value>> {
-        let windows = windows.into();
+    pub fn window_aggregate<A: Aggregate>(self, windows: impl WindowKind) -> Changes<'scope, Summary<A::Value>> {
         self.context.closes_at(windows.clone());
-        match windows {
-            Windows::Gap(gap) => self.aggregate::<A, Runs<A>>(gap),
-            Windows::Count(count) => self.aggregate::<A, Counted<A>>(count),
-            Windows::Last(last) => self.aggregate::<A, Lasts<A>>(last),
-            Windows::Tumbling(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
-            Windows::Daily(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
-            Windows::Early(windows) => {
-                let context = self.context.clone();
-                early::longest(self.aggregate::<A, Slices<A>>(Arc::new(windows.clone())), windows, context)
-            }
-            Windows::Sliding(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
-            Windows::Anchored(windows) => self.aggregate::<A, Slices<A>>(Arc::new(windows)),
-        }
+        windows.aggregate::<A>(self)
     }
 
     fn aggregate<A: Aggregate, P: Panes<A>>(self, windows: P::Rules) -> Changes<'scope, Summary<A::Value>> {
