@@ -118,6 +118,7 @@ pub trait Row: Clone + Ord + std::fmt::Debug + Serialize + DeserializeOwned + 's
 
     /// A hash of the row's content, the same in every process. A run's digest is the wrapping sum of its
     /// final rows' hashes, so that it depends on no order; a retraction subtracts.
+    #[inline]
     fn digest(&self, texts: &Texts) -> u64 {
         let mut hash: u64 = 0x7461_7065_666c_6f77;
         self.fields(texts, &mut |field| {

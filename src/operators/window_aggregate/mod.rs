@@ -7,7 +7,6 @@ mod operator;
 mod panes;
 mod running;
 mod runs;
-mod shelf;
 mod slices;
 mod symbol_state;
 mod told;

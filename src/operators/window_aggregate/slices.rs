@@ -1,9 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::panes::{Around, Out, Panes};
 use super::running::Running;
-use super::shelf::Shelf;
 use crate::aggregate::{Aggregate, Print};
 use crate::prints::Change;
 use crate::time::{EventTime, MS};
@@ -15,8 +14,8 @@ type Rules = Arc<dyn Sliced>;
 /// falls into it.
 pub struct Slices<A: Aggregate> {
     newest: Slice<A>,
-    /// The others.
-    others: Shelf<A>,
+    /// The others in the order of their beginnings. Nearly all come and go at the ends, which allocates nothing.
+    others: VecDeque<Slice<A>>,
     /// Slices that begin before this and are not here are made anew from the log.
     dropped_before: EventTime,
     /// What the windows that are about to change held.
@@ -36,7 +35,7 @@ impl<A: Aggregate> Default for Slices<A> {
     fn default() -> Self {
         Slices {
             newest: Slice { span: NOWHERE, state: A::default() },
-            others: Shelf::default(),
+            others: VecDeque::new(),
             dropped_before: EventTime::MIN,
             told: Vec::new(),
             running: None,
@@ -45,29 +44,56 @@ impl<A: Aggregate> Default for Slices<A> {
 }
 
 impl<A: Aggregate> Slices<A> {
-    fn slice(&self, start: EventTime) -> Option<&A> {
-        if self.newest.span.start == start { Some(&self.newest.state) } else { self.others.get(start) }
+    /// Where among the others the slices begin that begin at `ts` or later. The search begins at the end, in steps
+    /// that double: nearly all that is looked for lies there, and the others are in no cache.
+    #[inline]
+    fn place(&self, ts: EventTime) -> usize {
+        let (is_before, len) = (|at: usize| self.others[at].span.start < ts, self.others.len());
+        let mut step = 1;
+        while step < len && !is_before(len - step) {
+            step *= 2;
+        }
+        let (mut low, mut high) = (len.saturating_sub(step), len - step / 2);
+        while low < high {
+            let middle = low.midpoint(high);
+            (low, high) = if is_before(middle) { (middle + 1, high) } else { (low, middle) };
+        }
+        low
     }
 
-    fn slice_mut(&mut self, start: EventTime) -> Option<&mut A> {
-        if self.newest.span.start == start { Some(&mut self.newest.state) } else { self.others.get_mut(start) }
+    fn slice(&self, start: EventTime) -> Option<&Slice<A>> {
+        if self.newest.span.start == start {
+            return Some(&self.newest);
+        }
+        self.others.get(self.place(start)).filter(|slice| slice.span.start == start)
     }
 
-    /// The beginning of the last slice that begins before `ts`.
+    fn slice_mut(&mut self, start: EventTime) -> Option<&mut Slice<A>> {
+        if self.newest.span.start == start {
+            return Some(&mut self.newest);
+        }
+        let place = self.place(start);
+        self.others.get_mut(place).filter(|slice| slice.span.start == start)
+    }
+
+    /// The last slice that begins before `ts`.
     fn last_before(&self, ts: EventTime) -> Option<EventTime> {
-        let newest = Some(self.newest.span.start).filter(|start| *start < ts);
-        newest.or_else(|| self.others.last_before(ts)).filter(|start| *start > EventTime::MIN)
+        let others = || self.others.get(self.place(ts).checked_sub(1)?);
+        let last = if self.newest.span.start < ts { Some(&self.newest) } else { others() };
+        last.map(|slice| slice.span.start).filter(|start| *start > EventTime::MIN)
     }
 
-    /// The beginning of the first slice that begins at `ts` or later.
+    /// The first slice that begins at `ts` or later.
     fn first_from(&self, ts: EventTime) -> Option<EventTime> {
-        self.others.first_from(ts).or(Some(self.newest.span.start).filter(|start| *start >= ts))
+        let first = self.others.get(self.place(ts)).unwrap_or(&self.newest);
+        Some(first.span.start).filter(|start| *start >= ts)
     }
 
     /// The slices that begin within a stretch.
-    fn within(&self, stretch: Window) -> impl Iterator<Item = (EventTime, &A)> {
-        let newest = (self.newest.span.start, &self.newest.state);
-        self.others.within(stretch).chain(Some(newest).filter(|(start, _)| stretch.contains(*start)))
+    #[inline]
+    fn within(&self, stretch: Window) -> impl Iterator<Item = &Slice<A>> {
+        let others = self.others.range(self.place(stretch.start)..self.place(stretch.end));
+        others.chain(Some(&self.newest).filter(|newest| stretch.contains(newest.span.start)))
     }
 
     /// The prints within a stretch whose slices were dropped.
@@ -84,10 +110,10 @@ impl<A: Aggregate> Slices<A> {
         if slice.span.start > self.newest.span.start {
             let previous = std::mem::replace(&mut self.newest, slice);
             if previous.span != NOWHERE {
-                self.others.put(previous.span.start, previous.state);
+                self.others.push_back(previous);
             }
         } else {
-            self.others.put(slice.span.start, slice.state);
+            self.others.insert(self.place(slice.span.start), slice);
         }
     }
 
@@ -107,7 +133,7 @@ impl<A: Aggregate> Slices<A> {
     fn add_elsewhere(&mut self, print: &Print, windows: &Rules) -> Option<i64> {
         let span = windows.slice_of(print.ts_event);
         if let Some(slice) = self.slice_mut(span.start) {
-            slice.add(print);
+            slice.state.add(print);
             return None;
         }
         let mut state = A::default();
@@ -119,7 +145,7 @@ impl<A: Aggregate> Slices<A> {
     /// Whether there is a print in a slice.
     fn has_print(&self, span: Window, around: &Around<'_, Rules>) -> bool {
         match self.slice(span.start) {
-            Some(slice) => slice.lower().is_some(),
+            Some(slice) => slice.state.lower().is_some(),
             None => span.start < self.dropped_before && around.log.prints_of(span).next().is_some(),
         }
     }
@@ -134,7 +160,7 @@ impl<A: Aggregate> Slices<A> {
         if around.windows.slice_of(window.start) == window
             && let Some(slice) = self.slice(window.start)
         {
-            return slice.lower();
+            return slice.state.lower();
         }
         let shown_by = around.windows.shown_by(window);
         if shown_by != window && !self.has_print(shown_by, around) {
@@ -143,7 +169,7 @@ impl<A: Aggregate> Slices<A> {
         let running = running.get_or_insert_default();
         if !running.leads_to(window) {
             running.begin(window, |older| {
-                older.extend(self.within(window).map(|(start, slice)| (start, slice.clone())));
+                older.extend(self.within(window).map(|slice| (slice.span.start, slice.state.clone())));
                 let mut anew = BTreeMap::<EventTime, A>::new();
                 for print in self.dropped(window, around) {
                     anew.entry(around.windows.slice_of(print.ts_event).start).or_default().add(print);
@@ -152,7 +178,7 @@ impl<A: Aggregate> Slices<A> {
             });
         }
         running.go_on(window, |rest, newer| {
-            self.within(rest).for_each(|(_, slice)| newer.combine(slice));
+            self.within(rest).for_each(|slice| newer.combine(&slice.state));
             self.dropped(rest, around).for_each(|print| newer.add(print));
         })
     }
@@ -217,13 +243,13 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
             let Some(slice) = self.slice_mut(span.start) else { continue };
             let inside = |print: &Option<Print>| print.filter(|print| span.contains(print.ts_event));
             for (before, after) in changes {
-                if inside(before).is_some_and(|gone| !take_out(slice, &gone, span, around)) {
-                    *slice = A::default();
-                    around.log.prints_of(span).for_each(|print| slice.add(print));
+                if inside(before).is_some_and(|gone| !take_out(&mut slice.state, &gone, span, around)) {
+                    slice.state = A::default();
+                    around.log.prints_of(span).for_each(|print| slice.state.add(print));
                     break;
                 }
                 if let Some(new) = inside(after) {
-                    slice.add(&new);
+                    slice.state.add(&new);
                 }
             }
             let next = around.windows.ending_after(span.start.max(around.passed.saturating_mul(MS)));
@@ -279,14 +305,14 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
     fn forget(&mut self, settled: EventTime, open: EventTime, around: &Around<'_, Rules>) -> EventTime {
         // Beside its chunk of prints a summary is small, and making it anew reads them all.
         let stay = if A::GROWS { 0 } else { around.log.chunks() };
-        while let Some(first) = self.others.first() {
-            let until = around.windows.until(first);
+        while let Some(first) = self.others.front() {
+            let until = around.windows.until(first.span.start);
             let is_open = until > open || until > around.passed.saturating_mul(MS);
             if is_open || self.others.len() <= stay {
                 break;
             }
-            self.dropped_before = self.dropped_before.max(around.windows.slice_of(first).end);
-            self.others.drop_first();
+            self.dropped_before = self.dropped_before.max(first.span.end);
+            self.others.pop_front();
         }
         around.windows.since(settled)
     }

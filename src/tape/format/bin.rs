@@ -215,6 +215,9 @@ impl Block {
 }
 
 fn text(bytes: [u8; 8]) -> Result<Short, String> {
+    if bytes == [0; 8] {
+        return Ok(Short::default());
+    }
     let len = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     Short::new(&bytes[..len]).ok_or_else(|| "side or conditions is not a text".into())
 }
@@ -228,14 +231,13 @@ struct Cursor<'a> {
 impl Cursor<'_> {
     /// The column's bytes, or so many of `absent` where the block does not have it.
     fn take<const N: usize>(&mut self, column: u16, absent: u8) -> [u8; N] {
-        let mut value = [absent; N];
-        if self.columns & column != 0
-            && let Some((bytes, rest)) = self.bytes.split_at_checked(N)
-        {
-            value.copy_from_slice(bytes);
-            self.bytes = rest;
+        match self.bytes.split_first_chunk() {
+            Some((value, rest)) if self.columns & column != 0 => {
+                self.bytes = rest;
+                *value
+            }
+            _ => [absent; N],
         }
-        value
     }
 }
 
