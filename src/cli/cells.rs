@@ -70,7 +70,7 @@ impl CellFlags {
                     layers.flag(&axis.said_by, "batch.policy", "linger");
                 }
             }
-            let (config, pipeline) = (Config::read(&mut layers), program.closures.set(&mut layers));
+            let (config, pipeline) = (Config::read(&mut layers), program.closures.configure(&mut layers));
             let effective = layers.finish()?;
             let (Some(config), Some(pipeline)) = (config, pipeline) else { return Err(lacking(program.name)) };
             let values = values.iter().map(text).collect();

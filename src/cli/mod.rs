@@ -38,7 +38,7 @@ use compare::CompareFlags;
 use explain::ExplainFlags;
 use flags::Flags;
 use follow::FollowFlags;
-use pipeline::{Closures, Unset};
+use pipeline::{Closures, Configure};
 use sweep::{ReportFlags, SweepFlags};
 use tune::TuneFlags;
 
@@ -155,7 +155,7 @@ where
 struct Program<'a> {
     name: &'static str,
     defaults: &'static str,
-    closures: &'a dyn Unset,
+    closures: &'a dyn Configure,
 }
 
 impl Program<'_> {
@@ -230,7 +230,7 @@ impl Program<'_> {
             if let Some(Command::Explain(asked)) = &command {
                 asked.settings(&mut layers)?;
             }
-            let (config, pipeline) = (Config::read(&mut layers), closures.set(&mut layers));
+            let (config, pipeline) = (Config::read(&mut layers), closures.configure(&mut layers));
             let asked = Asked::read(&mut layers);
             let effective = layers.finish()?;
             match (config, pipeline, asked) {

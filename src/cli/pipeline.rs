@@ -71,8 +71,8 @@ pub struct About {
 pub struct Closures<S, R, F, O>(Arc<F>, Arc<O>, PhantomData<fn() -> (S, R)>);
 
 /// Reads a pipeline's own settings, and leaves what is wrong with them in the layers.
-pub trait Unset {
-    fn set(&self, layers: &mut Layers) -> Option<Box<dyn Pipeline>>;
+pub trait Configure {
+    fn configure(&self, layers: &mut Layers) -> Option<Box<dyn Pipeline>>;
 }
 
 impl<S, R, F, O> Closures<S, R, F, O> {
@@ -81,7 +81,7 @@ impl<S, R, F, O> Closures<S, R, F, O> {
     }
 }
 
-impl<S, R, F, O, E> Unset for Closures<S, R, F, O>
+impl<S, R, F, O, E> Configure for Closures<S, R, F, O>
 where
     S: Settings,
     R: Row + Send,
@@ -89,23 +89,26 @@ where
     O: Fn(&Corrected<'_>, &S) -> E + 'static,
     E: Into<Expected<R>>,
 {
-    fn set(&self, layers: &mut Layers) -> Option<Box<dyn Pipeline>> {
+    fn configure(&self, layers: &mut Layers) -> Option<Box<dyn Pipeline>> {
         let settings = Arc::new(S::read(layers)?);
         let (dataflow, for_dataflow, oracle) = (self.0.clone(), settings.clone(), self.1.clone());
-        Some(Box::new(Set::<R> {
+        Some(Box::new(Configured::<R> {
             dataflow: Arc::new(move |ticks: Ticks<'_>| dataflow(ticks, &for_dataflow)),
             oracle: Box::new(move |tape| oracle(tape, &settings).into()),
         }))
     }
 }
 
+type Dataflow<R> = dyn for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync;
+type Oracle<R> = dyn Fn(&Corrected<'_>) -> Expected<R>;
+
 /// A dataflow and an oracle to which their settings are given.
-struct Set<R: 'static> {
-    dataflow: Arc<dyn for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync>,
-    oracle: Box<dyn Fn(&Corrected<'_>) -> Expected<R>>,
+struct Configured<R: 'static> {
+    dataflow: Arc<Dataflow<R>>,
+    oracle: Box<Oracle<R>>,
 }
 
-impl<R: Row + Send> Set<R> {
+impl<R: Row + Send> Configured<R> {
     fn through(&self, playing: Playing<'_>, sinks: Vec<Box<dyn Sink<R> + Send>>) -> Result<Outcome> {
         let Playing { dial, config, around, opened, watch } = playing;
         let dataflow = self.dataflow.clone();
@@ -118,7 +121,7 @@ impl<R: Row + Send> Set<R> {
     }
 }
 
-impl<R: Row + Send> Pipeline for Set<R> {
+impl<R: Row + Send> Pipeline for Configured<R> {
     fn rows(&self) -> Rows {
         Rows::of::<R>()
     }

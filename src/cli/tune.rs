@@ -67,7 +67,7 @@ pub fn tune(program: &Program<'_>, mut flags: Flags, asked: &TuneFlags) -> Resul
         layers.flag("tune", "batch.policy", setting.policy());
         layers.flag("tune", "batch.max_ticks", setting.max_ticks as i64);
         layers.flag("tune", "batch.max_delay", setting.delay().to_string());
-        let (config, own) = (Config::read(&mut layers), program.closures.set(&mut layers));
+        let (config, own) = (Config::read(&mut layers), program.closures.configure(&mut layers));
         let lab = Asked::read(&mut layers);
         let effective = layers.finish()?;
         let (Some(config), Some(own), Some(lab)) = (config, own, lab) else { return Err(lacking(program.name)) };
