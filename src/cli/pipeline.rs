@@ -40,12 +40,17 @@ pub trait Pipeline {
     /// Plays, and its rows go to the outlet.
     fn play(&self, playing: Playing<'_>, outlet: &Outlet) -> Result<Outcome>;
 
-    /// Plays, and compares its rows with those that the oracle makes of the tape, which is then asked for.
-    fn compare<'t>(&self, playing: Playing<'_>, tape: &mut dyn FnMut() -> Corrected<'t>)
-    -> Result<(Outcome, Compared)>;
+    /// Plays, and gathers its rows.
+    fn gather<'a>(&'a self, playing: Playing<'_>) -> Result<(Outcome, Box<dyn Gathered + 'a>)>;
 
     /// The rows that the oracle makes of a tape and that are about a symbol or a venue, at a time; none if there is none.
     fn about(&self, tape: &mut Corrected<'_>, name: &str, time: EventTime, columns: &Columns) -> Result<Option<About>>;
+}
+
+/// The rows of a run.
+pub trait Gathered {
+    /// Compares them with those that the oracle makes of the tape.
+    fn compare(self: Box<Self>, tape: &mut Corrected<'_>) -> Result<Compared>;
 }
 
 /// What a comparison with an oracle came to.
@@ -131,22 +136,13 @@ impl<R: Row + Send> Pipeline for Configured<R> {
         self.through(playing, sinks)
     }
 
-    fn compare<'t>(
-        &self,
-        playing: Playing<'_>,
-        tape: &mut dyn FnMut() -> Corrected<'t>,
-    ) -> Result<(Outcome, Compared)> {
-        let gathered = Arc::new(Mutex::new(BTreeMap::new()));
-        let sink = |_| Box::new(Gather(gathered.clone())) as Box<dyn Sink<R> + Send>;
+    fn gather<'a>(&'a self, playing: Playing<'_>) -> Result<(Outcome, Box<dyn Gathered + 'a>)> {
+        let rows = Arc::new(Mutex::new(BTreeMap::new()));
+        let sink = |_| Box::new(Gather(rows.clone())) as Box<dyn Sink<R> + Send>;
         let sinks = (0..playing.config.workers).map(sink).collect();
         let outcome = self.through(playing, sinks)?;
-        let mut tape = tape();
-        let Expected { rows, ledger } = self.expected(&mut tape)?;
-        let digest = rows.iter().fold(0u64, |sum, row| sum.wrapping_add(row.digest(&tape.texts)));
-        let (ledger, count) = (ledger.unwrap_or(tape.ledger), rows.len());
-        let gathered = std::mem::take(&mut *gathered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        let difference = first_difference(gathered, rows, &tape.texts);
-        Ok((outcome, Compared { difference, ledger, rows: count, digest }))
+        let rows = std::mem::take(&mut *rows.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        Ok((outcome, Box::new((self, rows))))
     }
 
     fn about(&self, tape: &mut Corrected<'_>, name: &str, time: EventTime, columns: &Columns) -> Result<Option<About>> {
@@ -166,6 +162,17 @@ impl<R: Row + Send> Pipeline for Configured<R> {
         let before = rows.iter().flat_map(|row| records::times_before(row, texts)).collect();
         let lines = String::from_utf8_lossy(&lines).into_owned();
         Ok(Some(About { window: Window { start, end }, before, lines }))
+    }
+}
+
+impl<R: Row + Send> Gathered for (&Configured<R>, BTreeMap<R, isize>) {
+    fn compare(self: Box<Self>, tape: &mut Corrected<'_>) -> Result<Compared> {
+        let (pipeline, gathered) = *self;
+        let Expected { rows, ledger } = pipeline.expected(tape)?;
+        let digest = rows.iter().fold(0u64, |sum, row| sum.wrapping_add(row.digest(&tape.texts)));
+        let (ledger, count) = (ledger.unwrap_or(tape.ledger), rows.len());
+        let difference = first_difference(gathered, rows, &tape.texts);
+        Ok(Compared { difference, ledger, rows: count, digest })
     }
 }
 

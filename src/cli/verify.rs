@@ -38,17 +38,16 @@ pub fn verify(config: &Config, pipeline: &dyn Pipeline) -> Result<ExitCode> {
     let opened = open(&config, &tape, &mut again)?;
 
     let mut progress = Progress::new(None, Decisions::default());
-    let texts = Texts::new(around.symbols.clone(), around.venues.clone());
-    let mut corrected = || {
-        if tape.len() > LONG {
-            tell(format_args!("played; the same by plain code, which may take minutes (Ctrl-C ends it)\n"));
-        }
-        Corrected::new(&tape, &config.lateness, texts.clone())
-    };
     let playing = Playing { dial: Arc::default(), config: &config, around: &again, opened, watch: &mut progress };
-    let compared = pipeline.compare(playing, &mut corrected);
+    let played = pipeline.gather(playing);
     progress.end()?;
-    let (outcome, Compared { difference, mut ledger, rows, digest }) = compared?;
+    let (outcome, gathered) = played?;
+    if tape.len() > LONG {
+        tell(format_args!("played; the same by plain code, which may take minutes (Ctrl-C ends it)\n"));
+    }
+    let texts = Texts::new(around.symbols.clone(), around.venues.clone());
+    let mut corrected = Corrected::new(&tape, &config.lateness, texts.clone());
+    let Compared { difference, mut ledger, rows, digest } = gathered.compare(&mut corrected)?;
     (ledger.rejected, ledger.read) = (read_rejects, ledger.read + read_rejects);
     if let Some(difference) = difference {
         print(&difference.tell(&tape, &config.lateness, &texts))?;
