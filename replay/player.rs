@@ -108,7 +108,7 @@ impl Player {
         // Whoever sits at the keys is heard while a record waits, and now and then if none does.
         let (mut listens, mut is_found) = (true, true);
         while !self.is_stopped() {
-            let Some(Due { placed, due }) = merge.next(&mut self.timetable)? else { break };
+            let Some(Due { placed: &placed, due }) = merge.next(&mut self.timetable)? else { break };
             if std::mem::take(&mut is_found) {
                 self.progress.position = placed.clock;
             }

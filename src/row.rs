@@ -308,7 +308,7 @@ impl Encoding {
         match self {
             // Writing to a vector cannot fail, and a text always has a JSON form.
             Encoding::Jsonl => drop(serde_json::to_writer(out, text)),
-            Encoding::Csv if text.contains([',', '"', '\n', '\r']) => {
+            Encoding::Csv if text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) => {
                 let _ = write!(out, "\"{}\"", text.replace('"', "\"\""));
             }
             Encoding::Csv => out.extend_from_slice(text.as_bytes()),

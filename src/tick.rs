@@ -44,18 +44,22 @@ pub fn write_decimal(is_negative: bool, units: u128, out: &mut Vec<u8>) {
     if is_negative {
         out.push(b'-');
     }
-    // Numbers of 128 bits are slow to divide and to write, and hardly any is so large.
     let mut buffer = itoa::Buffer::new();
-    let (whole, part) = match u64::try_from(units) {
-        Ok(units) => (buffer.format(units / UNIT), (units % UNIT) as u32),
-        Err(_) => (buffer.format(units / u128::from(UNIT)), (units % u128::from(UNIT)) as u32),
+    let is_below_one = units < UNIT.into();
+    // Below one, a one before the nine digits keeps their zeros. Numbers of 128 bits are slow to write, and hardly any is
+    // so large.
+    let digits = match u64::try_from(units) {
+        Ok(units) => buffer.format(if is_below_one { UNIT + units } else { units }),
+        Err(_) => buffer.format(units),
     };
-    out.extend_from_slice(whole.as_bytes());
-    if part > 0 {
-        // A one before the nine digits keeps their zeros.
-        let digits = buffer.format(UNIT as u32 + part).trim_end_matches('0');
+    let (whole, part) = digits.as_bytes().split_at(digits.len() - 9);
+    out.extend_from_slice(if is_below_one { b"0" } else { whole });
+    // Nearly all prices are whole cents.
+    let part = part.strip_suffix(b"0000000").unwrap_or(part);
+    let zeros = part.iter().rev().take_while(|digit| **digit == b'0').count();
+    if part.len() > zeros {
         out.push(b'.');
-        out.extend_from_slice(&digits.as_bytes()[1..]);
+        out.extend_from_slice(&part[..part.len() - zeros]);
     }
 }
 

@@ -91,10 +91,16 @@ pub fn percent(rise: i128, from: Price) -> Option<i128> {
 /// `n / d` for a positive `d`, rounded half to even.
 #[inline]
 pub fn div_half_even(n: i128, d: i128) -> i128 {
-    // The rest of a product is cheaper than a second division of 128 bits.
-    let quotient = n.div_euclid(d);
-    let rest = n - quotient * d;
-    match (rest * 2).cmp(&d) {
+    let (quotient, rest_to_half) = match (u64::try_from(n), u64::try_from(d)) {
+        // Nearly all are of 64 bits, which are divided in a fraction of the time.
+        (Ok(n), Ok(d)) => (i128::from(n / d), (n % d).cmp(&(d - n % d))),
+        _ => {
+            // The rest of a product is cheaper than a second division of 128 bits.
+            let quotient = n.div_euclid(d);
+            (quotient, ((n - quotient * d) * 2).cmp(&d))
+        }
+    };
+    match rest_to_half {
         std::cmp::Ordering::Less => quotient,
         std::cmp::Ordering::Greater => quotient + 1,
         std::cmp::Ordering::Equal => quotient + quotient.rem_euclid(2),

@@ -133,8 +133,8 @@ pub struct Head {
     run: usize,
 }
 
-/// What places are ordered by: symbols are in the order of their texts.
-pub type Order = (i64, EventTime, u32, [Option<u32>; 2]);
+/// What places are ordered by: time, event time, rank, and the two symbols in the order of their texts, as one number.
+pub type Order = (i64, EventTime, u32, u64);
 
 /// The symbols in the order of their texts.
 pub struct Ranks(Vec<u32>);
@@ -149,7 +149,9 @@ impl Ranks {
     }
 
     pub fn order(&self, Place { time_ms, key }: Place) -> Order {
-        (time_ms, key.ts, key.place, key.symbols.map(|symbol| self.0.get(symbol.0 as usize).copied()))
+        // Where rows are about no symbol there may be none at all.
+        let [first, second] = key.symbols.map(|symbol| self.0.get(symbol.0 as usize).copied().unwrap_or_default());
+        (time_ms, key.ts, key.place, u64::from(first) << 32 | u64::from(second))
     }
 }
 

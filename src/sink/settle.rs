@@ -28,6 +28,9 @@ pub struct Settling {
     done: Arc<Mutex<Vec<Run>>>,
 }
 
+/// Room for so many changes is taken at once: the system gives memory when it is first touched, and what grows is copied.
+const ROOM: usize = 1 << 20;
+
 /// Lines in memory.
 #[derive(Default)]
 struct Held {
@@ -40,6 +43,9 @@ impl Held {
     fn push(&mut self, place: Place, times: isize, line: &[u8]) {
         let (piece, start) = self.text.push(line);
         self.bytes += line.len() + size_of::<Change>();
+        if self.changes.is_empty() {
+            self.changes.reserve(ROOM);
+        }
         self.changes.push(Change { place, times: times as i32, piece, start, len: line.len() as u32 });
     }
 }
@@ -72,7 +78,13 @@ impl Settling {
         let ranks = Ranks::of(&self.names.all());
         let Held { text, changes, .. } = &mut self.held;
         let line = |change: &Change| text.line(change);
-        changes.sort_by(|a, b| ranks.order(a.place).cmp(&ranks.order(b.place)).then_with(|| line(a).cmp(line(b))));
+        let order =
+            |a: &Change, b: &Change| ranks.order(a.place).cmp(&ranks.order(b.place)).then_with(|| line(a).cmp(line(b)));
+        // Rows come by their times but for amendments. Those of one time are few, and sorted while they are in the cache.
+        let is_of_one_time =
+            |a: &Change, b: &Change| (a.place.time_ms, a.place.key.ts) == (b.place.time_ms, b.place.key.ts);
+        changes.chunk_by_mut(is_of_one_time).for_each(|rows| rows.sort_unstable_by(order));
+        changes.sort_by(order);
         changes.dedup_by(|next, first| {
             let same = next.place == first.place && line(next) == line(first);
             if same {

@@ -102,7 +102,9 @@ impl Hands {
     pub fn hand_on(&mut self, watermark_ms: i64, moved_at: Option<RunTime>) -> bool {
         self.count = 0;
         (0..self.ends.len()).all(|worker| {
-            let block = std::mem::take(&mut self.blocks[worker]);
+            // The next block has room for as many ticks: one that grows is copied.
+            let next = Block { ticks: Vec::with_capacity(self.blocks[worker].ticks.len()), ..Block::default() };
+            let block = std::mem::replace(&mut self.blocks[worker], next);
             self.send(worker, Ok(Arc::new(Block { watermark_ms, moved_at, ..block })))
         })
     }

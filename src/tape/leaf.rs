@@ -73,7 +73,8 @@ pub struct Leaf {
     conditions: Conditions,
     /// Ticks that need no decoding, and where they go on.
     made: (Arc<[Tick]>, usize),
-    /// Records of the line that was decoded last, and before them those of a line that it confirmed.
+    /// Records of the line that was decoded last, or of several where they are decoded ahead, and before them those of a
+    /// line that the first of them confirmed.
     decoded: Vec<Record>,
     /// How many of them were placed.
     placed: usize,
@@ -300,9 +301,12 @@ impl Leaf {
         Ok(())
     }
 
-    /// Holds the line that was decoded last, of which nothing was handed out yet.
+    /// Holds the line of the next record, of which nothing was handed out yet.
     fn hold(&mut self, ts_event: EventTime) {
-        let records = self.decoded.split_off(self.placed);
+        let mut records = self.decoded.split_off(self.placed);
+        if let Some(Input::Pieces(pieces)) = &mut self.input {
+            records.truncate(pieces.give_back(records.len()));
+        }
         let (line, raw) =
             self.input.as_ref().map_or((0, Vec::new()), |input| (input.number(), self.decoder.last(input)));
         self.held = Some(Held { records, ts_event, path: self.path.clone(), line, raw });

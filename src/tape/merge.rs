@@ -18,9 +18,9 @@ use by_time::{ByTime, Open};
 
 /// A record in the merged order of a tape.
 #[derive(Clone, Copy, Debug)]
-pub struct Due {
+pub struct Due<'a> {
     /// The record, with its sequence number, and its partition's clock.
-    pub placed: Placed,
+    pub placed: &'a Placed,
     /// When it is due by the schedule, from its beginning, if there is one.
     pub due: Option<u64>,
 }
@@ -170,7 +170,7 @@ impl Merge {
     ///
     /// # Errors
     /// When an input cannot be read.
-    pub fn next(&mut self, timetable: &mut Timetable) -> Result<Option<Due>> {
+    pub fn next(&mut self, timetable: &mut Timetable) -> Result<Option<Due<'_>>> {
         if self.index == self.limit {
             return Ok(None);
         }
@@ -188,7 +188,7 @@ impl Merge {
             return Ok(None);
         }
         self.index += 1;
-        Ok(Some(Due { placed: *placed, due }))
+        Ok(Some(Due { placed, due }))
     }
 
     /// Finds the next record after faults, if there are any, from where the tape was sought.

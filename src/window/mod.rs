@@ -75,6 +75,11 @@ pub trait Sliced: std::fmt::Debug + Send + Sync {
         Box::new(std::iter::successors(Some(self.ending_after(ts)), next))
     }
 
+    /// Whether each slice is a window, and each window a slice.
+    fn are_slices(&self) -> bool {
+        false
+    }
+
     /// The stretch of a window in which there must be a print for it to have a row.
     fn shown_by(&self, window: Window) -> Window {
         window

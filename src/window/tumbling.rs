@@ -62,6 +62,10 @@ impl Sliced for Tumbling {
     fn until(&self, ts: EventTime) -> EventTime {
         self.window_of(ts).end
     }
+
+    fn are_slices(&self) -> bool {
+        true
+    }
 }
 
 /// Windows of one length, end to end, aligned anew each day to the open of the trading session. Those that the day's
@@ -123,6 +127,10 @@ impl Sliced for TumblingDaily {
 
     fn until(&self, ts: EventTime) -> EventTime {
         self.slice_of(ts).end
+    }
+
+    fn are_slices(&self) -> bool {
+        true
     }
 }
 

@@ -16,6 +16,9 @@ pub struct Slices<A: Aggregate> {
     newest: Slice<A>,
     /// The others in the order of their beginnings. Nearly all come and go at the ends, which allocates nothing.
     others: VecDeque<Slice<A>>,
+    /// About how many of them had ended when the last window did, where windows are slices: a batch may bring many more,
+    /// and to search all of them costs more than what there is to find.
+    ended: usize,
     /// Slices that begin before this and are not here are made anew from the log.
     dropped_before: EventTime,
     /// What the windows that are about to change held.
@@ -36,6 +39,7 @@ impl<A: Aggregate> Default for Slices<A> {
         Slices {
             newest: Slice { span: NOWHERE, state: A::default() },
             others: VecDeque::new(),
+            ended: 0,
             dropped_before: EventTime::MIN,
             told: Vec::new(),
             running: None,
@@ -139,7 +143,27 @@ impl<A: Aggregate> Slices<A> {
         let mut state = A::default();
         state.add(print);
         self.open(Slice { span, state });
-        Some(windows.ending_after(span.start).end_ms())
+        let first = if windows.are_slices() { span } else { windows.ending_after(span.start) };
+        Some(first.end_ms())
+    }
+
+    /// Hands out the windows that end now, of those that are slices.
+    fn close_slices(&mut self, around: &Around<'_, Rules>, out: &mut Out<A::Value>) {
+        let before = around.passed.saturating_sub(1).saturating_mul(MS);
+        let is_over = |slice: &Slice<A>| slice.span.end <= before;
+        let mut at = self.ended.min(self.others.len());
+        while at > 0 && !is_over(&self.others[at - 1]) {
+            at -= 1;
+        }
+        while self.others.get(at).is_some_and(is_over) {
+            at += 1;
+        }
+        self.ended = at;
+        let newest = Some(&self.newest).filter(|newest| !is_over(newest));
+        let ending = self.others.range(at..).chain(newest);
+        for Slice { span, state } in ending.take_while(|slice| slice.span.end_ms() <= around.passed) {
+            out.rows.extend(state.lower().map(|value| (*span, around.windows.place(*span), value, 1)));
+        }
     }
 
     /// Whether there is a print in a slice.
@@ -268,6 +292,9 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
     }
 
     fn close(&mut self, around: &Around<'_, Rules>, out: &mut Out<A::Value>) {
+        if around.windows.are_slices() {
+            return self.close_slices(around, out);
+        }
         let mut running = self.running.take();
         let mut window = around.windows.ending_after(around.passed.saturating_sub(1).saturating_mul(MS));
         while window.end_ms() <= around.passed {
@@ -305,14 +332,16 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
     fn forget(&mut self, settled: EventTime, open: EventTime, around: &Around<'_, Rules>) -> EventTime {
         // Beside its chunk of prints a summary is small, and making it anew reads them all.
         let stay = if A::GROWS { 0 } else { around.log.chunks() };
+        let are_slices = around.windows.are_slices();
         while let Some(first) = self.others.front() {
-            let until = around.windows.until(first.span.start);
+            let until = if are_slices { first.span.end } else { around.windows.until(first.span.start) };
             let is_open = until > open || until > around.passed.saturating_mul(MS);
             if is_open || self.others.len() <= stay {
                 break;
             }
             self.dropped_before = self.dropped_before.max(first.span.end);
             self.others.pop_front();
+            self.ended = self.ended.saturating_sub(1);
         }
         around.windows.since(settled)
     }

@@ -138,7 +138,13 @@ impl Conditions {
     /// Notes in a record's tick what its conditions let it count for.
     #[inline]
     pub(super) fn heed(&mut self, record: &mut Record) {
-        if self.table.is_some() {
+        if self.table.is_none() {
+            return;
+        }
+        // So are nearly all records.
+        if record.tick.kind == Kind::Trade && record.conditions.is_empty() {
+            record.tick.eligible = Eligible::ALL;
+        } else {
             self.look_up(record);
         }
     }
@@ -149,8 +155,8 @@ impl Conditions {
         if !matches!(kind, Kind::Trade | Kind::Correct) {
             return;
         }
-        if text == Short::default() {
-            record.tick.eligible = if kind == Kind::Trade { Eligible::ALL } else { Eligible::UNSAID };
+        if text.is_empty() {
+            record.tick.eligible = Eligible::UNSAID;
             return;
         }
         if self.known.len() == REMEMBERED {

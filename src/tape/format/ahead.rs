@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -22,6 +21,9 @@ const READY: usize = 2;
 
 /// A line that ends beyond its piece is read on by so many bytes.
 const STEP: usize = 1 << 12;
+
+/// So many lines are taken at once, whose records stay in the nearest cache until they are played.
+const AT_ONCE: usize = 64;
 
 /// How a large file is decoded ahead.
 #[derive(Clone, Copy, Debug)]
@@ -42,11 +44,10 @@ pub struct Pieces {
     piece: Piece,
     /// Lines of the piece that were taken.
     taken: usize,
-    /// Where the last of them stands in the piece's bytes and in its records.
-    bytes: Range<usize>,
-    records: Range<usize>,
-    /// Lines that were taken of the whole file.
-    line: u64,
+    /// Whether the last of them were adopted.
+    are_adopted: bool,
+    /// Lines of the file before the piece.
+    before: u64,
 }
 
 /// A thread's end, and what its ids mean here.
@@ -65,7 +66,7 @@ struct Piece {
     offset: u64,
     /// Where the first line begins in the bytes.
     first: usize,
-    /// Where each line ends, with its line feed, and how many records it has. It has none if it may be a reject.
+    /// Where each line ends in the bytes, with its line feed, and in the records. It has none if it may be a reject.
     lines: Vec<(usize, usize)>,
     records: Vec<Record>,
     /// Whether the file ends here.
@@ -96,66 +97,91 @@ impl Pieces {
         let threads: Vec<Thread> = (0..threads.get()).map(thread).collect::<Result<_>>()?;
         let piece = Piece { offset: from.bytes, ..Piece::default() };
         let turn = threads.len() - 1;
-        Ok(Pieces { threads, turn, piece, taken: 0, bytes: 0..0, records: 0..0, line: from.rows() })
+        Ok(Pieces { threads, turn, piece, taken: 0, are_adopted: false, before: from.rows() })
     }
 
-    /// Goes on to the next line; false at the end of the file.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn advance(&mut self) -> Result<bool> {
+    /// Goes on to the next piece where all lines of this one were taken; false at the end of the file.
+    fn has_lines(&mut self) -> Result<bool> {
         while self.taken == self.piece.lines.len() {
             if self.piece.is_last {
                 return Ok(false);
             }
+            self.before += self.taken as u64;
             self.turn = (self.turn + 1) % self.threads.len();
             let piece = self.threads[self.turn].pieces.recv();
             let text = "decoding lines: a thread panicked, as told above; that is a mistake of this program to report";
             self.piece = piece.map_err(|_| Error::Input(text.into()))??;
-            (self.taken, self.bytes, self.records) = (0, 0..self.piece.first, 0..0);
+            self.taken = 0;
         }
-        let (end, records) = self.piece.lines[self.taken];
-        self.taken += 1;
-        self.line += 1;
-        self.bytes = self.bytes.end..end;
-        self.records = self.records.end..self.records.end + records;
         Ok(true)
     }
 
-    /// Appends the records of the line that was gone to last, if it has them, whatever was in the lines before; else the
-    /// line itself is to be decoded.
-    pub fn adopt(&mut self, columns: &mut Columns, out: &mut Vec<Record>) -> bool {
-        let (thread, before) = (&mut self.threads[self.turn], out.len());
-        let records = &self.piece.records[self.records.clone()];
-        for record in records {
-            let Some(adopted) = thread.adopt(record, records.len() > 1, columns) else {
+    /// Takes lines and appends their records, up to the first line that has none or whose records do not stand whatever
+    /// was in the lines before; false if that is the next one.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn adopt(&mut self, columns: &mut Columns, out: &mut Vec<Record>) -> Result<bool> {
+        let is_there = self.has_lines()?;
+        let (piece, thread, first) = (&self.piece, &mut self.threads[self.turn], self.taken);
+        let lines = piece.lines[first..].iter().take(AT_ONCE);
+        let mut from = piece.ends(first).1;
+        for (_, to) in lines {
+            let (records, before) = (&piece.records[from..*to], out.len());
+            let are_of_bar = records.len() > 1;
+            out.extend(records.iter().map_while(|record| thread.adopt(record, are_of_bar, columns)));
+            if records.is_empty() || out.len() < before + records.len() {
                 out.truncate(before);
-                return false;
-            };
-            out.push(adopted);
+                break;
+            }
+            (from, self.taken) = (*to, self.taken + 1);
         }
-        !records.is_empty()
+        self.are_adopted = is_there && self.taken > first;
+        Ok(self.are_adopted)
     }
 
-    /// The line that was gone to last.
-    pub fn line(&self) -> Line<'_> {
-        let line = feedless(&self.piece.bytes[self.bytes.clone()]);
-        if line.len() > LONGEST_LINE { Line::TooLong(&line[..BEGINNING]) } else { Line::Text(self.last()) }
+    /// Of the records of lines that were taken last, so many from the beginning of a line on: gives back all lines but
+    /// that one, and returns how many of the records are its own.
+    pub fn give_back(&mut self, records: usize) -> usize {
+        if !self.are_adopted {
+            return records;
+        }
+        let from = self.piece.ends(self.taken).1 - records;
+        self.taken = self.piece.lines.partition_point(|(_, to)| *to <= from) + 1;
+        self.piece.ends(self.taken).1 - from
     }
 
-    /// Its text.
+    /// Takes one line, which is to be decoded; none at the end of the file.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
+        if !self.has_lines()? {
+            return Ok(None);
+        }
+        (self.taken, self.are_adopted) = (self.taken + 1, false);
+        let line = feedless(self.bytes());
+        Ok(Some(if line.len() > LONGEST_LINE { Line::TooLong(&line[..BEGINNING]) } else { Line::Text(self.last()) }))
+    }
+
+    /// The line that was taken last.
     pub fn last(&self) -> &[u8] {
-        text(&self.piece.bytes[self.bytes.clone()])
+        text(self.bytes())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        let end = self.piece.ends(self.taken).0;
+        &self.piece.bytes[self.taken.checked_sub(1).map_or(end, |before| self.piece.ends(before).0)..end]
     }
 
     /// Its number, counted from one.
     pub fn number(&self) -> u64 {
-        self.line
+        self.before + self.taken as u64
     }
 
     /// Where the next line begins, which is the end of the file once there is none.
     pub fn position(&self) -> Position {
-        Position::of_text(self.piece.offset + self.bytes.end as u64, self.line)
+        Position::of_text(self.piece.offset + self.piece.ends(self.taken).0 as u64, self.number())
     }
 }
 
@@ -206,8 +232,10 @@ struct Share {
 impl Share {
     /// Decodes every piece that begins `step` bytes after the last one, until the end, or until nobody takes them.
     fn decode(mut self, length: usize, step: u64, to: &SyncSender<Result<Piece>>) {
+        let mut expected = 0;
         loop {
-            let piece = Piece::cut(&mut self.file, self.begins, length).map(|piece| piece.decoded(&mut self.decoder));
+            let piece = Piece::cut(&mut self.file, self.begins, length);
+            let piece = piece.map(|piece| piece.decoded(&mut self.decoder, &mut expected));
             let piece = piece.doing(|| format!("reading {}", self.path.display()));
             let goes_on = piece.as_ref().is_ok_and(|piece| !piece.is_last);
             if to.send(piece).is_err() || !goes_on {
@@ -225,7 +253,7 @@ impl Piece {
         // The byte before tells whether a line begins with the first.
         let offset = begins - 1;
         file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = Vec::with_capacity(length + STEP);
+        let mut bytes = Vec::with_capacity(length + 2 * STEP);
         let mut is_last = file.take(length as u64 + 1).read_to_end(&mut bytes)? <= length;
         let first = memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
         let last = memrchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
@@ -243,22 +271,29 @@ impl Piece {
         Ok(Piece { bytes, offset, first, is_last, ..Piece::default() })
     }
 
-    /// The same with the records of its lines.
-    fn decoded(mut self, decoder: &mut Decoder) -> Piece {
+    /// The same with the records of its lines, of which there are about as many as in the piece before.
+    fn decoded(mut self, decoder: &mut Decoder, expected: &mut usize) -> Piece {
         decoder.columns.forget_numbered();
+        self.lines.reserve(*expected);
+        self.records.reserve(*expected);
         let mut from = self.first;
         while from < self.bytes.len() {
             let end = memchr(b'\n', &self.bytes[from..]).map_or(self.bytes.len(), |at| from + at + 1);
             let line = &self.bytes[from..end];
-            let before = self.records.len();
             if feedless(line).len() <= LONGEST_LINE {
                 // Why it is none is for whoever takes it to say.
                 let _ = decoder.decode(text(line), &mut self.records);
             }
-            self.lines.push((end, self.records.len() - before));
+            self.lines.push((end, self.records.len()));
             from = end;
         }
+        *expected = self.records.len() + self.records.len() / 8;
         self
+    }
+
+    /// Where the first so many lines end in the bytes and in the records.
+    fn ends(&self, lines: usize) -> (usize, usize) {
+        lines.checked_sub(1).map_or((self.first, 0), |last| self.lines[last])
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which column of a file is which of ours, by its header or the names in its objects.
 
 mod records;
+mod said;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use super::fields::Fields;
 use super::ids::Ids;
 use super::values::Times;
 use crate::tick::{Kind, Names, Symbol};
+pub(super) use said::{Said, up_to_comma};
 
 /// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
 pub const COLUMNS: [&str; 22] = [
@@ -272,6 +274,9 @@ impl Columns {
     #[inline]
     pub(super) fn check_numbered(&mut self, symbol: Symbol, has_seq: bool) -> Result<(), String> {
         let at = symbol.0 as usize;
+        if self.numbered.get(at) == Some(&Some(has_seq)) {
+            return Ok(());
+        }
         if self.numbered.len() <= at {
             self.numbered.resize(at + 1, None);
         }

@@ -1,6 +1,6 @@
 use memchr::memchr;
 
-use super::columns::Columns;
+use super::columns::{Columns, Said, up_to_comma};
 use super::fields::Fields;
 use super::record::Record;
 
@@ -21,6 +21,10 @@ impl Header {
         if line.is_empty() {
             return Err("the line is empty".into());
         }
+        if let Some(record) = self.said(line, columns) {
+            out.push(record);
+            return Ok(());
+        }
         columns.fields.clear();
         let count = match self.plain(line, &mut columns.fields) {
             Some(count) => count,
@@ -33,6 +37,21 @@ impl Header {
             return Err(format!("the line has {count} fields where the header has {}", self.0.len()));
         }
         columns.records(line, out)
+    }
+
+    /// The record of a line as nearly all are.
+    #[inline]
+    fn said(&self, line: &[u8], columns: &mut Columns) -> Option<Record> {
+        let (mut said, mut at) = (Said::default(), 0);
+        for (nth, column) in self.0.iter().enumerate() {
+            if nth > 0 {
+                (line.get(at) == Some(&b',')).then_some(())?;
+                at += 1;
+            }
+            let rest = &line[at..];
+            at += column.map_or_else(|| up_to_comma(rest), |column| said.hear(column, rest))?;
+        }
+        (at == line.len()).then(|| columns.record(&said))?
     }
 
     /// Notes the fields of a line and returns how many there are; `None` if it has a quote.

@@ -111,8 +111,8 @@ impl Input {
 }
 
 impl Decoder {
-    /// Reads the next line or row of the input at `path` and appends its records, or says why it has none; `None` at
-    /// the end.
+    /// Reads the next line or row of the input at `path`, or some of those that are decoded already, and appends their
+    /// records, or says why it has none; `None` at the end.
     ///
     /// # Errors
     /// When the input cannot be read, or is a file of rows that has not the columns of a tape.
@@ -124,10 +124,9 @@ impl Decoder {
     ) -> Result<Option<std::result::Result<(), Rejected<'a>>>> {
         let line = match input {
             Input::Lines(lines) => lines.next_line().doing(|| format!("reading {}", path.display()))?,
-            Input::Pieces(pieces) => match pieces.advance()? {
-                true if pieces.adopt(&mut self.columns, out) => return Ok(Some(Ok(()))),
-                true => Some(pieces.line()),
-                false => None,
+            Input::Pieces(pieces) => match pieces.adopt(&mut self.columns, out)? {
+                true => return Ok(Some(Ok(()))),
+                false => pieces.next_line()?,
             },
             Input::Rows(rows) => {
                 let decoded = rows.next(&mut self.columns, out)?;

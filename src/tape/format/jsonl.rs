@@ -5,13 +5,24 @@ use std::ops::Range;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::columns::Columns;
+use super::columns::{Columns, Said};
 use super::record::Record;
 
 /// Reads one object.
 pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) -> Result<(), String> {
+    // The first object is looked at as a whole.
+    if columns.naming().is_some()
+        && let Some(record) = said(line, columns)
+    {
+        out.push(record);
+        return Ok(());
+    }
     columns.fields.clear();
-    if (Plain { line, at: 0 }).object(columns).is_none() {
+    let note = |columns: &mut Columns, column, at: Range<usize>| {
+        columns.fields.set(column, at.start, at.len());
+        Some(())
+    };
+    if (Plain { line, at: 0 }).object(columns, note).is_none() {
         columns.fields.clear();
         let mut json = serde_json::Deserializer::from_slice(line);
         let object = json.deserialize_map(Object { start: line.as_ptr() as usize, columns }).and_then(|()| json.end());
@@ -21,6 +32,16 @@ pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) 
         columns.check_object(line)?;
     }
     columns.records(line, out)
+}
+
+/// The record of an object as nearly all are.
+fn said(line: &[u8], columns: &mut Columns) -> Option<Record> {
+    let mut said = Said::default();
+    let hear = |_: &mut Columns, column, at: Range<usize>| {
+        (said.hear(column, &line[at.clone()]) == Some(at.len())).then_some(())
+    };
+    (Plain { line, at: 0 }).object(columns, hear)?;
+    columns.record(&said)
 }
 
 /// The bytes that stand for themselves in a text.
@@ -47,8 +68,13 @@ struct Plain<'a> {
 }
 
 impl Plain<'_> {
-    /// Notes where in the line each field's value stands.
-    fn object(mut self, columns: &mut Columns) -> Option<()> {
+    /// Tells which of our columns each value is of, and where in the line it stands.
+    #[inline(always)]
+    fn object(
+        mut self,
+        columns: &mut Columns,
+        mut tell: impl FnMut(&mut Columns, usize, Range<usize>) -> Option<()>,
+    ) -> Option<()> {
         let mut separator = b'{';
         for place in 0.. {
             self.pass(separator)?;
@@ -79,7 +105,7 @@ impl Plain<'_> {
                 }
             };
             if let Some(column) = column.filter(|_| first != b'n') {
-                columns.fields.set(column, value.start, value.len());
+                tell(columns, column, value)?;
             }
             self.spaces();
             separator = self.peek()?;

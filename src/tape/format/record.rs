@@ -24,6 +24,11 @@ impl Short {
         Some(Short { bytes, len: text.len() as u8 })
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         // It was looked at when it was made.

@@ -59,22 +59,26 @@ fn unusual_price(text: &[u8]) -> Result<Price, &'static str> {
 /// A price as nearly all are written: digits, and a point with at most nine behind it.
 #[inline]
 pub(super) fn plain_price(text: &[u8]) -> Option<Price> {
+    leading_price(text).filter(|(_, len)| *len == text.len()).map(|(price, _)| price)
+}
+
+/// The plain price with which a text begins, and how long it is.
+#[inline(always)]
+pub(super) fn leading_price(text: &[u8]) -> Option<(Price, usize)> {
     const SCALES: [u64; 10] = [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
-    let (mut value, mut point) = (0u64, None);
-    // Nineteen digits do not overflow.
-    if text.len() > 19 {
-        return None;
-    }
-    for (i, byte) in text.iter().enumerate() {
+    let (mut value, mut point, mut len) = (0u64, None, 0);
+    while let Some(byte) = text.get(len) {
         match byte.wrapping_sub(b'0') {
-            digit @ 0..=9 => value = value * 10 + u64::from(digit),
-            _ if *byte == b'.' && point.is_none() => point = Some(i),
-            _ => return None,
+            digit @ 0..=9 => value = value.wrapping_mul(10).wrapping_add(u64::from(digit)),
+            _ if *byte == b'.' && point.is_none() => point = Some(len),
+            _ => break,
         }
+        len += 1;
     }
-    let has_digits = text.len() > usize::from(point.is_some());
-    let scale = SCALES.get(point.map_or(0, |at| text.len() - at - 1)).filter(|_| has_digits)?;
-    i64::try_from(value.checked_mul(*scale)?).ok().map(Price)
+    // Nineteen digits do not overflow.
+    let is_number = len > usize::from(point.is_some()) && len <= 19;
+    let scale = SCALES.get(point.map_or(0, |at| len - at - 1)).filter(|_| is_number)?;
+    i64::try_from(value.checked_mul(*scale)?).ok().map(|units| (Price(units), len))
 }
 
 /// The price that a real number stands for: that of its shortest decimal, which a line of text would have.
@@ -106,22 +110,24 @@ const TOO_LARGE: &str = "is too large";
 /// The number that a text is, if it is digits alone, and so many that they cannot overflow.
 #[inline]
 pub(super) fn digits(text: &[u8]) -> Option<u64> {
-    if !(1..=19).contains(&text.len()) {
-        return None;
+    leading_digits(text).filter(|(_, len)| *len == text.len()).map(|(number, _)| number)
+}
+
+/// The number that the digits are with which a text begins, and how many they are.
+#[inline(always)]
+pub(super) fn leading_digits(text: &[u8]) -> Option<(u64, usize)> {
+    let (mut value, mut len) = (0u64, 0);
+    while let Some(eight) = text[len..].first_chunk().filter(|_| len < 16)
+        && let Some(eight) = eight_digits(*eight)
+    {
+        (value, len) = (value * 100_000_000 + eight, len + 8);
     }
-    let (eights, rest) = text.as_chunks();
-    let mut value = 0;
-    for eight in eights {
-        value = value * 100_000_000 + eight_digits(*eight)?;
+    while let Some(byte) = text.get(len)
+        && let digit @ 0..=9 = byte.wrapping_sub(b'0')
+    {
+        (value, len) = (value.wrapping_mul(10).wrapping_add(u64::from(digit)), len + 1);
     }
-    for byte in rest {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value * 10 + u64::from(digit);
-    }
-    Some(value)
+    (1..=19).contains(&len).then_some((value, len))
 }
 
 fn unusual_count(text: &[u8]) -> Result<u64, &'static str> {
@@ -168,8 +174,15 @@ pub fn in_range(ts: EventTime) -> Result<(), &'static str> {
 /// A time as nearly all are written: nanoseconds since the epoch.
 #[inline]
 pub(super) fn plain_time(text: &[u8]) -> Option<EventTime> {
-    let ts = EventTime::try_from(digits(text)?).ok()?;
-    in_range(ts).is_ok().then_some(ts)
+    leading_time(text).filter(|(_, len)| *len == text.len()).map(|(time, _)| time)
+}
+
+/// The plain time with which a text begins, and how long it is.
+#[inline(always)]
+pub(super) fn leading_time(text: &[u8]) -> Option<(EventTime, usize)> {
+    let (number, len) = leading_digits(text)?;
+    let ts = EventTime::try_from(number).ok()?;
+    in_range(ts).is_ok().then_some((ts, len))
 }
 
 /// Parses times: whole numbers since the epoch, of nanoseconds unless told otherwise, RFC 3339, or, where `naive` allows it, local times.
@@ -275,6 +288,20 @@ mod tests {
                 let known = std::str::from_utf8(&text).ok().filter(|_| byte.is_ascii_digit());
                 assert_eq!(eight_digits(text), known.map(|text| text.parse().unwrap()), "{text:?}");
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn plain_prices_are_read_as_all_prices_are(
+            text in prop_oneof!["[0-9]{0,10}[.]?[0-9]{0,10}", "[0-9]{0,4}[.][0-9]{0,3}[0-9.,x]{0,3}"],
+        ) {
+            let (text, known) = (text.as_bytes(), unusual_price(text.as_bytes()).ok());
+            let decimals = text.iter().rev().position(|byte| *byte == b'.').unwrap_or(0);
+            let is_plain = known.is_some() && text.len() <= 19 && decimals <= 9;
+            prop_assert_eq!(plain_price(text), known.filter(|_| is_plain));
+            let len = leading_price(text).map_or(0, |(_, len)| len);
+            prop_assert_eq!(leading_price(text).map(|(price, _)| price), plain_price(&text[..len]));
         }
     }
 
