@@ -67,9 +67,6 @@ impl PrintLog {
 
     /// Forgets the prints before `ts`, as far as whole chunks lie there.
     pub fn forget_before(&mut self, ts: EventTime) {
-        if self.lanes.is_empty() {
-            return;
-        }
         for lane in &mut self.lanes {
             lane.prints.forget_before(ts);
             lane.late.forget_before(ts);

@@ -150,9 +150,6 @@ impl Stories {
     /// Ends the stories of which all was said before `ts`.
     #[inline]
     pub fn end_before(&mut self, ts: EventTime, rules: &Lateness, mut ended: impl FnMut(&Story)) {
-        if self.stories.is_empty() {
-            return;
-        }
         let waiting = &mut self.waiting;
         self.stories.retain(|_, story| {
             let goes_on = story.last_ts() >= ts;

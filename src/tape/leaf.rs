@@ -234,8 +234,10 @@ impl Leaf {
     /// The record that was gone to last.
     #[inline]
     pub(super) fn head(&self) -> Option<Placed> {
-        let record = *self.decoded.get(self.placed.wrapping_sub(1))?;
-        Some(Placed { record, clock: self.clock? })
+        let (mut record, clock) = (*self.decoded.get(self.placed.wrapping_sub(1))?, self.clock?);
+        // Written here and not where the record was decoded: a processor waits to copy what was written in parts just now.
+        record.tick.set_watermark(clock.saturating_sub(self.rules.disorder));
+        Some(Placed { record, clock })
     }
 
     /// Closes the file until the next record is asked for: there may be more partitions than a program may open.
@@ -266,12 +268,10 @@ impl Leaf {
                 self.confirm(held);
                 continue;
             };
-            let tick = &mut record.tick;
+            let tick = &record.tick;
             match self.clock {
                 Some(clock) if self.held.is_none() && tick.ts_event - clock <= self.rules.max_jump => {
-                    let clock = clock.max(tick.ts_event);
-                    self.clock = Some(clock);
-                    tick.set_watermark(clock.saturating_sub(self.rules.disorder));
+                    self.clock = Some(clock.max(tick.ts_event));
                     self.conditions.heed(record);
                     self.placed += 1;
                     return Ok(Look::Placed);

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::panes::{Around, Panes};
 use crate::aggregate::{Aggregate, Print};
-use crate::lateness::Lateness;
+use crate::lateness::{Horizon, Lateness};
 use crate::prints::{Change, PrintLog, Stories, Story, StoryKey, Word};
 use crate::tick::{Kind, Tick, Venue};
 use crate::time::{EventTime, SECOND};
@@ -135,8 +135,10 @@ impl<P: Default> SymbolState<P> {
         let open = self.clock.saturating_sub(rules.disorder).min(waiting.unwrap_or(EventTime::MAX));
         let (panes, around) = self.panes(windows, rules, passed);
         let kept = panes.forget(settled, open, &around);
-        self.log.forget_before(kept.min(settled));
-        self.stories.end_before(settled, rules, ended);
+        if rules.horizon != Horizon::None {
+            self.log.forget_before(kept.min(settled));
+            self.stories.end_before(settled, rules, ended);
+        }
     }
 
     /// Ends all stories.

@@ -135,16 +135,10 @@ impl Conditions {
         }
     }
 
-    /// Notes in a record's tick what its conditions let it count for.
+    /// Notes in a record's tick what its conditions let it count for. As it is decoded, it counts for all.
     #[inline]
     pub(super) fn heed(&mut self, record: &mut Record) {
-        if self.table.is_none() {
-            return;
-        }
-        // So are nearly all records.
-        if record.tick.kind == Kind::Trade && record.conditions.is_empty() {
-            record.tick.eligible = Eligible::ALL;
-        } else {
+        if self.table.is_some() && !(record.tick.kind == Kind::Trade && record.conditions.is_empty()) {
             self.look_up(record);
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use memchr::{memchr, memrchr};
 
@@ -53,6 +53,8 @@ pub struct Pieces {
 /// A thread's end, and what its ids mean here.
 struct Thread {
     pieces: Receiver<Result<Piece>>,
+    /// Pieces that were taken, whose memory is used again.
+    taken: Sender<Piece>,
     names: [Arc<Names>; 2],
     symbols: Vec<Option<Symbol>>,
     venues: Vec<Option<Venue>>,
@@ -84,15 +86,16 @@ impl Pieces {
         let thread = |nth: usize| {
             let names: [Arc<Names>; 2] = Default::default();
             let [symbols, venues] = names.clone();
-            let (to, pieces) = sync_channel(READY);
+            let ((to, pieces), (taken, spare)) = (sync_channel(READY), channel());
             let share = Share {
                 path: path.to_path_buf(),
                 file: File::open(path).doing(|| format!("reading {}", path.display()))?,
                 decoder: decoder.apart(symbols, venues),
                 begins: from.bytes + (piece * nth) as u64,
+                spare,
             };
             std::thread::spawn(move || share.decode(piece, (piece * threads.get()) as u64, &to));
-            Ok(Thread { pieces, names, symbols: Vec::new(), venues: Vec::new() })
+            Ok(Thread { pieces, taken, names, symbols: Vec::new(), venues: Vec::new() })
         };
         let threads: Vec<Thread> = (0..threads.get()).map(thread).collect::<Result<_>>()?;
         let piece = Piece { offset: from.bytes, ..Piece::default() };
@@ -107,6 +110,8 @@ impl Pieces {
                 return Ok(false);
             }
             self.before += self.taken as u64;
+            // A thread that is done needs it no more.
+            let _ = self.threads[self.turn].taken.send(std::mem::take(&mut self.piece));
             self.turn = (self.turn + 1) % self.threads.len();
             let piece = self.threads[self.turn].pieces.recv();
             let text = "decoding lines: a thread panicked, as told above; that is a mistake of this program to report";
@@ -124,17 +129,19 @@ impl Pieces {
     pub fn adopt(&mut self, columns: &mut Columns, out: &mut Vec<Record>) -> Result<bool> {
         let is_there = self.has_lines()?;
         let (piece, thread, first) = (&self.piece, &mut self.threads[self.turn], self.taken);
-        let lines = piece.lines[first..].iter().take(AT_ONCE);
-        let mut from = piece.ends(first).1;
-        for (_, to) in lines {
-            let (records, before) = (&piece.records[from..*to], out.len());
-            let are_of_bar = records.len() > 1;
-            out.extend(records.iter().map_while(|record| thread.adopt(record, are_of_bar, columns)));
-            if records.is_empty() || out.len() < before + records.len() {
-                out.truncate(before);
+        let lines = &piece.lines[first..piece.lines.len().min(first + AT_ONCE)];
+        let (from, before) = (piece.ends(first).1, out.len());
+        out.extend_from_slice(&piece.records[from..piece.ends(first + lines.len()).1]);
+        let mut begin = before;
+        for (_, end) in lines {
+            let end = before + end - from;
+            let are_of_bar = end - begin > 1;
+            let mut records = out[begin..end].iter_mut();
+            if begin == end || !records.all(|record| thread.adopt(record, are_of_bar, columns)) {
+                out.truncate(begin);
                 break;
             }
-            (from, self.taken) = (*to, self.taken + 1);
+            (begin, self.taken) = (end, self.taken + 1);
         }
         self.are_adopted = is_there && self.taken > first;
         Ok(self.are_adopted)
@@ -186,21 +193,19 @@ impl Pieces {
 }
 
 impl Thread {
-    /// The record with the ids that its names have here. None if they can have none, or if it should have a sequence
+    /// Gives a record the ids that its names have here. False if they can have none, or if it should have a sequence
     /// number, or should not, by what earlier lines have; records of a bar have none.
-    fn adopt(&mut self, record: &Record, is_of_bar: bool, columns: &mut Columns) -> Option<Record> {
-        let [symbols, venues] = &self.names;
-        let mut record = *record;
-        let tick = &mut record.tick;
-        tick.symbol = known(&mut self.symbols, tick.symbol.0, |id| columns.ids.symbol(symbols.text(id).as_bytes()))?;
-        if tick.venue != Venue::default() {
-            let id = u32::from(tick.venue.0) - 1;
-            tick.venue = known(&mut self.venues, id, |id| columns.ids.venue(venues.text(id).as_bytes()))?;
-        }
-        if !is_of_bar {
-            columns.check_numbered(tick.symbol, record.has_seq).ok()?;
-        }
-        Some(record)
+    fn adopt(&mut self, record: &mut Record, is_of_bar: bool, columns: &mut Columns) -> bool {
+        let ([symbols, venues], tick) = (&self.names, &mut record.tick);
+        let symbol = known(&mut self.symbols, tick.symbol.0, |id| columns.ids.symbol(symbols.text(id).as_bytes()));
+        let Some(symbol) = symbol else { return false };
+        let venue = match tick.venue.0.checked_sub(1).map(u32::from) {
+            None => Some(tick.venue),
+            Some(id) => known(&mut self.venues, id, |id| columns.ids.venue(venues.text(id).as_bytes())),
+        };
+        let Some(venue) = venue else { return false };
+        (tick.symbol, tick.venue) = (symbol, venue);
+        is_of_bar || columns.check_numbered(symbol, record.has_seq).is_ok()
     }
 }
 
@@ -227,15 +232,16 @@ struct Share {
     decoder: Decoder,
     /// Where the next piece begins.
     begins: u64,
+    spare: Receiver<Piece>,
 }
 
 impl Share {
     /// Decodes every piece that begins `step` bytes after the last one, until the end, or until nobody takes them.
     fn decode(mut self, length: usize, step: u64, to: &SyncSender<Result<Piece>>) {
-        let mut expected = 0;
         loop {
-            let piece = Piece::cut(&mut self.file, self.begins, length);
-            let piece = piece.map(|piece| piece.decoded(&mut self.decoder, &mut expected));
+            let spare = self.spare.try_recv().unwrap_or_default();
+            let piece = spare.cut(&mut self.file, self.begins, length);
+            let piece = piece.map(|piece| piece.decoded(&mut self.decoder));
             let piece = piece.doing(|| format!("reading {}", self.path.display()));
             let goes_on = piece.as_ref().is_ok_and(|piece| !piece.is_last);
             if to.send(piece).is_err() || !goes_on {
@@ -248,12 +254,14 @@ impl Share {
 
 impl Piece {
     /// Reads the lines that begin within `length` bytes of the file from `begins`, and all of the last one, or as much
-    /// of it as shows that it is too long.
-    fn cut(file: &mut File, begins: u64, length: usize) -> io::Result<Piece> {
+    /// of it as shows that it is too long, into the memory of another piece.
+    fn cut(self, file: &mut File, begins: u64, length: usize) -> io::Result<Piece> {
         // The byte before tells whether a line begins with the first.
         let offset = begins - 1;
         file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = Vec::with_capacity(length + 2 * STEP);
+        let Piece { mut bytes, mut lines, mut records, .. } = self;
+        (bytes.clear(), lines.clear(), records.clear());
+        bytes.reserve(length + 2 * STEP);
         let mut is_last = file.take(length as u64 + 1).read_to_end(&mut bytes)? <= length;
         let first = memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
         let last = memrchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
@@ -268,14 +276,12 @@ impl Piece {
                 bytes.truncate(searched + at + 1);
             }
         }
-        Ok(Piece { bytes, offset, first, is_last, ..Piece::default() })
+        Ok(Piece { bytes, offset, first, lines, records, is_last })
     }
 
-    /// The same with the records of its lines, of which there are about as many as in the piece before.
-    fn decoded(mut self, decoder: &mut Decoder, expected: &mut usize) -> Piece {
+    /// The same with the records of its lines.
+    fn decoded(mut self, decoder: &mut Decoder) -> Piece {
         decoder.columns.forget_numbered();
-        self.lines.reserve(*expected);
-        self.records.reserve(*expected);
         let mut from = self.first;
         while from < self.bytes.len() {
             let end = memchr(b'\n', &self.bytes[from..]).map_or(self.bytes.len(), |at| from + at + 1);
@@ -287,7 +293,6 @@ impl Piece {
             self.lines.push((end, self.records.len()));
             from = end;
         }
-        *expected = self.records.len() + self.records.len() / 8;
         self
     }
 
