@@ -16,8 +16,8 @@ pub struct Slices<A: Aggregate> {
     newest: Slice<A>,
     /// The others in the order of their beginnings. Nearly all come and go at the ends, which allocates nothing.
     others: VecDeque<Slice<A>>,
-    /// About how many of them had ended when the last window did, where windows are slices: a batch may bring many more,
-    /// and to search all of them costs more than what there is to find.
+    /// So many of them had ended before the last window did, where windows are slices. A batch may bring many more, and to
+    /// look through them for what ends now would cost more than that does.
     ended: usize,
     /// Slices that begin before this and are not here are made anew from the log.
     dropped_before: EventTime,
@@ -150,17 +150,10 @@ impl<A: Aggregate> Slices<A> {
     /// Hands out the windows that end now, of those that are slices.
     fn close_slices(&mut self, around: &Around<'_, Rules>, out: &mut Out<A::Value>) {
         let before = around.passed.saturating_sub(1).saturating_mul(MS);
-        let is_over = |slice: &Slice<A>| slice.span.end <= before;
-        let mut at = self.ended.min(self.others.len());
-        while at > 0 && !is_over(&self.others[at - 1]) {
-            at -= 1;
+        while self.others.get(self.ended).is_some_and(|slice| slice.span.end <= before) {
+            self.ended += 1;
         }
-        while self.others.get(at).is_some_and(is_over) {
-            at += 1;
-        }
-        self.ended = at;
-        let newest = Some(&self.newest).filter(|newest| !is_over(newest));
-        let ending = self.others.range(at..).chain(newest);
+        let ending = self.others.range(self.ended..).chain(Some(&self.newest));
         for Slice { span, state } in ending.take_while(|slice| slice.span.end_ms() <= around.passed) {
             out.rows.extend(state.lower().map(|value| (*span, around.windows.place(*span), value, 1)));
         }

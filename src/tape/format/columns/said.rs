@@ -91,8 +91,10 @@ fn is_empty(text: &[u8]) -> bool {
 /// Takes the value with which a text begins, or none where the field is empty, and returns how long it is.
 #[inline(always)]
 fn take<T>(to: &mut Option<T>, text: &[u8], read: impl Fn(&[u8]) -> Option<(T, usize)>) -> Option<usize> {
-    let read = if is_empty(text) { None } else { Some(read(text)?) };
-    let (value, len) = read.map_or((None, 0), |(value, len)| (Some(value), len));
+    let (value, len) = match is_empty(text) {
+        true => (None, 0),
+        false => read(text).map(|(value, len)| (Some(value), len))?,
+    };
     *to = value;
     Some(len)
 }
