@@ -260,7 +260,9 @@ impl Piece {
         let offset = begins - 1;
         file.seek(SeekFrom::Start(offset))?;
         let Piece { mut bytes, mut lines, mut records, .. } = self;
-        (bytes.clear(), lines.clear(), records.clear());
+        bytes.clear();
+        lines.clear();
+        records.clear();
         bytes.reserve(length + 2 * STEP);
         let mut is_last = file.take(length as u64 + 1).read_to_end(&mut bytes)? <= length;
         let first = memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
