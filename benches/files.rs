@@ -15,13 +15,13 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use tapeflow::lateness::Horizon;
 use tapeflow::row::{Columns, Encoding};
-use tapeflow::sink::{Lines, Mode, Settling, Sink, settle};
+use tapeflow::sink::{Keeper, Lines, Mode, Settling, Sink};
 use tapeflow::source::{self, Inputs, Live, Pacing, Playback};
 use tapeflow::tape::{Controls, Market};
 use tapeflow::tick::Names;
@@ -133,23 +133,18 @@ fn run(path: &Path, folder: &Path) -> Run {
     };
     let playback = Playback { pacing: Pacing::Max, controls: Controls::default(), limit: u64::MAX };
     let opened = source::open(&inputs, &playback, 1, &around).expect("the tape can be opened");
-    let runs = Arc::new(Mutex::new(Vec::new()));
     let columns = Columns::of::<bars::Row>(false);
-    let sink = Settling::new(
-        Lines::new(Mode::Final, Encoding::Csv, columns.clone()),
-        folder,
-        symbols.clone(),
-        0,
-        256 << 20,
-        runs.clone(),
-    );
+    let keeper = Keeper::new(folder, 256 << 20, symbols.clone());
+    let sink = Settling::new(Lines::new(Mode::Final, Encoding::Csv, columns.clone()), keeper.end());
     let sinks: Vec<Box<dyn Sink<bars::Row> + Send>> = vec![Box::new(sink)];
     let outcome = bars::play(opened.feeds, sinks, 16_384, Horizon::None, &around);
     assert!(outcome.ledger.balances() && around.rejects.count() == 0, "a tick was lost");
     let settled = Instant::now();
-    let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
     let header = Encoding::Csv.header(&columns.names);
-    let rows = settle(runs, &folder.join("bars.csv"), &header, &symbols).expect("the rows can be settled");
+    let rows = keeper
+        .finish()
+        .and_then(|kept| kept.settle(&folder.join("bars.csv"), &header))
+        .expect("the rows can be settled");
     assert_eq!(rows, outcome.written.rows as u64, "a row was lost");
     Run {
         ticks: outcome.ledger.read,

@@ -7,12 +7,9 @@ use std::sync::{Arc, Mutex};
 use crate::config::{Config, Output};
 use crate::error::{Error, Result};
 use crate::row::{Row, Rows, Texts};
-use crate::sink::{
-    self, Discard, Lines, Mode, Remote, Run, Settling, Shared, Sink, Stdout, Together, settle, settle_to,
-};
+use crate::sink::{self, Discard, Keeper, Lines, Mode, Remote, Settling, Shared, Sink, Stdout, Together};
 use crate::source::Surroundings;
 use crate::tape::make_folder;
-use crate::tick::Names;
 
 /// Where the rows of a run go, and what is to be done with them when it has ended.
 pub enum Outlet {
@@ -28,10 +25,7 @@ pub enum Outlet {
 /// Rows that are sorted when all is said.
 pub struct Settled {
     lines: Lines,
-    names: Arc<Names>,
-    /// Rows that one worker holds in memory, in bytes.
-    limit: usize,
-    runs: Arc<Mutex<Vec<Run>>>,
+    keeper: Keeper,
     target: Target,
 }
 
@@ -81,8 +75,12 @@ impl Outlet {
             }
             (Output::Folder(folder), mode) => Target::File(folder.join(mode.file(rows.name, config.encoding))),
         };
-        let (names, limit) = (around.symbols.clone(), config.buffer_bytes / config.workers);
-        Ok(Outlet::Settling(Settled { lines, names, limit, runs: Arc::default(), target }))
+        let folder = match &target {
+            Target::File(path) => path.parent().unwrap_or(Path::new("")),
+            Target::Stdout(Scratch(folder)) => folder,
+        };
+        let keeper = Keeper::new(folder, config.buffer_bytes, around.symbols.clone());
+        Ok(Outlet::Settling(Settled { lines, keeper, target }))
     }
 
     /// An end for each worker.
@@ -95,33 +93,27 @@ impl Outlet {
             Outlet::Sending(lines, texts, shared) => {
                 boxed(workers, |_| Ok(Remote::new(lines.clone(), texts.clone(), shared.clone())))
             }
-            Outlet::Settling(Settled { lines, names, limit, runs, target }) => {
-                let folder = match target {
-                    Target::File(path) => path.parent().unwrap_or(Path::new("")),
-                    Target::Stdout(Scratch(folder)) => folder,
-                };
-                boxed(workers, |worker| {
-                    Ok(Settling::new(lines.clone(), folder, names.clone(), worker, *limit, runs.clone()))
-                })
+            Outlet::Settling(Settled { lines, keeper, .. }) => {
+                boxed(workers, |_| Ok(Settling::new(lines.clone(), keeper.end())))
             }
         }
     }
 
     /// Writes out what has waited for the end of the run, and waits until what was sent has been taken.
     pub fn settle(self) -> Result<()> {
-        let Settled { lines, names, runs, target, .. } = match self {
+        let Settled { lines, keeper, target } = match self {
             Outlet::Nowhere | Outlet::Printing(..) => return Ok(()),
             Outlet::Sending(_, _, shared) => {
                 return shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).finish();
             }
             Outlet::Settling(settled) => settled,
         };
-        let runs = std::mem::take(&mut *runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        let (kept, header) = (keeper.finish()?, lines.header());
         match &target {
-            Target::File(path) => settle(runs, path, &lines.header(), &names).map(drop),
+            Target::File(path) => kept.settle(path, &header).map(drop),
             Target::Stdout(_) => {
                 let stdout = io::stdout().lock();
-                match settle_to(stdout, "writing to standard output", runs, &lines.header(), &names) {
+                match kept.settle_to(stdout, "writing to standard output", &header) {
                     Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
                         Err(Error::ClosedPipe)
                     }

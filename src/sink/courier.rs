@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::Sink;
 use super::lines::{Lines, Upsert};
-use super::runs::Place;
+use super::order::Place;
 use super::socket::Wire;
 use crate::error::{Doing as _, Error, Result};
 use crate::row::{Row, Texts};

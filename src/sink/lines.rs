@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::runs::Place;
+use super::order::Place;
 use crate::row::{Columns, Encoding, Key, Row, Texts};
 use crate::time::MS;
 

@@ -1,10 +1,13 @@
 //! Sinks: where rows go. A new one is a new file here.
 
+mod chunk;
 mod courier;
 mod discard;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod keeper;
 mod lines;
+mod order;
 mod runs;
 mod settle;
 mod socket;
@@ -12,9 +15,10 @@ mod stdout;
 
 pub use courier::{Courier, Cut, Parcel, Remote, Shared, Stream, ToTopic, open, open_for_rejects};
 pub use discard::Discard;
+pub use keeper::{End, Keeper};
 pub use lines::{Lines, Mode, Upsert};
-pub use runs::{Change, Place, Run, Temporary};
-pub use settle::{Settling, settle, settle_to};
+pub use order::{Order, Place};
+pub use settle::{Kept, Settling};
 pub use stdout::{Stdout, Together};
 
 use crate::error::Result;

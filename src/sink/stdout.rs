@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use super::Sink;
 use super::lines::Lines;
-use super::runs::Place;
+use super::order::{Order, Place};
 use crate::error::{Doing as _, Error, Result};
 use crate::row::{Row, Texts};
-use crate::tick::{Names, Symbol};
+use crate::tick::Names;
 
 /// Standard output, live: the lines of a moment are printed as soon as all workers have told theirs, in an order that
 /// does not depend on how many they are.
@@ -27,13 +27,13 @@ pub struct Together {
     /// For each worker, the logical time before which it has told everything.
     reached: Vec<i64>,
     moments: BTreeMap<i64, Vec<Told>>,
-    names: Arc<Names>,
+    order: Order,
 }
 
 impl Together {
     /// Of so many workers; `names` has the symbols' texts.
     pub fn new(workers: usize, names: Arc<Names>) -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Together { reached: vec![0; workers], moments: BTreeMap::new(), names }))
+        Arc::new(Mutex::new(Together { reached: vec![0; workers], moments: BTreeMap::new(), order: Order::of(names) }))
     }
 
     /// Takes a worker's lines from before `reached`, and prints the moments that are whole now.
@@ -44,12 +44,10 @@ impl Together {
         self.reached[worker] = reached;
         let whole = self.reached.iter().copied().min().unwrap_or(reached);
         let mut text = Vec::new();
+        self.order.learn();
         while let Some(moment) = self.moments.first_entry().filter(|moment| *moment.key() < whole) {
-            let (mut lines, names) = (moment.remove(), self.names.all());
-            let symbol = |symbol: Symbol| names.get(symbol.0 as usize).cloned();
-            lines.sort_by_cached_key(|(Place { key, .. }, line)| {
-                (key.ts, key.place, key.symbols.map(symbol), line.clone())
-            });
+            let mut lines = moment.remove();
+            lines.sort_by(|(a, a_line), (b, b_line)| self.order.compare(a, b).then_with(|| a_line.cmp(b_line)));
             lines.iter().for_each(|(_, line)| text.extend_from_slice(line));
         }
         if text.is_empty() { Ok(()) } else { print(&text) }

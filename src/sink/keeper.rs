@@ -1,0 +1,266 @@
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+
+use super::chunk::Chunk;
+use super::order::Order;
+use super::runs::{Run, Spill, Temporary, merge};
+use super::settle::Kept;
+use crate::error::{Error, Result};
+use crate::tick::Names;
+
+/// So many files of a level become one of the next, so that any number of them needs few to be open.
+const FAN: usize = 16;
+
+/// Workers hand over chunks of so many bytes, which a cache holds while they are sorted.
+const CHUNK_BYTES: usize = 1 << 18;
+
+/// Of the bytes that it may hold, one in so many may wait for it, which it does while it writes; then workers wait.
+const QUEUE_SHARE: usize = 8;
+
+/// Keeps the lines of all workers until the run has ended. A thread of its own sorts them as they come, so that no worker
+/// stands still for that. It holds so many bytes at most; what is beyond them it writes to a folder, as a merge sort does.
+pub struct Keeper {
+    end: End,
+    thread: Option<JoinHandle<Option<Kept>>>,
+}
+
+/// A worker's end: it hands over chunks, and has empty ones back.
+#[derive(Clone)]
+pub struct End {
+    /// Nothing comes after `None`.
+    to: SyncSender<Option<Chunk>>,
+    back: Arc<Back>,
+    full_bytes: usize,
+}
+
+/// What comes back from the keeper.
+#[derive(Default)]
+struct Back {
+    spare: Mutex<Vec<Chunk>>,
+    failure: Mutex<Option<Error>>,
+}
+
+impl Keeper {
+    /// A keeper that holds so many bytes; `folder` is for the others.
+    pub fn new(folder: &Path, limit_bytes: usize, names: Arc<Names>) -> Self {
+        let queue_bytes = limit_bytes / QUEUE_SHARE;
+        let ((to, from), back) = (sync_channel(queue_bytes / CHUNK_BYTES), Arc::<Back>::default());
+        let end = End { to, back: back.clone(), full_bytes: CHUNK_BYTES.min(limit_bytes) };
+        let mut keeping = Keeping {
+            folder: folder.into(),
+            limit_bytes: limit_bytes - queue_bytes,
+            order: Order::of(names),
+            held: Vec::new(),
+            bytes: 0,
+            spilled: Vec::new(),
+            files: 0,
+        };
+        let thread = thread::spawn(move || match keeping.keep(&from, &back) {
+            Ok(()) => Some(keeping.kept()),
+            Err(error) => {
+                // The queue breaks off after that, so who finds it broken finds the reason.
+                *lock(&back.failure) = Some(error);
+                None
+            }
+        });
+        Keeper { end, thread: Some(thread) }
+    }
+
+    /// An end for a worker.
+    pub fn end(&self) -> End {
+        self.end.clone()
+    }
+
+    /// All that was kept. No worker has an end any more.
+    ///
+    /// # Errors
+    /// When it could not be kept.
+    pub fn finish(mut self) -> Result<Kept> {
+        self.join().ok_or_else(|| {
+            let text =
+                "keeping the rows: a thread panicked, as told above; that is a mistake of this program to report";
+            lock(&self.end.back.failure).take().unwrap_or_else(|| Error::Input(text.into()))
+        })
+    }
+
+    fn join(&mut self) -> Option<Kept> {
+        let thread = self.thread.take()?;
+        // It is not there to hear it if it has failed.
+        let _ = self.end.to.send(None);
+        thread.join().ok().flatten()
+    }
+}
+
+impl Drop for Keeper {
+    /// A run that fails leaves no file behind.
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+impl End {
+    /// Hands over a chunk if it is full, and leaves an empty one.
+    ///
+    /// # Errors
+    /// When what was handed over before could not be kept.
+    pub fn take_full(&self, chunk: &mut Chunk) -> Result<()> {
+        if chunk.bytes() < self.full_bytes { Ok(()) } else { self.take(chunk) }
+    }
+
+    /// Hands over a chunk, and leaves an empty one.
+    ///
+    /// # Errors
+    /// When what was handed over before could not be kept.
+    pub fn take(&self, chunk: &mut Chunk) -> Result<()> {
+        let spare = lock(&self.back.spare).pop().unwrap_or_default();
+        match self.to.send(Some(std::mem::replace(chunk, spare))) {
+            Ok(()) => Ok(()),
+            // One of the workers tells it, which ends the run.
+            Err(_) => lock(&self.back.failure).take().map_or(Ok(()), Err),
+        }
+    }
+}
+
+/// The thread's state.
+struct Keeping {
+    folder: PathBuf,
+    limit_bytes: usize,
+    order: Order,
+    /// Runs in memory.
+    held: Vec<Run>,
+    bytes: usize,
+    /// Runs on disk by level.
+    spilled: Vec<Vec<Run>>,
+    files: usize,
+}
+
+impl Keeping {
+    fn keep(&mut self, from: &Receiver<Option<Chunk>>, back: &Back) -> Result<()> {
+        while let Ok(Some(mut chunk)) = from.recv() {
+            self.order.learn();
+            chunk.sort(&self.order);
+            self.bytes += chunk.bytes();
+            self.held.push(Run::Held(chunk));
+            if self.bytes > self.limit_bytes {
+                self.spill(back)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes one run on disk of those in memory.
+    fn spill(&mut self, back: &Back) -> Result<()> {
+        let runs = std::mem::take(&mut self.held);
+        let file = self.merged(&runs)?;
+        self.bytes = 0;
+        let chunks = runs.into_iter().filter_map(|run| if let Run::Held(chunk) = run { Some(chunk) } else { None });
+        lock(&back.spare).extend(chunks.map(Chunk::cleared));
+        self.put(0, file)
+    }
+
+    /// Adds a file to its level; a full level becomes one file of the next.
+    fn put(&mut self, level: usize, file: Temporary) -> Result<()> {
+        if self.spilled.len() == level {
+            self.spilled.push(Vec::new());
+        }
+        self.spilled[level].push(Run::Spilled(file));
+        if self.spilled[level].len() < FAN {
+            return Ok(());
+        }
+        let runs = std::mem::take(&mut self.spilled[level]);
+        let file = self.merged(&runs)?;
+        self.put(level + 1, file)
+    }
+
+    fn merged(&mut self, runs: &[Run]) -> Result<Temporary> {
+        self.files += 1;
+        let mut spill = Spill::create(self.folder.join(format!(".settling-{}", self.files)))?;
+        merge(runs, &self.order, |head| spill.write(head.place, head.times, &head.line))?;
+        spill.end()
+    }
+
+    fn kept(self) -> Kept {
+        Kept { runs: self.spilled.into_iter().flatten().chain(self.held).collect(), order: self.order }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::order::Place;
+    use super::*;
+    use crate::row::Key;
+    use crate::tick::Symbol;
+
+    const SYMBOLS: [&str; 3] = ["B", "C", "A"];
+
+    fn names() -> Arc<Names> {
+        let names = Arc::new(Names::default());
+        SYMBOLS.iter().for_each(|symbol| _ = names.intern(symbol));
+        names
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_lines_that_stand_are_settled_in_order_whoever_gave_them_and_however_much_is_held(
+            // For each worker lines of a time and a symbol, each of which may be taken back by the next worker.
+            given in prop::collection::vec(prop::collection::vec((0..40_i64, 0..3_u32, any::<bool>()), 0..80), 1..4),
+            limit_bytes in prop_oneof![1..2_000_usize, Just(1 << 30)],
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let keeper = Keeper::new(folder.path(), limit_bytes, names());
+            let ends: Vec<End> = given.iter().map(|_| keeper.end()).collect();
+            let mut chunks: Vec<Chunk> = given.iter().map(|_| Chunk::default()).collect();
+            let mut standing = BTreeMap::new();
+            for (worker, lines) in given.iter().enumerate() {
+                for (nth, (ts, symbol, goes)) in lines.iter().enumerate() {
+                    let place = Place { time_ms: 0, key: Key::of(*ts, Symbol(*symbol)) };
+                    let line = format!("{ts} {worker} {nth}\n");
+                    let changes = [(worker, 1), ((worker + 1) % given.len(), -1)];
+                    for (by, times) in changes.into_iter().take(1 + usize::from(*goes)) {
+                        chunks[by].push(place, times, line.as_bytes());
+                        ends[by].take_full(&mut chunks[by]).unwrap();
+                    }
+                    if !goes {
+                        standing.insert((*ts, SYMBOLS[*symbol as usize], line.clone()), line);
+                    }
+                }
+            }
+            ends.iter().zip(&mut chunks).for_each(|(end, chunk)| end.take(chunk).unwrap());
+            drop(ends);
+            let (mut settled, mut expected) = (Vec::new(), String::from("header\n"));
+            expected.extend(standing.values().map(String::as_str));
+            let rows = keeper.finish().unwrap().settle_to(&mut settled, "writing", "header\n").unwrap();
+            prop_assert_eq!(rows, standing.len() as u64);
+            prop_assert_eq!(String::from_utf8(settled).unwrap(), expected);
+            prop_assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_once_to_a_worker_or_to_whoever_wants_everything() {
+        let keeper = Keeper::new(Path::new("/nowhere/at/all"), 1, names());
+        let end = keeper.end();
+        let give = |_| {
+            let mut chunk = Chunk::default();
+            chunk.push(Place::default(), 1, b"a line");
+            end.take(&mut chunk).err()
+        };
+        let mut told: Vec<Error> = (0..3).filter_map(give).collect();
+        told.extend(keeper.finish().err());
+        let text = told[0].to_string();
+        assert!(text.starts_with("writing /nowhere/at/all/.settling-1: "), "{text}");
+        assert!(told.len() <= 2, "{told:?}");
+    }
+}
