@@ -7,6 +7,9 @@
 //! over a slice with a slot for each symbol, in the same run on the same cores. Under `horizon session` the loop also
 //! keeps every print, as the operator must, but does nothing about cancels, corrections and late ticks.
 //!
+//! Readers hand each worker the ticks of its symbols. Two rows tell what that spares: there, the workers take turns at
+//! the batches of the tape and exchange the ticks in the dataflow.
+//!
 //! Reading it: the repetitions take turns, and `of limit` is a row's rate over that of the limit above it, by medians
 //! and by the fastest of each. Other programs only ever slow a run down, so where `spread`, (fastest - slowest) /
 //! median, is large, the fastest tell more; by them the engine is judged. Every run's digest is compared: without a
@@ -20,6 +23,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bars::exchange::{by_symbol, dealt};
 use bars::limit::{BareLoop, digest_of, print_of};
 use bars::{Rates, WINDOW};
 use tapeflow::aggregate::{Aggregate as _, Ohlcv};
@@ -45,6 +49,7 @@ struct Case {
     session: bool,
     /// `None` is the limit.
     batch: Option<usize>,
+    exchanges: bool,
     ticks: usize,
     rates: Vec<f64>,
 }
@@ -88,7 +93,7 @@ fn main() -> ExitCode {
 fn cases(ticks: usize) -> Vec<Case> {
     let mut cases = Vec::new();
     for (workers, session) in [(1, false), (2, false), (1, true)] {
-        let case = |batch, ticks| Case { workers, session, batch, ticks, rates: Vec::new() };
+        let case = |batch, ticks| Case { workers, session, batch, exchanges: false, ticks, rates: Vec::new() };
         cases.push(case(None, ticks));
         cases.extend(BATCHES.map(|batch| {
             let share = match batch {
@@ -98,13 +103,16 @@ fn cases(ticks: usize) -> Vec<Case> {
             };
             case(Some(batch), ticks / share)
         }));
+        if workers > 1 {
+            cases.extend([4_096, 16_384].map(|batch| Case { exchanges: true, ..case(Some(batch), ticks) }));
+        }
     }
     cases
 }
 
 fn report(cases: Vec<Case>) {
     println!(
-        "\n{:<38}{:>8}{:>12}{:>9}{:>10}{:>12}{:>10}",
+        "\n{:<44}{:>8}{:>12}{:>9}{:>10}{:>12}{:>10}",
         "what", "batch", "M ticks/s", "spread", "of limit", "fastest", "of limit"
     );
     let (mut limit, mut judged) = (Rates::default(), 0.0);
@@ -118,7 +126,7 @@ fn report(cases: Vec<Case>) {
             judged = fastest_share;
         }
         println!(
-            "{:<38}{:>8}{:>12.2}{:>8.0}%{:>9.0}%{:>12.2}{:>9.0}%",
+            "{:<44}{:>8}{:>12.2}{:>8.0}%{:>9.0}%{:>12.2}{:>9.0}%",
             case.what(),
             case.batch.map_or("-".into(), bars::thousands),
             rates.median / 1e6,
@@ -139,7 +147,8 @@ impl Case {
         let horizon = if self.session { "session" } else { "off" };
         let (what, on) = if self.batch.is_none() { ("bare loop", "core") } else { ("dataflow", "worker") };
         let plural = if self.workers == 1 { "" } else { "s" };
-        format!("{what}, {} {on}{plural}, horizon {horizon}", self.workers)
+        let exchanges = if self.exchanges { ", exchange" } else { "" };
+        format!("{what}, {} {on}{plural}{exchanges}, horizon {horizon}", self.workers)
     }
 
     fn horizon(&self) -> Horizon {
@@ -153,11 +162,24 @@ impl Bench {
         let tape = &self.tape[..case.ticks];
         let Some(batch) = case.batch else { return self.limit(case) };
         let around = bars::surroundings(&self.symbols);
-        let opened = in_memory(tape, Pacing::Max, case.workers, &around);
         let sinks = (0..case.workers).map(|_| Box::new(Discard) as Box<dyn Sink<_> + Send>).collect();
-        let outcome = bars::play(opened.feeds, sinks, batch, case.horizon(), &around);
+        let outcome = if case.exchanges {
+            let (knobs, owners) = (bars::as_fast_as_it_goes(batch), Arc::new(self.owners(case.workers)));
+            let feeds = dealt(tape, batch, case.workers);
+            bars::play_through(knobs, feeds, sinks, case.horizon(), &around, &mut bars::Nobody, move |ticks| {
+                by_symbol(ticks, owners.clone()).window_aggregate::<Ohlcv>(bars::windows())
+            })
+        } else {
+            let opened = in_memory(tape, Pacing::Max, case.workers, &around);
+            bars::play(opened.feeds, sinks, batch, case.horizon(), &around)
+        };
         assert!(outcome.ledger.balances(), "a tick was lost: {:?}", outcome.ledger);
         (outcome.written.digest, outcome.elapsed as f64 / 1e9)
+    }
+
+    /// The worker of each symbol.
+    fn owners(&self, workers: usize) -> Vec<usize> {
+        self.symbols.all().iter().map(|text| owner(text, workers)).collect()
     }
 
     /// The bare loop, on as many cores as the case has workers, each with its own symbols.
@@ -170,7 +192,7 @@ impl Bench {
             return (run(tape, rules), began.elapsed().as_secs_f64());
         }
         let mut shares = vec![Vec::new(); case.workers];
-        let owners: Vec<usize> = self.symbols.all().iter().map(|text| owner(text, case.workers)).collect();
+        let owners = self.owners(case.workers);
         tape.iter().for_each(|tick| shares[owners[tick.symbol.0 as usize]].push(*tick));
         let began = Instant::now();
         let digests = std::thread::scope(|scope| {

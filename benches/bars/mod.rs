@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each bench uses its part
 
+pub mod exchange;
 pub mod limit;
 
 use std::alloc::{GlobalAlloc, Layout};
