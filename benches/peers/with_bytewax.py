@@ -3,6 +3,7 @@
 # ///
 """Bytewax: an event at a time through Python functions, by event time; one process, as one file has one reader."""
 
+import json
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -17,9 +18,13 @@ SECOND = 1_000_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 ticks, bars = sys.argv[1:3]
+is_json = ticks.endswith(".jsonl")
 
 
 def parse(line):
+    if is_json:
+        tick = json.loads(line)
+        return tick["symbol"], (tick["ts_event"], tick["price"], tick["size"])
     ts, symbol, price, size = line.split(",")
     return symbol, (int(ts), float(price), int(size))
 

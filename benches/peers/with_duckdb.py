@@ -8,6 +8,11 @@ import sys
 import duckdb
 
 ticks, bars, cores = sys.argv[1:4]
+columns = "columns = {'ts_event': 'BIGINT', 'symbol': 'VARCHAR', 'price': 'DOUBLE', 'size': 'BIGINT'}"
+if ticks.endswith(".jsonl"):
+    tape = f"read_json('{ticks}', format = 'newline_delimited', {columns})"
+else:
+    tape = f"read_csv('{ticks}', header = true, auto_detect = false, delim = ',', {columns})"
 with duckdb.connect(config={"threads": cores, "preserve_insertion_order": False}) as database:
     database.execute(f"""
         COPY (
@@ -15,8 +20,7 @@ with duckdb.connect(config={"threads": cores, "preserve_insertion_order": False}
                 arg_min(price, ts_event) AS open, max(price) AS high, min(price) AS low,
                 arg_max(price, ts_event) AS close, sum(size) AS volume, count(*) AS trades,
                 sum(price * size) / sum(size) AS vwap
-            FROM read_csv('{ticks}', header = true, auto_detect = false, delim = ',',
-                columns = {{'ts_event': 'BIGINT', 'symbol': 'VARCHAR', 'price': 'DOUBLE', 'size': 'BIGINT'}})
+            FROM {tape}
             GROUP BY symbol, ts_open
         ) TO '{bars}' (FORMAT csv, HEADER true)
     """)

@@ -11,12 +11,13 @@ import sys
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
 ticks, bars, cores = sys.argv[1:4]
+kind = "json" if ticks.endswith(".jsonl") else "csv"
 flink = TableEnvironment.create(EnvironmentSettings.in_batch_mode())
 flink.get_config().set("parallelism.default", cores)
 flink.get_config().set("taskmanager.memory.process.size", "4g")
 flink.execute_sql(f"""
     CREATE TABLE ticks (ts_event BIGINT, symbol STRING, price DOUBLE, size BIGINT) WITH (
-        'connector' = 'filesystem', 'path' = '{ticks}', 'format' = 'csv', 'csv.ignore-parse-errors' = 'true')
+        'connector' = 'filesystem', 'path' = '{ticks}', 'format' = '{kind}', '{kind}.ignore-parse-errors' = 'true')
 """)
 flink.execute_sql(f"""
     CREATE TABLE bars (symbol STRING, ts_open BIGINT, ts_close BIGINT, `open` DOUBLE, high DOUBLE, low DOUBLE,

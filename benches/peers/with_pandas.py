@@ -11,7 +11,11 @@ SECOND = 1_000_000_000
 
 ticks, bars = sys.argv[1:3]
 types = {"ts_event": "int64", "symbol": "category", "price": "float64", "size": "int64"}
-tape = pandas.read_csv(ticks, dtype=types).sort_values("ts_event")
+if ticks.endswith(".jsonl"):
+    tape = pandas.read_json(ticks, lines=True, dtype=types, convert_dates=False)
+else:
+    tape = pandas.read_csv(ticks, dtype=types)
+tape = tape.sort_values("ts_event")
 tape["ts_open"] = tape["ts_event"] // SECOND * SECOND
 tape["notional"] = tape["price"] * tape["size"]
 bar = tape.groupby(["symbol", "ts_open"], observed=True, sort=False).agg(

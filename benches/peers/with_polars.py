@@ -12,8 +12,9 @@ SECOND = 1_000_000_000
 ticks, bars = sys.argv[1:3]
 ts, price, size = pl.col("ts_event"), pl.col("price"), pl.col("size")
 schema = {"ts_event": pl.Int64, "symbol": pl.String, "price": pl.Float64, "size": pl.Int64}
+scan = pl.scan_ndjson if ticks.endswith(".jsonl") else pl.scan_csv
 (
-    pl.scan_csv(ticks, schema=schema)
+    scan(ticks, schema=schema)
     .group_by("symbol", (ts // SECOND * SECOND).alias("ts_open"))
     .agg(
         price.min_by(ts).alias("open"),

@@ -1,16 +1,23 @@
 """A plain loop of Python over lines, one thread: a dictionary of bars."""
 
+import json
 import sys
 
 SECOND = 1_000_000_000
 
 ticks, bars = sys.argv[1:3]
+is_json = ticks.endswith(".jsonl")
 held = {}
 with open(ticks) as lines:
-    next(lines)
+    if not is_json:
+        next(lines)
     for line in lines:
-        ts, symbol, price, size = line.split(",")
-        ts, price, size = int(ts), float(price), int(size)
+        if is_json:
+            tick = json.loads(line)
+            ts, symbol, price, size = tick["ts_event"], tick["symbol"], tick["price"], tick["size"]
+        else:
+            ts, symbol, price, size = line.split(",")
+            ts, price, size = int(ts), float(price), int(size)
         key = symbol, ts // SECOND
         bar = held.get(key)
         if bar is None:

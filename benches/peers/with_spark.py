@@ -19,7 +19,8 @@ spark = (
     .getOrCreate()
 )
 spark.sparkContext.setLogLevel("ERROR")
-tape = spark.read.csv(ticks, schema="ts_event LONG, symbol STRING, price DOUBLE, size LONG", header=True)
+read = spark.read.schema("ts_event LONG, symbol STRING, price DOUBLE, size LONG")
+tape = read.json(ticks) if ticks.endswith(".jsonl") else read.csv(ticks, header=True)
 bar = (
     tape.groupBy("symbol", (f.floor(f.expr(f"ts_event div {SECOND}")) * SECOND).alias("ts_open"))
     .agg(
