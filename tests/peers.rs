@@ -19,20 +19,23 @@ fn pandas_has_the_same_bars_and_the_table_says_so() {
     let programs = Path::new(env!("CARGO_BIN_EXE_ohlcv")).parent().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/run");
     let work = tempfile::tempdir().unwrap();
-    let output = Command::new(&python)
-        .arg(script)
-        .args(["--only", "tapeflow,pandas,python", "--ticks", "20000", "--rounds", "1", "--here", "--programs"])
-        .arg(programs)
-        .arg("--work")
-        .arg(work.path())
-        .output()
-        .unwrap();
-    let (table, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{table}{told}");
-    let rows: Vec<&str> = table.lines().filter(|line| line.ends_with("| yes |")).collect();
-    let names = ["| tapeflow, nothing kept", "| pandas ", "| a loop in plain Python (of 1/10"];
-    assert_eq!(rows.len(), names.len(), "{table}{told}");
-    for (row, name) in rows.iter().zip(names) {
-        assert!(row.starts_with(name), "{table}");
+    for format in ["csv", "jsonl"] {
+        let output = Command::new(&python)
+            .arg(&script)
+            .args(["--only", "tapeflow,pandas,python", "--ticks", "20000", "--rounds", "1", "--here"])
+            .args(["--format", format, "--programs"])
+            .arg(programs)
+            .arg("--work")
+            .arg(work.path())
+            .output()
+            .unwrap();
+        let (table, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{table}{told}");
+        let rows: Vec<&str> = table.lines().filter(|line| line.ends_with("| yes |")).collect();
+        let names = ["| tapeflow, nothing kept", "| pandas ", "| a loop in plain Python (of 1/10"];
+        assert_eq!(rows.len(), names.len(), "{table}{told}");
+        for (row, name) in rows.iter().zip(names) {
+            assert!(row.starts_with(name), "{table}");
+        }
     }
 }
