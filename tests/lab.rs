@@ -199,6 +199,7 @@ fn a_tuning_prints_the_settings_or_puts_them_into_a_file() {
     assert!(told("--target-p99 1ms --rate 1k/s --batch 5").contains("are what is looked for"));
     assert!(told("--target-p99 1ms --rate 1k/s,2k/s").contains("a list of values is for"));
     assert!(told("--rate 1k/s").contains("say what is to be kept: --target-p99 2ms"));
+    assert!(told("--target-p99 0s --rate 1k/s").contains("no tick takes no time"));
     fs::write(&file, "batch = 5\n").unwrap();
     assert!(told(&format!("--target-p99 1ms {small} --write {}", file.display())).contains("`batch` is not a table"));
 }

@@ -47,7 +47,10 @@ pub fn tune(program: &Program<'_>, mut flags: Flags, asked: &TuneFlags) -> Resul
     let target = flags.target_p99.take().ok_or_else(|| {
         Error::Usage("tune: say what is to be kept: --target-p99 2ms is the p99 of ticks, due until applied".into())
     })?;
-    let target = target.parse::<Span>().map_err(|e| Error::Usage(format!("tune: --target-p99 {target}: {e}")))?;
+    let Span(target) = target.parse().map_err(|e| Error::Usage(format!("tune: --target-p99 {target}: {e}")))?;
+    if target.is_zero() {
+        return Err(Error::Usage("tune: --target-p99 0s: no tick takes no time: write a latency such as 2ms".into()));
+    }
     let budget = asked.budget.0;
     let layers = |flags: &Flags| -> Result<Layers> {
         let mut layers = flags.layers(program.name, program.defaults)?;
@@ -78,7 +81,7 @@ pub fn tune(program: &Program<'_>, mut flags: Flags, asked: &TuneFlags) -> Resul
     let rate = cell.rate().ok_or_else(|| {
         Error::Usage("tune: give the rate that is to be kept, such as --rate 500k/s, instead of a speed".into())
     })?;
-    let target = u64::try_from(target.0.as_nanos()).unwrap_or(u64::MAX);
+    let target = u64::try_from(target.as_nanos()).unwrap_or(u64::MAX);
     let tune = Tune { target, rate, workers: config.workers * config.processes, budget };
     let stop = stop_on_signals()?;
     let tuned = tune.run(&stop, &|setting| Ok(settled(setting)?.2), &mut *player(vec![own]))?;
