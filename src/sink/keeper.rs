@@ -16,7 +16,7 @@ const FAN: usize = 16;
 /// Workers hand over chunks of so many bytes, which a cache holds while they are sorted.
 const CHUNK_BYTES: usize = 1 << 18;
 
-/// Of the bytes that it may hold, one in so many may wait for it, which it does while it writes; then workers wait.
+/// One in so many of its bytes may wait for the keeper while it writes. Beyond that, the workers wait.
 const QUEUE_SHARE: usize = 8;
 
 /// Keeps the lines of all workers until the run has ended. A thread of its own sorts them as they come, so that no worker

@@ -17,7 +17,7 @@ pub use courier::{Courier, Cut, Parcel, Remote, Shared, Stream, ToTopic, open, o
 pub use discard::Discard;
 pub use keeper::{End, Keeper};
 pub use lines::{Lines, Mode, Upsert};
-pub use order::{Order, Place};
+pub use order::Place;
 pub use settle::{Kept, Settling};
 pub use stdout::{Stdout, Together};
 
