@@ -14,10 +14,11 @@ from bytewax.connectors.files import FileSink, FileSource
 from bytewax.dataflow import Dataflow
 from bytewax.testing import cluster_main
 
-SECOND = 1_000_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 ticks, bars = sys.argv[1:3]
+seconds = int(sys.argv[4])
+window = seconds * 1_000_000_000
 is_json = ticks.endswith(".jsonl")
 
 
@@ -57,8 +58,8 @@ def merge(bar, other):
 
 def row(item):
     symbol, (_, (first, opened, high, low, _, close, volume, trades, notional)) = item
-    ts = first // SECOND * SECOND
-    line = f"{symbol},{ts},{ts + SECOND},{opened},{high},{low},{close},{volume},{trades},{notional / volume}"
+    ts = first // window * window
+    line = f"{symbol},{ts},{ts + window},{opened},{high},{low},{close},{volume},{trades},{notional / volume}"
     return symbol, line
 
 
@@ -67,7 +68,7 @@ lines = op.input("read", flow, FileSource(Path(ticks), batch_size=1000))
 keyed = op.map("parse", op.filter("header", lines, lambda line: line[0] != "t"), parse)
 # Its watermark goes on with the system's clock, so that a stall beyond this wait would make ticks late.
 clock = windowing.EventClock(event_time, wait_for_system_duration=timedelta(minutes=1))
-windows = windowing.TumblingWindower(length=timedelta(seconds=1), align_to=EPOCH)
+windows = windowing.TumblingWindower(length=timedelta(seconds=seconds), align_to=EPOCH)
 closed = windowing.fold_window("bars", keyed, clock, windows, lambda: None, add, merge, ordered=False)
 op.output("write", op.map("row", closed.down, row), FileSink(Path(bars)))
 cluster_main(flow, [], 0)

@@ -8,6 +8,7 @@ import sys
 import duckdb
 
 ticks, bars, cores = sys.argv[1:4]
+window = int(sys.argv[4]) * 1_000_000_000
 columns = "columns = {'ts_event': 'BIGINT', 'symbol': 'VARCHAR', 'price': 'DOUBLE', 'size': 'BIGINT'}"
 if ticks.endswith(".jsonl"):
     tape = f"read_json('{ticks}', format = 'newline_delimited', {columns})"
@@ -16,7 +17,7 @@ else:
 with duckdb.connect(config={"threads": cores, "preserve_insertion_order": False}) as database:
     database.execute(f"""
         COPY (
-            SELECT symbol, ts_event // 1000000000 * 1000000000 AS ts_open, ts_open + 1000000000 AS ts_close,
+            SELECT symbol, ts_event // {window} * {window} AS ts_open, ts_open + {window} AS ts_close,
                 arg_min(price, ts_event) AS open, max(price) AS high, min(price) AS low,
                 arg_max(price, ts_event) AS close, sum(size) AS volume, count(*) AS trades,
                 sum(price * size) / sum(size) AS vwap

@@ -3,7 +3,8 @@
 # ///
 """Flink: a batch of Flink SQL from file to files. Needs Java 11 or 17.
 
-It has no arg_min, and FIRST_VALUE goes by arrival: the tick's place in its second is put before its price in one number.
+It has no arg_min, and FIRST_VALUE goes by arrival: the tick's place in its bar is put before its price in one
+number, which has room for nine seconds.
 """
 
 import sys
@@ -11,6 +12,9 @@ import sys
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
 ticks, bars, cores = sys.argv[1:4]
+if int(sys.argv[4]) > 9:
+    sys.exit("bars of more than nine seconds: see the head of with_flink.py")
+window = int(sys.argv[4]) * 1_000_000_000
 kind = "json" if ticks.endswith(".jsonl") else "csv"
 flink = TableEnvironment.create(EnvironmentSettings.in_batch_mode())
 flink.get_config().set("parallelism.default", cores)
@@ -24,14 +28,14 @@ flink.execute_sql(f"""
         `close` DOUBLE, volume BIGINT, trades BIGINT, vwap DOUBLE) WITH (
         'connector' = 'filesystem', 'path' = '{bars}', 'format' = 'csv')
 """)
-flink.execute_sql("""
+flink.execute_sql(f"""
     INSERT INTO bars
-    SELECT symbol, second_ * 1000000000, second_ * 1000000000 + 1000000000, MOD(MIN(placed), 1000000000) / 10000e0,
+    SELECT symbol, nth * {window}, nth * {window} + {window}, MOD(MIN(placed), 1000000000) / 10000e0,
         MAX(price), MIN(price), MOD(MAX(placed), 1000000000) / 10000e0, SUM(size), COUNT(*), SUM(price * size) / SUM(size)
     FROM (
-        SELECT symbol, ts_event / 1000000000 AS second_, price, size,
-            CAST(MOD(ts_event, 1000000000) AS BIGINT) * 1000000000 + CAST(ROUND(price * 10000) AS BIGINT) AS placed
+        SELECT symbol, ts_event / {window} AS nth, price, size,
+            CAST(MOD(ts_event, {window}) AS BIGINT) * 1000000000 + CAST(ROUND(price * 10000) AS BIGINT) AS placed
         FROM ticks WHERE ts_event IS NOT NULL
     )
-    GROUP BY symbol, second_
+    GROUP BY symbol, nth
 """).wait()

@@ -7,16 +7,15 @@ import sys
 
 import pandas
 
-SECOND = 1_000_000_000
-
 ticks, bars = sys.argv[1:3]
+window = int(sys.argv[4]) * 1_000_000_000
 types = {"ts_event": "int64", "symbol": "category", "price": "float64", "size": "int64"}
 if ticks.endswith(".jsonl"):
     tape = pandas.read_json(ticks, lines=True, dtype=types, convert_dates=False)
 else:
     tape = pandas.read_csv(ticks, dtype=types)
 tape = tape.sort_values("ts_event")
-tape["ts_open"] = tape["ts_event"] // SECOND * SECOND
+tape["ts_open"] = tape["ts_event"] // window * window
 tape["notional"] = tape["price"] * tape["size"]
 bar = tape.groupby(["symbol", "ts_open"], observed=True, sort=False).agg(
     open=("price", "first"),
@@ -28,6 +27,6 @@ bar = tape.groupby(["symbol", "ts_open"], observed=True, sort=False).agg(
     notional=("notional", "sum"),
 )
 bar = bar.reset_index()
-bar.insert(2, "ts_close", bar["ts_open"] + SECOND)
+bar.insert(2, "ts_close", bar["ts_open"] + window)
 bar["vwap"] = bar.pop("notional") / bar["volume"]
 bar.to_csv(bars, index=False)

@@ -3,9 +3,8 @@
 import json
 import sys
 
-SECOND = 1_000_000_000
-
 ticks, bars = sys.argv[1:3]
+window = int(sys.argv[4]) * 1_000_000_000
 is_json = ticks.endswith(".jsonl")
 held = {}
 with open(ticks) as lines:
@@ -18,7 +17,7 @@ with open(ticks) as lines:
         else:
             ts, symbol, price, size = line.split(",")
             ts, price, size = int(ts), float(price), int(size)
-        key = symbol, ts // SECOND
+        key = symbol, ts // window
         bar = held.get(key)
         if bar is None:
             held[key] = [ts, price, price, price, ts, price, size, 1, price * size]
@@ -37,7 +36,7 @@ with open(ticks) as lines:
 
 with open(bars, "w") as out:
     out.write("symbol,ts_open,ts_close,open,high,low,close,volume,trades,vwap\n")
-    for (symbol, second), (_, first, high, low, _, last, volume, trades, notional) in held.items():
-        opened = second * SECOND
+    for (symbol, nth), (_, first, high, low, _, last, volume, trades, notional) in held.items():
+        opened = nth * window
         prices = f"{first},{high},{low},{last}"
-        out.write(f"{symbol},{opened},{opened + SECOND},{prices},{volume},{trades},{notional / volume}\n")
+        out.write(f"{symbol},{opened},{opened + window},{prices},{volume},{trades},{notional / volume}\n")
