@@ -1,6 +1,8 @@
 //! Ticks that are exchanged by symbol within the dataflow, which tapeflow does not do: its readers hand each worker the
 //! ticks of its own symbols. Here each worker is fed every n-th batch of the tape, whatever the symbols, and shares it
 //! out. So that each symbol's ticks stay in their order, and the digest is the same, batches go on by their numbers.
+//!
+//! A worker applies other ticks than it was fed, so the latencies of such a run mean nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -79,9 +79,8 @@ impl Keeper {
     /// When it could not be kept.
     pub fn finish(mut self) -> Result<Kept> {
         self.join().ok_or_else(|| {
-            let text =
-                "keeping the rows: a thread panicked, as told above; that is a mistake of this program to report";
-            lock(&self.end.back.failure).take().unwrap_or_else(|| Error::Input(text.into()))
+            let failure = lock(&self.end.back.failure).take();
+            failure.unwrap_or_else(|| Error::Input("keeping the rows: it failed for the reason told above".into()))
         })
     }
 
