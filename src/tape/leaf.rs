@@ -304,8 +304,8 @@ impl Leaf {
     /// Holds the line of the next record, of which nothing was handed out yet.
     fn hold(&mut self, ts_event: EventTime) {
         let mut records = self.decoded.split_off(self.placed);
-        if let Some(Input::Pieces(pieces)) = &mut self.input {
-            records.truncate(pieces.give_back(records.len()));
+        if let Some(input) = &mut self.input {
+            records.truncate(self.decoder.give_back(input, records.len()));
         }
         let (line, raw) =
             self.input.as_ref().map_or((0, Vec::new()), |input| (input.number(), self.decoder.last(input)));

@@ -23,7 +23,7 @@ const READY: usize = 2;
 const STEP: usize = 1 << 12;
 
 /// So many lines are taken at once, whose records stay in the nearest cache until they are played.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 /// How a large file is decoded ahead.
 #[derive(Clone, Copy, Debug)]
@@ -147,8 +147,7 @@ impl Pieces {
         Ok(self.are_adopted)
     }
 
-    /// Of the records of lines that were taken last, so many from the beginning of a line on: gives back all lines but
-    /// that one, and returns how many of the records are its own.
+    /// As for [`Decoder::give_back`].
     pub fn give_back(&mut self, records: usize) -> usize {
         if !self.are_adopted {
             return records;

@@ -27,6 +27,7 @@
 //!
 //! The first three are in every block, the others where a record of the block has something to say there.
 
+use std::slice::ChunksExact;
 use std::sync::Arc;
 
 use super::columns::Columns;
@@ -151,12 +152,25 @@ impl Block {
         Ok(block)
     }
 
+    /// Reads as many of the next records as a tape can have, up to the first that it cannot.
+    pub fn decode_all(&mut self, records: ChunksExact<'_, u8>, columns: &mut Columns, out: &mut Vec<Record>) -> usize {
+        let before = out.len();
+        out.extend(records.map_while(|bytes| self.record(bytes, columns).ok()));
+        self.left -= out.len() - before;
+        out.len() - before
+    }
+
     /// Reads the next record.
     ///
     /// # Errors
     /// Why it is none that a tape can have.
     pub fn decode(&mut self, bytes: &[u8], columns: &mut Columns) -> Result<Record, String> {
         self.left -= 1;
+        self.record(bytes, columns)
+    }
+
+    #[inline(always)]
+    fn record(&self, bytes: &[u8], columns: &mut Columns) -> Result<Record, String> {
         let mut fields = Cursor { bytes, columns: self.columns };
         let [flags] = fields.take(1, 0);
         let ts_event = i64::from_le_bytes(fields.take(1 << 1, 0));
@@ -175,11 +189,10 @@ impl Block {
             return Err(format!("flags {flags:#04x} are of a later version"));
         }
         super::values::in_range(ts_event).map_err(|why| format!("ts_event `{ts_event}` {why}"))?;
-        let symbol =
-            self.symbols.get(symbol).cloned().unwrap_or_else(|| Err("symbol is not in the dictionary".into()))?;
+        let symbol = self.symbols.get(symbol).ok_or("symbol is not in the dictionary")?.clone()?;
         let venue = match venue.checked_sub(1).map(|at| self.venues.get(at)) {
             None => Venue::default(),
-            Some(known) => known.cloned().unwrap_or_else(|| Err("venue is not in the dictionary".into()))?,
+            Some(known) => known.ok_or("venue is not in the dictionary")?.clone()?,
         };
         columns.check_numbered(symbol, has_seq)?;
         let mut tick = Tick {

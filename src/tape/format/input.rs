@@ -3,7 +3,7 @@ use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
 use std::path::Path;
 
-use super::ahead::{Ahead, Pieces};
+use super::ahead::{AT_ONCE, Ahead, Pieces};
 use super::columns::Columns;
 use super::lines::{Lines, Position};
 use super::record::Record;
@@ -123,7 +123,16 @@ impl Decoder {
         out: &mut Vec<Record>,
     ) -> Result<Option<std::result::Result<(), Rejected<'a>>>> {
         let line = match input {
-            Input::Lines(lines) => lines.next_line().doing(|| format!("reading {}", path.display()))?,
+            Input::Lines(lines) => {
+                if let Some(block) = &mut self.block {
+                    let taken = block.decode_all(lines.records(AT_ONCE), &mut self.columns, out);
+                    lines.take_records(taken);
+                    if taken > 0 {
+                        return Ok(Some(Ok(())));
+                    }
+                }
+                lines.next_line().doing(|| format!("reading {}", path.display()))?
+            }
             Input::Pieces(pieces) => match pieces.adopt(&mut self.columns, out)? {
                 true => return Ok(Some(Ok(()))),
                 false => pieces.next_line()?,
@@ -155,6 +164,20 @@ impl Decoder {
             *input = Input::Pieces(Pieces::begin(path, lines.position(), self, ahead)?);
         }
         Ok(())
+    }
+
+    /// Of records that were read last, so many from the beginning of a line on: gives back all lines but that one, and
+    /// returns how many of the records are its own.
+    pub fn give_back(&mut self, input: &mut Input, records: usize) -> usize {
+        match (input, &mut self.block) {
+            (Input::Pieces(pieces), _) => pieces.give_back(records),
+            (Input::Lines(lines), Some(block)) => {
+                lines.give_back(records - 1);
+                block.left += records - 1;
+                1
+            }
+            _ => records,
+        }
     }
 
     /// The line or row that was read last.

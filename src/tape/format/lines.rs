@@ -1,5 +1,6 @@
 use std::io::Read;
 use std::ops::Range;
+use std::slice::ChunksExact;
 
 use memchr::memchr;
 use memchr::memmem::Finder;
@@ -190,6 +191,26 @@ impl Lines {
             return Ok(Some(Line::Text(self.take(len, 1))));
         }
         self.look_for_line()
+    }
+
+    /// So many of the next records of the block at the start, as far as they are here.
+    pub(super) fn records(&self, at_most: usize) -> ChunksExact<'_, u8> {
+        let bytes = &self.buffer[self.start..self.end];
+        bytes[..bytes.len().min(self.width * self.records.min(at_most))].chunks_exact(self.width.max(1))
+    }
+
+    /// Takes the next so many of them.
+    pub(super) fn take_records(&mut self, count: usize) {
+        (self.records, self.line) = (self.records - count, self.line + count as u64);
+        self.start += count * self.width;
+        self.last = self.start.saturating_sub(self.width)..self.start;
+    }
+
+    /// Gives the last so many of them back.
+    pub(super) fn give_back(&mut self, count: usize) {
+        (self.records, self.line) = (self.records + count, self.line - count as u64);
+        self.start -= count * self.width;
+        self.last = self.start.saturating_sub(self.width)..self.start;
     }
 
     fn look_for_line(&mut self) -> std::io::Result<Option<Line<'_>>> {
