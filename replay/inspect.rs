@@ -120,7 +120,7 @@ impl Inspect {
         let mut seen = Inspection::new(self.reading.days());
         let mut no_schedule = Pace::AsRead.timetable();
         while let Some(due) = merge.next(&mut no_schedule)? {
-            seen.see(due.placed);
+            seen.see(&due.placed());
         }
         let told_all = tell(&seen, &files, inputs.format, &around)?;
         let text = if self.json {

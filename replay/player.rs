@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use tapeflow::error::Result;
 use tapeflow::report::{Percentiles, count, span};
 use tapeflow::tape::format::Record;
-use tapeflow::tape::{Due, Merge, Timetable};
+use tapeflow::tape::{Merge, Timetable};
 use tapeflow::time::{Clock, EventTime, RunTime};
 
 use crate::deck::{Deck, Key, Turn};
@@ -108,7 +108,8 @@ impl Player {
         // Whoever sits at the keys is heard while a record waits, and now and then if none does.
         let (mut listens, mut is_found) = (true, true);
         while !self.is_stopped() {
-            let Some(Due { placed: &placed, due }) = merge.next(&mut self.timetable)? else { break };
+            let Some(next) = merge.next(&mut self.timetable)? else { break };
+            let (placed, due) = (next.placed(), next.due);
             if std::mem::take(&mut is_found) {
                 self.progress.position = placed.clock;
             }

@@ -184,11 +184,16 @@ impl Tick {
         self.ts_event.div_euclid(MS) + i64::from(self.watermark_lead_ms)
     }
 
-    /// Sets the watermark of this tick's partition, saturating some 24 days from `ts_event`.
-    #[inline(always)]
+    /// Sets the watermark of this tick's partition.
     pub fn set_watermark(&mut self, watermark: EventTime) {
+        self.watermark_lead_ms = self.lead_ms(watermark);
+    }
+
+    /// The `watermark_lead_ms` that says so, saturating some 24 days from `ts_event`.
+    #[inline(always)]
+    pub fn lead_ms(&self, watermark: EventTime) -> i32 {
         let lead = watermark.max(0).div_euclid(MS) - self.ts_event.div_euclid(MS);
-        self.watermark_lead_ms = lead.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
+        lead.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
     }
 }
 

@@ -1,8 +1,8 @@
 //! The decoders of lines against one that is written apart, byte by byte and with numbers as texts: of every line, be it
 //! well formed, odd or broken, both make the same record, or both refuse the same column. And a file that is decoded
-//! ahead in pieces against the same file read line by line: records, ids, rejects and errors are the same. What this can
-//! catch: a short cut that takes too much, or something else. What it cannot: a rule that both have wrong, which
-//! `src/tape/format` has examples for.
+//! ahead in pieces against the same file read line by line, and a block of the binary form against its records in blocks of
+//! their own: records, ids, rejects and errors are the same. What this can catch: a short cut that takes too much, or
+//! something else. What it cannot: a rule that both have wrong, which `src/tape/format` has examples for.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -14,9 +14,9 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use tapeflow::tape::format::{Ahead, Columns, Decoder, Format, LONGEST_LINE, Record};
+use tapeflow::tape::format::{Ahead, BlockEncoder, Columns, Decoder, Format, LONGEST_LINE, Record, Short};
 use tapeflow::tape::{Leaf, PartitionRules, Rejects};
-use tapeflow::tick::{Kind, Names};
+use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 
 const HEADER: &str = "ts_event,symbol,price,size,seq,venue,side,conditions,action,ref_seq,ts_recv,due,x,bid,bid_size,\
                       ask,ask_size";
@@ -387,6 +387,11 @@ fn lines(write: fn(Fields) -> Vec<u8>) -> impl Strategy<Value = Vec<Vec<u8>>> {
 type Read = (Vec<Record>, Vec<Arc<str>>, Vec<Arc<str>>, String, Result<(), String>);
 
 fn read(path: &Path, format: Format, max_jump: i64, ahead: Option<Ahead>) -> Read {
+    read_on(path, format, max_jump, ahead, usize::MAX)
+}
+
+/// The same of a file that is closed for a while after every so many records.
+fn read_on(path: &Path, format: Format, max_jump: i64, ahead: Option<Ahead>, close_after: usize) -> Read {
     let (symbols, venues): (Arc<Names>, Arc<Names>) = Default::default();
     let kept = path.with_extension("rejected");
     let rejects = Rejects::new(Some(kept.clone())).unwrap();
@@ -399,7 +404,12 @@ fn read(path: &Path, format: Format, max_jump: i64, ahead: Option<Ahead>) -> Rea
     let mut records = Vec::new();
     let ended = loop {
         match leaf.next_record() {
-            Ok(Some(placed)) => records.push(placed.record),
+            Ok(Some(placed)) => {
+                records.push(placed.record);
+                if records.len() % close_after == 0 {
+                    leaf.set_aside();
+                }
+            }
             Ok(None) => break Ok(()),
             Err(error) => break Err(error.to_string()),
         }
@@ -430,6 +440,7 @@ proptest! {
         turns in prop::collection::vec(any::<Index>(), 0..60),
         (bom, crlf, ends) in any::<(bool, bool, bool)>(),
         (threads, piece, max_jump) in (1..4usize, 1..300usize, select(vec![0, i64::MAX])),
+        close_after in select(vec![1, 7, usize::MAX]),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tape.csv");
@@ -447,8 +458,88 @@ proptest! {
             bytes.truncate(bytes.len().saturating_sub(end.len()));
         }
         std::fs::write(&path, bytes).unwrap();
-        prop_assert_eq!(read(&path, format, max_jump, ahead(threads, piece)), read(&path, format, max_jump, None));
+        let is_ahead = read_on(&path, format, max_jump, ahead(threads, piece), close_after);
+        prop_assert_eq!(is_ahead, read(&path, format, max_jump, None));
     }
+
+    #[test]
+    fn a_block_is_what_its_records_are_in_blocks_of_their_own(
+        records in prop::collection::vec(record(), 1..300), max_jump in 0..60i64,
+        close_after in select(vec![1, 7, 100, usize::MAX]),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        // The last of each is a name that cannot be.
+        let [symbols, venues] = [["A", "B", ""].as_slice(), &["X", "Y,"]].map(|texts| {
+            let names = Names::default();
+            texts.iter().for_each(|text| _ = names.intern(text));
+            Arc::new(names)
+        });
+        let mut encoder = BlockEncoder::new(symbols, venues);
+        let (mut one, mut many) = (Vec::new(), Vec::new());
+        records.iter().for_each(|record| encoder.encode(record, &mut one));
+        encoder.seal(&mut one);
+        for record in &records {
+            encoder.encode(record, &mut many);
+            encoder.seal(&mut many);
+        }
+        let paths = ["one.bin", "many.bin"].map(|name| folder.path().join(name));
+        std::fs::write(&paths[0], &one).unwrap();
+        std::fs::write(&paths[1], many).unwrap();
+        let one_block = read_on(&paths[0], Format::Bin, max_jump, None, close_after);
+        let many_blocks = read(&paths[1], Format::Bin, max_jump, None);
+        let rejects = |kept: &str| -> Vec<serde_json::Value> {
+            kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        // The head of a block is a line, and so is each of its records.
+        let width = usize::from(u16::from_le_bytes([one[12], one[13]]));
+        let head = one.len() - records.len() * width;
+        let rejected = rejects(&one_block.3);
+        for (reject, of_many) in rejected.iter().zip(rejects(&many_blocks.3)) {
+            let nth = (of_many["line"].as_u64().unwrap() as usize - 2) / 2;
+            let raw = String::from_utf8_lossy(&one[head + nth * width..][..width]).into_owned();
+            prop_assert_eq!(&reject["reason"], &of_many["reason"]);
+            prop_assert_eq!((&reject["line"], &reject["raw"]), (&(nth + 2).into(), &raw.into()));
+        }
+        prop_assert_eq!(rejected.len(), many_blocks.3.lines().count());
+        prop_assert_eq!(
+            (one_block.0, one_block.1, one_block.2, one_block.4),
+            (many_blocks.0, many_blocks.1, many_blocks.2, many_blocks.4)
+        );
+    }
+}
+
+/// A record of any kind, nearly all of which a tape can have: of a known symbol and venue, with a price, and whose time
+/// goes on.
+fn record() -> impl Strategy<Value = Record> {
+    let rarely = |odds: f64| prop::bool::weighted(odds);
+    (0..50i64, 0..40u32, 0..30u16, 0..30i64, (rarely(0.01), rarely(0.01), rarely(0.1)), 0..1_000u64).prop_map(
+        |(ts_event, symbol, venue, price, (lacks_seq, jumps, is_other), seq)| {
+            let kinds = [Kind::Cancel, Kind::Correct, Kind::Quote];
+            let kind = if is_other { kinds[seq as usize % 3] } else { Kind::Trade };
+            let tick = Tick {
+                ts_event: 1_000 + ts_event + if jumps { 70 } else { 0 },
+                seq,
+                price: Price(if kind == Kind::Cancel { 0 } else { price }),
+                ref_seq: 7,
+                size: 1,
+                ask_size: 0,
+                symbol: Symbol(if symbol == 0 { 2 } else { symbol % 2 }),
+                watermark_lead_ms: 0,
+                recv_lag: Tick::NOT_RECEIVED,
+                venue: Venue(if venue == 0 { 2 } else { venue % 2 }),
+                kind,
+                eligible: Eligible::ALL,
+            };
+            Record {
+                tick,
+                has_seq: !lacks_seq,
+                due: None,
+                ts_recv: None,
+                side: Short::default(),
+                conditions: Short::default(),
+            }
+        },
+    )
 }
 
 fn ahead(threads: usize, piece: usize) -> Option<Ahead> {

@@ -29,7 +29,7 @@ use tapeflow::quality::Standard;
 use tapeflow::row::Encoding;
 use tapeflow::source::{Address, Pacing};
 use tapeflow::tape::format::{BlockEncoder, Columns, Decoder, Encoder, Format, Line, Lines, Record};
-use tapeflow::tape::{Burst, Controls, Due, Leaf, Merge, Part, PartitionRules, Rejects, Strikes, Table};
+use tapeflow::tape::{Burst, Controls, Leaf, Merge, Part, PartitionRules, Rejects, Strikes, Table};
 use tapeflow::tick::Names;
 use tapeflow::window::Windows;
 
@@ -423,8 +423,8 @@ fn play_controlled(bytes: Vec<u8>, controls: &Controls, pacing: Pacing) {
     let mut timetable = pacing.schedule(origin.unwrap_or(0)).timetable();
     let (mut count, mut before) = (0, 0);
     loop {
-        let Due { placed, due } = match merge.next(&mut timetable) {
-            Ok(Some(due)) => due,
+        let (placed, due) = match merge.next(&mut timetable) {
+            Ok(Some(next)) => (next.placed(), next.due),
             Ok(None) => break,
             Err(error) => {
                 assert!(controls.again.is_some() && error.to_string().contains("beyond the year 2262"), "{error}");

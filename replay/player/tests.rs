@@ -287,8 +287,9 @@ fn alone(item: &Item, faults: Faults) -> Vec<(EventTime, u64)> {
     let mut came = Vec::new();
     // A speed that takes a late one back to where it would have been, but for a nanosecond.
     let mut timetable = Pace::Speed { origin: ts_event, speed: 1e30 }.timetable();
-    while let Some(Due { placed, due }) = merge.next(&mut timetable).unwrap() {
-        came.push((placed.clock - ts_event, due.unwrap() - u64::from(placed.clock > ts_event)));
+    while let Some(next) = merge.next(&mut timetable).unwrap() {
+        let clock = next.clock();
+        came.push((clock - ts_event, next.due.unwrap() - u64::from(clock > ts_event)));
     }
     came
 }

@@ -417,7 +417,7 @@ impl Blocks for Inline {
         let mut block = Block::default();
         while block.ticks.len() < BLOCK {
             let Some(next) = self.merge.next(&mut self.timetable)? else { break };
-            block.ticks.push(next.placed.record.tick);
+            block.ticks.push(next.tick());
             block.dues.extend(next.due);
         }
         Ok(if block.ticks.is_empty() { Pull::End } else { Pull::Block(Arc::new(block)) })

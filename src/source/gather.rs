@@ -315,7 +315,7 @@ impl<'a> Gather<'a> {
     fn take(&mut self, at: usize, mut tick: Tick, has_seq: bool, due: RunTime, hands: &mut Hands) -> Tick {
         let process = hands.process_of(tick.symbol);
         if process == self.around.cluster.place.process {
-            self.positions.number(&mut tick, has_seq);
+            tick.seq = self.positions.number(&tick, has_seq);
             let here = &self.partitions[at].name;
             if let Some(other) = self.homes.moves(tick.symbol, here) {
                 let symbol = self.around.symbols.text(tick.symbol.0);

@@ -72,6 +72,7 @@ impl Hands {
     }
 
     /// Takes a tick for its owner's next block; one that a worker of another process owns gets there otherwise.
+    #[inline]
     pub fn take(&mut self, tick: Tick, due: Option<RunTime>) {
         self.count += 1;
         let here = self.owner(tick.symbol).wrapping_sub(self.place.mine(self.ends.len()).start);
@@ -86,7 +87,15 @@ impl Hands {
         self.place.of(self.owner(symbol), self.ends.len())
     }
 
+    #[inline]
     fn owner(&mut self, symbol: Symbol) -> usize {
+        match self.owners.get(symbol.0 as usize) {
+            Some(owner) => *owner,
+            None => self.look_up(symbol),
+        }
+    }
+
+    fn look_up(&mut self, symbol: Symbol) -> usize {
         for new in self.owners.len()..=symbol.0 as usize {
             self.owners.push(owner(&self.symbols.text(new as u32), self.place.all(self.ends.len())));
         }

@@ -129,7 +129,7 @@ impl Extent {
         let mut as_read = Pace::AsRead.timetable();
         let mut extent = Extent::default();
         while let Some(next) = merge.next(&mut as_read)? {
-            let clock = next.placed.clock;
+            let clock = next.clock();
             extent.first = if extent.ticks == 0 { clock } else { extent.first };
             extent.last = clock.max(extent.last);
             extent.ticks += 1;

@@ -78,7 +78,7 @@ impl Reader {
     fn run(&mut self, hands: &mut Hands, around: &Surroundings) -> Result<()> {
         let (epoch, mut heard) = (Epoch::of(&around.clock), Heard::default());
         loop {
-            let (mut watermark_ms, mut ended) = (0, false);
+            let (mut last, mut ended) = (None, false);
             // A live reader hands on what it has before it waits for more.
             while hands.count() < BLOCK {
                 if self.live.is_some() && hands.count() > 0 && !self.merge.is_buffered()? {
@@ -88,18 +88,19 @@ impl Reader {
                     ended = true;
                     break;
                 };
-                let tick = next.placed.record.tick;
-                let carried = next.placed.record.due.map(|due| epoch.run_time(due));
+                let tick = next.tick();
+                let carried = next.carried().map(|due| epoch.run_time(due));
                 heard.hear(carried);
                 let due = if self.live.is_some() { carried.or_else(|| Some(around.clock.now())) } else { next.due };
-                hands.take(tick, due);
-                watermark_ms = tick.watermark_ms();
                 self.standing.ticks += 1;
-                if tick.ts_event == next.placed.clock {
+                if tick.ts_event == next.clock() {
                     self.latest = Some((tick.symbol, tick.ts_event, tick.seq));
                 }
+                hands.take(tick, due);
+                last = Some(tick);
             }
-            if hands.count() > 0 {
+            if let Some(last) = last {
+                let watermark_ms = last.watermark_ms();
                 self.standing.watermark_ms = Some(watermark_ms);
                 self.standing.heard_at = around.clock.now();
                 self.live.iter().for_each(|dues| dues.add(&mut heard, self.standing.heard_at));

@@ -48,7 +48,7 @@ fn gathered(mut merge: Merge, pacing: Pacing, room: usize, name: &str) -> Result
             let text = format!("{name}: more than the {room} records that there is memory for");
             return Err(Error::Input(format!("{text}: give --limit {room}, or fewer files")));
         }
-        tape.push(next.placed.record.tick);
+        tape.push(next.tick());
     }
     Ok(tape)
 }

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::faults::Faults;
-use super::leaf::Placed;
 use crate::lateness::Sessions;
 use crate::tick::{Names, Symbol};
 use crate::time::{EventTime, SECOND};
@@ -72,9 +71,8 @@ struct Chosen {
 
 impl Selection {
     #[inline]
-    pub(super) fn has(&mut self, placed: &Placed) -> bool {
-        self.start.is_none_or(|start| placed.clock >= start)
-            && self.chosen.as_mut().is_none_or(|chosen| chosen.has(placed.record.tick.symbol))
+    pub(super) fn has(&mut self, clock: EventTime, symbol: Symbol) -> bool {
+        self.start.is_none_or(|start| clock >= start) && self.chosen.as_mut().is_none_or(|chosen| chosen.has(symbol))
     }
 
     #[inline]

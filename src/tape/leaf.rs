@@ -32,6 +32,15 @@ pub struct Placed {
     pub clock: EventTime,
 }
 
+/// The record that a partition has come to, where it was decoded: it is large, and its tick is copied from there.
+pub(super) struct Head<'a> {
+    pub record: &'a mut Record,
+    /// The partition's highest event time so far, this record's included.
+    pub clock: EventTime,
+    /// Where the partition's watermark stands with it.
+    pub watermark: EventTime,
+}
+
 /// How many bytes a file had when it was opened; of a pipe nobody knows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Length(Option<u64>);
@@ -61,8 +70,8 @@ pub struct Leaf {
     length: Length,
     /// Bytes are given to it as they arrive, and whoever sends them may be wrong from the first line on.
     is_given: bool,
-    /// Where to go on in a file that was closed meanwhile.
-    set_aside: Option<Position>,
+    /// Where to go on in a file that was closed meanwhile, and the line that was read last there.
+    set_aside: Option<(Position, LastLine)>,
     /// How large files are decoded.
     ahead: Option<Ahead>,
     /// From which byte of this one on.
@@ -90,9 +99,11 @@ struct Held {
     records: Vec<Record>,
     ts_event: EventTime,
     path: PathBuf,
-    line: u64,
-    raw: Vec<u8>,
+    line: LastLine,
 }
+
+/// A line's number, and what it says.
+type LastLine = (u64, Vec<u8>);
 
 /// What there is without waiting.
 enum Look {
@@ -217,7 +228,11 @@ impl Leaf {
     /// When the input cannot be read, or a file's first line names no usable columns.
     #[inline]
     pub fn next_record(&mut self) -> Result<Option<Placed>> {
-        Ok(self.advance()?.and_then(|_| self.head()))
+        self.advance()?;
+        Ok(self.head().map(|Head { record, clock, watermark }| {
+            record.tick.set_watermark(watermark);
+            Placed { record: *record, clock }
+        }))
     }
 
     /// Goes on to the next record, which is the [head](Leaf::head) then, and returns the clock with it; `None` at the
@@ -225,35 +240,46 @@ impl Leaf {
     ///
     /// # Errors
     /// As for [`Leaf::next_record`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self) -> Result<Option<EventTime>> {
-        let is_there = std::mem::take(&mut self.is_ready) || matches!(self.look(true)?, Look::Placed);
+        let is_there = std::mem::take(&mut self.is_ready) || self.place() || matches!(self.look(true)?, Look::Placed);
         Ok(self.clock.filter(|_| is_there))
     }
 
     /// The record that was gone to last.
-    #[inline]
-    pub(super) fn head(&self) -> Option<Placed> {
-        let (mut record, clock) = (*self.decoded.get(self.placed.wrapping_sub(1))?, self.clock?);
-        // Written here and not where the record was decoded: a processor waits to copy what was written in parts just now.
-        record.tick.set_watermark(clock.saturating_sub(self.rules.disorder));
-        Some(Placed { record, clock })
+    #[inline(always)]
+    pub(super) fn head(&mut self) -> Option<Head<'_>> {
+        let (record, clock) = (self.decoded.get_mut(self.placed.wrapping_sub(1))?, self.clock?);
+        Some(Head { record, clock, watermark: clock.saturating_sub(self.rules.disorder) })
     }
 
-    /// Closes the file until the next record is asked for: there may be more partitions than a program may open.
+    /// Closes the file until more of it is needed: there may be more partitions than a program may open. Threads that
+    /// decode it ahead keep it open.
     pub fn set_aside(&mut self) {
-        if self.path.is_file()
-            && let Some(input) = self.input.take()
-        {
-            self.set_aside = Some(input.position());
+        if matches!(self.input, Some(Input::Pieces(_))) || !self.path.is_file() {
+            return;
+        }
+        self.give_back();
+        if let Some(input) = self.input.take() {
+            self.set_aside = Some((input.position(), self.decoder.last_line(&input)));
+        }
+    }
+
+    /// Of what was decoded and not placed, leaves the records of one line alone, which is the one that was read last then.
+    fn give_back(&mut self) {
+        let left = self.decoded.len() - self.placed;
+        if let Some(input) = self.input.as_mut().filter(|_| left > 0) {
+            self.decoded.truncate(self.placed + self.decoder.give_back(input, left));
         }
     }
 
     /// Looks for the next record, places it, and waits for it only where it may.
-    #[inline]
     fn look(&mut self, may_wait: bool) -> Result<Look> {
         loop {
-            let Some(record) = self.decoded.get_mut(self.placed) else {
+            if self.place() {
+                return Ok(Look::Placed);
+            }
+            let Some(record) = self.decoded.get(self.placed) else {
                 if !may_wait && self.input.as_mut().is_some_and(|input| !input.is_buffered()) {
                     return Ok(Look::Later);
                 }
@@ -268,20 +294,23 @@ impl Leaf {
                 self.confirm(held);
                 continue;
             };
-            let tick = &record.tick;
-            match self.clock {
-                Some(clock) if self.held.is_none() && tick.ts_event - clock <= self.rules.max_jump => {
-                    self.clock = Some(clock.max(tick.ts_event));
-                    self.conditions.heed(record);
-                    self.placed += 1;
-                    return Ok(Look::Placed);
-                }
-                _ => {
-                    let ts_event = tick.ts_event;
-                    self.doubt(ts_event)?;
-                }
-            }
+            let ts_event = record.tick.ts_event;
+            self.doubt(ts_event)?;
         }
+    }
+
+    /// Places the next record of those that are decoded; false where there is none, or its time is in doubt.
+    #[inline(always)]
+    fn place(&mut self) -> bool {
+        let (Some(record), Some(clock)) = (self.decoded.get_mut(self.placed), self.clock) else { return false };
+        let ts_event = record.tick.ts_event;
+        let is_sure = self.held.is_none() && ts_event - clock <= self.rules.max_jump;
+        if is_sure {
+            self.clock = Some(clock.max(ts_event));
+            self.conditions.heed(record);
+            self.placed += 1;
+        }
+        is_sure
     }
 
     /// Decides about a line that is held by the next one, of this time, or holds that one.
@@ -303,13 +332,11 @@ impl Leaf {
 
     /// Holds the line of the next record, of which nothing was handed out yet.
     fn hold(&mut self, ts_event: EventTime) {
-        let mut records = self.decoded.split_off(self.placed);
-        if let Some(input) = &mut self.input {
-            records.truncate(self.decoder.give_back(input, records.len()));
-        }
-        let (line, raw) =
-            self.input.as_ref().map_or((0, Vec::new()), |input| (input.number(), self.decoder.last(input)));
-        self.held = Some(Held { records, ts_event, path: self.path.clone(), line, raw });
+        self.give_back();
+        let records = self.decoded.split_off(self.placed);
+        let line = self.input.as_ref().map(|input| self.decoder.last_line(input));
+        let line = line.or_else(|| self.set_aside.as_ref().map(|(_, line)| line.clone())).unwrap_or_default();
+        self.held = Some(Held { records, ts_event, path: self.path.clone(), line });
     }
 
     /// Time goes on from a held line: its records come next, and jump no more.
@@ -321,7 +348,8 @@ impl Leaf {
 
     fn reject_jump(&mut self, held: &Held) -> Result<()> {
         let reason = "future: it jumps ahead by more than max_jump, and nothing that follows confirms it";
-        self.rejects.reject(&held.path, held.line, reason, &held.raw)
+        let (number, raw) = &held.line;
+        self.rejects.reject(&held.path, *number, reason, raw)
     }
 
     /// Opens the file at this position.
@@ -339,7 +367,7 @@ impl Leaf {
     fn decode_line(&mut self) -> Result<bool> {
         loop {
             let Some(input) = &mut self.input else {
-                if let Some(position) = self.set_aside.take() {
+                if let Some((position, _)) = self.set_aside.take() {
                     self.open(position)?;
                     continue;
                 }

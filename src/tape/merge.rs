@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::controls::{Controls, Selection, Shortened, Silences};
 use super::faults::{Faults, Faulty, Strikes};
+use super::format::Record;
 use super::format::values::in_range;
-use super::leaf::{Leaf, Placed};
+use super::leaf::{Head, Leaf, Placed};
 use super::pace::Timetable;
 use crate::error::{Error, Result};
 use crate::lateness::Sessions;
@@ -16,13 +17,55 @@ use crate::tick::{Names, Tick};
 use crate::time::{EventTime, SECOND};
 use by_time::{ByTime, Open};
 
-/// A record in the merged order of a tape.
+/// A record in the merged order of a tape, where it was decoded; what the order gives its tick is beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Due<'a> {
-    /// The record, with its sequence number, and its partition's clock.
-    pub placed: &'a Placed,
+    record: &'a Record,
+    found: Found,
     /// When it is due by the schedule, from its beginning, if there is one.
     pub due: Option<u64>,
+}
+
+/// What a record is given by the order of a tape.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    seq: u64,
+    watermark_lead_ms: i32,
+    clock: EventTime,
+}
+
+impl Found {
+    #[inline(always)]
+    fn tick(self, record: &Record) -> Tick {
+        Tick { seq: self.seq, watermark_lead_ms: self.watermark_lead_ms, ..record.tick }
+    }
+
+    fn placed(self, record: &Record) -> Placed {
+        Placed { record: Record { tick: self.tick(record), ..*record }, clock: self.clock }
+    }
+}
+
+impl Due<'_> {
+    /// The record's tick, with its sequence number and watermark.
+    #[inline(always)]
+    pub fn tick(&self) -> Tick {
+        self.found.tick(self.record)
+    }
+
+    /// When the record's line was due, in nanoseconds since the epoch by its sender's clock, if it says so.
+    pub fn carried(&self) -> Option<i64> {
+        self.record.due
+    }
+
+    /// The clock of the record's partition.
+    pub fn clock(&self) -> EventTime {
+        self.found.clock
+    }
+
+    /// The record with its tick, and the clock.
+    pub fn placed(&self) -> Placed {
+        self.found.placed(self.record)
+    }
 }
 
 /// The place of each tick among its symbol's, which stands in for a sequence number.
@@ -30,17 +73,16 @@ pub struct Due<'a> {
 pub struct Positions(Vec<u64>);
 
 impl Positions {
-    /// Counts the next tick, and numbers it if it has no number of its own.
+    /// Counts the next tick, and returns its number, which is its place if it has none of its own.
     #[inline]
-    pub fn number(&mut self, tick: &mut Tick, has_seq: bool) {
+    pub fn number(&mut self, tick: &Tick, has_seq: bool) -> u64 {
         let symbol = tick.symbol.0 as usize;
         if self.0.len() <= symbol {
             self.0.resize(symbol + 1, 0);
         }
-        if !has_seq {
-            tick.seq = self.0[symbol];
-        }
+        let place = self.0[symbol];
         self.0[symbol] += 1;
+        if has_seq { tick.seq } else { place }
     }
 }
 
@@ -60,10 +102,10 @@ pub struct Merge {
     from: EventTime,
     /// How far each symbol was numbered when the pass began.
     numbered_before: Positions,
-    /// The record that was looked for last; it stays in its place, since it is large.
-    found: Option<Placed>,
-    /// It was not played yet.
-    is_ready: bool,
+    /// The record that was looked for last is the head of the partitions, or this one where there are faults.
+    struck: Option<Placed>,
+    /// What is known of it where it was looked for before it was wanted.
+    found: Option<Found>,
 }
 
 /// A tape that is played over and over.
@@ -93,8 +135,8 @@ impl Merge {
             again: None,
             from: EventTime::MIN,
             numbered_before: Positions::default(),
+            struck: None,
             found: None,
-            is_ready: false,
         }
     }
 
@@ -133,7 +175,7 @@ impl Merge {
     /// When an input cannot be opened.
     pub fn seek(&mut self, to: EventTime, is_back: bool) -> Result<()> {
         self.index = self.index.saturating_sub(1);
-        (self.from, self.is_ready) = (to, false);
+        (self.from, self.found) = (to, None);
         self.silences.iter_mut().for_each(Shortened::restart);
         if is_back && self.partitions.reopen()? {
             self.faulty.iter_mut().for_each(Faulty::restart);
@@ -148,11 +190,10 @@ impl Merge {
     /// When an input cannot be read.
     pub fn first(&mut self) -> Result<Option<EventTime>> {
         self.partitions.prime()?;
-        if !self.is_ready {
-            self.find()?;
-            self.is_ready = self.found.is_some();
+        if self.found.is_none() {
+            self.found = self.find()?;
         }
-        Ok(self.found.as_ref().map(|placed| placed.clock))
+        Ok(self.found.map(|found| found.clock))
     }
 
     /// Whether the next record, or the end, is here already. A merge of several partitions needs the head of each.
@@ -160,7 +201,7 @@ impl Merge {
     /// # Errors
     /// When an input cannot be read.
     pub fn is_buffered(&mut self) -> Result<bool> {
-        if self.index == self.limit {
+        if self.index == self.limit || self.found.is_some() {
             return Ok(true);
         }
         self.partitions.is_buffered()
@@ -170,85 +211,92 @@ impl Merge {
     ///
     /// # Errors
     /// When an input cannot be read.
+    #[inline(always)]
     pub fn next(&mut self, timetable: &mut Timetable) -> Result<Option<Due<'_>>> {
         if self.index == self.limit {
             return Ok(None);
         }
-        if !std::mem::take(&mut self.is_ready) {
-            self.find()?;
-        }
-        let Some(placed) = &self.found else { return Ok(None) };
-        let clock = self.silences.as_mut().map_or(placed.clock, |silences| silences.place(placed.clock));
+        let found = match self.found.take() {
+            None => self.find()?,
+            found => found,
+        };
+        let Some(found) = found else { return Ok(None) };
+        let clock = self.silences.as_mut().map_or(found.clock, |silences| silences.place(found.clock));
         let mut due = timetable.due(clock);
-        if let (Some(faulty), Some(due)) = (&mut self.faulty, &mut due) {
-            *due = faulty.jittered(*due, placed);
+        if let (Some(faulty), Some(struck), Some(due)) = (&mut self.faulty, &self.struck, &mut due) {
+            *due = faulty.jittered(*due, struck);
         }
         if due.is_some_and(|due| due >= self.ends_at) {
             self.limit = self.index;
             return Ok(None);
         }
         self.index += 1;
-        Ok(Some(Due { placed, due }))
+        let record = match &self.struck {
+            Some(struck) => Some(&struck.record),
+            None => self.partitions.head().map(|head| &*head.record),
+        };
+        Ok(record.map(|record| Due { record, found, due }))
     }
 
     /// Finds the next record after faults, if there are any, from where the tape was sought.
-    #[inline]
-    fn find(&mut self) -> Result<()> {
+    #[inline(always)]
+    fn find(&mut self) -> Result<Option<Found>> {
         loop {
-            if self.faulty.is_none() {
-                self.select()?;
-            } else {
-                self.strike()?;
-            }
-            if self.found.as_ref().is_none_or(|placed| placed.clock >= self.from) {
-                return Ok(());
+            let found = if self.faulty.is_none() { self.select()? } else { self.strike()? };
+            if found.is_none_or(|found| found.clock >= self.from) {
+                return Ok(found);
             }
         }
     }
 
     /// Finds the next record after faults. What is passed over is struck, too, since some of it may come late.
-    fn strike(&mut self) -> Result<()> {
+    fn strike(&mut self) -> Result<Option<Found>> {
         loop {
-            self.found = self.faulty.as_mut().and_then(Faulty::pop);
-            if self.found.is_some() {
-                return Ok(());
+            self.struck = self.faulty.as_mut().and_then(Faulty::pop);
+            if self.struck.is_some() {
+                break;
             }
-            self.select()?;
-            let Some(faulty) = &mut self.faulty else { return Ok(()) };
-            match self.found {
-                Some(placed) => faulty.push(placed, self.from),
+            let found = self.select()?;
+            let Some(faulty) = &mut self.faulty else { return Ok(found) };
+            match found.zip(self.partitions.head()) {
+                Some((found, head)) => faulty.push(found.placed(head.record), self.from),
                 None => {
                     faulty.end();
-                    self.found = faulty.pop();
-                    return Ok(());
+                    self.struck = faulty.pop();
+                    break;
                 }
             }
         }
+        Ok(self.struck.map(|Placed { record: Record { tick, .. }, clock }| {
+            let Tick { seq, watermark_lead_ms, .. } = tick;
+            Found { seq, watermark_lead_ms, clock }
+        }))
     }
 
     /// Finds the next record of the selected part, in this pass or the next.
-    #[inline]
-    fn select(&mut self) -> Result<()> {
+    #[inline(always)]
+    fn select(&mut self) -> Result<Option<Found>> {
         loop {
-            self.partitions.next(&mut self.found)?;
-            let Some(placed) = self.found.as_mut().filter(|placed| !self.selection.is_over(placed.clock)) else {
+            let head = if self.partitions.advance()? { self.partitions.head() } else { None };
+            let Some(head) = head.filter(|head| !self.selection.is_over(head.clock)) else {
                 if self.begin_again()? {
                     continue;
                 }
-                self.found = None;
-                return Ok(());
+                return Ok(None);
             };
-            self.positions.number(&mut placed.record.tick, placed.record.has_seq);
-            if !self.selection.has(placed) {
+            let Head { record, mut clock, watermark } = head;
+            let seq = self.positions.number(&record.tick, record.has_seq);
+            if !self.selection.has(clock, record.tick.symbol) {
                 continue;
             }
+            let watermark_lead_ms = record.tick.lead_ms(watermark);
             if let Some(again) = &mut self.again {
-                again.span = Some((again.span.map_or(placed.clock, |(first, _)| first), placed.clock));
-                placed.clock += again.shift;
-                placed.record.tick.ts_event += again.shift;
-                placed.record.ts_recv = placed.record.ts_recv.map(|ts_recv| ts_recv.saturating_add(again.shift));
+                again.span = Some((again.span.map_or(clock, |(first, _)| first), clock));
+                clock += again.shift;
+                record.tick.ts_event += again.shift;
+                record.ts_recv = record.ts_recv.map(|ts_recv| ts_recv.saturating_add(again.shift));
             }
-            return Ok(());
+            return Ok(Some(Found { seq, watermark_lead_ms, clock }));
         }
     }
 

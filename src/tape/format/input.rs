@@ -180,13 +180,14 @@ impl Decoder {
         }
     }
 
-    /// The line or row that was read last.
-    pub fn last(&self, input: &Input) -> Vec<u8> {
-        match input {
+    /// The number of the line or row that was read last, and what it says.
+    pub fn last_line(&self, input: &Input) -> (u64, Vec<u8>) {
+        let text = match input {
             Input::Lines(lines) => lines.last().to_vec(),
             Input::Pieces(pieces) => pieces.last().to_vec(),
             Input::Rows(rows) => rows.text(&self.columns),
-        }
+        };
+        (input.number(), text)
     }
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-use super::super::leaf::{Leaf, Placed};
+use super::super::leaf::{Head, Leaf};
 use crate::error::Result;
 use crate::time::EventTime;
 
@@ -21,20 +21,23 @@ pub(super) struct ByTime {
     /// Those that have a record, by the clock of their next one.
     order: BinaryHeap<Reverse<(EventTime, usize)>>,
     primed: bool,
+    /// Whose record is the next one, and whether it was asked for.
+    next: usize,
+    is_taken: bool,
     /// Where they can be opened anew.
     pub open: Option<Open>,
 }
 
 impl ByTime {
     pub fn new(leaves: Vec<Leaf>) -> Self {
-        ByTime { leaves, order: BinaryHeap::new(), primed: false, open: None }
+        ByTime { leaves, order: BinaryHeap::new(), primed: false, next: 0, is_taken: false, open: None }
     }
 
     /// Opens them anew, and begins with the first record; false if that cannot be done.
     pub fn reopen(&mut self) -> Result<bool> {
         let Some(open) = &mut self.open else { return Ok(false) };
         self.leaves = open()?;
-        (self.primed, self.order) = (false, BinaryHeap::new());
+        (self.primed, self.order, self.next) = (false, BinaryHeap::new(), 0);
         Ok(true)
     }
 
@@ -48,35 +51,44 @@ impl ByTime {
         Ok(true)
     }
 
-    /// Finds the next record by time, if there is one.
-    #[inline]
-    pub fn next(&mut self, found: &mut Option<Placed>) -> Result<()> {
+    /// Goes on to the next record by time, which is the [head](ByTime::head) then; false at the end.
+    #[inline(always)]
+    pub fn advance(&mut self) -> Result<bool> {
         // A single partition needs no look ahead, which a live one could not give.
         if let [leaf] = &mut self.leaves[..]
             && !self.primed
         {
-            *found = if leaf.advance()?.is_some() { leaf.head() } else { None };
-            return Ok(());
+            return Ok(leaf.advance()?.is_some());
         }
-        if !self.primed {
-            self.prime()?;
+        self.advance_first()
+    }
+
+    fn advance_first(&mut self) -> Result<bool> {
+        self.prime()?;
+        if std::mem::replace(&mut self.is_taken, true)
+            && let Some(mut first) = self.order.peek_mut()
+        {
+            // As long as its records are the earliest ones, the partition stays where it is.
+            match self.leaves[first.0.1].advance()? {
+                Some(clock) => first.0.0 = clock,
+                None => _ = PeekMut::pop(first),
+            }
         }
-        *found = None;
-        let Some(mut first) = self.order.peek_mut() else { return Ok(()) };
-        let leaf = &mut self.leaves[first.0.1];
-        *found = leaf.head();
-        // As long as its records are the earliest ones, the partition stays where it is.
-        match leaf.advance()? {
-            Some(clock) => first.0.0 = clock,
-            None => _ = PeekMut::pop(first),
-        }
-        Ok(())
+        let next = self.order.peek().map(|first| first.0.1);
+        self.next = next.unwrap_or(self.next);
+        Ok(next.is_some())
+    }
+
+    /// The record that was gone to last.
+    #[inline(always)]
+    pub fn head(&mut self) -> Option<Head<'_>> {
+        self.leaves.get_mut(self.next)?.head()
     }
 
     /// Looks at the first record of each.
     pub fn prime(&mut self) -> Result<()> {
         if !self.primed {
-            self.primed = true;
+            (self.primed, self.is_taken) = (true, false);
             let are_many = self.leaves.len() > OPEN_AT_ONCE;
             for (at, leaf) in self.leaves.iter_mut().enumerate() {
                 self.order.extend(leaf.advance()?.map(|clock| Reverse((clock, at))));

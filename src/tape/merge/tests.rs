@@ -95,9 +95,9 @@ proptest! {
         let origin = merge.first().unwrap().unwrap_or(0);
         let mut timetable = Pace::Speed { origin, speed: 1.0 }.timetable();
         let mut played = Vec::new();
-        while let Some(Due { placed, due }) = merge.next(&mut timetable).unwrap() {
-            let tick = placed.record.tick;
-            played.push((placed.clock, tick.ts_event, tick.price.0 / 1_000_000_000, tick.seq, due.unwrap()));
+        while let Some(next) = merge.next(&mut timetable).unwrap() {
+            let tick = next.tick();
+            played.push((next.clock(), tick.ts_event, tick.price.0 / 1_000_000_000, tick.seq, next.due.unwrap()));
         }
         prop_assert_eq!(played, expected);
     }
@@ -115,7 +115,7 @@ proptest! {
                 .again(Sessions::new(TimeZone::UTC))
         };
         let next = |merge: &mut Merge| {
-            let placed = merge.next(&mut Pace::AsRead.timetable()).unwrap().unwrap().placed;
+            let placed = merge.next(&mut Pace::AsRead.timetable()).unwrap().unwrap().placed();
             let tick = placed.record.tick;
             (placed.clock, tick.ts_event, tick.symbol, tick.seq, tick.price)
         };
@@ -154,7 +154,7 @@ fn a_tape_is_not_played_again_beyond_the_end_of_time() {
         })
         .again(Sessions::new(TimeZone::UTC));
     let mut timetable = Pace::AsRead.timetable();
-    assert_eq!([0; 2].map(|_| merge.next(&mut timetable).unwrap().unwrap().placed.clock), [0, 2_000_000 * HOUR]);
+    assert_eq!([0; 2].map(|_| merge.next(&mut timetable).unwrap().unwrap().clock()), [0, 2_000_000 * HOUR]);
     let error = merge.next(&mut timetable).map(drop).unwrap_err().to_string();
     assert!(error.contains("is beyond the year 2262 when it is played once more"), "{error}");
 }
