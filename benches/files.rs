@@ -1,13 +1,15 @@
-//! From a file to a file: `cargo bench --bench files`, or `-- PATH` with a tape of your own, or `-- --ticks 20000000`;
-//! without a PATH it makes a CSV file of 2 million ticks in a temporary folder and removes it in the end.
+//! From a file to a file, by format: `cargo bench --bench files`, `-- --ticks 20000000`, or `-- PATH` with a tape of your
+//! own; without a PATH it makes 2 million trades of 500 symbols, as CSV, JSON lines and in the binary form, in a temporary
+//! folder that it removes in the end. `-- --workers 2` runs two workers.
 //!
-//! Measured: the whole way of a run at full speed: reading, decoding, bars of a second, settling into `bars.csv`, on
-//! one worker (a reader's thread beside it) without a horizon. Rates are per second of wall time, and per second of
-//! processor time that the process used, all its threads together: `M ticks/s/core` is what one core does. It is to be
-//! above 2.
+//! Measured: the whole way of a run at full speed: reading, decoding, bars of a second, settling into `bars.csv`, without a
+//! horizon. The same ticks from memory take the same way, but for reading and decoding: `of memory` is what is left of
+//! their rate. Rates are per second of wall time, by the fastest run of several that take turns, and per second of processor
+//! time that the process used, all its threads together: `M ticks/s/core` is what one core does. It is to
+//! be above 2 in each.
 //!
-//! The floor: reading the same file and finding the ends of its lines, on one core, before the run. The file was just
-//! written or scanned, so it comes from the page cache and not from a disk.
+//! The floor: reading the same file, and finding the ends of its lines or summing up its blocks, on one core. The file was
+//! just written or scanned, so it comes from the page cache and not from a disk.
 
 mod bars;
 
@@ -22,81 +24,138 @@ use jiff::tz::TimeZone;
 use tapeflow::lateness::Horizon;
 use tapeflow::row::{Columns, Encoding};
 use tapeflow::sink::{Keeper, Lines, Mode, Settling, Sink};
-use tapeflow::source::{self, Inputs, Live, Pacing, Playback};
+use tapeflow::source::{self, Inputs, Live, Opened, Pacing, Playback, Surroundings, in_memory};
+use tapeflow::tape::format::{BlockEncoder, Record};
 use tapeflow::tape::{Controls, Market};
-use tapeflow::tick::Names;
+use tapeflow::tick::{Names, Tick, Venue};
 
 /// What one core should do, in millions of ticks a second.
 const BAR: f64 = 2.0;
 
-const REPETITIONS: usize = 3;
+const REPETITIONS: usize = 5;
+
+/// Where ticks come from.
+enum Tape {
+    Memory { ticks: Vec<Tick>, symbols: Arc<Names> },
+    File(PathBuf),
+}
 
 fn main() -> ExitCode {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let (path, mut ticks) = match arguments() {
-        (Some(path), ticks) => (path, ticks),
-        (None, ticks) => (folder.path().join("ticks.csv"), ticks),
+    let asked = Asked::of_arguments();
+    let tapes = match asked.path {
+        Some(path) => vec![Tape::File(path)],
+        None => made(asked.ticks.max(1), folder.path()),
     };
-    if !path.exists() {
-        let symbols = Names::default();
-        ticks = ticks.max(1);
-        let market = Market { seed: 1, symbols: 500, per_second: 200_000.0, ticks };
-        let tape = bars::trades(market, &symbols);
-        fs::write(&path, bars::csv_ticks(&tape, &symbols)).expect("the tape can be written");
-    }
     println!("{}", bars::machine());
-    let mut cores = Vec::new();
-    println!(
-        "\n{:>12}{:>10}{:>12}{:>14}{:>16}{:>18}{:>14}",
-        "ticks", "rows", "M ticks/s", "settling s", "cores used", "M ticks/s/core", "floor MB/s"
-    );
+    let mut runs: Vec<(Vec<f64>, Vec<Run>)> = tapes.iter().map(|_| Default::default()).collect();
     for _ in 0..REPETITIONS {
-        let floor = scan(&path);
-        let run = run(&path, folder.path());
-        let rate = run.ticks as f64 / 1e6 / run.wall;
-        let per_core = run.cpu.map(|cpu| run.ticks as f64 / 1e6 / cpu);
-        println!(
-            "{:>12}{:>10}{:>12.2}{:>14.2}{:>16}{:>18}{:>14.0}",
-            bars::thousands(run.ticks as usize),
-            bars::thousands(run.rows as usize),
-            rate,
-            run.settling,
-            run.cpu.map_or("-".into(), |cpu| format!("{:.2}", cpu / run.wall)),
-            per_core.map_or("-".into(), |rate| format!("{rate:.2}")),
-            floor
-        );
-        cores.push(per_core.unwrap_or(rate));
+        for (tape, (floors, runs)) in tapes.iter().zip(&mut runs) {
+            if let Tape::File(path) = tape {
+                floors.push(scan(path));
+            }
+            runs.push(run(tape, asked.workers, folder.path()));
+        }
     }
-    let rates = bars::Rates::of(cores);
-    let verdict = if rates.median >= BAR { "cleared" } else { "NOT cleared" };
     println!(
-        "\n{:.2} M ticks/s per core used (median, spread {:.0}%); bar {BAR}: {verdict}",
-        rates.median,
-        100.0 * rates.spread
+        "{} ticks, {} rows, workers {}\n",
+        bars::thousands(runs[0].1[0].ticks as usize),
+        bars::thousands(runs[0].1[0].rows as usize),
+        asked.workers
     );
+    println!(
+        "{:<10}{:>12}{:>9}{:>12}{:>14}{:>13}{:>18}{:>13}",
+        "tape", "M ticks/s", "spread", "of memory", "settling s", "cores used", "M ticks/s/core", "floor MB/s"
+    );
+    let (mut memory, mut is_cleared) = (None, true);
+    for (tape, (floors, runs)) in tapes.iter().zip(runs) {
+        let rates = bars::Rates::of(runs.iter().map(Run::rate).collect());
+        let fastest =
+            runs.into_iter().max_by(|one, other| one.rate().total_cmp(&other.rate())).expect("there are runs");
+        let per_core = fastest.cpu.map(|cpu| fastest.ticks as f64 / 1e6 / cpu);
+        let or_dash = |number: Option<String>| number.unwrap_or("-".into());
+        let name = match tape {
+            Tape::Memory { .. } => "memory".into(),
+            Tape::File(path) => path.extension().unwrap_or_default().to_string_lossy(),
+        };
+        if name == "memory" {
+            memory = Some(rates.fastest);
+        }
+        println!(
+            "{name:<10}{:>12.2}{:>8.0}%{:>12}{:>14.2}{:>13}{:>18}{:>13}",
+            rates.fastest,
+            100.0 * rates.spread,
+            or_dash(memory.map(|memory| format!("{:.0}%", 100.0 * rates.fastest / memory))),
+            fastest.settling,
+            or_dash(fastest.cpu.map(|cpu| format!("{:.2}", cpu / fastest.wall))),
+            or_dash(per_core.map(|rate| format!("{rate:.2}"))),
+            or_dash(floors.into_iter().max_by(f64::total_cmp).map(|floor| format!("{floor:.0}"))),
+        );
+        is_cleared &= per_core.unwrap_or(rates.fastest) >= BAR;
+    }
+    println!("\n{BAR} M ticks/s/core: {}", if is_cleared { "cleared" } else { "NOT cleared" });
     println!("{}", bars::machine());
     ExitCode::SUCCESS
 }
 
-/// The tape's path, if one is given, and how many ticks to make if not.
-fn arguments() -> (Option<PathBuf>, u64) {
-    let (mut path, mut ticks) = (None, 2_000_000);
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--ticks" => ticks = words.next().and_then(|n| n.parse().ok()).expect("--ticks takes a number"),
-            // Cargo's own word, and the size that is the default here.
-            "--bench" | "--quick" => {}
-            _ => path = Some(PathBuf::from(word)),
-        }
-    }
-    (path, ticks)
+struct Asked {
+    path: Option<PathBuf>,
+    ticks: u64,
+    workers: usize,
 }
 
-/// Reads the file in pieces and finds its lines; returns MB/s.
+impl Asked {
+    fn of_arguments() -> Asked {
+        let mut asked = Asked { path: None, ticks: 2_000_000, workers: 1 };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut number =
+                || words.next().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{word} takes a number"));
+            match word.as_str() {
+                "--ticks" => asked.ticks = number(),
+                "--workers" => asked.workers = number() as usize,
+                // Cargo's own word, and the size that is the default here.
+                "--bench" | "--quick" => {}
+                _ => asked.path = Some(PathBuf::from(&word)),
+            }
+        }
+        asked
+    }
+}
+
+/// Trades in memory, and in a file of each format.
+fn made(ticks: u64, folder: &Path) -> Vec<Tape> {
+    let symbols = Arc::new(Names::default());
+    let market = Market { seed: 1, symbols: 500, per_second: 200_000.0, ticks };
+    let ticks = bars::trades(market, &symbols);
+    let file = |name: &str, bytes: Vec<u8>| {
+        let path = folder.join(name);
+        fs::write(&path, bytes).expect("the tape can be written");
+        Tape::File(path)
+    };
+    let files = [
+        file("ticks.csv", bars::csv_ticks(&ticks, &symbols)),
+        file("ticks.jsonl", bars::jsonl_ticks(&ticks, &symbols)),
+        file("ticks.bin", bin_ticks(&ticks, &symbols)),
+    ];
+    [Tape::Memory { ticks, symbols }].into_iter().chain(files).collect()
+}
+
+/// The same fields as lines have.
+fn bin_ticks(tape: &[Tick], symbols: &Arc<Names>) -> Vec<u8> {
+    let venues = Arc::new(Names::default());
+    let venue = Venue(venues.intern("XNAS") as u16 + 1);
+    let (mut out, mut encoder) = (Vec::new(), BlockEncoder::new(symbols.clone(), venues));
+    tape.iter().for_each(|tick| encoder.encode(&Record::from(Tick { venue, ..*tick }), &mut out));
+    encoder.seal(&mut out);
+    out
+}
+
+/// Reads the file in pieces, and finds its lines or sums it up; returns MB/s.
 fn scan(path: &Path) -> f64 {
     let mut file = fs::File::open(path).expect("the tape can be read");
     let (mut buffer, mut bytes, mut lines) = (vec![0; 1 << 17], 0, 0);
+    let (mut sum, is_binary) = (crc32fast::Hasher::new(), path.extension().is_some_and(|end| end == "bin"));
     let began = Instant::now();
     loop {
         let n = file.read(&mut buffer).expect("the tape can be read");
@@ -104,9 +163,13 @@ fn scan(path: &Path) -> f64 {
             break;
         }
         bytes += n;
-        lines += memchr::memchr_iter(b'\n', &buffer[..n]).count();
+        if is_binary {
+            sum.update(&buffer[..n]);
+        } else {
+            lines += memchr::memchr_iter(b'\n', &buffer[..n]).count();
+        }
     }
-    assert!(lines > 0, "the tape has no lines");
+    assert!(lines > 0 || sum.finalize() > 0, "the tape holds nothing");
     bytes as f64 / 1e6 / began.elapsed().as_secs_f64()
 }
 
@@ -119,24 +182,30 @@ struct Run {
     cpu: Option<f64>,
 }
 
-fn run(path: &Path, folder: &Path) -> Run {
-    let (began, cpu) = (Instant::now(), bars::cpu_seconds());
-    let symbols = Arc::new(Names::default());
+impl Run {
+    /// In millions of ticks a second.
+    fn rate(&self) -> f64 {
+        self.ticks as f64 / 1e6 / self.wall
+    }
+}
+
+fn run(tape: &Tape, workers: usize, folder: &Path) -> Run {
+    let symbols = if let Tape::Memory { symbols, .. } = tape { symbols.clone() } else { Arc::default() };
     let around = bars::surroundings(&symbols);
-    let inputs = Inputs {
-        path: path.display().to_string(),
-        format: None,
-        columns: Vec::new(),
-        zone: TimeZone::UTC,
-        time_unit: 1,
-        live: Live::default(),
+    // What is in memory lies there before the run, by worker.
+    let held = match tape {
+        Tape::Memory { ticks, .. } => Ok(in_memory(ticks, Pacing::Max, workers, &around)),
+        Tape::File(path) => Err(path),
     };
-    let playback = Playback { pacing: Pacing::Max, controls: Controls::default(), limit: u64::MAX };
-    let opened = source::open(&inputs, &playback, 1, &around).expect("the tape can be opened");
+    let (began, cpu) = (Instant::now(), bars::cpu_seconds());
+    let opened = held.unwrap_or_else(|path| open(path, workers, &around));
     let columns = Columns::of::<bars::Row>(false);
     let keeper = Keeper::new(folder, 256 << 20, symbols.clone());
-    let sink = Settling::new(Lines::new(Mode::Final, Encoding::Csv, columns.clone()), keeper.end());
-    let sinks: Vec<Box<dyn Sink<bars::Row> + Send>> = vec![Box::new(sink)];
+    let sinks = opened.feeds.iter().map(|_| {
+        let lines = Lines::new(Mode::Final, Encoding::Csv, columns.clone());
+        Box::new(Settling::new(lines, keeper.end())) as Box<dyn Sink<bars::Row> + Send>
+    });
+    let sinks = sinks.collect();
     let outcome = bars::play(opened.feeds, sinks, 16_384, Horizon::None, &around);
     assert!(outcome.ledger.balances() && around.rejects.count() == 0, "a tick was lost");
     let settled = Instant::now();
@@ -153,4 +222,17 @@ fn run(path: &Path, folder: &Path) -> Run {
         settling: settled.elapsed().as_secs_f64(),
         cpu: cpu.and_then(|before| Some(bars::cpu_seconds()? - before)),
     }
+}
+
+fn open(path: &Path, workers: usize, around: &Surroundings) -> Opened {
+    let inputs = Inputs {
+        path: path.display().to_string(),
+        format: None,
+        columns: Vec::new(),
+        zone: TimeZone::UTC,
+        time_unit: 1,
+        live: Live::default(),
+    };
+    let playback = Playback { pacing: Pacing::Max, controls: Controls::default(), limit: u64::MAX };
+    source::open(&inputs, &playback, workers, around).expect("the tape can be opened")
 }

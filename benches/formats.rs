@@ -73,7 +73,7 @@ fn main() {
     let lines = tape.len();
     let texts = [
         Text::new("ticks, csv", Format::Csv, 1, bars::csv_ticks(&tape, &symbols)),
-        Text::new("ticks, jsonl", Format::Jsonl, 1, jsonl_ticks(&tape, &symbols)),
+        Text::new("ticks, jsonl", Format::Jsonl, 1, bars::jsonl_ticks(&tape, &symbols)),
         Text::new("course bars, csv", Format::Csv, 4, csv_bars(lines)),
         Text::new("course bars, jsonl", Format::Jsonl, 4, jsonl_bars(lines)),
         #[cfg(feature = "parquet")]
@@ -140,18 +140,6 @@ fn decode(text: &Text) -> usize {
         rest = &rest[end + 1..];
     }
     records
-}
-
-fn jsonl_ticks(tape: &[Tick], symbols: &Names) -> Vec<u8> {
-    let names = symbols.all();
-    let mut out = Vec::new();
-    for tick in tape {
-        let symbol = &names[tick.symbol.0 as usize];
-        out.extend(format!("{{\"ts_event\": {}, \"symbol\": \"{symbol}\", \"price\": ", tick.ts_event).bytes());
-        tick.price.write(&mut out);
-        out.extend(format!(", \"size\": {}, \"seq\": {}, \"venue\": \"XNAS\"}}\n", tick.size, tick.seq).bytes());
-    }
-    out
 }
 
 #[cfg(feature = "parquet")]

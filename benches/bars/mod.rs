@@ -248,3 +248,16 @@ pub fn csv_ticks(tape: &[Tick], symbols: &Names) -> Vec<u8> {
     }
     out
 }
+
+/// The same as JSON lines.
+pub fn jsonl_ticks(tape: &[Tick], symbols: &Names) -> Vec<u8> {
+    let names = symbols.all();
+    let mut out = Vec::new();
+    for tick in tape {
+        let symbol = &names[tick.symbol.0 as usize];
+        out.extend(format!("{{\"ts_event\": {}, \"symbol\": \"{symbol}\", \"price\": ", tick.ts_event).bytes());
+        tick.price.write(&mut out);
+        out.extend(format!(", \"size\": {}, \"seq\": {}, \"venue\": \"XNAS\"}}\n", tick.size, tick.seq).bytes());
+    }
+    out
+}
