@@ -28,9 +28,11 @@ use tapeflow::tape::Market;
 #[cfg(feature = "parquet")]
 use tapeflow::tape::format::{Coder, Record};
 use tapeflow::tape::format::{Columns, Decoder, Format, Input, Position};
+#[cfg(any(feature = "parquet", feature = "dbn"))]
+use tapeflow::tick::Tick;
 #[cfg(feature = "parquet")]
 use tapeflow::tick::Venue;
-use tapeflow::tick::{Names, Price, Tick};
+use tapeflow::tick::{Names, Price};
 use tempfile::NamedTempFile;
 
 const REPETITIONS: usize = 5;

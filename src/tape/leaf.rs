@@ -1,5 +1,8 @@
+mod held;
+mod length;
+
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -7,9 +10,11 @@ use jiff::tz::TimeZone;
 use super::conditions::Conditions;
 use super::format::{self, Ahead, Columns, Decoder, Input, Lines, Position, Record};
 use super::rejects::Rejects;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::tick::Tick;
 use crate::time::EventTime;
+use held::{Held, LastLine};
+pub(super) use length::Length;
 
 /// A file is decoded ahead where more than so many pieces of it are left.
 const SOME: u64 = 4;
@@ -39,27 +44,6 @@ pub(super) struct Head<'a> {
     pub clock: EventTime,
     /// Where the partition's watermark stands with it.
     pub watermark: EventTime,
-}
-
-/// How many bytes a file had when it was opened; of a pipe nobody knows.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Length(Option<u64>);
-
-impl Length {
-    pub fn of(path: &Path) -> Self {
-        Length(path.metadata().ok().filter(|path| path.is_file()).map(|file| file.len()))
-    }
-
-    /// Of a file that was written while it was read, nobody can say which rows it should have come to.
-    pub fn check(self, path: &Path, read: u64) -> Result<()> {
-        let Some(was) = self.0.filter(|length| *length != read) else { return Ok(()) };
-        let path = path.display();
-        let change = if read < was { "cut short" } else { "written to" };
-        Err(Error::Input(format!(
-            "reading {path}: it was {change} while it was read: it had {was} bytes when it was opened, and {read} \
-             were read. Read it again when it is whole, or let a pipeline follow it as it grows: --input file:{path}"
-        )))
-    }
 }
 
 /// One partition: an input in its own order, be it a file, several files one after the other, or a pipe.
@@ -93,17 +77,6 @@ pub struct Leaf {
     /// The record that was placed last is the next one, and was looked for already.
     is_ready: bool,
 }
-
-/// The records of a line, which are all of one time, and where it stands.
-struct Held {
-    records: Vec<Record>,
-    ts_event: EventTime,
-    path: PathBuf,
-    line: LastLine,
-}
-
-/// A line's number, and what it says.
-type LastLine = (u64, Vec<u8>);
 
 /// What there is without waiting.
 enum Look {
@@ -311,45 +284,6 @@ impl Leaf {
             self.placed += 1;
         }
         is_sure
-    }
-
-    /// Decides about a line that is held by the next one, of this time, or holds that one.
-    #[cold]
-    fn doubt(&mut self, ts_event: EventTime) -> Result<()> {
-        match self.held.take() {
-            // The held line is right if time goes on from there.
-            Some(held) if ts_event.saturating_sub(held.ts_event) >= -self.rules.max_jump => self.confirm(held),
-            Some(held) => {
-                self.reject_jump(&held)?;
-                if self.clock.is_none() {
-                    self.hold(ts_event);
-                }
-            }
-            None => self.hold(ts_event),
-        }
-        Ok(())
-    }
-
-    /// Holds the line of the next record, of which nothing was handed out yet.
-    fn hold(&mut self, ts_event: EventTime) {
-        self.give_back();
-        let records = self.decoded.split_off(self.placed);
-        let line = self.input.as_ref().map(|input| self.decoder.last_line(input));
-        let line = line.or_else(|| self.set_aside.as_ref().map(|(_, line)| line.clone())).unwrap_or_default();
-        self.held = Some(Held { records, ts_event, path: self.path.clone(), line });
-    }
-
-    /// Time goes on from a held line: its records come next, and jump no more.
-    fn confirm(&mut self, mut held: Held) {
-        self.clock = Some(held.ts_event);
-        held.records.append(&mut self.decoded);
-        self.decoded = held.records;
-    }
-
-    fn reject_jump(&mut self, held: &Held) -> Result<()> {
-        let reason = "future: it jumps ahead by more than max_jump, and nothing that follows confirms it";
-        let (number, raw) = &held.line;
-        self.rejects.reject(&held.path, *number, reason, raw)
     }
 
     /// Opens the file at this position.
