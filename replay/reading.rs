@@ -9,7 +9,7 @@ use tapeflow::calendar::Days;
 use tapeflow::config::{Span, TimeOfDay, TimeUnit};
 use tapeflow::error::{Error, Result};
 use tapeflow::report::count;
-use tapeflow::source::{Inputs, Live, Surroundings, tell_passed_over};
+use tapeflow::source::{Inputs, Live, Surroundings};
 use tapeflow::tape::format::{COLUMNS, Format};
 use tapeflow::tape::{Conditions, PartitionRules, Rejects, Strikes};
 use tapeflow::time::Clock;
@@ -47,20 +47,21 @@ impl Reading {
         Days::new(self.zone.clone()).beginning_at(self.day_begins.0)
     }
 
-    /// The files, which are not standard input. Those of a folder that are passed over are told.
+    /// The files, which are not standard input. What could be missed of them is told.
     pub fn inputs(&self, instead: &str) -> Result<Inputs> {
         if self.path == "-" {
             return Err(Error::Usage(format!("standard input is live already: {instead}")));
         }
-        tell_passed_over(&self.path)?;
-        Ok(Inputs {
+        let inputs = Inputs {
             path: self.path.clone(),
             format: self.format.map(Format::from),
             columns: self.column.clone(),
             zone: self.zone.clone(),
             time_unit: self.time_unit.0,
             live: Live::default(),
-        })
+        };
+        inputs.tell_beforehand()?;
+        Ok(inputs)
     }
 
     /// What reading them needs; nobody's watermark is of interest.

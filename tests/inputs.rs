@@ -379,6 +379,19 @@ fn columns_may_have_other_names() {
     message.exits(78).says(&["source.columns.prize", "price"]);
 }
 
+#[test]
+fn another_name_that_no_file_has_is_told() {
+    let folder = Folder::new();
+    let tape = orderly(30);
+    folder.write("tape/1.csv", csv(&tape));
+    folder.write("tape/2.jsonl", jsonl(&tape).replace("\"venue\"", "\"exchange\""));
+    let told = |theirs: &str| {
+        let mapped = format!("source.columns.venue={theirs}");
+        folder.play(&folder.arg("tape"), &["--set", &mapped]).stderr.contains("no file has a column `")
+    };
+    assert_eq!(["exchange", "exchanges", "venue"].map(told), [false, true, false]);
+}
+
 /// The course's rows of one symbol and day: their beginnings, and open, close, high and low.
 fn course(folder: &Folder, symbol: &str, day: &str, closes: &[&str]) {
     let mut text = "timestamp,open,close,high,low\n".to_owned();
@@ -608,4 +621,17 @@ fn there_may_be_more_files_than_a_program_may_open() {
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let played = Played::read(std::path::Path::new(&out), done.stderr);
     assert_eq!((played.ledger("on_time"), played.rows().len()), (600, 600));
+}
+
+#[test]
+fn of_many_files_each_reject_has_its_line() {
+    let folder = Folder::new();
+    for i in 0..70 {
+        let line = |at: i64| format!("{},S{i},{},1\n", START + at * SECOND, i + 1);
+        let lines = [0, if i == 69 { 90_000 } else { 1 }, 2].map(line);
+        folder.write(&format!("many/{i:03}.csv"), format!("ts_event,symbol,price,size\n{}", lines.concat()));
+    }
+    let played = folder.play(&folder.arg("many"), &[]);
+    let [reject] = &played.rejected[..] else { panic!("{:?}", played.rejected) };
+    assert_eq!((reject["line"].as_u64(), reject["raw"].as_str()), (Some(3), Some("1700090040000000000,S69,70,1")));
 }

@@ -9,14 +9,14 @@ use jiff::tz::TimeZone;
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
 use super::memory::owners;
-use super::{Address, LatencyFrom, Live, Opened, Pacing, Playback, Surroundings, say, until};
+use super::{Address, LatencyFrom, Live, Opened, Pacing, Playback, Surroundings, until};
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::format::{self, Ahead, Columns, Decoder, Format, Input, Naming, Position};
 use crate::tape::{Controls, Leaf, Merge, Pace, Timetable, UNFINISHED};
 use crate::tick::{Names, Symbol};
 
 /// What the names of tapes end in.
-const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet, .pq, .dbn or .dbn.zst";
+pub(super) const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet, .pq, .dbn or .dbn.zst";
 
 /// Ticks in a block that is read from a file.
 pub(super) const BLOCK: usize = 4096;
@@ -219,11 +219,11 @@ impl Inputs {
         Ok(Decoder::new(Some(format), self.columns_of(symbols, venues)))
     }
 
-    fn columns_of(&self, symbols: Arc<Names>, venues: Arc<Names>) -> Columns {
+    pub(super) fn columns_of(&self, symbols: Arc<Names>, venues: Arc<Names>) -> Columns {
         Columns::new(&self.columns, self.zone.clone(), symbols, venues).counting(self.time_unit)
     }
 
-    fn format_of(&self, path: &Path) -> Result<Format> {
+    pub(super) fn format_of(&self, path: &Path) -> Result<Format> {
         self.format.or(Format::of(path)).ok_or_else(|| {
             let text = "its extension tells no format: give --format csv or --format jsonl (or bin, parquet or dbn)";
             Error::Usage(format!("reading {}: {text}", path.display()))
@@ -232,19 +232,23 @@ impl Inputs {
 
     /// Where a file's symbols come from; `None` if its beginning does not tell.
     fn naming(&self, path: &Path, format: Format, around: &Surroundings) -> Result<Option<Naming>> {
-        let mut decoder = self.decoder(Some(format), around);
-        let mut input = Input::open(path, Some(format), Position::default())?;
-        decoder.begin(path);
-        let mut records = Vec::new();
-        while let Some(decoded) = decoder.next(&mut input, path, &mut records)? {
-            match decoded {
-                Err((reason, _)) if decoder.wants_header() => return Err(format::unusable(path, &reason)),
-                _ if decoder.naming().is_some() => break,
-                _ => {}
-            }
-        }
-        Ok(decoder.naming())
+        Ok(begun(self.decoder(Some(format), around), path, format)?.naming())
     }
+}
+
+/// A decoder that has read a file's header, if it has one, and its first record.
+pub(super) fn begun(mut decoder: Decoder, path: &Path, format: Format) -> Result<Decoder> {
+    let mut input = Input::open(path, Some(format), Position::default())?;
+    decoder.begin(path);
+    let mut records = Vec::new();
+    while let Some(decoded) = decoder.next(&mut input, path, &mut records)? {
+        match decoded {
+            Err((reason, _)) if decoder.wants_header() => return Err(format::unusable(path, &reason)),
+            _ if decoder.naming().is_some() => break,
+            _ => {}
+        }
+    }
+    Ok(decoder)
 }
 
 /// The same partitions, whose large files are decoded ahead by as many threads as there are cores, where nothing is due
@@ -307,28 +311,8 @@ fn no_match(path: &str, folder: Option<PathBuf>) -> Error {
     Error::Input(format!("reading {path}: no file here matches this pattern: {why}"))
 }
 
-/// Says which files of a folder, or below, are passed over, since what they hold could be missed.
-///
-/// # Errors
-/// When a folder cannot be read.
-pub fn tell_passed_over(path: &str) -> Result<()> {
-    let mut files = Vec::new();
-    if Path::new(path).is_dir() {
-        walk(Path::new(path), &mut BTreeSet::new(), &mut files)?;
-    }
-    let is_hidden = |file: &Path| file.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
-    files.retain(|file| Format::of(file).is_none() && !is_hidden(file));
-    files.sort();
-    if let [first, others @ ..] = &files[..] {
-        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
-        let first = format::quotable(&first.to_string_lossy());
-        say(&format!("passing over what does not end in {EXTENSIONS}: {first}{more}"));
-    }
-    Ok(())
-}
-
 /// Gathers the files of a folder and below. Links may lead back up, so each folder is entered once.
-fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
+pub(super) fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
     let doing = || format!("reading {}", folder.display());
     if !entered.insert(folder.canonicalize().doing(doing)?) {
         return Ok(());

@@ -1,6 +1,7 @@
 //! Sources: where ticks come from, and how each worker gets those of its own symbols, in order and in time.
 
 mod address;
+mod beforehand;
 mod block;
 mod door;
 mod dues;
@@ -25,7 +26,7 @@ pub use address::Address;
 pub use block::{Arrivals, Block, Blocks, Part, Pull};
 pub use dues::{Dues, LatencyFrom};
 pub use feed::{Feed, Next};
-pub use files::{Inputs, find, tell_passed_over};
+pub use files::{Inputs, find};
 #[cfg(feature = "kafka")]
 pub(crate) use kafka::{refusal, refuses, unusable};
 #[cfg(not(feature = "kafka"))]
@@ -146,7 +147,7 @@ pub fn open(inputs: &Inputs, playback: &Playback, workers: usize, around: &Surro
     }
     pacing.check_for(around.play_for)?;
     let pacing = pacing.fitted(|| Extent::of_files(inputs, playback, around))?;
-    files::tell_passed_over(&inputs.path)?;
+    inputs.tell_beforehand()?;
     let leaves = inputs.leaves(around)?;
     let by_symbol = leaves.iter().all(|(symbol, _)| symbol.is_some());
     // What is struck out is counted by the first process, which then reads all of it.

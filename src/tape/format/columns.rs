@@ -107,6 +107,8 @@ pub struct Columns {
     only_paths_symbol: bool,
     /// The header has columns of quotes and none of trades.
     only_quotes: bool,
+    /// Whether a name was met of each of our columns.
+    met: [bool; COLUMNS.len()],
     pub(super) fields: Fields,
 }
 
@@ -132,6 +134,7 @@ impl Columns {
             numbered: Vec::new(),
             only_paths_symbol: false,
             only_quotes: false,
+            met: [false; COLUMNS.len()],
             fields: Fields::default(),
         }
     }
@@ -154,13 +157,21 @@ impl Columns {
             numbered: Vec::new(),
             only_paths_symbol: self.only_paths_symbol,
             only_quotes: self.only_quotes,
+            met: self.met,
             fields: Fields::default(),
         }
     }
 
     /// Our column of a name in the file, if it is one.
-    pub(super) fn ours(&self, name: &str) -> Option<usize> {
-        self.theirs.get(name).copied()
+    pub(super) fn ours(&mut self, name: &str) -> Option<usize> {
+        let column = self.theirs.get(name).copied()?;
+        self.met[column] = true;
+        Some(column)
+    }
+
+    /// Whether a name of this column of ours was met.
+    pub(super) fn has_met(&self, ours: &str) -> bool {
+        COLUMNS.iter().position(|column| *column == ours).is_some_and(|column| self.met[column])
     }
 
     /// The name that the `at`-th one in an object is expected to be, with its closing quote, and our column of it.

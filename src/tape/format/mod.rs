@@ -177,6 +177,11 @@ impl Decoder {
         self.columns.take_only_paths_symbol();
     }
 
+    /// Whether a header or a line so far has this column of ours.
+    pub fn has_met(&self, ours: &str) -> bool {
+        self.columns.has_met(ours)
+    }
+
     /// What the lines seen so far are about, once a header or a record was decoded.
     pub fn naming(&self) -> Option<Naming> {
         self.columns.naming()
