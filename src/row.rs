@@ -1,16 +1,18 @@
 //! Rows: what a pipeline makes, as fields. From the fields come its CSV and JSON lines and its digest.
 
+mod encoding;
+
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
-use std::io::Write as _;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, mix, stable_hash, write_decimal};
+use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, mix, stable_hash};
 use crate::time::EventTime;
 use crate::window::Window;
+pub use encoding::Encoding;
 
 /// One value of a row.
 #[derive(Clone, Copy, Debug)]
@@ -189,130 +191,6 @@ impl Columns {
             give(at, field);
             at += 1;
         });
-    }
-}
-
-/// The text form of rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// Comma-separated values under a header.
-    Csv,
-    /// One JSON object a line. Prices are numbers with all their digits.
-    Jsonl,
-}
-
-impl Encoding {
-    /// All of them.
-    pub const ALL: [Encoding; 2] = [Encoding::Csv, Encoding::Jsonl];
-
-    /// What files in this form are called at the end.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Encoding::Csv => "csv",
-            Encoding::Jsonl => "jsonl",
-        }
-    }
-
-    /// The header line of rows with these columns, empty where the encoding has none.
-    pub fn header(self, columns: &[&str]) -> String {
-        match self {
-            Encoding::Csv => columns.join(",") + "\n",
-            Encoding::Jsonl => String::new(),
-        }
-    }
-
-    /// Appends the row's line to `out`.
-    pub fn write<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, out: &mut Vec<u8>) {
-        columns.each(row, texts, &mut |at, field| {
-            self.column(at, columns.names[at], out);
-            self.value(field, out);
-        });
-        self.end_line(out);
-    }
-
-    /// Appends the line of a row that is inserted (`diff` 1) or retracted (-1) at a logical time: `time`, `diff` and
-    /// then the row's columns.
-    pub fn write_change<R: Row>(
-        self,
-        (time, diff): (EventTime, isize),
-        row: &R,
-        texts: &Texts,
-        columns: &Columns,
-        out: &mut Vec<u8>,
-    ) {
-        self.column(0, Columns::OF_CHANGES[0], out);
-        self.value(Field::Time(time), out);
-        self.column(1, Columns::OF_CHANGES[1], out);
-        out.extend_from_slice(itoa::Buffer::new().format(diff).as_bytes());
-        columns.each(row, texts, &mut |at, field| {
-            self.column(at + 2, columns.names[at], out);
-            self.value(field, out);
-        });
-        self.end_line(out);
-    }
-
-    /// Appends the line that says that there is no row about this any more: its key, and no value for the rest.
-    pub fn write_tombstone<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, out: &mut Vec<u8>) {
-        columns.each(row, texts, &mut |at, field| {
-            self.column(at, columns.names[at], out);
-            self.value(if at < columns.of_key { field } else { Field::Null }, out);
-        });
-        self.end_line(out);
-    }
-
-    /// Appends the columns that say what the row is about.
-    pub fn write_key<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, out: &mut Vec<u8>) {
-        columns.each(row, texts, &mut |at, field| {
-            if at < columns.of_key {
-                self.value(field, out);
-                out.push(b',');
-            }
-        });
-    }
-
-    /// What stands before the value of a column.
-    fn column(self, at: usize, name: &str, out: &mut Vec<u8>) {
-        match self {
-            Encoding::Csv if at > 0 => out.push(b','),
-            Encoding::Csv => {}
-            Encoding::Jsonl => {
-                out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
-                out.extend_from_slice(name.as_bytes());
-                out.extend_from_slice(b"\":");
-            }
-        }
-    }
-
-    fn end_line(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(if self == Encoding::Jsonl { b"}\n" } else { b"\n" });
-    }
-
-    /// Appends one value.
-    pub(crate) fn value(self, field: Field<'_>, out: &mut Vec<u8>) {
-        match field {
-            Field::Text(text) => self.text(text, out),
-            Field::Time(ts) => out.extend_from_slice(itoa::Buffer::new().format(ts).as_bytes()),
-            Field::Count(count) => out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes()),
-            Field::Price(Some(price)) => price.write(out),
-            Field::Amount(Some(amount)) => write_decimal(amount < 0, amount.unsigned_abs(), out),
-            // The shortest decimal that reads back as the same number, without an exponent. It cannot fail, either.
-            Field::Real(Some(real)) => drop(write!(out, "{}", real.0)),
-            Field::Price(None) | Field::Amount(None) | Field::Real(None) | Field::Null => {
-                out.extend_from_slice(if self == Encoding::Jsonl { b"null" } else { b"" });
-            }
-        }
-    }
-
-    /// A text, quoted where the encoding wants it.
-    pub fn text(self, text: &str, out: &mut Vec<u8>) {
-        match self {
-            // Writing to a vector cannot fail, and a text always has a JSON form.
-            Encoding::Jsonl => drop(serde_json::to_writer(out, text)),
-            Encoding::Csv if text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) => {
-                let _ = write!(out, "\"{}\"", text.replace('"', "\"\""));
-            }
-            Encoding::Csv => out.extend_from_slice(text.as_bytes()),
-        }
     }
 }
 
