@@ -201,16 +201,17 @@ impl Lines {
 
     /// Takes the next so many of them.
     pub(super) fn take_records(&mut self, count: usize) {
-        (self.records, self.line) = (self.records - count, self.line + count as u64);
-        self.start += count * self.width;
-        self.last = self.start.saturating_sub(self.width)..self.start;
+        self.go_to(self.start + count * self.width, self.records - count, self.line + count as u64);
     }
 
     /// Gives the last so many of them back.
     pub(super) fn give_back(&mut self, count: usize) {
-        (self.records, self.line) = (self.records + count, self.line - count as u64);
-        self.start -= count * self.width;
-        self.last = self.start.saturating_sub(self.width)..self.start;
+        self.go_to(self.start - count * self.width, self.records + count, self.line - count as u64);
+    }
+
+    fn go_to(&mut self, start: usize, records: usize, line: u64) {
+        (self.start, self.records, self.line) = (start, records, line);
+        self.last = start.saturating_sub(self.width)..start;
     }
 
     fn look_for_line(&mut self) -> std::io::Result<Option<Line<'_>>> {

@@ -21,8 +21,9 @@ pub(super) struct ByTime {
     /// Those that have a record, by the clock of their next one.
     order: BinaryHeap<Reverse<(EventTime, usize)>>,
     primed: bool,
-    /// Whose record is the next one, and whether it was asked for.
-    next: usize,
+    /// Whose record is the [head](ByTime::head).
+    at: usize,
+    /// It is that of the first in order, which goes on before another head is found.
     is_taken: bool,
     /// Where they can be opened anew.
     pub open: Option<Open>,
@@ -30,14 +31,14 @@ pub(super) struct ByTime {
 
 impl ByTime {
     pub fn new(leaves: Vec<Leaf>) -> Self {
-        ByTime { leaves, order: BinaryHeap::new(), primed: false, next: 0, is_taken: false, open: None }
+        ByTime { leaves, order: BinaryHeap::new(), primed: false, at: 0, is_taken: false, open: None }
     }
 
     /// Opens them anew, and begins with the first record; false if that cannot be done.
     pub fn reopen(&mut self) -> Result<bool> {
         let Some(open) = &mut self.open else { return Ok(false) };
         self.leaves = open()?;
-        (self.primed, self.order, self.next) = (false, BinaryHeap::new(), 0);
+        (self.primed, self.order, self.at) = (false, BinaryHeap::new(), 0);
         Ok(true)
     }
 
@@ -74,15 +75,15 @@ impl ByTime {
                 None => _ = PeekMut::pop(first),
             }
         }
-        let next = self.order.peek().map(|first| first.0.1);
-        self.next = next.unwrap_or(self.next);
-        Ok(next.is_some())
+        let Some(first) = self.order.peek() else { return Ok(false) };
+        self.at = first.0.1;
+        Ok(true)
     }
 
     /// The record that was gone to last.
     #[inline(always)]
     pub fn head(&mut self) -> Option<Head<'_>> {
-        self.leaves.get_mut(self.next)?.head()
+        self.leaves.get_mut(self.at)?.head()
     }
 
     /// Looks at the first record of each.
