@@ -116,7 +116,7 @@ pub trait Row: Clone + Ord + std::fmt::Debug + Serialize + DeserializeOwned + 's
     fn window(&self) -> Window;
 
     /// Hands over each column's value; `texts` has the texts of symbols and venues.
-    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>));
+    fn fields(&self, texts: &Texts, give: &mut impl FnMut(Field<'_>));
 
     /// A hash of the row's content, the same in every process. A run's digest is the wrapping sum of its
     /// final rows' hashes, so that it depends on no order; a retraction subtracts.
@@ -181,7 +181,7 @@ impl Columns {
     }
 
     /// Hands over each column's number and value.
-    fn each<R: Row>(&self, row: &R, texts: &Texts, give: &mut dyn FnMut(usize, Field<'_>)) {
+    fn each<R: Row>(&self, row: &R, texts: &Texts, give: &mut impl FnMut(usize, Field<'_>)) {
         let mut at = 0;
         row.fields(texts, &mut |field| {
             if self.numbers == Some(at) {

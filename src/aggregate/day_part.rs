@@ -58,7 +58,7 @@ impl Value for Part {
     const COLUMNS: &'static [&'static str] =
         &["open", "high", "low", "close", "volume", "trades", "vwap", "last_ts", "last_size"];
 
-    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, give: &mut impl FnMut(Field<'_>)) {
         self.bar.fields(give);
         give(self.last.map_or(Field::Null, |(ts, _)| Field::Time(ts)));
         give(self.last.map_or(Field::Null, |(_, size)| Field::Count(size.into())));

@@ -80,7 +80,7 @@ pub trait Value: Clone + Ord + std::fmt::Debug + Serialize + DeserializeOwned + 
     const COLUMNS: &'static [&'static str];
 
     /// Hands over each column's value.
-    fn fields(&self, give: &mut dyn FnMut(Field<'_>));
+    fn fields(&self, give: &mut impl FnMut(Field<'_>));
 }
 
 /// A rise in percent of what it began at, in units of 1e-9, half to even; `None` unless that is above zero.

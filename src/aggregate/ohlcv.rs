@@ -184,7 +184,7 @@ impl Value for Bar {
     const NAME: &'static str = "bars";
     const COLUMNS: &'static [&'static str] = &["open", "high", "low", "close", "volume", "trades", "vwap"];
 
-    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, give: &mut impl FnMut(Field<'_>)) {
         for price in [self.open, self.high, self.low, self.close] {
             give(Field::Price(price));
         }

@@ -127,7 +127,7 @@ impl Value for Spread {
         "volume", "trades",
     ];
 
-    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, give: &mut impl FnMut(Field<'_>)) {
         self.prices.iter().for_each(|price| give(Field::Price(*price)));
         self.sizes.iter().for_each(|size| give(size.map_or(Field::Null, |size| Field::Count(size.into()))));
         give(Field::Count(self.volume));

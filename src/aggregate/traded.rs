@@ -70,7 +70,7 @@ impl Value for Turnover {
     const NAME: &'static str = "turnovers";
     const COLUMNS: &'static [&'static str] = &["open", "high", "low", "close", "volume", "trades", "vwap", "notional"];
 
-    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, give: &mut impl FnMut(Field<'_>)) {
         self.bar.fields(give);
         give(Field::Amount(Some(self.notional)));
     }

@@ -71,7 +71,7 @@ impl Value for TradeList {
     const NAME: &'static str = "trades";
     const COLUMNS: &'static [&'static str] = &["trades"];
 
-    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, give: &mut impl FnMut(Field<'_>)) {
         give(Field::Count(self.0.len() as u64));
     }
 }

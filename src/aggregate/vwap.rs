@@ -134,7 +134,7 @@ impl Value for Averages {
     const NAME: &'static str = "averages";
     const COLUMNS: &'static [&'static str] = &["vwap", "twap", "volume", "trades"];
 
-    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, give: &mut impl FnMut(Field<'_>)) {
         give(Field::Price(self.vwap));
         give(Field::Price(self.twap));
         give(Field::Count(self.volume));

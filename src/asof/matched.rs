@@ -42,7 +42,7 @@ impl Value for Quote {
     const NAME: &'static str = "quotes";
     const COLUMNS: &'static [&'static str] = &["ts_quote", "bid", "bid_size", "ask", "ask_size"];
 
-    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, give: &mut impl FnMut(Field<'_>)) {
         give(Field::Time(self.ts_event));
         for (price, size) in [(self.bid, self.bid_size), (self.ask, self.ask_size)] {
             give(Field::Price(Some(price).filter(|price| *price != Price(0))));
@@ -142,7 +142,7 @@ impl Row for Matched {
         self.window
     }
 
-    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, texts: &Texts, give: &mut impl FnMut(Field<'_>)) {
         give(Field::Time(self.trade.ts_event));
         give(Field::Text(texts.symbol(self.symbol)));
         give(Field::Count(u64::from(self.place)));

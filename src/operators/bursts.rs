@@ -54,7 +54,7 @@ impl Row for Burst {
         self.run.window
     }
 
-    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, texts: &Texts, give: &mut impl FnMut(Field<'_>)) {
         give(Field::Time(self.day.start));
         give(Field::Count(self.rank.into()));
         give(Field::Text(texts.symbol(self.run.symbol)));

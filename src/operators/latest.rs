@@ -83,7 +83,7 @@ impl Row for Latest {
         self.window
     }
 
-    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, texts: &Texts, give: &mut impl FnMut(Field<'_>)) {
         let none = Field::Price(None);
         give(Field::Text(texts.symbol(self.symbol)));
         give(Field::Time(self.window.start));

@@ -66,7 +66,7 @@ impl Row for Mover {
         self.board
     }
 
-    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, texts: &Texts, give: &mut impl FnMut(Field<'_>)) {
         give(Field::Time(self.board.start));
         give(Field::Time(self.board.end));
         give(Field::Text(&self.sector));

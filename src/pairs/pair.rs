@@ -57,7 +57,7 @@ impl Row for Pair {
         self.window
     }
 
-    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, texts: &Texts, give: &mut impl FnMut(Field<'_>)) {
         give(Field::Time(self.window.end));
         give(Field::Text(texts.symbol(self.a)));
         give(Field::Text(texts.symbol(self.b)));

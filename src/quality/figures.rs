@@ -73,7 +73,7 @@ impl Row for Quality {
         self.window
     }
 
-    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, texts: &Texts, give: &mut impl FnMut(Field<'_>)) {
         let Figures { kinds, gaps, missing, duplicates, backwards, lags, negative_lags, lag_counts, .. } =
             &self.figures;
         let Figures { active, silent, stale, locked, crossed, peaks, .. } = &self.figures;

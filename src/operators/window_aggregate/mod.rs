@@ -61,7 +61,7 @@ impl<V: Value> Row for Summary<V> {
         self.window
     }
 
-    fn fields(&self, texts: &Texts, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, texts: &Texts, give: &mut impl FnMut(Field<'_>)) {
         give(Field::Text(texts.symbol(self.symbol)));
         give(Field::Time(self.window.start));
         give(Field::Time(self.window.end));
