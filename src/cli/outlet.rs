@@ -111,15 +111,10 @@ impl Outlet {
         let (kept, header) = (keeper.finish()?, lines.header());
         match &target {
             Target::File(path) => kept.settle(path, &header).map(drop),
-            Target::Stdout(_) => {
-                let stdout = io::stdout().lock();
-                match kept.settle_to(stdout, "writing to standard output", &header) {
-                    Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
-                        Err(Error::ClosedPipe)
-                    }
-                    other => other.map(drop),
-                }
-            }
+            Target::Stdout(_) => match kept.settle_to(io::stdout(), "writing to standard output", &header) {
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Err(Error::ClosedPipe),
+                other => other.map(drop),
+            },
         }
     }
 }

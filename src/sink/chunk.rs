@@ -1,16 +1,16 @@
 use super::order::{Order, Place};
+use super::packed::Packer;
 
 /// A line that is inserted or retracted so many times; its text is in a [`Chunk`].
-pub struct Change {
-    /// Where it stands.
-    pub place: Place,
+struct Change {
+    place: Place,
     /// How often it is inserted, less how often it is retracted.
-    pub times: i32,
+    times: i32,
     start: u32,
     len: u32,
 }
 
-/// Changes in memory, and the texts of their lines.
+/// Changes as they come, and the texts of their lines.
 #[derive(Default)]
 pub struct Chunk {
     text: Vec<u8>,
@@ -24,23 +24,14 @@ impl Chunk {
         self.text.extend_from_slice(line);
     }
 
-    /// The changes.
-    pub fn changes(&self) -> &[Change] {
-        &self.changes
-    }
-
-    /// The line of a change.
-    pub fn line(&self, change: &Change) -> &[u8] {
-        line(&self.text, change)
-    }
-
     /// How many bytes it holds.
     pub fn bytes(&self) -> usize {
         self.text.len() + size_of_val(&self.changes[..])
     }
 
-    /// Sorts the changes by place and text, and lets insertions and retractions of the same line cancel out.
-    pub fn sort(&mut self, order: &Order) {
+    /// Appends the changes in their order to `out`, packed. Insertions and retractions of the same line
+    /// cancel out. No change is left, but the room for others.
+    pub fn drain_sorted(&mut self, order: &Order, out: &mut Vec<u8>) {
         let Chunk { text, changes } = self;
         let line = |change: &Change| line(text, change);
         let by_place = |a: &Change, b: &Change| order.compare(&a.place, &b.place).then_with(|| line(a).cmp(line(b)));
@@ -49,21 +40,16 @@ impl Chunk {
             |a: &Change, b: &Change| (a.place.time_ms, a.place.key.ts) == (b.place.time_ms, b.place.key.ts);
         changes.chunk_by_mut(is_of_one_time).for_each(|rows| rows.sort_unstable_by(by_place));
         changes.sort_by(by_place);
-        changes.dedup_by(|next, first| {
-            let same = next.place == first.place && line(next) == line(first);
-            if same {
-                first.times += next.times;
+        let is_same = |a: &Change, b: &Change| a.place == b.place && line(a) == line(b);
+        let mut packer = Packer::default();
+        for same in changes.chunk_by(is_same) {
+            let times: i32 = same.iter().map(|change| change.times).sum();
+            if times != 0 {
+                packer.pack(&same[0].place, times, line(&same[0]), out);
             }
-            same
-        });
-        changes.retain(|change| change.times != 0);
-    }
-
-    /// The same without changes, with the room that they had.
-    pub fn cleared(mut self) -> Self {
-        self.text.clear();
-        self.changes.clear();
-        self
+        }
+        text.clear();
+        changes.clear();
     }
 }
 

@@ -137,25 +137,27 @@ struct Keeping {
 
 impl Keeping {
     fn keep(&mut self, from: &Receiver<Option<Chunk>>, back: &Back) -> Result<()> {
+        let mut packed = Vec::new();
         while let Ok(Some(mut chunk)) = from.recv() {
             self.order.learn();
-            chunk.sort(&self.order);
-            self.bytes += chunk.bytes();
-            self.held.push(Run::Held(chunk));
+            chunk.drain_sorted(&self.order, &mut packed);
+            lock(&back.spare).push(chunk);
+            // A copy of its own size leaves room for others, and the memory of what is packed next is in the cache.
+            self.bytes += packed.len();
+            self.held.push(Run::Held(packed.as_slice().into()));
+            packed.clear();
             if self.bytes > self.limit_bytes {
-                self.spill(back)?;
+                self.spill()?;
             }
         }
         Ok(())
     }
 
     /// Makes one run on disk of those in memory.
-    fn spill(&mut self, back: &Back) -> Result<()> {
+    fn spill(&mut self) -> Result<()> {
         let runs = std::mem::take(&mut self.held);
         let file = self.merged(&runs)?;
         self.bytes = 0;
-        let chunks = runs.into_iter().filter_map(|run| if let Run::Held(chunk) = run { Some(chunk) } else { None });
-        lock(&back.spare).extend(chunks.map(Chunk::cleared));
         self.put(0, file)
     }
 
@@ -176,7 +178,7 @@ impl Keeping {
     fn merged(&mut self, runs: &[Run]) -> Result<Temporary> {
         self.files += 1;
         let mut spill = Spill::create(self.folder.join(format!(".settling-{}", self.files)))?;
-        merge(runs, &self.order, |head| spill.write(head.place, head.times, &head.line))?;
+        merge(runs, &self.order, |head| spill.write(&head.place, head.times, &head.line))?;
         spill.end()
     }
 

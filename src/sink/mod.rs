@@ -1,5 +1,6 @@
 //! Sinks: where rows go. A new one is a new file here.
 
+mod behind;
 mod chunk;
 mod courier;
 mod discard;
@@ -8,6 +9,7 @@ mod kafka;
 mod keeper;
 mod lines;
 mod order;
+mod packed;
 mod runs;
 mod settle;
 mod socket;

@@ -2,23 +2,17 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::slice::Iter;
 
-use super::chunk::{Change, Chunk};
 use super::order::{Order, Place};
+use super::packed::{Packer, Unpacker};
 use crate::error::{Doing as _, Result};
-use crate::row::Key;
-use crate::tick::Symbol;
 
-/// The bytes of a change in a file before its line: two times, a place, two symbols, how often, the line's length.
-const HEAD: usize = 36;
-
-/// Changes in their order.
+/// Packed changes in their order.
 pub enum Run {
     /// In memory.
-    Held(Chunk),
+    Held(Box<[u8]>),
     /// In a file.
     Spilled(Temporary),
 }
@@ -33,26 +27,24 @@ impl Drop for Temporary {
     }
 }
 
-/// Writes changes into a file, as [`Reading`] reads them.
+/// Writes changes into a file.
 pub struct Spill {
     file: Temporary,
     out: BufWriter<File>,
+    packer: Packer,
+    packed: Vec<u8>,
 }
 
 impl Spill {
     pub fn create(path: PathBuf) -> Result<Spill> {
         let out = BufWriter::with_capacity(1 << 18, File::create(&path).doing(|| writing(&path))?);
-        Ok(Spill { file: Temporary(path), out })
+        Ok(Spill { file: Temporary(path), out, packer: Packer::default(), packed: Vec::new() })
     }
 
-    pub fn write(&mut self, Place { time_ms, key }: Place, times: i32, line: &[u8]) -> Result<()> {
-        let mut head = [0u8; HEAD];
-        head[..8].copy_from_slice(&time_ms.to_le_bytes());
-        head[8..16].copy_from_slice(&key.ts.to_le_bytes());
-        let [first, second] = key.symbols;
-        let words = [key.place, first.0, second.0, times as u32, line.len() as u32];
-        head[16..].chunks_exact_mut(4).zip(words).for_each(|(bytes, word)| bytes.copy_from_slice(&word.to_le_bytes()));
-        self.out.write_all(&head).and_then(|()| self.out.write_all(line)).doing(|| writing(&self.file.0))
+    pub fn write(&mut self, place: &Place, often: i32, line: &[u8]) -> Result<()> {
+        self.packed.clear();
+        self.packer.pack(place, often, line, &mut self.packed);
+        self.out.write_all(&self.packed).doing(|| writing(&self.file.0))
     }
 
     pub fn end(mut self) -> Result<Temporary> {
@@ -106,46 +98,35 @@ impl Ord for Head<'_> {
 }
 
 /// A run being read.
-enum Reading<'a> {
-    Held(&'a Chunk, Iter<'a, Change>),
+struct Reading<'a> {
+    packed: Packed<'a>,
+    unpacker: Unpacker,
+}
+
+enum Packed<'a> {
+    Held(&'a [u8]),
     Spilled(&'a Path, BufReader<File>),
 }
 
 impl Reading<'_> {
     fn open(run: &Run) -> Result<Reading<'_>> {
-        Ok(match run {
-            Run::Held(chunk) => Reading::Held(chunk, chunk.changes().iter()),
+        let packed = match run {
+            Run::Held(packed) => Packed::Held(packed),
             Run::Spilled(Temporary(path)) => {
                 let bytes = File::open(path).doing(|| reading(path))?;
-                Reading::Spilled(path, BufReader::with_capacity(1 << 16, bytes))
+                Packed::Spilled(path, BufReader::with_capacity(1 << 16, bytes))
             }
-        })
+        };
+        Ok(Reading { packed, unpacker: Unpacker::default() })
     }
 
     /// Makes `next` the next change; false if there is none.
     fn next(&mut self, next: &mut Head<'_>) -> Result<bool> {
-        next.line.clear();
-        match self {
-            Reading::Held(chunk, changes) => {
-                let Some(change) = changes.next() else { return Ok(false) };
-                (next.place, next.times) = (change.place, change.times);
-                next.line.extend_from_slice(chunk.line(change));
-            }
-            Reading::Spilled(path, file) => {
-                let mut head = [0u8; HEAD];
-                match file.read_exact(&mut head) {
-                    Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(false),
-                    other => other.doing(|| reading(path))?,
-                }
-                let word = |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]);
-                let time = |i: usize| (u64::from(word(i)) | u64::from(word(i + 4)) << 32) as i64;
-                next.line.resize(word(32) as usize, 0);
-                file.read_exact(&mut next.line).doing(|| reading(path))?;
-                let key = Key { ts: time(8), place: word(16), symbols: [Symbol(word(20)), Symbol(word(24))] };
-                (next.place, next.times) = (Place { time_ms: time(0), key }, word(28) as i32);
-            }
-        }
-        Ok(true)
+        let unpacked = match &mut self.packed {
+            Packed::Held(packed) => self.unpacker.unpack(packed, &mut next.line).doing(|| "reading rows in memory"),
+            Packed::Spilled(path, file) => self.unpacker.unpack(file, &mut next.line).doing(|| reading(path)),
+        };
+        Ok(unpacked?.map(|(place, times)| (next.place, next.times) = (place, times)).is_some())
     }
 }
 
@@ -186,8 +167,10 @@ pub fn merge(runs: &[Run], order: &Order, mut give: impl FnMut(&Head<'_>) -> Res
 mod tests {
     use std::sync::Arc;
 
+    use super::super::chunk::Chunk;
     use super::*;
-    use crate::tick::Names;
+    use crate::row::Key;
+    use crate::tick::{Names, Symbol};
 
     #[test]
     fn a_line_that_several_runs_have_is_summed_up_and_symbols_are_in_the_order_of_their_texts() {
@@ -199,7 +182,9 @@ mod tests {
                 let key = Key { symbols: [Symbol(*symbol); 2], ..Key::default() };
                 chunk.push(Place { time_ms: 7, key }, *times, line.as_bytes());
             }
-            Run::Held(chunk)
+            let mut packed = Vec::new();
+            chunk.drain_sorted(&Order::of(names.clone()), &mut packed);
+            Run::Held(packed.into())
         };
         let runs = [
             run(&[(1, "a", 1), (1, "c", 1), (0, "a", -1)]),

@@ -1,8 +1,9 @@
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use super::Sink;
+use super::behind::write_behind;
 use super::chunk::Chunk;
 use super::keeper::End;
 use super::lines::Lines;
@@ -72,19 +73,19 @@ impl Kept {
     ///
     /// # Errors
     /// When it cannot be written, or a run not read.
-    pub fn settle_to(self, out: impl Write, doing: &str, header: &str) -> Result<u64> {
-        let mut out = BufWriter::with_capacity(1 << 20, out);
-        out.write_all(header.as_bytes()).doing(|| doing)?;
+    pub fn settle_to(self, out: impl Write + Send, doing: &str, header: &str) -> Result<u64> {
         let mut rows = 0;
-        merge(&self.runs, &self.order, |row| {
-            if row.times != 1 {
-                let line = String::from_utf8_lossy(&row.line);
-                return Err(Error::Input(format!("settling the rows: this one stands {} times: {line}", row.times)));
-            }
-            rows += 1;
-            out.write_all(&row.line).doing(|| doing)
-        })?;
-        out.flush().doing(|| doing)?;
-        Ok(rows)
+        let (made, written) = write_behind(out, |out| {
+            out.write_all(header.as_bytes()).doing(|| doing)?;
+            merge(&self.runs, &self.order, |row| {
+                if row.times != 1 {
+                    let (times, line) = (row.times, String::from_utf8_lossy(&row.line));
+                    return Err(Error::Input(format!("settling the rows: this one stands {times} times: {line}")));
+                }
+                rows += 1;
+                out.write_all(&row.line).doing(|| doing)
+            })
+        });
+        written.doing(|| doing).and(made).map(|()| rows)
     }
 }
