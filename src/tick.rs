@@ -192,7 +192,7 @@ impl Tick {
     /// The `watermark_lead_ms` that says so, saturating some 24 days from `ts_event`.
     #[inline(always)]
     pub fn lead_ms(&self, watermark: EventTime) -> i32 {
-        let lead = watermark.max(0).div_euclid(MS) - self.ts_event.div_euclid(MS);
+        let lead = (watermark.max(0) as u64 / MS as u64) as i64 - self.ts_event.div_euclid(MS);
         lead.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
     }
 }

@@ -400,9 +400,14 @@ impl Blocks for Inline {
     fn pull(&mut self) -> Result<Pull> {
         let mut block = Block::default();
         while block.ticks.len() < BLOCK {
-            let Some(next) = self.merge.next(&mut self.timetable)? else { break };
-            block.ticks.push(next.tick());
-            block.dues.extend(next.due);
+            let room = BLOCK - block.ticks.len();
+            let given = self.merge.give(&mut self.timetable, room, |next| {
+                block.ticks.push(next.tick());
+                block.dues.extend(next.due);
+            })?;
+            if given == 0 {
+                break;
+            }
         }
         Ok(if block.ticks.is_empty() { Pull::End } else { Pull::Block(Arc::new(block)) })
     }

@@ -84,23 +84,26 @@ impl Reader {
                 if self.live.is_some() && hands.count() > 0 && !self.merge.is_buffered()? {
                     break;
                 }
-                let Some(next) = self.merge.next(&mut self.timetable)? else {
+                let (room, Reader { merge, timetable, live, latest, .. }) = (BLOCK - hands.count(), &mut *self);
+                let given = merge.give(timetable, room, |next| {
+                    let tick = next.tick();
+                    let carried = next.carried().map(|due| epoch.run_time(due));
+                    heard.hear(carried);
+                    let due = if live.is_some() { carried.or_else(|| Some(around.clock.now())) } else { next.due };
+                    if tick.ts_event == next.clock() {
+                        *latest = Some((tick.symbol, tick.ts_event, tick.seq));
+                    }
+                    hands.take(tick, due);
+                    last = Some(tick);
+                })?;
+                if given == 0 {
                     ended = true;
                     break;
-                };
-                let tick = next.tick();
-                let carried = next.carried().map(|due| epoch.run_time(due));
-                heard.hear(carried);
-                let due = if self.live.is_some() { carried.or_else(|| Some(around.clock.now())) } else { next.due };
-                self.standing.ticks += 1;
-                if tick.ts_event == next.clock() {
-                    self.latest = Some((tick.symbol, tick.ts_event, tick.seq));
                 }
-                hands.take(tick, due);
-                last = Some(tick);
             }
             if let Some(last) = last {
                 let watermark_ms = last.watermark_ms();
+                self.standing.ticks += hands.count() as u64;
                 self.standing.watermark_ms = Some(watermark_ms);
                 self.standing.heard_at = around.clock.now();
                 self.live.iter().for_each(|dues| dues.add(&mut heard, self.standing.heard_at));

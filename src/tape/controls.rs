@@ -75,6 +75,12 @@ impl Selection {
         self.start.is_none_or(|start| clock >= start) && self.chosen.as_mut().is_none_or(|chosen| chosen.has(symbol))
     }
 
+    /// Whether that is the whole tape.
+    #[inline]
+    pub(super) fn is_all(&self) -> bool {
+        self.start.is_none() && self.end.is_none() && self.chosen.is_none()
+    }
+
     #[inline]
     pub(super) fn is_over(&self, clock: EventTime) -> bool {
         self.end.is_some_and(|end| clock >= end)

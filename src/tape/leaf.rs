@@ -219,6 +219,29 @@ impl Leaf {
         Ok(self.clock.filter(|_| is_there))
     }
 
+    /// Goes on to those of the records that are decoded whose times are in no doubt, `most` of them at most and as far
+    /// as the clock is `until` or before. Returns them, where the watermark stands behind the clock, and the clock before
+    /// them.
+    #[inline(always)]
+    pub(super) fn advance_all(&mut self, most: usize, until: EventTime) -> (&[Record], i64, EventTime) {
+        let (PartitionRules { disorder, max_jump }, from) = (self.rules, self.placed);
+        let (Some(before), None, false) = (self.clock, &self.held, self.is_ready) else { return (&[], disorder, 0) };
+        let mut clock = before;
+        let are_sure = self.decoded[from..].iter().take(most).take_while(|record| {
+            let next = clock.max(record.tick.ts_event);
+            let is_sure = record.tick.ts_event - clock <= max_jump && next <= until;
+            if is_sure {
+                clock = next;
+            }
+            is_sure
+        });
+        self.placed += are_sure.count();
+        self.clock = Some(clock);
+        let records = &mut self.decoded[from..self.placed];
+        records.iter_mut().for_each(|record| self.conditions.heed(record));
+        (records, disorder, before)
+    }
+
     /// The record that was gone to last.
     #[inline(always)]
     pub(super) fn head(&mut self) -> Option<Head<'_>> {

@@ -238,6 +238,43 @@ impl Merge {
         Ok(record.map(|record| Due { record, found, due }))
     }
 
+    /// Gives the next records by time, `most` of them at most, and returns how many: one at a time, or all that are there
+    /// without another look; none at the end.
+    ///
+    /// # Errors
+    /// When an input cannot be read.
+    #[inline(always)]
+    pub fn give(&mut self, timetable: &mut Timetable, most: usize, mut give: impl FnMut(Due<'_>)) -> Result<usize> {
+        match self.give_plain(timetable, most, &mut give) {
+            0 => Ok(usize::from(self.next(timetable)?.map(give).is_some())),
+            given => Ok(given),
+        }
+    }
+
+    /// Gives those that are there without another look, if the tape is played whole, as it is and without a schedule.
+    #[inline(always)]
+    fn give_plain(&mut self, timetable: &Timetable, most: usize, give: &mut impl FnMut(Due<'_>)) -> usize {
+        let is_plain = self.found.is_none()
+            && self.faulty.is_none()
+            && self.again.is_none()
+            && self.from == EventTime::MIN
+            && self.selection.is_all()
+            && timetable.is_as_read();
+        if !is_plain {
+            return 0;
+        }
+        let most = usize::try_from(self.limit - self.index).map_or(most, |left| left.min(most));
+        let (records, disorder, mut clock) = self.partitions.advance_all(most);
+        for record in records {
+            clock = clock.max(record.tick.ts_event);
+            let seq = self.positions.number(&record.tick, record.has_seq);
+            let watermark_lead_ms = record.tick.lead_ms(clock.saturating_sub(disorder));
+            give(Due { record, found: Found { seq, watermark_lead_ms, clock }, due: None });
+        }
+        self.index += records.len() as u64;
+        records.len()
+    }
+
     /// Finds the next record after faults, if there are any, from where the tape was sought.
     #[inline(always)]
     fn find(&mut self) -> Result<Option<Found>> {

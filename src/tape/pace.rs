@@ -106,6 +106,12 @@ pub struct Timetable {
 }
 
 impl Timetable {
+    /// Whether nothing is due at a time.
+    #[inline(always)]
+    pub(super) fn is_as_read(&self) -> bool {
+        self.pace == Pace::AsRead
+    }
+
     /// When the next tick is due: `clock` is its partition's highest event time so far. `None` without a schedule.
     /// At most `NEVER`, which no run reaches.
     #[inline(always)]

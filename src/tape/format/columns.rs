@@ -282,12 +282,16 @@ impl Columns {
     }
 
     /// A symbol's ticks have sequence numbers or have none: a position that stands in for one could be another's.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check_numbered(&mut self, symbol: Symbol, has_seq: bool) -> Result<(), String> {
-        let at = symbol.0 as usize;
-        if self.numbered.get(at) == Some(&Some(has_seq)) {
-            return Ok(());
+        match self.numbered.get(symbol.0 as usize) {
+            Some(Some(known)) if *known == has_seq => Ok(()),
+            _ => self.learn_numbered(symbol.0 as usize, has_seq),
         }
+    }
+
+    #[cold]
+    fn learn_numbered(&mut self, at: usize, has_seq: bool) -> Result<(), String> {
         if self.numbered.len() <= at {
             self.numbered.resize(at + 1, None);
         }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
+use super::super::format::Record;
 use super::super::leaf::{Head, Leaf};
 use crate::error::Result;
 use crate::time::EventTime;
@@ -78,6 +79,23 @@ impl ByTime {
         let Some(first) = self.order.peek() else { return Ok(false) };
         self.at = first.0.1;
         Ok(true)
+    }
+
+    /// Goes on to those of the next records that are there without another look, `most` of them at most: they are of the
+    /// partition whose record was the [head](ByTime::head) last. Returns what [`Leaf::advance_all`] does.
+    #[inline(always)]
+    pub fn advance_all(&mut self, most: usize) -> (&[Record], i64, EventTime) {
+        if !self.primed {
+            let [leaf] = &mut self.leaves[..] else { return (&[], 0, 0) };
+            return leaf.advance_all(most, EventTime::MAX);
+        }
+        let ([Reverse((_, at)), others @ ..], true) = (self.order.as_slice(), self.is_taken) else {
+            return (&[], 0, 0);
+        };
+        // Of the others in a heap, the second or third one is the first.
+        let until = others.iter().take(2).map(|Reverse((clock, other))| clock - i64::from(other < at)).min();
+        // The heap learns its clock when it goes on from there, as that of a record that was taken.
+        self.leaves[*at].advance_all(most, until.unwrap_or(EventTime::MAX))
     }
 
     /// The record that was gone to last.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
-use super::super::format::{Columns, Decoder, Format};
+use super::super::format::{BlockEncoder, Columns, Decoder, Format};
 use super::super::{Pace, PartitionRules, Rejects};
 use super::*;
 
@@ -142,6 +142,78 @@ proptest! {
             sought.seek(to * HOUR, is_back).unwrap();
         }
     }
+}
+
+proptest! {
+    #[test]
+    fn many_at_once_are_what_comes_one_by_one(
+        // Partitions of event times in seconds, one of which jumps ahead now and then.
+        partitions in prop::collection::vec(prop::collection::vec((0i64..3, 0u32..40), 0..200), 1..4),
+        most in prop::collection::vec(1usize..100, 1..5),
+        limit in prop_oneof![Just(u64::MAX), 0u64..400],
+        is_numbered: bool,
+        begins_alone: bool,
+    ) {
+        let symbols = Arc::new(Names::default());
+        let text = |(p, steps): (usize, &Vec<(i64, u32)>)| {
+            let mut at = 100 * p as i64;
+            let lines = steps.iter().enumerate().map(|(i, (step, odd))| {
+                at += step;
+                let seq = if is_numbered { i.to_string() } else { String::new() };
+                let ts = match odd {
+                    0 => at + 1_000,
+                    1..4 => at - 2,
+                    _ => at,
+                };
+                format!("{},S{},{},1,{seq}\n", ts.max(0) * SECOND, i % 2, price(p, i))
+            });
+            "ts_event,symbol,price,size,seq\n".to_owned() + &lines.collect::<String>()
+        };
+        let blocks: Vec<Vec<u8>> = partitions.iter().enumerate().map(text).map(|text| blocks(&text, &symbols)).collect();
+        let merge = || {
+            let leaf = |blocks: &Vec<u8>| {
+                let columns = Columns::new(&[], TimeZone::UTC, symbols.clone(), Arc::default());
+                let rules = PartitionRules { disorder: SECOND, max_jump: 500 * SECOND };
+                let decoder = Decoder::new(Some(Format::Bin), columns);
+                Leaf::pipe("test", Box::new(Cursor::new(blocks.clone())), decoder, rules, Rejects::default())
+            };
+            Merge::new(blocks.iter().map(leaf).collect(), limit, u64::MAX)
+        };
+        let said = |due: &Due<'_>| (due.tick(), due.clock());
+        let (mut one_by_one, mut timetable) = (merge(), Pace::AsRead.timetable());
+        let mut expected = Vec::new();
+        while let Some(due) = one_by_one.next(&mut timetable).unwrap() {
+            expected.push(said(&due));
+        }
+        let (mut merge, mut given) = (merge(), Vec::new());
+        if begins_alone {
+            merge.first().unwrap();
+        }
+        for most in most.iter().cycle() {
+            let before = given.len();
+            let count = merge.give(&mut timetable, *most, |due| given.push(said(&due))).unwrap();
+            prop_assert!(count <= *most && given.len() == before + count);
+            if count == 0 {
+                break;
+            }
+        }
+        prop_assert_eq!(given, expected);
+    }
+}
+
+/// The same records in the binary form, which are decoded many at a time.
+fn blocks(csv: &str, symbols: &Arc<Names>) -> Vec<u8> {
+    let columns = Columns::new(&[], TimeZone::UTC, symbols.clone(), Arc::default());
+    let rules = PartitionRules { disorder: 0, max_jump: i64::MAX };
+    let decoder = Decoder::new(Some(Format::Csv), columns);
+    let mut leaf =
+        Leaf::pipe("test", Box::new(Cursor::new(csv.as_bytes().to_vec())), decoder, rules, Rejects::default());
+    let (mut encoder, mut bytes) = (BlockEncoder::new(symbols.clone(), Arc::default()), Vec::new());
+    while let Some(placed) = leaf.next_record().unwrap() {
+        encoder.encode(&placed.record, &mut bytes);
+    }
+    encoder.seal(&mut bytes);
+    bytes
 }
 
 #[test]
