@@ -29,8 +29,8 @@ impl Chunk {
         self.text.len() + size_of_val(&self.changes[..])
     }
 
-    /// Appends the changes in their order to `out`, packed. Insertions and retractions of the same line
-    /// cancel out. No change is left, but the room for others.
+    /// Appends the changes to `out`, packed and in their order; insertions and retractions of the same line cancel out.
+    /// It is empty then, and keeps its room.
     pub fn drain_sorted(&mut self, order: &Order, out: &mut Vec<u8>) {
         let Chunk { text, changes } = self;
         let line = |change: &Change| line(text, change);

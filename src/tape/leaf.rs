@@ -1,5 +1,6 @@
 mod held;
 mod length;
+mod placed;
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ use crate::tick::Tick;
 use crate::time::EventTime;
 use held::{Held, LastLine};
 pub(super) use length::Length;
+pub use placed::Placed;
+pub(super) use placed::{Head, Heads};
 
 /// A file is decoded ahead where more than so many pieces of it are left.
 const SOME: u64 = 4;
@@ -26,24 +29,6 @@ pub struct PartitionRules {
     pub disorder: i64,
     /// A record that jumps ahead by more than this, in nanoseconds, must be confirmed by the next one.
     pub max_jump: i64,
-}
-
-/// A record in its partition's order.
-#[derive(Clone, Copy, Debug)]
-pub struct Placed {
-    /// The record; its tick's watermark is set.
-    pub record: Record,
-    /// The partition's highest event time so far, this record's included.
-    pub clock: EventTime,
-}
-
-/// The record that a partition has come to, where it was decoded: it is large, and its tick is copied from there.
-pub(super) struct Head<'a> {
-    pub record: &'a mut Record,
-    /// The partition's highest event time so far, this record's included.
-    pub clock: EventTime,
-    /// Where the partition's watermark stands with it.
-    pub watermark: EventTime,
 }
 
 /// One partition: an input in its own order, be it a file, several files one after the other, or a pipe.
@@ -219,13 +204,12 @@ impl Leaf {
         Ok(self.clock.filter(|_| is_there))
     }
 
-    /// Goes on to those of the records that are decoded whose times are in no doubt, `most` of them at most and as far
-    /// as the clock is `until` or before. Returns them, where the watermark stands behind the clock, and the clock before
-    /// them.
+    /// Goes on to those of the decoded records whose times are in no doubt, `most` of them at most, and as long as the
+    /// clock is `until` or before. The next look goes on from there.
     #[inline(always)]
-    pub(super) fn advance_all(&mut self, most: usize, until: EventTime) -> (&[Record], i64, EventTime) {
+    pub(super) fn advance_all(&mut self, most: usize, until: EventTime) -> Heads<'_> {
         let (PartitionRules { disorder, max_jump }, from) = (self.rules, self.placed);
-        let (Some(before), None, false) = (self.clock, &self.held, self.is_ready) else { return (&[], disorder, 0) };
+        let (Some(before), None, false) = (self.clock, &self.held, self.is_ready) else { return Heads::default() };
         let mut clock = before;
         let are_sure = self.decoded[from..].iter().take(most).take_while(|record| {
             let next = clock.max(record.tick.ts_event);
@@ -239,7 +223,7 @@ impl Leaf {
         self.clock = Some(clock);
         let records = &mut self.decoded[from..self.placed];
         records.iter_mut().for_each(|record| self.conditions.heed(record));
-        (records, disorder, before)
+        Heads { records, clock: before, disorder }
     }
 
     /// The record that was gone to last.

@@ -2,6 +2,7 @@
 //! and each with the time at which it is due.
 
 mod by_time;
+mod due;
 
 use std::sync::Arc;
 
@@ -9,64 +10,15 @@ use super::controls::{Controls, Selection, Shortened, Silences};
 use super::faults::{Faults, Faulty, Strikes};
 use super::format::Record;
 use super::format::values::in_range;
-use super::leaf::{Head, Leaf, Placed};
+use super::leaf::{Head, Heads, Leaf, Placed};
 use super::pace::Timetable;
 use crate::error::{Error, Result};
 use crate::lateness::Sessions;
 use crate::tick::{Names, Tick};
 use crate::time::{EventTime, SECOND};
 use by_time::{ByTime, Open};
-
-/// A record in the merged order of a tape, where it was decoded; what the order gives its tick is beside it.
-#[derive(Clone, Copy, Debug)]
-pub struct Due<'a> {
-    record: &'a Record,
-    found: Found,
-    /// When it is due by the schedule, from its beginning, if there is one.
-    pub due: Option<u64>,
-}
-
-/// What a record is given by the order of a tape.
-#[derive(Clone, Copy, Debug)]
-struct Found {
-    seq: u64,
-    watermark_lead_ms: i32,
-    clock: EventTime,
-}
-
-impl Found {
-    #[inline(always)]
-    fn tick(self, record: &Record) -> Tick {
-        Tick { seq: self.seq, watermark_lead_ms: self.watermark_lead_ms, ..record.tick }
-    }
-
-    fn placed(self, record: &Record) -> Placed {
-        Placed { record: Record { tick: self.tick(record), ..*record }, clock: self.clock }
-    }
-}
-
-impl Due<'_> {
-    /// The record's tick, with its sequence number and watermark.
-    #[inline(always)]
-    pub fn tick(&self) -> Tick {
-        self.found.tick(self.record)
-    }
-
-    /// When the record's line was due, in nanoseconds since the epoch by its sender's clock, if it says so.
-    pub fn carried(&self) -> Option<i64> {
-        self.record.due
-    }
-
-    /// The clock of the record's partition.
-    pub fn clock(&self) -> EventTime {
-        self.found.clock
-    }
-
-    /// The record with its tick, and the clock.
-    pub fn placed(&self) -> Placed {
-        self.found.placed(self.record)
-    }
-}
+pub use due::Due;
+use due::Found;
 
 /// The place of each tick among its symbol's, which stands in for a sequence number.
 #[derive(Clone, Debug, Default)]
@@ -264,7 +216,7 @@ impl Merge {
             return 0;
         }
         let most = usize::try_from(self.limit - self.index).map_or(most, |left| left.min(most));
-        let (records, disorder, mut clock) = self.partitions.advance_all(most);
+        let Heads { records, mut clock, disorder } = self.partitions.advance_all(most);
         for record in records {
             clock = clock.max(record.tick.ts_event);
             let seq = self.positions.number(&record.tick, record.has_seq);

@@ -4,8 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-use super::super::format::Record;
-use super::super::leaf::{Head, Leaf};
+use super::super::leaf::{Head, Heads, Leaf};
 use crate::error::Result;
 use crate::time::EventTime;
 
@@ -82,15 +81,15 @@ impl ByTime {
     }
 
     /// Goes on to those of the next records that are there without another look, `most` of them at most: they are of the
-    /// partition whose record was the [head](ByTime::head) last. Returns what [`Leaf::advance_all`] does.
+    /// partition whose record was the [head](ByTime::head) last.
     #[inline(always)]
-    pub fn advance_all(&mut self, most: usize) -> (&[Record], i64, EventTime) {
+    pub fn advance_all(&mut self, most: usize) -> Heads<'_> {
         if !self.primed {
-            let [leaf] = &mut self.leaves[..] else { return (&[], 0, 0) };
+            let [leaf] = &mut self.leaves[..] else { return Heads::default() };
             return leaf.advance_all(most, EventTime::MAX);
         }
         let ([Reverse((_, at)), others @ ..], true) = (self.order.as_slice(), self.is_taken) else {
-            return (&[], 0, 0);
+            return Heads::default();
         };
         // Of the others in a heap, the second or third one is the first.
         let until = others.iter().take(2).map(|Reverse((clock, other))| clock - i64::from(other < at)).min();
