@@ -60,7 +60,7 @@ impl Value for Range {
     const NAME: &'static str = "ranges";
     const COLUMNS: &'static [&'static str] = &["low", "high", "range", "trades"];
 
-    fn fields(&self, give: &mut dyn FnMut(Field<'_>)) {
+    fn fields(&self, give: &mut impl FnMut(Field<'_>)) {
         give(Field::Price(Some(self.low)));
         give(Field::Price(Some(self.high)));
         give(Field::Price(Some(Price(self.high.0 - self.low.0))));

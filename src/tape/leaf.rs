@@ -204,6 +204,12 @@ impl Leaf {
         Ok(self.clock.filter(|_| is_there))
     }
 
+    /// Whether a record was decoded and not gone to.
+    #[inline(always)]
+    pub(super) fn has_decoded(&self) -> bool {
+        self.placed < self.decoded.len()
+    }
+
     /// Goes on to those of the decoded records whose times are in no doubt, `most` of them at most, and as long as the
     /// clock is `until` or before. The next look goes on from there.
     #[inline(always)]

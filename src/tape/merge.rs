@@ -206,7 +206,9 @@ impl Merge {
     /// Gives those that are there without another look, if the tape is played whole, as it is and without a schedule.
     #[inline(always)]
     fn give_plain(&mut self, timetable: &Timetable, most: usize, give: &mut impl FnMut(Due<'_>)) -> usize {
-        let is_plain = self.found.is_none()
+        // Where a line is decoded after the other, that is all it costs.
+        let is_plain = self.partitions.has_decoded()
+            && self.found.is_none()
             && self.faulty.is_none()
             && self.again.is_none()
             && self.from == EventTime::MIN

@@ -80,6 +80,12 @@ impl ByTime {
         Ok(true)
     }
 
+    /// Whether another record of the [head](ByTime::head)'s partition was decoded.
+    #[inline(always)]
+    pub fn has_decoded(&self) -> bool {
+        self.leaves.get(self.at).is_some_and(Leaf::has_decoded)
+    }
+
     /// Goes on to those of the next records that are there without another look, `most` of them at most: they are of the
     /// partition whose record was the [head](ByTime::head) last.
     #[inline(always)]
