@@ -129,4 +129,16 @@ mod tests {
             prop_assert_eq!(unpacker.unpack(&mut rest, &mut line).is_ok(), is_between);
         }
     }
+
+    #[test]
+    fn one_more_row_of_the_same_time_is_nine_bytes_longer_than_its_line() {
+        let (mut packer, mut packed) = (Packer::default(), Vec::new());
+        let place = Place { time_ms: 0, key: Key::of(5, Symbol(3)) };
+        let added = ["first", "second", "third"].map(|line| {
+            let before = packed.len() + line.len();
+            packer.pack(&place, 1, line.as_bytes(), &mut packed);
+            packed.len() - before
+        });
+        assert_eq!(added, [25, 9, 9]);
+    }
 }
