@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::files::{EXTENSIONS, begun, find, walk};
+use super::files::begun;
+use super::find::{EXTENSIONS, find, walk};
 use super::{Inputs, say};
 use crate::error::Result;
 use crate::tape::format::{self, Decoder, Format};

@@ -5,6 +5,9 @@ use crate::error::Result;
 use crate::tick::Tick;
 use crate::time::RunTime;
 
+/// Ticks in a block that is read from a file.
+pub(super) const BLOCK: usize = 4096;
+
 /// A run of one worker's ticks, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Block {

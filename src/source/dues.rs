@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Address;
+use crate::tape::Pace;
 use crate::time::RunTime;
 
 /// So many nanoseconds two programs' clocks may differ on one machine.
@@ -15,6 +16,16 @@ pub enum LatencyFrom {
     Known(&'static str),
     /// What the lines of a live input say, once it has ended.
     Lines(Arc<Dues>),
+}
+
+impl LatencyFrom {
+    /// Of a tape that is played so.
+    pub(super) fn of(pace: &Pace) -> Self {
+        LatencyFrom::Known(match pace {
+            Pace::AsRead => "when each tick was read (there is no schedule)",
+            _ => "when each tick was due",
+        })
+    }
 }
 
 impl fmt::Display for LatencyFrom {

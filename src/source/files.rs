@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -6,20 +6,11 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::block::{Block, Blocks, Pull};
-use super::feed::Feed;
-use super::memory::owners;
-use super::{Address, LatencyFrom, Live, Opened, Pacing, Playback, Surroundings, until};
-use crate::error::{Doing as _, Error, Result};
+use super::{Address, Live, Pacing, Playback, Surroundings, find, until};
+use crate::error::{Error, Result};
 use crate::tape::format::{self, Ahead, Columns, Decoder, Format, Input, Naming, Position};
-use crate::tape::{Controls, Leaf, Merge, Pace, Timetable, UNFINISHED};
+use crate::tape::{Controls, Leaf, Merge};
 use crate::tick::{Names, Symbol};
-
-/// What the names of tapes end in.
-pub(super) const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet, .pq, .dbn or .dbn.zst";
-
-/// Ticks in a block that is read from a file.
-pub(super) const BLOCK: usize = 4096;
 
 /// A file that is decoded ahead is shared out in pieces of so many bytes. A thread has four of them at most, and the
 /// records in them, which take some twice as much.
@@ -177,7 +168,7 @@ impl Inputs {
     /// The same of partitions that were opened already.
     pub(super) fn merge_of(&self, leaves: Vec<Leaf>, playback: &Playback, around: &Surroundings) -> Result<Merge> {
         let &Playback { ref controls, limit, pacing } = playback;
-        let merge = Merge::new(decoded_ahead(leaves, pacing), limit, ends_at(around));
+        let merge = Merge::new(decoded_ahead(leaves, pacing), limit, around.ends_at());
         let merge = merge.controlled(controls, &around.symbols, &around.strikes);
         if let Some(pipe) = find(&self.path)?.iter().find(|path| !path.is_file()) {
             let text = "it can be read only once, and a loop reads it again and again: save it to a file first";
@@ -260,155 +251,4 @@ fn decoded_ahead(leaves: Vec<Leaf>, pacing: Pacing) -> Vec<Leaf> {
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = NonZeroUsize::new(cores.get() / leaves.len().max(1)).unwrap_or(NonZeroUsize::MIN);
     leaves.into_iter().map(|leaf| leaf.decoded_ahead(Ahead { threads, piece: PIECE })).collect()
-}
-
-/// The files that a path stands for: itself, all tapes in a folder and below, or what a glob matches; sorted.
-///
-/// # Errors
-/// When there are none, or the folder holds the course dataset's two trees, which are the same rows.
-pub fn find(path: &str) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    if Path::new(path).is_dir() {
-        walk(Path::new(path), &mut BTreeSet::new(), &mut files)?;
-        files.retain(|file| Format::of(file).is_some());
-    } else if path.contains(['*', '?', '[']) && !Path::new(path).exists() {
-        let matches = glob::glob(path).map_err(|e| Error::Usage(format!("reading {path}: {e}")))?;
-        let mut folder = None;
-        for found in matches {
-            let found = found.map_err(|e| Error::Input(format!("reading {path}: {e}")))?;
-            if found.is_file() {
-                files.push(found);
-            } else {
-                folder = Some(found);
-            }
-        }
-        if files.is_empty() {
-            return Err(no_match(path, folder));
-        }
-    } else {
-        std::fs::metadata(path).doing(|| format!("reading {path}"))?;
-        files.push(path.into());
-    }
-    if files.is_empty() {
-        return Err(Error::Input(format!("reading {path}: no file here ends in {EXTENSIONS}")));
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// The error of a pattern that no file matches; `folder` is one that does.
-fn no_match(path: &str, folder: Option<PathBuf>) -> Error {
-    let why = match folder {
-        Some(folder) => {
-            format!("only folders such as {} do; give that, or {path}/* for what is in them", folder.display())
-        }
-        None if Path::new(path).is_absolute() => "give a file, a folder, or another pattern".into(),
-        None => {
-            let here = std::env::current_dir().unwrap_or_default();
-            format!("it was looked for from {} on; give a file, a folder, or another pattern", here.display())
-        }
-    };
-    Error::Input(format!("reading {path}: no file here matches this pattern: {why}"))
-}
-
-/// Gathers the files of a folder and below. Links may lead back up, so each folder is entered once.
-pub(super) fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
-    let doing = || format!("reading {}", folder.display());
-    if !entered.insert(folder.canonicalize().doing(doing)?) {
-        return Ok(());
-    }
-    if folder.join(UNFINISHED).is_file() {
-        let text = "what is in it was not written to its end, as its file UNFINISHED says: make it anew";
-        return Err(Error::Input(format!("reading {}: {text}", folder.display())));
-    }
-    let (minute, json) = (folder.join("minute"), folder.join("json"));
-    if minute.is_dir() && json.is_dir() {
-        return Err(Error::Usage(format!(
-            "reading {}: it holds the same rows twice: give {} or {} instead",
-            folder.display(),
-            minute.display(),
-            json.display()
-        )));
-    }
-    for entry in std::fs::read_dir(folder).doing(doing)? {
-        let path = entry.doing(doing)?.path();
-        if path.is_dir() {
-            walk(&path, entered, files)?;
-        } else {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// Gives each worker the partitions of its own symbols, to be read in the worker itself. Where they begin is looked up
-/// in those of all processes, since all keep one schedule.
-pub(super) fn sharded(
-    leaves: Vec<(Option<Symbol>, Leaf)>,
-    pacing: Pacing,
-    controls: &Controls,
-    workers: usize,
-    around: &Surroundings,
-) -> Result<Opened> {
-    let place = around.cluster.place;
-    let owners = owners(&around.symbols, place.all(workers));
-    let mut shares: Vec<Vec<Leaf>> = (0..place.all(workers)).map(|_| Vec::new()).collect();
-    for (symbol, mut leaf) in leaves {
-        let owner = symbol.map_or(0, |symbol| owners[symbol.0 as usize]);
-        if !place.mine(workers).contains(&owner) {
-            leaf.look_only();
-        }
-        shares[owner].push(leaf);
-    }
-    let merge = |share| {
-        let merge = Merge::new(share, u64::MAX, ends_at(around));
-        merge.controlled(controls, &around.symbols, &around.strikes)
-    };
-    let mut merges: Vec<Merge> = shares.into_iter().map(merge).collect();
-    let mut pace = Pace::AsRead;
-    if pacing != Pacing::Max {
-        let firsts = merges.iter_mut().map(Merge::first).collect::<Result<Vec<_>>>()?;
-        pace = pacing.schedule(firsts.into_iter().flatten().min().unwrap_or(0));
-    }
-    let feeds = merges.drain(place.mine(workers)).map(|merge| {
-        let blocks = Box::new(Inline { merge, timetable: pace.timetable() });
-        Feed::new(blocks, pace, around.rules.disorder)
-    });
-    Ok(Opened { feeds: feeds.collect(), latency_from: LatencyFrom::Known(from_words(&pace)), finish: None })
-}
-
-/// When `--for` ends a schedule, from its beginning.
-pub(super) fn ends_at(around: &Surroundings) -> u64 {
-    around.play_for.unwrap_or(u64::MAX)
-}
-
-/// Where latency is counted from under a schedule, in words.
-pub(super) fn from_words(pace: &Pace) -> &'static str {
-    match pace {
-        Pace::AsRead => "when each tick was read (there is no schedule)",
-        _ => "when each tick was due",
-    }
-}
-
-/// Reads blocks where they are asked for.
-struct Inline {
-    merge: Merge,
-    timetable: Timetable,
-}
-
-impl Blocks for Inline {
-    fn pull(&mut self) -> Result<Pull> {
-        let mut block = Block::default();
-        while block.ticks.len() < BLOCK {
-            let room = BLOCK - block.ticks.len();
-            let given = self.merge.give(&mut self.timetable, room, |next| {
-                block.ticks.push(next.tick());
-                block.dues.extend(next.due);
-            })?;
-            if given == 0 {
-                break;
-            }
-        }
-        Ok(if block.ticks.is_empty() { Pull::End } else { Pull::Block(Arc::new(block)) })
-    }
 }

@@ -6,10 +6,11 @@ use std::sync::{Arc, Weak};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
+use super::block::BLOCK;
 use super::door::{Arrival, Done, Door, LONGEST_SLEEP, Messages, Piece};
 use super::dues::Heard;
 use super::feed::Feed;
-use super::files::{BLOCK, Inputs};
+use super::files::Inputs;
 use super::hands::{Epoch, Hands};
 use super::peers::{Peers, Stand, Told};
 use super::{Dues, LatencyFrom, Opened, Surroundings};

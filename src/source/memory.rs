@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use super::block::{Block, Blocks, Pull};
 use super::feed::Feed;
-use super::files::{ends_at, from_words};
 use super::{Extent, LatencyFrom, Opened, Pacing, Playback, Surroundings, reader, until};
 use crate::error::Result;
 use crate::tape::{Leaf, Merge, Pace};
@@ -16,7 +15,7 @@ pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroun
     let place = around.cluster.place;
     let mut blocks = vec![Block::default(); place.all(workers)];
     let owners = owners(&around.symbols, place.all(workers));
-    let ends_at = ends_at(around);
+    let ends_at = around.ends_at();
     for (tick, due) in tape.iter().zip(due_times(tape, pace)) {
         if due.is_some_and(|due| due >= ends_at) {
             break;
@@ -27,7 +26,7 @@ pub fn in_memory(tape: &[Tick], pacing: Pacing, workers: usize, around: &Surroun
     }
     let feed = |block| Feed::new(Box::new(Once(Some(Arc::new(block)))), pace, around.rules.disorder);
     let feeds = blocks.drain(place.mine(workers)).map(feed).collect();
-    Opened { feeds, latency_from: LatencyFrom::Known(from_words(&pace)), finish: None }
+    Opened { feeds, latency_from: LatencyFrom::of(&pace), finish: None }
 }
 
 /// The same tape as `playback` says, of which a reader thread hands each worker its ticks.
@@ -43,7 +42,7 @@ pub fn played(tape: &Arc<[Tick]>, playback: &Playback, workers: usize, around: &
 pub(super) fn made(tape: &Arc<[Tick]>, playback: &Playback, around: &Surroundings) -> Merge {
     let (tape, rules, controls) = (tape.clone(), around.rules, &playback.controls);
     let open = move || vec![Leaf::made(tape.clone(), rules)];
-    let merge = Merge::new(open(), playback.limit, ends_at(around));
+    let merge = Merge::new(open(), playback.limit, around.ends_at());
     let merge = merge.controlled(controls, &around.symbols, &around.strikes);
     let merge = merge.opened_by(until(around.stop.clone(), move || Ok(open())));
     controls.again.iter().fold(merge, |merge, sessions| merge.again(sessions.clone()))

@@ -7,6 +7,7 @@ mod door;
 mod dues;
 mod feed;
 mod files;
+mod find;
 mod follow;
 mod gather;
 mod hands;
@@ -19,6 +20,7 @@ mod pacing;
 mod peers;
 mod playback;
 mod reader;
+mod sharded;
 mod socket;
 mod whole;
 
@@ -26,7 +28,8 @@ pub use address::Address;
 pub use block::{Arrivals, Block, Blocks, Part, Pull};
 pub use dues::{Dues, LatencyFrom};
 pub use feed::{Feed, Next};
-pub use files::{Inputs, find};
+pub use files::Inputs;
+pub use find::find;
 #[cfg(feature = "kafka")]
 pub(crate) use kafka::{refusal, refuses, unusable};
 #[cfg(not(feature = "kafka"))]
@@ -79,6 +82,11 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// When `--for` ends a schedule, from its beginning.
+    fn ends_at(&self) -> u64 {
+        self.play_for.unwrap_or(u64::MAX)
+    }
+
     /// The same for reading a tape beforehand: what is rejected and struck is for the run itself to count, and when the
     /// schedule ends is not known yet.
     fn to_measure(&self) -> Surroundings {
@@ -153,7 +161,7 @@ pub fn open(inputs: &Inputs, playback: &Playback, workers: usize, around: &Surro
     // What is struck out is counted by the first process, which then reads all of it.
     let by_shares = controls.is_by_record() && (controls.is_plain() || around.cluster.place == Place::ALONE);
     if by_symbol && limit == u64::MAX && !matches!(pacing, Pacing::Rate { .. }) && by_shares {
-        return files::sharded(leaves, pacing, controls, workers, around);
+        return sharded::open(leaves, pacing, controls, workers, around);
     }
     let mut leaves: Vec<Leaf> = leaves.into_iter().map(|(_, leaf)| leaf).collect();
     let mut again = around.clone();

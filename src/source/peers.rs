@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use serde::{Deserialize, Serialize};
 
+use super::block::BLOCK;
 use super::door::{Bringer, Piece};
-use super::files::BLOCK;
 use super::say;
 use crate::cluster::Cluster;
 use crate::error::Error;

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::block::BLOCK;
 use super::dues::Heard;
 use super::feed::Feed;
-use super::files::{BLOCK, from_words};
 use super::hands::{Epoch, Hands};
 use super::{Dues, LatencyFrom, Opened, Pacing, Surroundings};
 use crate::error::Result;
@@ -27,7 +27,7 @@ pub(super) fn scheduled(
         around,
     );
     let feeds = queues.into_iter().map(|blocks| Feed::new(blocks, pace, around.rules.disorder));
-    Ok(Opened { feeds: feeds.collect(), latency_from: LatencyFrom::Known(from_words(&pace)), finish: None })
+    Ok(Opened { feeds: feeds.collect(), latency_from: LatencyFrom::of(&pace), finish: None })
 }
 
 /// Plays a live input as it arrives. Latency counts from the due time that its lines carry, else from their

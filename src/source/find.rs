@@ -1,0 +1,90 @@
+//! Which files a path stands for.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Doing as _, Error, Result};
+use crate::tape::UNFINISHED;
+use crate::tape::format::Format;
+
+/// What the names of tapes end in.
+pub(super) const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet, .pq, .dbn or .dbn.zst";
+
+/// The files that a path stands for: itself, all tapes in a folder and below, or what a glob matches; sorted.
+///
+/// # Errors
+/// When there are none, or the folder holds the course dataset's two trees, which are the same rows.
+pub fn find(path: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    if Path::new(path).is_dir() {
+        walk(Path::new(path), &mut BTreeSet::new(), &mut files)?;
+        files.retain(|file| Format::of(file).is_some());
+    } else if path.contains(['*', '?', '[']) && !Path::new(path).exists() {
+        let matches = glob::glob(path).map_err(|e| Error::Usage(format!("reading {path}: {e}")))?;
+        let mut folder = None;
+        for found in matches {
+            let found = found.map_err(|e| Error::Input(format!("reading {path}: {e}")))?;
+            if found.is_file() {
+                files.push(found);
+            } else {
+                folder = Some(found);
+            }
+        }
+        if files.is_empty() {
+            return Err(no_match(path, folder));
+        }
+    } else {
+        std::fs::metadata(path).doing(|| format!("reading {path}"))?;
+        files.push(path.into());
+    }
+    if files.is_empty() {
+        return Err(Error::Input(format!("reading {path}: no file here ends in {EXTENSIONS}")));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The error of a pattern that no file matches; `folder` is one that does.
+fn no_match(path: &str, folder: Option<PathBuf>) -> Error {
+    let why = match folder {
+        Some(folder) => {
+            format!("only folders such as {} do; give that, or {path}/* for what is in them", folder.display())
+        }
+        None if Path::new(path).is_absolute() => "give a file, a folder, or another pattern".into(),
+        None => {
+            let here = std::env::current_dir().unwrap_or_default();
+            format!("it was looked for from {} on; give a file, a folder, or another pattern", here.display())
+        }
+    };
+    Error::Input(format!("reading {path}: no file here matches this pattern: {why}"))
+}
+
+/// Gathers the files of a folder and below. Links may lead back up, so each folder is entered once.
+pub(super) fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
+    let doing = || format!("reading {}", folder.display());
+    if !entered.insert(folder.canonicalize().doing(doing)?) {
+        return Ok(());
+    }
+    if folder.join(UNFINISHED).is_file() {
+        let text = "what is in it was not written to its end, as its file UNFINISHED says: make it anew";
+        return Err(Error::Input(format!("reading {}: {text}", folder.display())));
+    }
+    let (minute, json) = (folder.join("minute"), folder.join("json"));
+    if minute.is_dir() && json.is_dir() {
+        return Err(Error::Usage(format!(
+            "reading {}: it holds the same rows twice: give {} or {} instead",
+            folder.display(),
+            minute.display(),
+            json.display()
+        )));
+    }
+    for entry in std::fs::read_dir(folder).doing(doing)? {
+        let path = entry.doing(doing)?.path();
+        if path.is_dir() {
+            walk(&path, entered, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
