@@ -1,24 +1,25 @@
 //! The reader of live inputs: it decodes partitions as they arrive, and hands each worker the ticks of its own symbols.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
 use super::block::BLOCK;
-use super::door::{Arrival, Done, Door, LONGEST_SLEEP, Messages, Piece};
+use super::door::{Arrival, Door, LONGEST_SLEEP, Piece};
 use super::dues::Heard;
 use super::feed::Feed;
 use super::files::Inputs;
 use super::hands::{Epoch, Hands};
-use super::peers::{Peers, Stand, Told};
+use super::partition::{Homes, Partition};
+use super::peers::{Peers, Told};
 use super::{Dues, LatencyFrom, Opened, Surroundings};
 use crate::error::Result;
 use crate::standing::{self, FOR_GOOD, Latest, Source};
 use crate::tape::format::bin::MARK;
-use crate::tape::{Leaf, Pace, Positions};
-use crate::tick::{Symbol, Tick};
+use crate::tape::{Pace, Positions};
+use crate::tick::Tick;
 use crate::time::{MS, RunTime};
 
 /// Plays the partitions that `transport` brings as they arrive. It is given the door in the reader's thread. Where
@@ -65,21 +66,6 @@ struct Gather<'a> {
     watermark_ms: i64,
     /// The last question that was answered.
     answered: u64,
-}
-
-struct Partition {
-    name: Arc<str>,
-    pieces: Receiver<Piece>,
-    /// Messages that have come and are not decoded yet.
-    messages: Messages,
-    /// The offset of the message that was decoded last, and where to say that it was.
-    decoded: Option<u64>,
-    done: Option<Done>,
-    leaf: Leaf,
-    stand: Stand,
-    heard_at: RunTime,
-    /// Another process reads it.
-    is_elsewhere: bool,
 }
 
 impl<'a> Gather<'a> {
@@ -160,27 +146,15 @@ impl<'a> Gather<'a> {
     /// Takes in the partitions that have come; false if no more can come.
     fn take_arrivals(&mut self) -> bool {
         loop {
-            let Arrival { name, pieces, done, is_elsewhere } = match self.arrivals.try_recv() {
+            let arrival = match self.arrivals.try_recv() {
                 Ok(arrival) => arrival,
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             };
-            let is_messages = done.is_some();
-            let leaf = self.inputs.given_leaf(&name, is_messages, self.around);
-            let name: Arc<str> = name.into();
-            self.topics.extend(is_messages.then(|| name.clone()));
-            self.partitions.push(Partition {
-                name,
-                pieces,
-                messages: Messages::default(),
-                decoded: None,
-                done,
-                leaf,
-                // Whoever sends messages tells when it has sent those that there are.
-                stand: Stand { is_caught_up: !is_messages, ..Stand::default() },
-                heard_at: self.around.clock.now(),
-                is_elsewhere,
-            });
+            let leaf = self.inputs.given_leaf(&arrival.name, arrival.done.is_some(), self.around);
+            let partition = Partition::new(arrival, leaf, self.around.clock.now());
+            self.topics.extend(partition.done.is_some().then(|| partition.name.clone()));
+            self.partitions.push(partition);
         }
     }
 
@@ -343,38 +317,5 @@ impl<'a> Gather<'a> {
         let moved_at = floor.filter(|_| has_moved && hands.count() > 0).map(|(_, due)| due);
         self.watermark_ms = floor.map_or(self.watermark_ms, |(floor, _)| floor.max(self.watermark_ms));
         hands.hand_on(self.watermark_ms, moved_at)
-    }
-}
-
-impl Partition {
-    /// Notes the offset behind the last message of which all is in the workers' hands.
-    fn note(&mut self, offset: u64) {
-        self.stand.done = offset;
-        if let Some((offsets, at)) = &self.done {
-            offsets[*at].store(offset, Ordering::Release);
-        }
-    }
-}
-
-/// The partition that each symbol came through last.
-#[derive(Default)]
-struct Homes {
-    names: Vec<Option<Weak<str>>>,
-    is_told: bool,
-}
-
-impl Homes {
-    /// The other partition, for the first symbol that comes through two. One that is gone is no other: its sender has
-    /// come back.
-    fn moves(&mut self, symbol: Symbol, name: &Arc<str>) -> Option<Arc<str>> {
-        let at = symbol.0 as usize;
-        if self.names.len() <= at {
-            self.names.resize(at + 1, None);
-        }
-        if self.names[at].as_ref().is_some_and(|home| std::ptr::eq(home.as_ptr(), Arc::as_ptr(name))) {
-            return None;
-        }
-        let other = self.names[at].replace(Arc::downgrade(name))?.upgrade()?;
-        (!std::mem::replace(&mut self.is_told, true)).then_some(other)
     }
 }

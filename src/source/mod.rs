@@ -16,6 +16,7 @@ mod kafka;
 mod live;
 mod memory;
 mod pacing;
+mod partition;
 #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only topics are shared out over processes"))]
 mod peers;
 mod playback;
