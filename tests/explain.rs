@@ -127,7 +127,24 @@ fn where_not_all_records_can_be_shown_those_that_amend_are() {
     let said = run(&["explain", "--input", &input, "--why", "A", "1000000000"]).exits(0).stdout;
     let first =
         "price,size\n  1500000000,99,A,,cancel,29,0,0   on time: amends\n  1000000000,0,A,,trade,,10,1   on time\n";
-    assert!(said.contains(first) && said.ends_with("  and 11 more\n"), "{said}");
+    assert!(said.contains(first) && said.ends_with("  and 11 more; --all shows them\n"), "{said}");
+    let all = run(&["explain", "--input", &input, "--all", "--why", "A", "1000000000"]).exits(0).stdout;
+    let of_row = |said: &str| said.lines().filter(|line| line.starts_with("  1")).count();
+    assert_eq!((of_row(&said), of_row(&all)), (20, 31), "{all}");
+    assert!(all.ends_with("  1500000000,99,A,,cancel,29,0,0   on time: amends\n"), "{all}");
+}
+
+#[test]
+fn where_not_all_records_can_be_shown_those_that_the_pipeline_does_not_read_come_last() {
+    let folder = Folder::new();
+    let lines = |i: u32| format!("{0},A,,,{0},quote,9,11\n{0},A,10,1,{0},,,\n", 1_000_000_000 + i);
+    let tape = format!("ts_event,symbol,price,size,seq,action,bid,ask\n{}", (0..15).map(lines).collect::<String>());
+    let why = ["explain", "--input", &folder.write("tape.csv", tape), "--why", "A"];
+    let said = run(&[&why[..], &["2026-01-05T15:00:00Z"]].concat()).exits(0).stdout;
+    assert_eq!(said, "no row of bars about A holds 2026-01-05T15:00:00Z\n");
+    let said = run(&[&why[..], &["1000000000"]].concat()).exits(0).stdout;
+    let fates: Vec<&str> = said.lines().filter_map(|line| line.split("   ").nth(1)).collect();
+    assert_eq!(fates, [["on time"; 15].as_slice(), &["ignored"; 5]].concat(), "{said}");
 }
 
 #[test]
@@ -169,6 +186,8 @@ fn what_cannot_be_read_again_is_said() {
     program::run_on(TAPE.as_bytes(), &["--input", "-", "--out", &out]).exits(0);
     run(&["explain", &out]).exits(2).says(&["standard input", "--input FILE"]);
     run(&["explain", &folder.arg("nothing")]).exits(1).says(&["summary.json"]);
+    let of_ohlcv = Running::start(&mut program::vwap(&["explain", &out])).end().exits(2).stderr;
+    assert!(of_ohlcv.ends_with(&format!("{out} is of a run of ohlcv: ohlcv explain {out}\n")), "{of_ohlcv}");
     let help = run(&["explain", "--help"]).exits(0).stdout;
     assert!(help.contains("--why <SYMBOL> <TIME>"), "{help}");
 }

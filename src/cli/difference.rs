@@ -66,16 +66,17 @@ impl Difference {
         // Rows that name no symbol are about a venue.
         let are_of_symbols =
             tape.iter().any(|tick| self.rows.iter().any(|(_, named)| names(named, texts.symbol(tick.symbol))));
-        let about = records::about(tape, lateness, |tick| {
+        let is_of_rows = |tick: &Tick| {
             let name = if are_of_symbols { texts.symbol(tick.symbol) } else { texts.venue(tick.venue) };
             let is_told = |window: &Window| window.contains(tick.ts_event) || self.before.contains(&tick.ts_event);
             self.rows.iter().any(|(window, named)| is_told(window) && names(named, name))
-        });
-        let held = records::from_before(&about, &self.before);
+        };
+        let about = records::about(tape, lateness, is_of_rows, records::SHOWN);
+        let held = records::from_before(tape, &about, &self.before);
         let _ = writeln!(text, "{} records of the tape lie in it or speak of one that does{held}", about.len());
         let _ = writeln!(text, "  {}", Texts::RECORD);
-        for tick in about.iter().take(records::SHOWN) {
-            let _ = writeln!(text, "  {}", texts.record(tick));
+        for at in about.iter().take(records::SHOWN) {
+            let _ = writeln!(text, "  {}", texts.record(&tape[*at]));
         }
         if about.len() > records::SHOWN {
             let _ = writeln!(text, "  and {} more", about.len() - records::SHOWN);

@@ -228,7 +228,7 @@ impl Program<'_> {
         let read = || {
             let mut layers = flags.layers(name, defaults)?;
             if let Some(Command::Explain(asked)) = &command {
-                asked.settings(&mut layers)?;
+                asked.settings(name, &mut layers)?;
             }
             let (config, pipeline) = (Config::read(&mut layers), closures.configure(&mut layers));
             let asked = Asked::read(&mut layers);

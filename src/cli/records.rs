@@ -7,12 +7,12 @@ use crate::row::{Field, Row, Texts};
 use crate::tick::{Kind, Symbol, Tick, Venue};
 use crate::time::EventTime;
 
-/// So many records are shown.
+/// So many records are shown, where nobody asked for all.
 pub const SHOWN: usize = 20;
 
-/// The records of a tape that are inside of something, and those that speak of a print that is or repeat it, in the
-/// order of the tape; where they are more than are shown, cancels and corrections come first.
-pub fn about<'a>(tape: &'a [Tick], lateness: &Lateness, is_inside: impl Fn(&Tick) -> bool) -> Vec<&'a Tick> {
+/// The places on a tape of the records that are inside of something, and of those that speak of a print that is or
+/// repeat it, in the order of the tape; where they are more than `shown`, cancels and corrections come first.
+pub fn about(tape: &[Tick], lateness: &Lateness, is_inside: impl Fn(&Tick) -> bool, shown: usize) -> Vec<usize> {
     let mut inside: HashMap<(Venue, Symbol, u64), Vec<EventTime>> = HashMap::new();
     for tick in tape.iter().filter(|tick| tick.kind != Kind::Quote && is_inside(tick)) {
         inside.entry((tick.venue, tick.symbol, tick.seq)).or_default().push(tick.ts_event);
@@ -26,9 +26,10 @@ pub fn about<'a>(tape: &'a [Tick], lateness: &Lateness, is_inside: impl Fn(&Tick
         let prints = inside.get(&(tick.venue, tick.symbol, seq));
         prints.is_some_and(|prints| prints.iter().any(|print| lateness.reaches(tick.ts_event, *print)))
     };
-    let mut about: Vec<&Tick> = tape.iter().filter(|tick| is_inside(tick) || speaks_of_it(tick)).collect();
-    if about.len() > SHOWN {
-        about.sort_by_key(|tick| !matches!(tick.kind, Kind::Cancel | Kind::Correct));
+    let mut about: Vec<usize> =
+        (0..tape.len()).filter(|at| is_inside(&tape[*at]) || speaks_of_it(&tape[*at])).collect();
+    if about.len() > shown {
+        about.sort_by_key(|at| !matches!(tape[*at].kind, Kind::Cancel | Kind::Correct));
     }
     about
 }
@@ -41,9 +42,9 @@ pub fn times_before<R: Row>(row: &R, texts: &Texts) -> Vec<EventTime> {
     times
 }
 
-/// Says how many of some records are from such times.
-pub fn from_before(records: &[&Tick], times: &[EventTime]) -> String {
-    match records.iter().filter(|tick| times.contains(&tick.ts_event)).count() {
+/// Says how many records at these places of a tape are from such times.
+pub fn from_before(tape: &[Tick], places: &[usize], times: &[EventTime]) -> String {
+    match places.iter().filter(|at| times.contains(&tape[**at].ts_event)).count() {
         0 => String::new(),
         1 => "; 1 of them from before holds in it".into(),
         n => format!("; {n} of them from before hold in it"),

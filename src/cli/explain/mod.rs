@@ -15,6 +15,7 @@ use answer::{Reply, ask, socket_in, socket_of};
 pub use tape::explain;
 
 use super::flags::Flags;
+use super::records::SHOWN;
 use super::{print, tell};
 use crate::config::Layers;
 use crate::error::{Doing as _, Error, Result};
@@ -36,6 +37,9 @@ pub struct ExplainFlags {
     /// 2024-01-31T14:30:00Z
     #[arg(long, num_args = 2, value_names = ["SYMBOL", "TIME"])]
     why: Option<Vec<String>>,
+    /// Show all records, and not only the first 20
+    #[arg(long)]
+    all: bool,
     /// Of a run that is under way: print all that it told, as JSON
     #[arg(long)]
     json: bool,
@@ -63,7 +67,7 @@ impl ExplainFlags {
                 if self.json {
                     print(&text)
                 } else {
-                    print(&words::in_words(name, &told, self.asked()?.map(|(symbol, _)| symbol)))
+                    print(&words::in_words(name, &told, self.asked()?.map(|(symbol, _)| symbol), self.shown()))
                 }
                 .map(Some)
             }
@@ -90,8 +94,8 @@ impl ExplainFlags {
         Ok(None)
     }
 
-    /// Adds the settings of the finished run that is explained.
-    pub fn settings(&self, layers: &mut Layers) -> Result<()> {
+    /// Adds the settings of the finished run that is explained, by the pipeline of that name.
+    pub fn settings(&self, name: &str, layers: &mut Layers) -> Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let path = folder.join("summary.json");
         let doing = || {
@@ -102,6 +106,10 @@ impl ExplainFlags {
         let bytes = fs::read(&path).doing(doing)?;
         let unreadable = |e: String| Error::Input(format!("reading {}: {e}", path.display()));
         let summary: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;
+        if let Some(other) = summary.get("pipeline").and_then(|it| it.as_str()).filter(|it| *it != name) {
+            let folder = folder.display();
+            return Err(Error::Usage(format!("{folder} is of a run of {other}: {other} explain {folder}")));
+        }
         let settings = summary.get("settings").ok_or_else(|| unreadable("it has no settings".into()))?;
         let settings = toml::to_string(settings).map_err(|e| unreadable(e.to_string()))?;
         layers.earlier(&path, settings);
@@ -118,6 +126,16 @@ impl ExplainFlags {
         let usage =
             || Error::Usage(format!("--why {symbol} {time}: write the time in nanoseconds or as 2024-01-31T14:30:00Z"));
         parsed.map(|time| Some((symbol.as_str(), time))).ok_or_else(usage)
+    }
+
+    /// The time that is asked for, as it was written.
+    fn time(&self) -> &str {
+        self.why.as_ref().map_or("", |why| &why[1])
+    }
+
+    /// So many records are shown at most.
+    fn shown(&self) -> usize {
+        if self.all { usize::MAX } else { SHOWN }
     }
 
     /// The folder of the finished run that is explained.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::ExplainFlags;
 use crate::cli::pipeline::{About, Pipeline};
-use crate::cli::records::SHOWN;
 use crate::cli::verify::read;
 use crate::cli::{end_on_signals, print, records};
 use crate::config::{Config, Input};
@@ -57,7 +56,7 @@ pub fn explain(config: &Config, asked: &ExplainFlags, pipeline: &dyn Pipeline) -
     let fates = fates(&tape, &config.lateness, pipeline.rows().takes);
     let mut text = String::new();
     match why {
-        None => tell_all(&tape, &fates, &texts, &mut text),
+        None => tell_all(&tape, &fates, &texts, asked.shown(), &mut text),
         Some((name, time)) => {
             if !around.symbols.has(name) && !around.venues.has(name) {
                 return Err(Error::Usage(format!("--why {name}: the input has no such symbol, and no such venue")));
@@ -66,8 +65,11 @@ pub fn explain(config: &Config, asked: &ExplainFlags, pipeline: &dyn Pipeline) -
             let mut corrected = Corrected::new(&tape, &config.lateness, texts.clone());
             let about = pipeline.about(&mut corrected, name, time, &(rows.columns)(config.is_numbered))?;
             match about {
-                None => _ = writeln!(text, "no row of {} about {name} holds {time}", rows.name),
-                Some(about) => tell_why(name, &about, (&tape, &fates, &config.lateness), &texts, &mut text),
+                None => _ = writeln!(text, "no row of {} about {name} holds {}", rows.name, asked.time()),
+                Some(about) => {
+                    let told = (&tape[..], &fates[..], &config.lateness);
+                    tell_why(name, &about, told, &texts, asked.shown(), &mut text);
+                }
             }
         }
     }
@@ -129,7 +131,7 @@ fn words(tick: &Tick, fate: &Fate) -> String {
 }
 
 /// All late records, the latest first, and all that found nothing.
-fn tell_all(tape: &[Tick], fates: &[Fate], texts: &Texts, text: &mut String) {
+fn tell_all(tape: &[Tick], fates: &[Fate], texts: &Texts, shown: usize, text: &mut String) {
     let told = || tape.iter().zip(fates);
     let mut late: Vec<(i64, &Tick, &Fate)> = told()
         .filter_map(|(tick, fate)| match fate {
@@ -146,41 +148,46 @@ fn tell_all(tape: &[Tick], fates: &[Fate], texts: &Texts, text: &mut String) {
         late.len(),
         late.len() - dropped
     );
-    list(late.iter().map(|(_, tick, fate)| (*tick, *fate)), late.len(), texts, text);
+    let late: Vec<(&Tick, &Fate)> = late.into_iter().map(|(_, tick, fate)| (tick, fate)).collect();
+    list(&late, texts, shown, text);
     let messages = tape.iter().filter(|tick| is_message(tick)).count();
     let unmatched: Vec<(&Tick, &Fate)> = told().filter(|(_, fate)| matches!(fate, Fate::Unmatched)).collect();
     let _ = writeln!(text, "{messages} cancels and corrections, of which {} found no print", unmatched.len());
-    list(unmatched.iter().copied(), unmatched.len(), texts, text);
+    list(&unmatched, texts, shown, text);
 }
 
-/// Rows about a symbol, or a venue, and what they are made of.
+/// Rows about a symbol, or a venue, and what they are made of. Where not all of that is shown, what this pipeline does
+/// not read comes last.
 fn tell_why(
     name: &str,
     About { window, before, lines }: &About,
     (tape, fates, lateness): (&[Tick], &[Fate], &Lateness),
     texts: &Texts,
+    shown: usize,
     text: &mut String,
 ) {
     text.push_str(lines);
     let Window { start, end } = window;
     let is_of_it = |tick: &Tick| [texts.symbol(tick.symbol), texts.venue(tick.venue)].contains(&name);
-    let all = records::about(tape, lateness, |tick| {
-        is_of_it(tick) && (window.contains(tick.ts_event) || before.contains(&tick.ts_event))
-    });
-    let fate = |tick: &Tick| &fates[tape.iter().position(|it| std::ptr::eq(it, tick)).unwrap_or(0)];
-    let held = records::from_before(&all, before);
-    let _ = writeln!(text, "{} records lie in [{start}, {end}) or speak of one that does{held}", all.len());
-    list(all.iter().map(|tick| (*tick, fate(tick))), all.len(), texts, text);
+    let is_inside = |tick: &Tick| is_of_it(tick) && (window.contains(tick.ts_event) || before.contains(&tick.ts_event));
+    let mut places = records::about(tape, lateness, is_inside, shown);
+    if places.len() > shown {
+        places.sort_by_key(|at| matches!(fates[*at], Fate::Ignored));
+    }
+    let held = records::from_before(tape, &places, before);
+    let _ = writeln!(text, "{} records lie in [{start}, {end}) or speak of one that does{held}", places.len());
+    let all: Vec<(&Tick, &Fate)> = places.into_iter().map(|at| (&tape[at], &fates[at])).collect();
+    list(&all, texts, shown, text);
 }
 
-fn list<'a>(records: impl Iterator<Item = (&'a Tick, &'a Fate)>, count: usize, texts: &Texts, text: &mut String) {
-    if count > 0 {
+fn list(records: &[(&Tick, &Fate)], texts: &Texts, shown: usize, text: &mut String) {
+    if !records.is_empty() {
         let _ = writeln!(text, "  {}", Texts::RECORD);
     }
-    for (tick, fate) in records.take(SHOWN) {
+    for (tick, fate) in records.iter().take(shown) {
         let _ = writeln!(text, "  {}   {}", texts.record(tick), words(tick, fate));
     }
-    if count > SHOWN {
-        let _ = writeln!(text, "  and {} more", count - SHOWN);
+    if records.len() > shown {
+        let _ = writeln!(text, "  and {} more; --all shows them", records.len() - shown);
     }
 }

@@ -13,8 +13,9 @@ use crate::time::{EventTime, MS, RunTime};
 /// So many lines of a kind are shown.
 const SHOWN: usize = 20;
 
-/// All that a run told. `name` is how this program is called, and `why` the symbol that was asked for.
-pub fn in_words(name: &str, told: &Told, why: Option<&str>) -> String {
+/// All that a run told. `name` is how this program is called, `why` the symbol that was asked for, and `shown` how many
+/// records are shown at most.
+pub fn in_words(name: &str, told: &Told, why: Option<&str>, shown: usize) -> String {
     let mut text = String::new();
     let standing = &told.standing;
     let elapsed = span(standing.now.saturating_sub(told.began_at));
@@ -59,9 +60,9 @@ pub fn in_words(name: &str, told: &Told, why: Option<&str>) -> String {
     let _ = writeln!(text, "  rows       {} stand", count(rows as u64));
     tell_partitions(told, &mut text);
     tell_workers(told, &mut text);
-    tell_late(told, &mut text);
+    tell_late(told, shown, &mut text);
     let operators = || standing.workers.iter().flat_map(|worker| &worker.operators);
-    operators().filter_map(|operator| operator.why.as_ref()).for_each(|why| tell_why(why, told, &mut text));
+    operators().filter_map(|operator| operator.why.as_ref()).for_each(|why| tell_why(why, told, shown, &mut text));
     if let Some(symbol) = why.filter(|_| operators().all(|operator| operator.why.is_none())) {
         let _ = writeln!(text, "\n  why: no tick of {symbol} has come, or {pipeline} keeps none");
     }
@@ -253,7 +254,7 @@ fn worker_name(worker: usize, told: &Told) -> String {
     }
 }
 
-fn tell_late(told: &Told, text: &mut String) {
+fn tell_late(told: &Told, shown: usize, text: &mut String) {
     let operators = told.standing.workers.iter().flat_map(|worker| &worker.operators);
     let late: Vec<&Said> = operators.flat_map(|operator| &operator.late).collect();
     if late.is_empty() {
@@ -261,10 +262,10 @@ fn tell_late(told: &Told, text: &mut String) {
     }
     let _ =
         writeln!(text, "\n  the last records that were late, or cancel or correct others, newest first of each worker");
-    list(&late, told, text);
+    list(&late, told, shown, text);
 }
 
-fn tell_why(why: &Why, told: &Told, text: &mut String) {
+fn tell_why(why: &Why, told: &Told, shown: usize, text: &mut String) {
     let _ = writeln!(text, "\n  why: the symbol's own clock stands at {}", at(why.clock));
     if why.windows.is_empty() {
         let _ = writeln!(text, "  no window that is kept holds this time");
@@ -285,18 +286,18 @@ fn tell_why(why: &Why, told: &Told, text: &mut String) {
     }
     let records: Vec<&Said> = why.records.iter().collect();
     let _ = writeln!(text, "  {} records of it, or that speak of one, are kept", records.len());
-    list(&records, told, text);
+    list(&records, told, shown, text);
     if !told.keeps_prints {
         let _ = writeln!(text, "  late.horizon is off: no prints are kept, so only those that were late are known");
     }
 }
 
-fn list(records: &[&Said], told: &Told, text: &mut String) {
+fn list(records: &[&Said], told: &Told, shown: usize, text: &mut String) {
     if !records.is_empty() {
         let _ = writeln!(text, "    {}", Texts::RECORD);
     }
     let slowest = told.standing.workers.iter().map(|worker| worker.watermark_ms).min().unwrap_or(0);
-    for said in records.iter().take(SHOWN) {
+    for said in records.iter().take(shown) {
         let fate = match said.fate {
             Fate::Counted => "counts".into(),
             Fate::Replaced => "was cancelled or corrected".into(),
@@ -311,7 +312,7 @@ fn list(records: &[&Said], told: &Told, text: &mut String) {
         };
         let _ = writeln!(text, "    {}   {fate}", said.record);
     }
-    if records.len() > SHOWN {
-        let _ = writeln!(text, "    and {} more", records.len() - SHOWN);
+    if records.len() > shown {
+        let _ = writeln!(text, "    and {} more; --all shows them", records.len() - shown);
     }
 }
