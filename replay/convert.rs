@@ -10,12 +10,12 @@ use bytesize::ByteSize;
 use clap::Args;
 use indicatif::HumanCount;
 use std::num::NonZeroUsize;
-use tapeflow::error::{Error, Result};
+use tapeflow::error::{Error, Result, say};
 use tapeflow::source::find;
 use tapeflow::tape::convert::{Conversion, convert};
 use tapeflow::tape::format::{Format, uncompressed};
 
-use crate::generate::{all_cores, progress_bar, tell};
+use crate::generate::{all_cores, progress_bar};
 use crate::reading::{Reading, told};
 use crate::{Form, one_of};
 
@@ -51,7 +51,7 @@ impl Convert {
         bar.finish_and_clear();
         let done = done?;
         let seconds = start.elapsed().as_secs_f64();
-        tell(&format!(
+        say(&format!(
             "wrote {} records to {} ({} files, {}) in {seconds:.1} s, {} records/s",
             HumanCount(done.records),
             self.out.display(),
@@ -61,7 +61,7 @@ impl Convert {
         ));
         let rejected = told(&around.rejects);
         if !rejected.is_empty() {
-            tell(rejected.trim_end());
+            say(rejected.trim_end());
         }
         Ok(())
     }

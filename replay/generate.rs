@@ -1,7 +1,6 @@
 //! `replay generate`: writes a dataset to play.
 
 use std::fmt;
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -10,7 +9,7 @@ use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use jiff::civil::{Date, date};
-use tapeflow::error::{Error, Result};
+use tapeflow::error::{Error, Result, say};
 use tapeflow::row::Encoding;
 use tapeflow::tape::Part;
 use tapeflow::tape::course::Course;
@@ -128,7 +127,7 @@ impl Generate {
         bar.finish_and_clear();
         let written = written?;
         let seconds = start.elapsed().as_secs_f64();
-        tell(&format!(
+        say(&format!(
             "wrote {} records to {} ({} files, {}) in {seconds:.1} s, {} records/s; next: replay inspect {}",
             HumanCount(written.records),
             self.out.display(),
@@ -150,7 +149,7 @@ impl Generate {
         let written = written?;
 
         let minute = course.minute_dir();
-        tell(&format!(
+        say(&format!(
             "wrote {} ({} files) and {} ({} files): {} in {:.1} s; \
              next: ohlcv --input {} --window 5m --speed max --out out",
             minute.display(),
@@ -175,11 +174,6 @@ impl Ticks {
             || self.daily.is_some()
             || self.form.is_some()
     }
-}
-
-/// A line on standard error. A closed one does not spoil the dataset.
-pub fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A path as a shell takes it.

@@ -1,7 +1,7 @@
 //! What failed, and what was being done when it did.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A run's failure. The text says what was being done and, where there is one, the way out.
@@ -64,6 +64,12 @@ impl<T> Doing<T> for io::Result<T> {
     fn doing<S: Into<String>>(self, doing: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|source| Error::Io { doing: doing().into(), source })
     }
+}
+
+/// Says a line to whoever sits before the terminal. If nobody reads standard error there is nobody to tell, and
+/// `eprintln` would panic.
+pub fn say(text: &str) {
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 thread_local! {

@@ -199,6 +199,23 @@ fn blocks() -> Vec<Vec<u8>> {
     records.chunks(3).map(block).collect()
 }
 
+/// Gives a block the checksum of what is in it now.
+fn forge(block: &mut [u8]) {
+    if block.len() >= 8 {
+        let checksum = crc32fast::hash(&block[8..]);
+        block[4..8].copy_from_slice(&checksum.to_le_bytes());
+    }
+}
+
+#[test]
+fn a_head_of_records_without_a_width_is_a_reject() {
+    let mut head = blocks()[0][..20].to_vec();
+    // One record, of no columns, and no dictionary.
+    head[8..].copy_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    forge(&mut head);
+    assert_eq!(read(&head, usize::MAX, Format::Bin, &Tables::default()), Some((Vec::new(), 1)));
+}
+
 proptest! {
     #![proptest_config(cases(1.0))]
 
@@ -233,6 +250,16 @@ proptest! {
         prop_assert_eq!(records.iter().map(|record| record.tick.ts_event).collect::<Vec<_>>(), whole);
         prop_assert_eq!(rejects > 0, broken);
         prop_assert_eq!(there_and_back(&records, Format::Bin, &tables), Some((records, 0)));
+    }
+
+    #[test]
+    fn a_block_with_the_checksum_of_its_damage_is_records_and_rejects(damage in damage(), step in 1..300usize) {
+        let (mut bytes, tables) = (damaged(&blocks()[0], &damage), Tables::default());
+        forge(&mut bytes);
+        let (records, rejects) = read(&bytes, step, Format::Bin, &tables).unwrap();
+        prop_assert!(!records.is_empty() || rejects > 0 || bytes.is_empty());
+        prop_assert_eq!(there_and_back(&records, Format::Bin, &tables), Some((records.clone(), 0)));
+        prop_assert_eq!(receive(&bytes, step, Format::Bin, &tables), (records, rejects), "as a feed");
     }
 
     #[test]

@@ -3,9 +3,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{print, tell};
+use super::print;
 use crate::compare::{Condition, pairs, read, table};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, say};
 
 /// What is compared.
 #[derive(Args)]
@@ -49,7 +49,7 @@ pub fn compare(name: &str, asked: &CompareFlags) -> Result<ExitCode> {
             if holds == Some(true) {
                 failed = true;
                 let of = if pair.base.name.is_empty() { String::new() } else { format!(" in {}", pair.base.name) };
-                tell(format_args!("{name}: it holds that {condition}{of}\n"));
+                say(&format!("{name}: it holds that {condition}{of}"));
             }
         }
         if !known {

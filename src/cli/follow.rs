@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::outlet::Outlet;
 use super::pipeline::{Pipeline, Playing};
-use super::{stop_on_signals, tell};
+use super::stop_on_signals;
 use crate::cluster::{Cluster, Place, hosts};
 use crate::config::{Config, Effective, Input};
-use crate::error::Result;
+use crate::error::{Result, say};
 use crate::lab::{Asked, Cell, part};
 use crate::play;
 use crate::runtime::{Interval, Snapshot, Watch, hand_on_rejects, tell_failure};
@@ -88,7 +88,7 @@ pub fn follow(
         return Err(error);
     }
     let Place { process, .. } = cluster.place;
-    tell(format_args!("{name}: process {process} of {processes} is done; what the run came to is told by process 0\n"));
+    say(&format!("{name}: process {process} of {processes} is done; what the run came to is told by process 0"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -27,7 +27,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use signal_hook::iterator::Signals;
 
 use crate::config::{Config, Input, Output, Settings};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, say};
 use crate::lab::Asked;
 use crate::operators::{Changes, Ticks};
 use crate::oracle::{Corrected, Expected};
@@ -174,11 +174,11 @@ impl Program<'_> {
                 .is_some_and(|it| it.starts_with("timely:send") || it.starts_with("timely:recv"))
             {
                 std::thread::sleep(LISTENERS_TAKE);
-                tell(format_args!("{name}: error: the connection to another process broke; the run is over\n"));
+                say(&format!("{name}: error: the connection to another process broke; the run is over"));
                 std::process::exit(1);
             }
             hook(info);
-            tell(format_args!("{name}: a thread panicked, which is a bug in {name}; the run is over\n"));
+            say(&format!("{name}: a thread panicked, which is a bug in {name}; the run is over"));
             std::process::exit(101);
         }));
         // Only a pipeline that ranks has a number of places.
@@ -201,8 +201,8 @@ impl Program<'_> {
             Err(Error::ClosedPipe) => ExitCode::SUCCESS,
             Err(error) => {
                 match &error {
-                    Error::Config(text) => tell(format_args!("{}\n", text.trim_end())),
-                    _ => tell(format_args!("{name}: error: {error}\n")),
+                    Error::Config(text) => say(text.trim_end()),
+                    _ => say(&format!("{name}: error: {error}")),
                 }
                 ExitCode::from(error.exit_code())
             }
@@ -270,11 +270,6 @@ fn lacking(name: &str) -> Error {
     Error::Config(format!("{name}.toml lacks a setting that {name} reads"))
 }
 
-/// Writes to standard error. If its reader is gone there is nobody to tell, and `eprint` would panic.
-fn tell(text: std::fmt::Arguments<'_>) {
-    let _ = std::io::stderr().write_fmt(text);
-}
-
 fn print(text: &str) -> Result<ExitCode> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Err(Error::ClosedPipe),
@@ -288,7 +283,7 @@ fn end_on_signals(said: &'static str) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).doing(|| "asking for Ctrl-C")?;
     std::thread::spawn(move || {
         signals.forever().next();
-        tell(format_args!("interrupted: {said}\n"));
+        say(&format!("interrupted: {said}"));
         std::process::exit(130);
     });
     Ok(())

@@ -8,9 +8,9 @@ use super::follow::lead;
 use super::outlet::Outlet;
 use super::pipeline::{Pipeline, Playing};
 use super::retune::{Read, Retune};
-use super::{out_folder, stop_on_signals, tell};
+use super::{out_folder, stop_on_signals};
 use crate::config::{Config, Effective, Input, Output};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, say};
 use crate::play;
 use crate::report::{Absent, Batching, Decisions, LatencyLog, Progress, Report};
 use crate::row::{Encoding, Rows};
@@ -72,7 +72,7 @@ pub fn play_once(
         fs::write(&path, text + "\n").doing(|| format!("writing {}", path.display()))?;
     }
     drop(answering);
-    tell(format_args!("\n{report}"));
+    say(format!("\n{report}").trim_end());
     Ok(exit_code(&report, config.strict))
 }
 

@@ -5,8 +5,8 @@ use std::slice;
 use clap::Args;
 
 use super::cells::{CellFlags, player};
-use super::{Flags, Program, out_folder, print, stop_on_signals, tell};
-use crate::error::{Error, Result};
+use super::{Flags, Program, out_folder, print, stop_on_signals};
+use crate::error::{Error, Result, say};
 use crate::lab::{Sweep, table, write, write_picture, write_report};
 use crate::tape::make_folder;
 
@@ -48,7 +48,7 @@ pub fn sweep(program: &Program<'_>, flags: Flags, asked: &SweepFlags) -> Result<
         write(&folder, &sweep, &results)?;
         write_picture(&folder, &folder)?;
         let page = write_report(slice::from_ref(&folder), &folder)?;
-        tell(format_args!("\nthe report is {}\n", page.display()));
+        say(&format!("\nthe report is {}", page.display()));
     }
     if let Some(text) = sweep.disagreement(&results) {
         let text = format!("sweep: cells that play the same ticks must have the same result, and do not:\n{text}");

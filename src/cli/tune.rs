@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::cells::player;
 use super::pipeline::Pipeline;
-use super::{Flags, Program, lacking, print, stop_on_signals, tell};
+use super::{Flags, Program, lacking, print, stop_on_signals};
 use crate::config::{Config, Layers, Span, with_settings};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, say};
 use crate::lab::{Asked, Cell, Setting, Tune};
 
 /// Of the budget, each run takes this share, unless --for says how long it is.
@@ -85,7 +85,7 @@ pub fn tune(program: &Program<'_>, mut flags: Flags, asked: &TuneFlags) -> Resul
     let tune = Tune { target, rate, workers: config.workers * config.processes, budget };
     let stop = stop_on_signals()?;
     let tuned = tune.run(&stop, &|setting| Ok(settled(setting)?.2), &mut *player(vec![own]))?;
-    tell(format_args!("{}\n", tuned.why(&tune)));
+    say(&tuned.why(&tune));
     let Some(best) = tuned.best() else {
         return Ok(if tuned.interrupted { ExitCode::from(130) } else { ExitCode::FAILURE });
     };
@@ -98,7 +98,7 @@ pub fn tune(program: &Program<'_>, mut flags: Flags, asked: &TuneFlags) -> Resul
                 print(&put("")?)?;
             }
             written.doing(|| format!("writing {}", file.display()))?;
-            tell(format_args!("written into {}; run it with --config {0}\n", file.display()));
+            say(&format!("written into {}; run it with --config {0}", file.display()));
         }
         None => _ = print(&put("")?)?,
     }

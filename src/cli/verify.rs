@@ -2,9 +2,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::pipeline::{Compared, Pipeline, Playing};
-use super::{end_on_signals, print, tell};
+use super::{end_on_signals, print};
 use crate::config::{Config, Input};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, say};
 use crate::ledger::Ledger;
 use crate::memory;
 use crate::oracle::Corrected;
@@ -43,7 +43,7 @@ pub fn verify(config: &Config, pipeline: &dyn Pipeline) -> Result<ExitCode> {
     progress.end()?;
     let (outcome, gathered) = played?;
     if tape.len() > LONG {
-        tell(format_args!("played; the same by plain code, which may take minutes (Ctrl-C ends it)\n"));
+        say("played; the same by plain code, which may take minutes (Ctrl-C ends it)");
     }
     let texts = Texts::new(around.symbols.clone(), around.venues.clone());
     let mut corrected = Corrected::new(&tape, &config.lateness, texts.clone());
@@ -89,7 +89,7 @@ pub fn read(config: &Config, around: &Surroundings) -> Result<Vec<Tick>> {
         Input::Files(inputs) => whole(inputs, &config.playback, room, around),
     }?;
     if let Some(absent) = Absent::told(&Absent::among(&config.playback.controls.symbols, &around.symbols)) {
-        tell(format_args!("{absent}\n"));
+        say(&absent);
     }
     Ok(tape)
 }

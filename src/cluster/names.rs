@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::lock;
 use super::wire::{self, Lines};
+use crate::error::say;
 use crate::tick::{Names, Original};
 
 /// Which table is asked, how many of its names are known, and a name that is to have an id.
@@ -53,7 +54,7 @@ impl Original for Asked {
         let asked = wire::write(stream, &(self.table, known, name));
         asked.ok().and_then(|()| lines.read()).unwrap_or_else(|| {
             // Without the first process there is no run, and nobody here to whom an error could be returned.
-            eprintln!("process 0 is gone, and the run with it");
+            say("process 0 is gone, and the run with it");
             std::process::exit(1)
         })
     }

@@ -1,3 +1,4 @@
+use crate::error::say;
 use std::time::{Duration, Instant};
 
 /// The processes of a run wait so long for each other.
@@ -27,7 +28,7 @@ impl Wait {
     pub fn tell(&mut self, process: &str) {
         if !self.is_told && self.began.elapsed() > TOLD_AFTER {
             self.is_told = true;
-            eprintln!("waiting for {process} for up to {} s", PATIENCE.as_secs());
+            say(&format!("waiting for {process} for up to {} s", PATIENCE.as_secs()));
         }
     }
 }

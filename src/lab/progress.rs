@@ -1,3 +1,4 @@
+use crate::error::say;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
@@ -46,7 +47,7 @@ impl Progress {
         let line = format!("{:>4}/{}  {left} left  {what}", self.done + 1, runs);
         match &self.bar {
             Some(bar) => bar.set_message(line),
-            None => eprintln!("{line}"),
+            None => say(&line),
         }
     }
 

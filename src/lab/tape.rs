@@ -5,10 +5,10 @@ use super::Cell;
 use super::cell::Source;
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, say};
 use crate::play;
 use crate::report::{Absent, count, span};
-use crate::source::{Opened, Pacing, Playback, Surroundings, due_times, in_memory, say, whole, whole_made};
+use crate::source::{Opened, Pacing, Playback, Surroundings, due_times, in_memory, whole, whole_made};
 use crate::tape::Rejects;
 use crate::tick::{Names, Tick};
 
@@ -60,7 +60,8 @@ impl Tape {
                 }
                 let ticks = whole(inputs, &playback, most, &around)?;
                 if rejects.count() > 0 {
-                    eprintln!("{}: {} lines were rejected and are in no run", inputs.path, count(rejects.count()));
+                    let (path, lines) = (&inputs.path, count(rejects.count()));
+                    say(&format!("{path}: {lines} lines were rejected and are in no run"));
                 }
                 ticks
             }

@@ -10,8 +10,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use super::Changes;
 use super::context::Context;
-use crate::error::{Doing as _, Error, Result};
-use crate::source::say;
+use crate::error::{Doing as _, Error, Result, say};
 
 /// A table that changes is looked at so often.
 const EVERY: Duration = Duration::from_millis(500);

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::windows::tumbling;
 use super::{Corrected, divide_half_even};
 use crate::pairs::{Correlation, Measure, Pair};
 use crate::row::Real;
@@ -12,9 +13,9 @@ pub fn corr(tape: &Corrected, windows: &Tumbling, rule: &Correlation) -> Vec<Pai
     let lasts = || tape.trades.values().flatten().filter(|trade| trade.eligible.last());
     for trade in lasts() {
         // Trades are in their order, so the last one of a window stays.
-        closes.entry(windows.window_of(trade.ts_event).start).or_default().insert(trade.symbol, trade.price.0);
+        closes.entry(tumbling(windows, trade.ts_event).start).or_default().insert(trade.symbol, trade.price.0);
     }
-    let mut ends: BTreeSet<i64> = closes.keys().map(|step| rule.every.window_of(*step).end).collect();
+    let mut ends: BTreeSet<i64> = closes.keys().map(|step| tumbling(&rule.every, *step).end).collect();
     if rule.span.is_none() {
         ends = ends.last().copied().into_iter().collect();
     }

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::windows::tumbling;
 use super::{Corrected, Expected};
 use crate::quality::{Figures, Lags, Quality, Standard};
 use crate::tick::{Kind, Symbol, Tick, Venue, stable_hash};
@@ -15,7 +16,7 @@ pub fn feedqc(tape: &Corrected, standard: &Standard) -> Expected<Quality> {
         let sequence = sequence(tape, standard, &records);
         let mut windows: BTreeMap<Window, Vec<&Tick>> = BTreeMap::new();
         for tick in &records {
-            windows.entry(standard.windows.window_of(tick.ts_event)).or_default().push(tick);
+            windows.entry(tumbling(&standard.windows, tick.ts_event)).or_default().push(tick);
         }
         for (window, held) in windows {
             let figures = figures(window, &held, &records, sequence.get(&window), standard);
@@ -34,7 +35,7 @@ fn sequence(tape: &Corrected, standard: &Standard, records: &[&Tick]) -> BTreeMa
     }
     let mut counts: BTreeMap<Window, [u64; 4]> = BTreeMap::new();
     let mut count = |ts: i64, at: usize, n: u64| {
-        let sum = &mut counts.entry(standard.windows.window_of(ts)).or_default()[at];
+        let sum = &mut counts.entry(tumbling(&standard.windows, ts)).or_default()[at];
         *sum = sum.wrapping_add(n);
     };
     for numbers in sequences.values_mut() {

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use super::windows::tumbling;
 use super::{Corrected, Expected, Trade};
 use crate::asof::Quote;
 use crate::operators::{Boards, Every, Latest, Today};
@@ -10,12 +11,12 @@ use crate::window::Window;
 pub fn latest(tape: &Corrected, every: &Every) -> Expected<Latest> {
     let mut rows = Vec::new();
     let symbols: BTreeSet<Symbol> = tape.trades.keys().chain(tape.quotes.keys()).copied().collect();
-    let session = |ts: i64| tape.sessions.of(every.windows.window_of(ts).start);
+    let session = |ts: i64| tape.sessions.of(tumbling(&every.windows, ts).start);
     for symbol in symbols {
         let trades: &[Trade] = tape.trades.get(&symbol).map_or(&[], Vec::as_slice);
         let quotes: &[Tick] = tape.quotes.get(&symbol).map_or(&[], Vec::as_slice);
         let board_of = |ts: i64| match every.boards {
-            Boards::Windows => every.windows.window_of(ts),
+            Boards::Windows => tumbling(&every.windows, ts),
             Boards::Sessions => Window { start: session(ts).0, end: session(ts).1 },
         };
         let times = trades.iter().map(|trade| trade.ts_event).chain(quotes.iter().map(|quote| quote.ts_event));

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use super::windows::tumbling;
 use super::{Corrected, Trade, rise_percent};
 use crate::operators::{Boards, By, Mover, Ranking};
 use crate::tick::{Price, Symbol};
@@ -30,18 +31,22 @@ impl Told<'_> {
     }
 }
 
-/// The first places of each board, and of each sector of it where there are any.
-///
-/// # Panics
-/// When the sectors cannot be read, which the dataflow has told before.
+/// The first places of each board, and of each sector of it where there are any. If the sectors cannot be read there
+/// are none, and the error is left with the tape.
 pub fn movers(tape: &Corrected, windows: Tumbling, ranking: &Ranking) -> Vec<Mover> {
     let places = ranking.places;
-    let sectors = ranking.sectors.as_ref().map(|table| table.read().expect("the dataflow has read the sectors"));
+    let sectors = match ranking.sectors.as_ref().map(|table| table.read()).transpose() {
+        Ok(sectors) => sectors,
+        Err(error) => {
+            tape.refused.get_or_init(|| error);
+            return Vec::new();
+        }
+    };
     let mut boards: BTreeMap<(Window, String), Vec<Told>> = BTreeMap::new();
     for (symbol, trades) in &tape.trades {
         let mut by_board: BTreeMap<Window, Vec<&Trade>> = BTreeMap::new();
         for trade in trades {
-            let bar = windows.window_of(trade.ts_event);
+            let bar = tumbling(&windows, trade.ts_event);
             let board = match ranking.boards {
                 Boards::Windows => bar,
                 Boards::Sessions => {

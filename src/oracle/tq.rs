@@ -1,3 +1,4 @@
+use super::windows::tumbling;
 use super::{Corrected, Expected, divide_half_even};
 use crate::asof::{AsOf, Matched, Quote, Side};
 use crate::row::Real;
@@ -29,8 +30,8 @@ pub fn tq(tape: &Corrected, windows: &Tumbling, rule: &AsOf) -> Expected<Matched
             };
             let away = |distance: i128| if side == Some(Side::Sell) { -distance } else { distance };
             let moved = side.and(both_later).map(|later| away(later - twice));
-            let window = windows.window_of(trade.ts_event);
-            let end = windows.window_of((window.end - 1).saturating_add(rule.markout)).end;
+            let window = tumbling(windows, trade.ts_event);
+            let end = tumbling(windows, (window.end - 1).saturating_add(rule.markout)).end;
             rows.push(Matched {
                 symbol: *symbol,
                 trade: crate::aggregate::Trade {

@@ -10,9 +10,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 
 use super::courier::{Courier, Parcel, ToTopic};
 use super::lines::Upsert;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, say};
 use crate::row::Texts;
-use crate::source::{Address, refusal, refuses, say, unusable};
+use crate::source::{Address, refusal, refuses, unusable};
 use crate::tape::DeadLetters;
 use crate::tape::format::bin::MARK;
 use crate::time::MS;

@@ -120,6 +120,11 @@ impl End {
             Err(_) => lock(&self.back.failure).take().map_or(Ok(()), Err),
         }
     }
+
+    /// Hands over a worker's last chunk. If it cannot be kept, [`Keeper::finish`] says so.
+    pub fn leave(&self, chunk: Chunk) {
+        let _ = self.to.send(Some(chunk));
+    }
 }
 
 /// The thread's state.
@@ -263,5 +268,17 @@ mod tests {
         let text = told[0].to_string();
         assert!(text.starts_with("writing /nowhere/at/all/.settling-1: "), "{text}");
         assert!(told.len() <= 2, "{told:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_of_the_last_chunks_is_told_in_the_end() {
+        let keeper = Keeper::new(Path::new("/nowhere/at/all"), 1, names());
+        for _ in 0..3 {
+            let mut chunk = Chunk::default();
+            chunk.push(Place::default(), 1, b"a line");
+            keeper.end().leave(chunk);
+        }
+        let text = keeper.finish().err().unwrap().to_string();
+        assert!(text.starts_with("writing /nowhere/at/all/.settling-1: "), "{text}");
     }
 }

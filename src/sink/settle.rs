@@ -44,8 +44,7 @@ impl<R: Row> Sink<R> for Settling {
 
 impl Drop for Settling {
     fn drop(&mut self) {
-        // If it cannot be kept, the keeper says so when it is asked for everything.
-        let _ = self.end.take(&mut self.chunk);
+        self.end.leave(std::mem::take(&mut self.chunk));
     }
 }
 

@@ -4,9 +4,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
 
 use super::courier::{Courier, Parcel};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, say};
 use crate::row::Texts;
-use crate::source::{Address, Backoff, Connection, Listener, connect, runtime, say};
+use crate::source::{Address, Backoff, Connection, Listener, connect, runtime};
 
 /// Between two looks whether to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

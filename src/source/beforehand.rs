@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Inputs;
 use super::files::begun;
 use super::find::{EXTENSIONS, find, walk};
-use super::{Inputs, say};
-use crate::error::Result;
+use crate::error::{Result, say};
 use crate::tape::format::{self, Decoder, Format};
 
 impl Inputs {

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::door::{Bringer, Door, Piece};
-use super::say;
-use crate::error::Error;
+use crate::error::{Error, say};
 
 /// Between two looks whether a file has grown.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

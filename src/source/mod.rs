@@ -42,7 +42,6 @@ pub use playback::Playback;
 pub(crate) use socket::{Backoff, Connection, Listener, bind, connect, runtime};
 pub use whole::{whole, whole_made};
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -108,12 +107,6 @@ pub struct Opened {
 
 /// See [`Opened::finish`].
 pub type Finish = Box<dyn FnOnce() -> Result<()> + Send>;
-
-/// Tells whoever sits before the terminal how a live input stands.
-pub(crate) fn say(text: &str) {
-    // A closed standard error leaves nobody to tell.
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
 
 /// Opens a tape for its next pass, and nothing once the run is to end: of a tape that is lost on its way as a whole, no
 /// pass would be the last.

@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::block::BLOCK;
 use super::door::{Bringer, Piece};
-use super::say;
 use crate::cluster::Cluster;
-use crate::error::Error;
+use crate::error::{Error, say};
 use crate::standing::LatestTick;
 use crate::tick::Tick;
 use crate::time::RunTime;

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use super::Address;
 use super::door::{Bringer, Door, Piece};
-use super::{Address, say};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, say};
 
 const CHUNK: usize = 1 << 16;
 

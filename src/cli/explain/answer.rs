@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::tell;
 use crate::config::{Config, Input, Output};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, say};
 use crate::lateness::Horizon;
 use crate::source::{Surroundings, bind};
 use crate::standing::{Inquiry, Question, Standing};
@@ -84,18 +83,18 @@ impl Answering {
                     return Err(Error::Usage(format!("{}: {text}", path.display())));
                 }
                 Err(error) => {
-                    tell(format_args!("{name}: opening the socket {}: {error}\n", path.display()));
+                    say(&format!("{name}: opening the socket {}: {error}", path.display()));
                     continue;
                 }
             }
             break;
         }
         let Some((listener, path)) = opened else {
-            tell(format_args!("{name}: this run cannot be asked how it stands\n"));
+            say(&format!("{name}: this run cannot be asked how it stands"));
             return Ok(Answering(None));
         };
         if in_folder.is_some_and(|in_folder| in_folder != path) {
-            tell(format_args!("{name}: ask this run how it stands by `{name} explain --pid {pid}`\n"));
+            say(&format!("{name}: ask this run how it stands by `{name} explain --pid {pid}`"));
         }
         let told = Told {
             pipeline: name.into(),

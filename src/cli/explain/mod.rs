@@ -15,10 +15,10 @@ use answer::{Reply, ask, socket_in, socket_of};
 pub use tape::explain;
 
 use super::flags::Flags;
+use super::print;
 use super::records::SHOWN;
-use super::{print, tell};
 use crate::config::Layers;
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, say};
 use crate::standing::Question;
 use crate::time::EventTime;
 
@@ -77,7 +77,7 @@ impl ExplainFlags {
             ))),
             Reply::Nobody { was_killed } => {
                 if was_killed {
-                    tell(format_args!("{name}: {run} was killed: nobody answers at {}\n", path.display()));
+                    say(&format!("{name}: {run} was killed: nobody answers at {}", path.display()));
                 }
                 self.of_no_run()
             }

@@ -13,9 +13,8 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::super::say;
 use super::failed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, say};
 
 /// The longest wait for brokers to say that they are there, before looking whether to stop.
 const PATIENCE: Duration = Duration::from_millis(1000);

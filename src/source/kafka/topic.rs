@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::super::Surroundings;
 use super::super::live::{End, Live};
-use super::super::{Surroundings, say};
 use super::client::{Client, Found};
 use super::ranges::{Range, ranges};
 use super::{LOOK_EVERY, failed};
-use crate::error::Result;
+use crate::error::{Result, say};
 
 /// What is read of each of the topic's partitions; the brokers, the topic and those who lead its partitions are waited
 /// for, as long as they may be.

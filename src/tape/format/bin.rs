@@ -90,7 +90,7 @@ pub(super) fn head(bytes: &[u8]) -> Head {
     }
     let (records, width, dictionary) = (number(bytes, 8, 4), number(bytes, 12, 2), number(bytes, 16, 4));
     let length = records.saturating_mul(width).saturating_add(dictionary);
-    if width != width_of(number(bytes, 14, 2) as u16) || length > LONGEST_BLOCK {
+    if width == 0 || width != width_of(number(bytes, 14, 2) as u16) || length > LONGEST_BLOCK {
         return Head::Broken("the block's head is damaged, or of a later version");
     }
     Head::Block { head: HEAD + dictionary, records, width }
