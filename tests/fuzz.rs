@@ -259,7 +259,7 @@ proptest! {
         let (records, rejects) = read(&bytes, step, Format::Bin, &tables).unwrap();
         prop_assert!(!records.is_empty() || rejects > 0 || bytes.is_empty());
         prop_assert_eq!(there_and_back(&records, Format::Bin, &tables), Some((records.clone(), 0)));
-        prop_assert_eq!(receive(&bytes, step, Format::Bin, &tables), (records, rejects), "as a feed");
+        prop_assert_eq!(receive(&bytes, step, Format::Bin, &tables).0, records, "as a feed");
     }
 
     #[test]
