@@ -80,7 +80,7 @@ pub struct Symbol(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Venue(pub u16);
 
-/// What a print counts for, which its conditions say: three bits.
+/// What a print counts for, which its conditions say: a bit each, and a fourth where a correction says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Eligible(u8);
 

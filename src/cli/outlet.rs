@@ -1,15 +1,18 @@
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::config::{Config, Output};
-use crate::error::{Error, Result};
+use crate::error::{Doing as _, Error, Result};
 use crate::row::{Row, Rows, Texts};
 use crate::sink::{self, Discard, Keeper, Lines, Mode, Remote, Settling, Shared, Sink, Stdout, Together};
 use crate::source::Surroundings;
-use crate::tape::make_folder;
+
+/// So many folders for temporary files may have been left by others under the names that are tried.
+const TRIES: u32 = 100;
 
 /// Where the rows of a run go, and what is to be done with them when it has ended.
 pub enum Outlet {
@@ -39,6 +42,21 @@ pub enum Target {
 /// A folder for what does not fit into memory, which goes with the run.
 pub struct Scratch(PathBuf);
 
+impl Scratch {
+    /// One of its own, which nobody else can have made or read.
+    fn make() -> Result<Scratch> {
+        let doing = "making a folder for rows that do not fit into memory, in the folder for temporary files";
+        let mut tried = 0;
+        loop {
+            let folder = std::env::temp_dir().join(format!("tapeflow-{}-{tried}", std::process::id()));
+            match fs::DirBuilder::new().mode(0o700).create(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tried < TRIES => tried += 1,
+                made => return made.doing(|| format!("{doing}: {}", folder.display())).map(|()| Scratch(folder)),
+            }
+        }
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         // The run has its result, or its error, without it.
@@ -57,11 +75,7 @@ impl Outlet {
             (Output::Stdout, Mode::Changes | Mode::Upsert) => {
                 return Ok(Outlet::Printing(lines, Together::new(config.workers, around.symbols.clone())));
             }
-            (Output::Stdout, Mode::Final) => {
-                let folder = std::env::temp_dir().join(format!("tapeflow-{}", std::process::id()));
-                make_folder(&folder)?;
-                Target::Stdout(Scratch(folder))
-            }
+            (Output::Stdout, Mode::Final) => Target::Stdout(Scratch::make()?),
             (Output::Address(address, _), Mode::Final) => {
                 let text = "final rows are known when the run has ended: write output.mode = \"upsert\" or \"changes\"";
                 return Err(Error::Usage(format!("sending to {address}: {text}")));

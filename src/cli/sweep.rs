@@ -73,7 +73,9 @@ pub fn report(asked: &ReportFlags, out: Option<&str>) -> Result<ExitCode> {
         (None, [folder]) => folder,
         (None, _) => Path::new("."),
     };
-    make_folder(into)?;
+    if out.is_some() {
+        make_folder(into)?;
+    }
     if let [folder] = &asked.folders[..] {
         write_picture(folder, into)?;
     }

@@ -69,7 +69,7 @@ impl Batching {
     pub(super) fn table(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "  from {} on: {}", span(self.from), self.limits)?;
         row(f, "  tick: due -> applied", &self.tick)?;
-        row(f, "    source: the replayer was late", &self.source)?;
+        row(f, "    source: due -> read", &self.source)?;
         row(f, "    batch: waiting for company", &self.batch)?;
         row(f, "    operators: in the dataflow", &self.operators)
     }

@@ -94,7 +94,7 @@ impl Display for Report {
         let heads = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
         writeln!(f, "  {:34}{}", "", heads.map(|head| format!("{head:>9}")).concat())?;
         row(f, "tick: due -> applied", &latency.tick)?;
-        row(f, "  source: the replayer was late", &latency.source)?;
+        row(f, "  source: due -> read", &latency.source)?;
         row(f, "  batch: waiting for company", &latency.batch)?;
         row(f, "  operators: in the dataflow", &latency.operators)?;
         row(f, "close: window over -> rows out", &latency.close)?;

@@ -19,6 +19,11 @@ impl Ceiling {
         Ceiling { most, looked: None }
     }
 
+    /// How often to look.
+    pub fn every(&self) -> Duration {
+        EVERY
+    }
+
     /// The error of a run that takes more.
     pub fn look(&mut self, now: Instant) -> Option<Error> {
         let most = self.most?;

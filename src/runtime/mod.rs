@@ -189,8 +189,9 @@ fn run_built(plan: Plan, mut feeds: Vec<Feed>, builds: Vec<Box<Build>>, watch: &
     let mut ceiling = Ceiling::new(knobs.memory);
     let mut watchdog = Watchdog::new(knobs.watchdog, here + others.beats().count());
     let (mut total, mut left) = (Share::default(), if place.is_first() { here + place.processes - 1 } else { here });
+    let every = watch.every().min(others.every()).min(watchdog.every()).min(ceiling.every());
     while left > 0 {
-        match messages.recv_timeout(watch.every().min(others.every()).min(watchdog.every())) {
+        match messages.recv_timeout(every) {
             Ok(Message::Share(share)) => {
                 total.add(&share);
                 left -= 1;

@@ -59,14 +59,16 @@ impl Wire {
                     None => connect(address).await.map(Some),
                 }
             });
-            match connected {
-                Ok(Some(mut stream)) => {
+            let greeted = connected.and_then(|stream| {
+                let Some(mut stream) = stream else { return Ok(None) };
+                self.runtime.block_on(stream.write_all(&self.header)).map(|()| Some(stream))
+            });
+            match greeted {
+                Ok(Some(stream)) => {
                     if is_told {
                         say(&format!("connected to {address}"));
                     }
-                    if self.runtime.block_on(stream.write_all(&self.header)).is_ok() {
-                        *open = Some(stream);
-                    }
+                    *open = Some(stream);
                 }
                 Ok(None) => {}
                 Err(error) => {

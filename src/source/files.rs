@@ -102,7 +102,7 @@ impl Inputs {
             }
             None if !self.is_stream() => Ok(()),
             _ => {
-                let text = "cannot feed several processes, each of which reads its share of the input by itself: use \
+                let text = "cannot feed several processes, each of which reads the input by itself: use \
                             --workers in one process, or send it through a topic or files first";
                 Err(Error::Usage(format!("{name} {text}")))
             }

@@ -146,9 +146,8 @@ fn write(frames: &Receiver<Frame>, waiting: &AtomicUsize, stream: TcpStream) {
 }
 
 impl Incoming {
-    /// Brings what the others tell of the partitions that they read; of `process_of` and `bringers` there is one for
-    /// each
-    /// partition, and a bringer for those of other processes.
+    /// Brings what the others tell of the partitions that they read. Of each partition `process_of` tells who reads it,
+    /// and `bringers` holds one for those of other processes.
     pub fn listen(self, process_of: impl Fn(usize) -> usize, bringers: Vec<Option<Bringer>>) {
         let partitions = bringers.len();
         let mut theirs: Vec<BTreeMap<usize, Bringer>> = self.0.iter().map(|_| BTreeMap::new()).collect();

@@ -200,7 +200,7 @@ async fn go_to(address: &Address, door: &Door, endless: bool) {
 
 /// Takes connections in as they come.
 async fn take_in(listener: &Listener, door: Door, endless: bool) {
-    let (open, door, mut count) = (Arc::new(AtomicUsize::new(0)), Arc::new(door), 0u64);
+    let (open, door, mut count, mut is_told) = (Arc::new(AtomicUsize::new(0)), Arc::new(door), 0u64, false);
     loop {
         let accepted = tokio::time::timeout(Duration::from_millis(20), listener.accept()).await;
         if door.is_over() {
@@ -220,7 +220,12 @@ async fn take_in(listener: &Listener, door: Door, endless: bool) {
                 });
             }
             // Whoever wanted to connect has gone, or there are too many: the next one may fare better.
-            Ok(Err(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Ok(Err(error)) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    say(&format!("a connection could not be taken in: {error} (going on with others)"));
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
             Err(_) => {
                 if count > 0 && !endless && open.load(Ordering::Acquire) == 0 {
                     return;

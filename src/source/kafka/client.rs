@@ -208,8 +208,11 @@ impl Client {
     pub fn read(&self, starts: &[(i32, i64)]) -> Result<Vec<Queue>> {
         let list = self.list(starts.iter().map(|(partition, offset)| (*partition, Offset::Offset(*offset))))?;
         self.consumer.assign(&list).map_err(|error| failed(self.name(), error))?;
-        let split = |partition| self.consumer.split_partition_queue(&self.topic, partition).map(Queue);
-        Ok(starts.iter().filter_map(|(partition, _)| split(*partition)).collect())
+        let split = |(partition, _): &(i32, i64)| {
+            let queue = self.consumer.split_partition_queue(&self.topic, *partition).map(Queue);
+            queue.ok_or_else(|| failed(self.name(), format!("partition {partition} has no queue")))
+        };
+        starts.iter().map(split).collect()
     }
 
     /// What came beside the partitions' queues. The client tells what is wrong with it only when it is asked.

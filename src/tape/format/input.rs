@@ -145,7 +145,7 @@ impl Decoder {
         let Some(line) = line else { return Ok(None) };
         Ok(Some(match line {
             Line::Text(text) => self.decode(text, out).map_err(|reason| (reason, text.into())),
-            Line::Broken(reason, bytes) => Err((reason.to_owned(), bytes.into())),
+            Line::Broken(reason, bytes) => Err((reason, bytes.into())),
             Line::TooLong(text) => Err((format!("the line is longer than {LONGEST_LINE} bytes"), text.into())),
         }))
     }

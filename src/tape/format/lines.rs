@@ -79,7 +79,7 @@ pub enum Line<'a> {
     /// The beginning of a line longer than [`LONGEST_LINE`]; the rest of it was skipped.
     TooLong(&'a [u8]),
     /// Bytes that are no line, and why; they were skipped.
-    Broken(&'static str, &'a [u8]),
+    Broken(String, &'a [u8]),
 }
 
 impl Lines {
@@ -271,21 +271,21 @@ impl Lines {
         let broken = loop {
             let bytes = &self.buffer[self.start..self.end];
             let wanted = match bin::head(bytes) {
-                Head::Broken(why) => break why,
+                Head::Broken(why) => break why.to_owned(),
                 Head::Short if self.ended && bytes.is_empty() => return Ok(None),
-                Head::Short if self.ended => break "the block is cut off",
+                Head::Short if self.ended => break "the block is cut off in its head".to_owned(),
                 Head::Short => bin::HEAD,
                 Head::Block { head, records, width } => {
                     let length = head + records * width;
                     if bytes.len() >= length {
                         if !bin::is_sound(&bytes[..length]) {
-                            break "the block's checksum is wrong";
+                            break format!("the checksum of this block of {records} records is wrong");
                         }
                         (self.records, self.width) = (records, width);
                         return Ok(Some(Line::Text(self.take_block(head))));
                     }
                     if self.ended {
-                        break "the block is cut off";
+                        break format!("this block of {records} records is cut off");
                     }
                     length
                 }
@@ -296,7 +296,7 @@ impl Lines {
     }
 
     /// Passes over the first byte and all that follow, up to the next mark.
-    fn skip_to_block(&mut self, why: &'static str) -> std::io::Result<Option<Line<'_>>> {
+    fn skip_to_block(&mut self, why: String) -> std::io::Result<Option<Line<'_>>> {
         self.beginning = self.buffer[self.start..self.end.min(self.start + BEGINNING)].to_vec();
         let mark = Finder::new(&bin::MARK);
         self.start += 1;

@@ -17,7 +17,7 @@ fn lines(text: &[u8], step: usize) -> Vec<String> {
         found.push(match line {
             Line::Text(text) => String::from_utf8_lossy(text).into_owned(),
             Line::TooLong(text) => format!("too long: {}", String::from_utf8_lossy(&text[..3])),
-            Line::Broken(why, _) => why.to_owned(),
+            Line::Broken(why, _) => why,
         });
     }
     found
