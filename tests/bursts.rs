@@ -60,8 +60,6 @@ proptest! {
     fn bursts_equal_the_oracle_whatever_the_knobs(
         spec in specs(), knobs in knobs(), (policy, horizon, zone) in lateness(), gap in gaps(), places in places(),
     ) {
-        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
-        let spec = tapes::Spec { moves, ..spec };
         let sessions = Sessions::new(TimeZone::get(zone).unwrap());
         let rules = Lateness { disorder: spec.disorder, policy, horizon, sessions };
         check(&tape(&spec), &rules, gap, places, &knobs);

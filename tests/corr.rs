@@ -66,8 +66,6 @@ proptest! {
     fn pairs_equal_the_oracle_whatever_the_knobs(
         (spec, rule) in spec_and_rule(), knobs in knobs(), (policy, horizon, zone) in lateness(),
     ) {
-        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
-        let spec = Spec { moves, ..spec };
         let tape = tape(&spec);
         let sessions = Sessions::new(TimeZone::get(zone).unwrap());
         let late = Lateness { disorder: spec.disorder, policy, horizon, sessions };
@@ -85,8 +83,7 @@ proptest! {
     fn the_changes_are_the_same_whatever_the_knobs(
         (spec, rule) in spec_and_rule(), knobs in knobs(), (policy, horizon, zone) in lateness(),
     ) {
-        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
-        let tape = tape(&Spec { moves, ..spec });
+        let tape = tape(&spec);
         let sessions = Sessions::new(TimeZone::get(zone).unwrap());
         let late = Lateness { disorder: spec.disorder, policy, horizon, sessions };
         let one = correlated(&tape, &late, spec.window, rule, &Knobs::default());

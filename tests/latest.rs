@@ -55,8 +55,6 @@ proptest! {
     fn latest_equals_the_oracle_whatever_the_knobs(
         spec in specs(), knobs in knobs(), (policy, horizon, zone) in lateness(), boards in boards(),
     ) {
-        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
-        let spec = Spec { moves, ..spec };
         let sessions = Sessions::new(TimeZone::get(zone).unwrap());
         let rules = Lateness { disorder: spec.disorder, policy, horizon, sessions };
         check(&tape(&spec), &rules, every(&spec, boards), &knobs);

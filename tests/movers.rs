@@ -95,8 +95,6 @@ proptest! {
         spec in specs(), knobs in knobs(), (policy, horizon, zone) in lateness(), ranking in rankings(), by_sector: bool,
     ) {
         let folder = Folder::new();
-        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
-        let spec = Spec { moves, ..spec };
         let sessions = Sessions::new(TimeZone::get(zone).unwrap());
         let rules = Lateness { disorder: spec.disorder, policy, horizon, sessions };
         let ranking = Ranking { sectors: by_sector.then(|| sectors(&folder)), ..ranking };
@@ -134,8 +132,6 @@ proptest! {
         spec in specs(), knobs in knobs(), (policy, horizon, zone) in lateness(), ranking in rankings(),
         mut tables in tables(), each in 1..20_usize,
     ) {
-        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
-        let spec = Spec { moves, ..spec };
         let rules = Lateness { disorder: spec.disorder, policy, horizon, sessions: Sessions::new(TimeZone::get(zone).unwrap()) };
         let (tape, windows, folder) = (tape(&spec), windows(&spec), Folder::new());
         let path = folder.write("sectors.csv", tables.remove(0));

@@ -56,8 +56,6 @@ proptest! {
     fn trades_beside_quotes_equal_the_oracle_whatever_the_knobs(
         spec in specs(), rule in rules(), knobs in knobs(), (policy, horizon, zone) in lateness(),
     ) {
-        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
-        let spec = Spec { moves, ..spec };
         let tape = quoted(&spec);
         let sessions = Sessions::new(TimeZone::get(zone).unwrap());
         let late = Lateness { disorder: spec.disorder, policy, horizon, sessions };

@@ -121,9 +121,6 @@ proptest! {
         spec in specs(), windows in windows(), knobs in knobs(),
         (policy, horizon, zone) in lateness(),
     ) {
-        // A print that moves by more than its horizon was forgotten, so only sessions let repeats lie anywhere.
-        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
-        let spec = Spec { moves, ..spec };
         check(&tape_of(&spec), &rules(&spec, policy, horizon, zone), &windows, &knobs);
     }
 
@@ -131,8 +128,6 @@ proptest! {
     fn averages_equal_the_oracle_whatever_the_knobs(
         spec in specs(), windows in windows(), knobs in knobs(), (policy, horizon, zone) in lateness(),
     ) {
-        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
-        let spec = Spec { moves, ..spec };
         let (tape, rules) = (tape_of(&spec), rules(&spec, policy, horizon, zone));
         let run = |knobs: &Knobs| {
             let rule = windows.clone();
@@ -151,8 +146,6 @@ proptest! {
     fn quantiles_equal_the_oracle_whatever_the_knobs(
         spec in specs(), windows in windows(), knobs in knobs(), (policy, horizon, zone) in lateness(),
     ) {
-        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
-        let spec = Spec { moves, ..spec };
         let (tape, rules) = (tape_of(&spec), rules(&spec, policy, horizon, zone));
         let rule = windows.clone();
         let one = play_through(&tape, &rules, &knobs, move |ticks| ticks.window_aggregate::<Quantiles>(rule.clone()));
@@ -187,8 +180,6 @@ proptest! {
     fn empty_windows_are_filled_as_the_oracle_fills_them_whatever_the_knobs(
         spec in specs(), (windows, fill) in filled_windows(), knobs in knobs(), (policy, horizon, zone) in lateness(),
     ) {
-        let moves = if horizon == Horizon::Session { spec.moves } else { 0 };
-        let spec = Spec { moves, ..spec };
         let (tape, rules) = (tape_of(&spec), rules(&spec, policy, horizon, zone));
         let one = play_filled(&tape, &rules, &windows, &fill, &Knobs::default());
         let other = play_filled(&tape, &rules, &windows, &fill, &knobs);

@@ -88,12 +88,10 @@ struct Accepted {
     late: bool,
 }
 
-/// What tells prints apart: venue, symbol, session and seq; then zero, or the place of arrival where no prints are
-/// kept.
-type PrintId = (Venue, Symbol, i64, u64, usize);
+/// What prints of one number have in common: venue, symbol, session and seq.
+type Number = (Venue, Symbol, i64, u64);
 
 /// All that was said about one print.
-#[derive(Default)]
 struct Said {
     trades: Vec<Tick>,
     applying: Vec<Tick>,
@@ -125,7 +123,11 @@ impl<'a> Corrected<'a> {
         let mut prints = gather_trades(&accepted, rules, &mut ledger);
         gather_messages(&accepted, rules, &mut prints, &mut ledger);
         let mut trades: BTreeMap<Symbol, Vec<Trade>> = BTreeMap::new();
-        prints.values().filter_map(settle).for_each(|trade| trades.entry(trade.symbol).or_default().push(trade));
+        prints
+            .values()
+            .flatten()
+            .filter_map(settle)
+            .for_each(|trade| trades.entry(trade.symbol).or_default().push(trade));
         for trades in trades.values_mut() {
             trades
                 .sort_by_key(|trade| (trade.ts_event, trade.seq, trade.price, trade.size, trade.eligible, trade.venue));
@@ -178,46 +180,55 @@ fn accept(tape: &[Tick], wanted: impl Fn(&Tick) -> bool, rules: &Rules, dropped:
     accepted
 }
 
-/// R2 and R4 for trades: every accepted trade opens a print or repeats one.
-fn gather_trades(accepted: &[Accepted], rules: &Rules, ledger: &mut Ledger) -> BTreeMap<PrintId, Said> {
-    let mut prints: BTreeMap<PrintId, Said> = BTreeMap::new();
-    for (place, Accepted { tick, late }) in accepted.iter().enumerate() {
+/// R2 and R4 for trades: every accepted trade opens a print, or repeats the first one of its number that it lies within
+/// the horizon of.
+fn gather_trades(accepted: &[Accepted], rules: &Rules, ledger: &mut Ledger) -> BTreeMap<Number, Vec<Said>> {
+    let mut prints: BTreeMap<Number, Vec<Said>> = BTreeMap::new();
+    for Accepted { tick, late } in accepted {
         if tick.kind != Kind::Trade {
             continue;
         }
-        let copy = if rules.keeps_prints { 0 } else { place };
-        let said = prints.entry((tick.venue, tick.symbol, (rules.session)(tick.ts_event), tick.seq, copy)).or_default();
-        if *late || !said.trades.is_empty() {
+        let of_number = prints.entry((tick.venue, tick.symbol, (rules.session)(tick.ts_event), tick.seq)).or_default();
+        let is_near = |said: &&mut Said| within_horizon(tick.ts_event, winner(&said.trades).ts_event, rules);
+        let known = of_number.iter_mut().filter(|_| rules.keeps_prints).find(is_near);
+        if *late || known.is_some() {
             ledger.amended += 1;
         } else {
             ledger.on_time += 1;
         }
-        said.trades.push(*tick);
+        match known {
+            Some(said) => said.trades.push(*tick),
+            None => of_number.push(Said { trades: vec![*tick], applying: Vec::new() }),
+        }
     }
     prints
 }
 
-/// R2 and R4 for cancels and corrections: each applies to its print, wherever on the tape that is, or is unmatched.
-fn gather_messages(accepted: &[Accepted], rules: &Rules, prints: &mut BTreeMap<PrintId, Said>, ledger: &mut Ledger) {
+/// R2 and R4 for cancels and corrections: each applies to the prints of its number within its horizon, wherever on the
+/// tape those are, or is unmatched.
+fn gather_messages(
+    accepted: &[Accepted],
+    rules: &Rules,
+    prints: &mut BTreeMap<Number, Vec<Said>>,
+    ledger: &mut Ledger,
+) {
     for Accepted { tick, .. } in accepted {
         if tick.kind == Kind::Trade {
             continue;
         }
-        let id = (tick.venue, tick.symbol, (rules.session)(tick.ts_event), tick.ref_seq, 0);
-        let print = if rules.keeps_prints { prints.get_mut(&id) } else { None };
-        match print {
-            Some(said) if within_horizon(tick.ts_event, winner(&said.trades).ts_event, rules) => {
-                said.applying.push(*tick);
-                ledger.amended += 1;
-            }
-            _ => ledger.unmatched += 1,
+        let number = (tick.venue, tick.symbol, (rules.session)(tick.ts_event), tick.ref_seq);
+        let of_number = prints.get_mut(&number).into_iter().flatten().filter(|_| rules.keeps_prints);
+        let near = of_number.filter(|said| within_horizon(tick.ts_event, winner(&said.trades).ts_event, rules));
+        match near.map(|said| said.applying.push(*tick)).count() {
+            0 => ledger.unmatched += 1,
+            _ => ledger.amended += 1,
         }
     }
 }
 
-/// Whether a message and a print lie within the horizon of each other.
-fn within_horizon(message: i64, print: i64, rules: &Rules) -> bool {
-    print >= (rules.floor)(message) && message >= (rules.floor)(print)
+/// Whether a record and a print lie within the horizon of each other.
+fn within_horizon(record: i64, print: i64, rules: &Rules) -> bool {
+    print >= (rules.floor)(record) && record >= (rules.floor)(print)
 }
 
 /// The order of messages about one print; the greatest one wins. Where time and seq are equal, kinds rise from trade

@@ -106,7 +106,7 @@ impl<'a> Drive<'a> {
             let began = clock.now();
             let mut now = began;
             self.gauge.beats.fetch_add(1, Ordering::Relaxed);
-            let is_stopped = self.stop.load(Ordering::Relaxed) && !self.feed.is_led();
+            let is_stopped = self.stop.load(Ordering::Relaxed) && !self.feed.is_live();
             if is_stopped || self.context.failure.is_set() {
                 break;
             }

@@ -75,13 +75,13 @@ impl Feed {
         self.pace != Pace::AsRead
     }
 
-    /// Whether ticks come as they come, also before the run begins.
+    /// Whether ticks come as they come, also before the run begins. Whoever reads them ends the feed where the run is to
+    /// end early, behind the last that was read.
     pub fn is_live(&self) -> bool {
         self.idle.is_some()
     }
 
-    /// Whether the reader of its blocks sees to it that no partition runs ahead, and ends it when the run is to end
-    /// early, behind the last that was read.
+    /// Whether the reader of its blocks sees to it that no partition runs ahead.
     pub fn is_led(&self) -> bool {
         self.by_blocks
     }

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use super::stdin::StandardInput;
 use super::{Address, Live, Pacing, Playback, Surroundings, find, until};
 use crate::error::{Error, Result};
 use crate::tape::format::{self, Ahead, Columns, Decoder, Format, Input, Naming, Position};
@@ -48,17 +48,30 @@ impl Inputs {
         self.is_stdin() || (path.exists() && !path.is_file() && !path.is_dir())
     }
 
-    /// Refuses a folder to write into that is the one that is read: what a run leaves would be taken for a tape.
+    /// Refuses a folder to write into that is the one that is read, or below it, or holds a file that is read: what a run
+    /// leaves would be taken for a tape, or replace one.
     ///
     /// # Errors
-    /// When it is.
+    /// When it is, or there are no files.
     pub fn check_apart(&self, out: &Path) -> Result<()> {
-        let [from, to] = [Path::new(&self.path), out].map(|path| path.canonicalize().ok());
-        if out.is_dir() && from == to {
-            let text = "is the folder that is read, in which rows would be taken for a tape: give another --out";
-            return Err(Error::Usage(format!("{} {text}", out.display())));
+        if self.is_stdin() || self.address()?.is_some() {
+            return Ok(());
         }
-        Ok(())
+        // A folder that is not there yet is below one that is.
+        let there =
+            |folder: &Path| if folder.as_os_str().is_empty() { Path::new(".") } else { folder }.canonicalize().ok();
+        let (from, to) = (there(Path::new(&self.path)), out.ancestors().find_map(there).unwrap_or_default());
+        let lies_there = |file: &PathBuf| file.canonicalize().is_ok_and(|file| file.parent() == Some(&to));
+        let files = find(&self.path)?;
+        let why = if let Some(from) = from.filter(|from| from.is_dir() && to.starts_with(from)) {
+            let is = if from == to && out.is_dir() { "is" } else { "is below" };
+            format!("{is} the folder that is read, in which rows would be taken for a tape")
+        } else if let Some(file) = files.into_iter().filter(|_| out.is_dir()).find(lies_there) {
+            format!("holds {}, which is read and which rows may replace", file.display())
+        } else {
+            return Ok(());
+        };
+        Err(Error::Usage(format!("{} {why}: give another --out", out.display())))
     }
 
     /// The address of a live input, if the path is one.
@@ -81,7 +94,7 @@ impl Inputs {
     /// A merge of standard input alone.
     pub(super) fn stdin_merge(&self, limit: u64, around: &Surroundings) -> Merge {
         let decoder = self.decoder(self.format, around);
-        let reader: Box<dyn Read + Send> = Box::new(std::io::stdin());
+        let reader = Box::new(StandardInput { stop: around.stop.clone() });
         let leaf = Leaf::pipe("standard input", reader, decoder, around.rules, around.rejects.clone());
         Merge::new(vec![leaf.with_conditions(&around.conditions)], limit, u64::MAX)
     }

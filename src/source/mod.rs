@@ -23,6 +23,7 @@ mod playback;
 mod reader;
 mod sharded;
 mod socket;
+mod stdin;
 mod whole;
 
 pub use address::Address;

@@ -95,7 +95,15 @@ impl Reader {
                     }
                     hands.take(tick, due);
                     last = Some(tick);
-                })?;
+                });
+                let given = match given {
+                    // No more is read of it, and what was read is handed on.
+                    Err(_) if self.live.is_some() && around.stop.load(Ordering::Acquire) => {
+                        self.merge.end();
+                        continue;
+                    }
+                    given => given?,
+                };
                 if given == 0 {
                     ended = true;
                     break;
@@ -113,7 +121,8 @@ impl Reader {
                     return Ok(());
                 }
             }
-            if ended || around.stop.load(Ordering::Acquire) {
+            // A live input ends by itself where the run is to end early, behind the last that was read.
+            if ended || (self.live.is_none() && around.stop.load(Ordering::Acquire)) {
                 return Ok(());
             }
         }

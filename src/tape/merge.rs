@@ -148,6 +148,11 @@ impl Merge {
         Ok(self.found.map(|found| found.clock))
     }
 
+    /// Reads no more: what is left are records that wait to be confirmed.
+    pub fn end(&mut self) {
+        self.partitions.end();
+    }
+
     /// Whether the next record, or the end, is here already. A merge of several partitions needs the head of each.
     ///
     /// # Errors

@@ -42,6 +42,11 @@ impl ByTime {
         Ok(true)
     }
 
+    /// Reads no more: what is left is what waits to be confirmed.
+    pub fn end(&mut self) {
+        self.leaves.iter_mut().for_each(Leaf::end);
+    }
+
     /// Whether the next record, or the end, is here already. A merge of several partitions needs the head of each.
     pub fn is_buffered(&mut self) -> Result<bool> {
         for leaf in &mut self.leaves {
