@@ -35,7 +35,10 @@ pub fn lead(config: &Config, effective: &Effective, stop: &AtomicBool) -> Result
     let (names, settings) = (Default::default(), effective.shared());
     let cluster = match addresses(config)? {
         Some(hosts) => Cluster::lead(&hosts, names, &settings, stop),
-        None => Cluster::spawn(config.processes, &effective.to_args(), names, &settings, stop),
+        None => {
+            let told = (&effective.to_args()[..], &effective.to_environment()[..]);
+            Cluster::spawn(config.processes, told, names, &settings, stop)
+        }
     };
     cluster.map(Arc::new)
 }

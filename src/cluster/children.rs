@@ -15,11 +15,16 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts this program once more, with these arguments. What it says is kept.
-    pub fn start(args: &[String]) -> Result<Child> {
+    /// Starts this program once more, with these arguments and environment variables. What it says is kept.
+    pub fn start(args: &[String], environment: &[(String, String)]) -> Result<Child> {
         let program = std::env::current_exe().doing(|| "looking for this program, to start it once more")?;
         let mut command = Command::new(&program);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .args(args)
+            .envs(environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().doing(|| format!("starting {}", program.display()))?;
         let said = child.stderr.take().map(|mut stderr| {
             std::thread::spawn(move || {

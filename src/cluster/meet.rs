@@ -86,13 +86,13 @@ fn difference(one: &Value, other: &Value) -> Option<String> {
 
 impl Cluster {
     /// The first process of a run on this machine, which starts the others: this program with `args`, before which come
-    /// `follow ADDRESS I`.
+    /// `follow ADDRESS I`, and with more environment variables.
     ///
     /// # Errors
     /// When one of them cannot be started, or ends before it has come.
     pub fn spawn(
         processes: usize,
-        args: &[String],
+        (args, environment): (&[String], &[(String, String)]),
         names: [Arc<Names>; 2],
         settings: &Value,
         stop: &AtomicBool,
@@ -102,7 +102,7 @@ impl Cluster {
         let start = |process: usize| {
             let number = process.to_string();
             let first = ["follow", &address, &number].map(str::to_owned);
-            Child::start(&[&first, args].concat())
+            Child::start(&[&first, args].concat(), environment)
         };
         let children = (1..processes).map(start).collect::<Result<Vec<_>>>()?;
         meet(&listener, &vec![String::new(); processes], children, names, settings, stop)

@@ -15,6 +15,10 @@ pub struct Bursts {
 impl Settings for Bursts {
     fn read(layers: &mut Layers) -> Option<Self> {
         let (gap, places) = (Gap::read(layers)?, places(layers, "bursts")?);
+        if places.keep.is_some_and(|keep| gap.gap > keep) {
+            let help = "a run would still be open when its day is forgotten: keep days at least as long as window.gap, or \"all\"";
+            layers.problem("bursts.keep", "days that are forgotten within a pause", help);
+        }
         Some(Bursts { gap, places })
     }
 }

@@ -6,9 +6,16 @@ use std::fmt;
 use toml::Value;
 
 use super::known::{Path, dotted, quoted};
+use super::layers::PREFIX;
 
 /// The settings that each process of a run has to itself.
 const OWN: [&str; 3] = ["run.process", "run.hosts", "run.strict"];
+
+/// What is shown in place of a value that is nobody's business.
+pub const HIDDEN: &str = "***";
+
+/// What the names of properties have in them that are secrets: `sasl.password`, `ssl.key.pem`.
+const SECRETS: [&str; 4] = ["password", "secret", "key.pem", "oauthbearer.config"];
 
 /// Where a setting's value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +90,7 @@ impl Effective {
     pub fn to_toml_with_origins(&self) -> String {
         let written = |(path, value, _): &(Path, Value, Origin)| {
             let key = &path[path.len().saturating_sub(1)..];
-            format!("{} = {}", dotted(key), literal(value))
+            format!("{} = {}", dotted(key), literal(&shown(path, value)))
         };
         let lines: Vec<String> = self.settings.iter().map(written).collect();
         let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0).min(48);
@@ -101,15 +108,23 @@ impl Effective {
         out
     }
 
-    /// All settings but those of the output and of what varies, as arguments that say the same to another process.
+    /// All settings but those of the output, of what varies, and secrets, as arguments that say the same to another
+    /// process.
     pub fn to_args(&self) -> Vec<String> {
         let others = |path: &Path| {
             let key = dotted(path);
-            key.starts_with("output.") || key.starts_with("sweep.vary") || OWN.contains(&key.as_str())
+            let is_its_own = key.starts_with("output.") || key.starts_with("sweep.vary") || OWN.contains(&key.as_str());
+            is_its_own || is_secret(path)
         };
         let told = self.settings.iter().filter(|(path, ..)| !others(path));
         let sets = told.map(|(path, value, _)| format!("{}={}", dotted(path), literal(value)));
         sets.chain(["output.to=none".into()]).flat_map(|set| ["--set".into(), set]).collect()
+    }
+
+    /// The secrets of the input as environment variables, which nobody else can read as they can arguments.
+    pub fn to_environment(&self) -> Vec<(String, String)> {
+        let secrets = self.settings.iter().filter(|(path, ..)| path[0] == "source" && is_secret(path));
+        secrets.map(|(path, value, _)| (format!("{PREFIX}{}", path.join("__")), literal(value))).collect()
     }
 
     /// The settings that all processes of a run must share, as [`Effective::to_json`].
@@ -124,14 +139,24 @@ impl Effective {
         settings
     }
 
-    /// The settings as nested JSON objects.
+    /// The settings as nested JSON objects, of which the secrets are [hidden](HIDDEN).
     pub fn to_json(&self) -> serde_json::Value {
         let mut root = toml::Table::new();
         for (path, value, _) in &self.settings {
-            insert(&mut root, path, value.clone());
+            insert(&mut root, path, shown(path, value));
         }
         json(Value::Table(root))
     }
+}
+
+/// Whether it is a property of Kafka's client that only its owner is to know.
+fn is_secret(path: &[String]) -> bool {
+    let name = |name: &String| SECRETS.iter().any(|secret| name.to_lowercase().contains(secret));
+    path.iter().any(|key| key == "librdkafka") && path.last().is_some_and(name)
+}
+
+fn shown(path: &[String], value: &Value) -> Value {
+    if is_secret(path) { Value::String(HIDDEN.into()) } else { value.clone() }
 }
 
 fn table_of(path: &[String]) -> &[String] {
@@ -177,5 +202,39 @@ fn json(value: Value) -> serde_json::Value {
         Value::Datetime(date) => date.to_string().into(),
         Value::Array(values) => values.into_iter().map(json).collect(),
         Value::Table(table) => table.into_iter().map(|(key, value)| (key, json(value))).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Layers;
+
+    #[test]
+    fn secrets_are_handed_on_and_never_shown() {
+        let layers = || {
+            Layers::new(
+                "a.toml",
+                "[source.librdkafka]\n[output.librdkafka]\n",
+                &["source.librdkafka", "output.librdkafka"],
+            )
+        };
+        let mut told = layers();
+        told.set("source.librdkafka.\"sasl.password\"=geheim");
+        told.set("source.librdkafka.\"group.id\"=password");
+        told.set("output.librdkafka.\"ssl.key.pem\"=geheim");
+        let told = told.finish().unwrap();
+        let json = told.to_json();
+        assert_eq!(json["source"]["librdkafka"], serde_json::json!({ "sasl.password": "***", "group.id": "password" }));
+        let shown = [json.to_string(), told.to_toml_with_origins(), told.shared().to_string(), told.to_args().concat()];
+        assert!(!shown.concat().contains("geheim"), "{shown:?}");
+
+        let mut again = layers();
+        again.environment(told.to_environment().into_iter().map(|(name, value)| (name.into(), value.into())));
+        let again = again.finish().unwrap();
+        assert_eq!(again.to_environment(), told.to_environment());
+        assert_eq!(
+            again.to_environment(),
+            [("TAPEFLOW__source__librdkafka__sasl.password".into(), "\"geheim\"".into())]
+        );
     }
 }

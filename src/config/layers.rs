@@ -19,7 +19,7 @@ use super::problems::{Problem, bad_value};
 use crate::error::{Doing, Error, Result};
 
 /// The environment variables that are settings begin so: `TAPEFLOW__BATCH__MAX_TICKS`.
-const PREFIX: &str = "TAPEFLOW__";
+pub(super) const PREFIX: &str = "TAPEFLOW__";
 
 /// No configuration is longer than this; a tape given in its place is.
 const MAX_FILE: usize = 256 << 10;

@@ -36,7 +36,7 @@ pub use bursts::Bursts;
 pub use controls::{At, ControlsAsked, GapRule};
 pub use correlation::Correlations;
 pub use edit::with_settings;
-pub use effective::{Effective, Origin};
+pub use effective::{Effective, HIDDEN, Origin};
 pub use keep::Keep;
 pub use layers::Layers;
 pub use matching::Matching;

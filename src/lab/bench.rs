@@ -59,7 +59,7 @@ impl<'a, 'p> Bench<'a, 'p> {
         let names = [tape.symbols.clone(), tape.venues.clone()];
         let cluster = match cell.config.processes {
             1 => Cluster::alone(names),
-            several => Cluster::spawn(several, &cell.follow(), names, &cell.shared, self.stop)?,
+            several => Cluster::spawn(several, (&cell.follow(), &[]), names, &cell.shared, self.stop)?,
         };
         let around = play::surroundings(&cell.config, Arc::new(cluster), Rejects::default(), stop.clone());
         let opened = in_memory(&tape.ticks, cell.config.playback.pacing, cell.config.workers, &around);

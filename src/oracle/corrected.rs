@@ -180,8 +180,8 @@ fn accept(tape: &[Tick], wanted: impl Fn(&Tick) -> bool, rules: &Rules, dropped:
     accepted
 }
 
-/// R2 and R4 for trades: every accepted trade opens a print, or repeats the first one of its number that it lies within
-/// the horizon of.
+/// R2 and R4 for trades: every accepted trade opens a print, or repeats the earliest one of its number within its
+/// horizon.
 fn gather_trades(accepted: &[Accepted], rules: &Rules, ledger: &mut Ledger) -> BTreeMap<Number, Vec<Said>> {
     let mut prints: BTreeMap<Number, Vec<Said>> = BTreeMap::new();
     for Accepted { tick, late } in accepted {
@@ -190,7 +190,8 @@ fn gather_trades(accepted: &[Accepted], rules: &Rules, ledger: &mut Ledger) -> B
         }
         let of_number = prints.entry((tick.venue, tick.symbol, (rules.session)(tick.ts_event), tick.seq)).or_default();
         let is_near = |said: &&mut Said| within_horizon(tick.ts_event, winner(&said.trades).ts_event, rules);
-        let known = of_number.iter_mut().filter(|_| rules.keeps_prints).find(is_near);
+        let near = of_number.iter_mut().filter(|_| rules.keeps_prints).filter(is_near);
+        let known = near.min_by_key(|said| winner(&said.trades).ts_event);
         if *late || known.is_some() {
             ledger.amended += 1;
         } else {

@@ -86,15 +86,15 @@ impl Chunks {
         }
     }
 
-    /// The live print with this sequence number whose time lies in `[within.0, within.1)`.
-    pub fn find(&mut self, seq: u64, within: (EventTime, EventTime)) -> Option<&mut Print> {
+    /// The live prints with this sequence number whose times lie in `[within.0, within.1)`.
+    pub fn find(&mut self, seq: u64, within: (EventTime, EventTime)) -> impl Iterator<Item = &mut Print> {
         let begin = self.chunks.partition_point(|chunk| chunk.until.1 < seq);
         let end = self.chunks.partition_point(|chunk| chunk.from.1 <= seq);
         self.chunks
             .range_mut(begin..end.max(begin))
-            .filter(|c| c.seq.0 <= seq && seq <= c.seq.1 && c.ts.0 < within.1 && c.ts.1 >= within.0)
-            .flat_map(|chunk| chunk.with_seq(seq))
-            .find(|p| p.live && within.0 <= p.ts_event && p.ts_event < within.1)
+            .filter(move |c| c.seq.0 <= seq && seq <= c.seq.1 && c.ts.0 < within.1 && c.ts.1 >= within.0)
+            .flat_map(move |chunk| chunk.with_seq(seq))
+            .filter(move |p| p.live && within.0 <= p.ts_event && p.ts_event < within.1)
     }
 
     /// The prints of a window.

@@ -44,10 +44,10 @@ impl PrintLog {
         chunks.push(print);
     }
 
-    /// The live print with this sequence number whose time lies in `[within.0, within.1)`, a stretch of one session.
-    pub fn find(&mut self, venue: Venue, seq: u64, within: (EventTime, EventTime)) -> Option<&mut Print> {
-        let lane = self.lanes.iter_mut().find(|lane| lane.venue == venue && lane.holds(within.0))?;
-        lane.prints.find(seq, within).or_else(|| lane.late.find(seq, within))
+    /// The live prints with this sequence number whose times lie in `[within.0, within.1)`, a stretch of one session.
+    pub fn find(&mut self, venue: Venue, seq: u64, within: (EventTime, EventTime)) -> impl Iterator<Item = &mut Print> {
+        let lane = self.lanes.iter_mut().find(move |lane| lane.venue == venue && lane.holds(within.0));
+        lane.into_iter().flat_map(move |lane| lane.prints.find(seq, within).chain(lane.late.find(seq, within)))
     }
 
     /// The live prints of a window, in no order that matters.
@@ -118,15 +118,15 @@ mod tests {
             log.push(Venue(1), print(10 * i, i as u64), &sessions);
         }
         log.push(Venue(2), print(55, 7), &sessions);
-        assert_eq!(log.find(Venue(1), 7, (0, 10_000)).map(|p| p.ts_event), Some(70));
-        assert_eq!(log.find(Venue(2), 7, (0, 10_000)).map(|p| p.ts_event), Some(55));
-        assert!(log.find(Venue(1), 7, (0, 70)).is_none());
+        assert_eq!(log.find(Venue(1), 7, (0, 10_000)).next().map(|p| p.ts_event), Some(70));
+        assert_eq!(log.find(Venue(2), 7, (0, 10_000)).next().map(|p| p.ts_event), Some(55));
+        assert!(log.find(Venue(1), 7, (0, 70)).next().is_none());
         assert_eq!(log.prints_of(Window { start: 50, end: 80 }).count(), 4);
-        log.find(Venue(2), 7, (55, 56)).unwrap().live = false;
+        log.find(Venue(2), 7, (55, 56)).next().unwrap().live = false;
         assert_eq!(log.prints_of(Window { start: 50, end: 80 }).count(), 3);
         log.forget_before(5_000);
-        assert!(log.find(Venue(1), 7, (0, 10_000)).is_none());
-        assert!(log.find(Venue(1), 500, (0, 10_000)).is_some());
+        assert!(log.find(Venue(1), 7, (0, 10_000)).next().is_none());
+        assert!(log.find(Venue(1), 500, (0, 10_000)).next().is_some());
     }
 
     #[test]
@@ -140,8 +140,8 @@ mod tests {
         assert!(log.is_new(Venue(0), DAY, 1));
         log.push(Venue(0), print(DAY, 1), &sessions);
         assert!(!log.is_new(Venue(0), 13, 200));
-        assert!(log.find(Venue(0), 100, (0, DAY)).is_some());
-        assert!(log.find(Venue(0), 1, (0, DAY)).is_none());
+        assert!(log.find(Venue(0), 100, (0, DAY)).next().is_some());
+        assert!(log.find(Venue(0), 1, (0, DAY)).next().is_none());
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
             log.push(Venue(0), print(DAY - 1_000 + i, 437 + i as u64), &sessions);
         }
         log.push(Venue(0), print(DAY, 1), &sessions);
-        assert!(log.find(Venue(0), 500, (0, DAY)).is_some());
+        assert!(log.find(Venue(0), 500, (0, DAY)).next().is_some());
     }
 
     #[test]

@@ -56,9 +56,10 @@ fn last_trade(trades: &[Print]) -> Option<&Print> {
 }
 
 impl Story {
-    /// The print that a record of time `ts` reaches, if it was seen; another trade of it is a repeat.
+    /// The earliest print that a record of time `ts` reaches, if one was seen; another trade of it is a repeat.
     pub fn trade(&self, ts: EventTime, rules: &Lateness) -> Option<&Print> {
-        self.prints.iter().filter_map(|trades| last_trade(trades)).find(|trade| rules.reaches(ts, trade.ts_event))
+        let trades = self.prints.iter().filter_map(|trades| last_trade(trades));
+        trades.filter(|trade| rules.reaches(ts, trade.ts_event)).min_by_key(|trade| trade.ts_event)
     }
 
     /// Whether a message waits that a print of time `ts` reaches.
@@ -93,12 +94,17 @@ impl Story {
 
     /// Adds a trade to the print that it repeats, or as a print of its own.
     fn add_trade(&mut self, print: Print, rules: &Lateness) {
-        let reached = |trades: &&mut Vec<Print>| {
-            last_trade(trades).is_some_and(|trade| rules.reaches(print.ts_event, trade.ts_event))
-        };
-        match self.prints.iter_mut().find(reached) {
+        let repeated = self.trade(print.ts_event, rules).map(|trade| trade.ts_event);
+        match self.prints.iter_mut().find(|trades| last_trade(trades).map(|trade| trade.ts_event) == repeated) {
             Some(trades) => trades.push(print),
             None => self.prints.push(vec![print]),
+        }
+    }
+
+    /// Adds a print of its own, unless it is there.
+    fn add_print(&mut self, print: Print) {
+        if self.prints.iter().all(|trades| last_trade(trades).is_none_or(|trade| trade.ts_event != print.ts_event)) {
+            self.prints.push(vec![print]);
         }
     }
 
@@ -119,15 +125,11 @@ impl Stories {
         self.stories.get(key)
     }
 
-    /// Adds to the story of a print; `known` is the print that the word reaches, where it is kept and has no story
-    /// yet. Returns what changed.
-    pub fn tell(&mut self, key: StoryKey, known: Option<Print>, word: Word, rules: &Lateness) -> Vec<Change> {
+    /// Adds to the story of a print; `known` are the prints that the word reaches and that are kept, which may have no
+    /// story yet. Returns what changed.
+    pub fn tell(&mut self, key: StoryKey, known: &[Print], word: Word, rules: &Lateness) -> Vec<Change> {
         let story = self.stories.entry(key).or_default();
-        if let Some(known) = known
-            && story.trade(known.ts_event, rules).is_none()
-        {
-            story.add_trade(known, rules);
-        }
+        known.iter().for_each(|known| story.add_print(*known));
         let (mut before, unmatched) = (story.states(rules), story.matched(rules).1);
         match word {
             Word::Trade(print) => story.add_trade(print, rules),

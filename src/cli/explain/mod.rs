@@ -17,7 +17,7 @@ pub use tape::explain;
 use super::flags::Flags;
 use super::print;
 use super::records::SHOWN;
-use crate::config::Layers;
+use crate::config::{HIDDEN, Layers};
 use crate::error::{Doing as _, Error, Result, say};
 use crate::standing::Question;
 use crate::time::EventTime;
@@ -110,8 +110,9 @@ impl ExplainFlags {
             let folder = folder.display();
             return Err(Error::Usage(format!("{folder} is of a run of {other}: {other} explain {folder}")));
         }
-        let settings = summary.get("settings").ok_or_else(|| unreadable("it has no settings".into()))?;
-        let settings = toml::to_string(settings).map_err(|e| unreadable(e.to_string()))?;
+        let mut settings = summary.get("settings").cloned().ok_or_else(|| unreadable("it has no settings".into()))?;
+        leave_hidden_out(&mut settings);
+        let settings = toml::to_string(&settings).map_err(|e| unreadable(e.to_string()))?;
         layers.earlier(&path, settings);
         Ok(())
     }
@@ -141,5 +142,13 @@ impl ExplainFlags {
     /// The folder of the finished run that is explained.
     fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
+    }
+}
+
+/// Leaves out the secrets, which a summary does not tell: whoever explains gives them anew.
+fn leave_hidden_out(settings: &mut serde_json::Value) {
+    if let Some(table) = settings.as_object_mut() {
+        table.retain(|_, value| *value != HIDDEN);
+        table.values_mut().for_each(leave_hidden_out);
     }
 }

@@ -27,8 +27,10 @@ pub struct SymbolState<P> {
 /// What is known of a print.
 pub struct About {
     key: StoryKey,
-    /// Its trade, if it was seen.
+    /// Its trade, if it was seen: the earliest one within reach.
     pub trade: Option<Print>,
+    /// All that are within reach and live.
+    kept: Vec<Print>,
     /// Whether more was said of it, or messages wait for it.
     pub has_story: bool,
 }
@@ -152,8 +154,9 @@ impl<P: Default> SymbolState<P> {
         let story = self.stories.get(&key);
         let told = story.and_then(|story| story.trade(tick.ts_event, rules).copied());
         let awaited = story.is_some_and(|story| story.awaits(tick.ts_event, rules));
-        let kept = || self.log.find(tick.venue, seq, rules.reach(tick.ts_event)).copied();
-        About { key, trade: told.or_else(kept), has_story: told.is_some() || awaited }
+        let kept: Vec<Print> = self.log.find(tick.venue, seq, rules.reach(tick.ts_event)).map(|print| *print).collect();
+        let trade = kept.iter().copied().chain(told).min_by_key(|print| print.ts_event);
+        About { key, trade, kept, has_story: told.is_some() || awaited }
     }
 
     /// Keeps a print that has no story.
@@ -166,7 +169,7 @@ impl<P: Default> SymbolState<P> {
         if let Word::Trade(print) = &word {
             self.log.see(about.key.0, print, &rules.sessions);
         }
-        self.stories.tell(about.key, about.trade, word, rules)
+        self.stories.tell(about.key, &about.kept, word, rules)
     }
 
     /// Makes the log show changes of the prints that `about` is about.
@@ -174,7 +177,7 @@ impl<P: Default> SymbolState<P> {
         let (venue, _, seq) = about.key;
         for (before, after) in changes {
             if let Some(gone) = before
-                && let Some(print) = self.log.find(venue, seq, (gone.ts_event, gone.ts_event + 1))
+                && let Some(print) = self.log.find(venue, seq, (gone.ts_event, gone.ts_event + 1)).next()
             {
                 print.live = false;
             }
