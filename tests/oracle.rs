@@ -410,7 +410,8 @@ proptest! {
 
     #[test]
     fn arrival_within_the_disorder_changes_nothing(spec in specs(), seed: u64) {
-        let spec = Spec { late: false, ..spec };
+        // Of three trades of one number of which the middle one alone reaches both others, it repeats whichever came.
+        let spec = Spec { late: false, moves: spec.moves.min(spec.horizon / 2), ..spec };
         let floor = |t| t - spec.horizon;
         let (tape, rules) = (tape(&spec), fitting(&spec, &floor));
         let expected = bars_of(spec.window, &tape, &rules);

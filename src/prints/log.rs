@@ -168,10 +168,10 @@ mod tests {
             log.push(Venue(0), print(DAY - 10_000 + 50 * i as i64, 5 * i), &sessions);
         }
         for seq in 0..1_000 {
-            let found = log.find(Venue(0), seq, (0, DAY)).map(|print| (print.seq, print.ts_event));
+            let found = log.find(Venue(0), seq, (0, DAY)).next().map(|print| (print.seq, print.ts_event));
             assert_eq!(found, Some((seq, DAY - 10_000 + 10 * seq as i64)));
         }
-        assert!(log.find(Venue(0), 3, (DAY, 2 * DAY)).is_some());
+        assert!(log.find(Venue(0), 3, (DAY, 2 * DAY)).next().is_some());
         assert_eq!(log.prints_of(Window { start: DAY - 5_000, end: DAY }).count(), 500);
         assert_eq!(log.prints_of(Window { start: DAY - 10_000, end: DAY - 9_000 }).count(), 100);
         log.forget_before(DAY - 5_000);
