@@ -1,4 +1,4 @@
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::children::Child;
 use super::wait::{PATIENCE, Wait};
 use super::{Cluster, Link, Place, Sockets, names, wire};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, say};
 use crate::tick::Names;
 use crate::time::Clock;
 
@@ -126,6 +126,7 @@ impl Cluster {
         let mut link = connect(first, stop)?;
         let port = listener.local_addr().doing(doing)?.port();
         wire::write(&mut link, &Hello { port, settings, ..Hello::new(place, Use::Link) }).doing(doing)?;
+        wait_for_answer(&link, stop).doing(doing)?;
         let (addresses, zero) = match wire::read(&mut link).doing(doing)? {
             Answer::Welcome { addresses, zero } => (addresses, zero),
             Answer::Refused(why) => {
@@ -216,6 +217,7 @@ fn meet(
                 let twice =
                     || links[hello.process].as_ref().map(|_| format!("process {} is there already", hello.process));
                 if let Some(why) = hello.objection(place, settings).or_else(twice) {
+                    say(&format!("a process was turned away: {why}"));
                     turned_away = format!("; one was turned away: {why}");
                     let _ = wire::write(&mut stream, &Answer::Refused(why));
                     continue;
@@ -277,7 +279,7 @@ fn listen(address: &str) -> Result<TcpListener> {
 fn accept(listener: &TcpListener) -> Result<Option<(TcpStream, Hello)>> {
     let mut stream = match listener.accept() {
         Ok((stream, _)) => stream,
-        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
+        Err(e) if e.kind() == ErrorKind::WouldBlock => {
             std::thread::sleep(PAUSE);
             return Ok(None);
         }
@@ -295,7 +297,7 @@ fn accept(listener: &TcpListener) -> Result<Option<(TcpStream, Hello)>> {
 
 /// Connects to another process, which may not be there yet.
 fn connect(address: &str, stop: &AtomicBool) -> Result<TcpStream> {
-    use std::io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut};
+    use ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut};
     let mut wait = Wait::begin();
     let connected = loop {
         match TcpStream::connect(address).and_then(not_ourselves) {
@@ -316,11 +318,26 @@ fn connect(address: &str, stop: &AtomicBool) -> Result<TcpStream> {
     })
 }
 
+/// Waits until the first process answers, which it does when all have come.
+fn wait_for_answer(link: &TcpStream, stop: &AtomicBool) -> std::io::Result<()> {
+    link.set_read_timeout(Some(PAUSE * 10))?;
+    loop {
+        match link.peek(&mut [0]) {
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
+                if stop.load(Ordering::Relaxed) {
+                    return Err(std::io::Error::new(ErrorKind::Interrupted, "interrupted before it answered"));
+                }
+            }
+            answered => return answered.and_then(|_| link.set_read_timeout(None)),
+        }
+    }
+}
+
 /// Where nobody listens yet, the system may happen to give us the port itself that we ask for, and connects us with
 /// ourselves.
 fn not_ourselves(stream: TcpStream) -> std::io::Result<TcpStream> {
     if stream.local_addr()? == stream.peer_addr()? {
-        return Err(std::io::ErrorKind::ConnectionRefused.into());
+        return Err(ErrorKind::ConnectionRefused.into());
     }
     Ok(stream)
 }

@@ -7,17 +7,20 @@ use std::sync::Arc;
 use super::Inputs;
 use super::files::begun;
 use super::find::{EXTENSIONS, find, walk};
-use crate::error::{Result, say};
-use crate::tape::format::{self, Decoder, Format};
+use crate::error::{Doing as _, Result, say};
+use crate::tape::format::{self, COLUMNS, Decoder, Format, Input, Line, Position};
 
 impl Inputs {
-    /// Says which files of a folder are passed over, and which columns no file has that were said to have another name:
-    /// what they hold could be missed.
+    /// Says which files of a folder are passed over, which columns of the first file are named nearly as ours, and which
+    /// no file has that were said to have another name: what they hold could be missed.
     ///
     /// # Errors
     /// When a folder or a file cannot be read.
     pub fn tell_beforehand(&self) -> Result<()> {
         tell_passed_over(&self.path)?;
+        if let Some(first) = find(&self.path)?.first().filter(|path| path.is_file()) {
+            self.tell_misnamed(first)?;
+        }
         let mut missed: Vec<_> = self.columns.iter().filter(|(ours, theirs)| ours != theirs).collect();
         if missed.is_empty() {
             return Ok(());
@@ -35,6 +38,41 @@ impl Inputs {
         for (ours, theirs) in missed {
             let theirs = format::quotable(theirs);
             say(&format!("no file has a column `{theirs}`, which was to be {ours}, by its header or its first line"));
+        }
+        Ok(())
+    }
+
+    /// Says which columns of a file are not read, and have nearly the name of one that it lacks.
+    fn tell_misnamed(&self, path: &Path) -> Result<()> {
+        let format = self.format_of(path)?;
+        if !matches!(format, Format::Csv | Format::Jsonl) {
+            return Ok(());
+        }
+        let Input::Lines(mut lines) = Input::open(path, Some(format), Position::default())? else { return Ok(()) };
+        let line = lines.next_line().doing(|| format!("reading {}", path.display()))?;
+        let Some(Line::Text(line)) = line else { return Ok(()) };
+        let names: Vec<String> = match format {
+            Format::Jsonl => serde_json::from_slice::<serde_json::Map<_, _>>(line)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect(),
+            _ => {
+                String::from_utf8_lossy(line).split(',').map(|name| name.trim().trim_matches('"').to_owned()).collect()
+            }
+        };
+        let is_mapped = |name: &str| self.columns.iter().any(|(ours, theirs)| ours == name || theirs == name);
+        let lacking = COLUMNS.iter().filter(|ours| !is_mapped(ours) && !names.iter().any(|name| name == *ours));
+        for ours in lacking {
+            let is_near = |name: &&String| {
+                let is_known = COLUMNS.contains(&name.as_str()) || is_mapped(name);
+                !is_known && strsim::damerau_levenshtein(&name.to_lowercase(), ours) <= 1
+            };
+            if let Some(name) = names.iter().find(is_near) {
+                let (name, path) = (format::quotable(name), path.display());
+                let text = "map it by [source.columns], or replay's --column, if it is";
+                say(&format!("{path} has a column `{name}`, which is not read: {text} {ours}"));
+            }
         }
         Ok(())
     }

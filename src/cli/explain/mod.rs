@@ -19,6 +19,7 @@ use super::print;
 use super::records::SHOWN;
 use crate::config::{HIDDEN, Layers};
 use crate::error::{Doing as _, Error, Result, say};
+use crate::report::count;
 use crate::standing::Question;
 use crate::time::EventTime;
 
@@ -97,15 +98,9 @@ impl ExplainFlags {
     /// Adds the settings of the finished run that is explained, by the pipeline of that name.
     pub fn settings(&self, name: &str, layers: &mut Layers) -> Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        let path = folder.join("summary.json");
-        let doing = || {
-            let text = "which a finished run leaves in its --out folder (no run is under way there; of one that was \
-                        killed, give what it read with --input)";
-            format!("reading {}, {text}", path.display())
-        };
-        let bytes = fs::read(&path).doing(doing)?;
+        let path = summary_of(folder);
         let unreadable = |e: String| Error::Input(format!("reading {}: {e}", path.display()));
-        let summary: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;
+        let summary = read_summary(&path)?;
         if let Some(other) = summary.get("pipeline").and_then(|it| it.as_str()).filter(|it| *it != name) {
             let folder = folder.display();
             return Err(Error::Usage(format!("{folder} is of a run of {other}: {other} explain {folder}")));
@@ -114,6 +109,17 @@ impl ExplainFlags {
         leave_hidden_out(&mut settings);
         let settings = toml::to_string(&settings).map_err(|e| unreadable(e.to_string()))?;
         layers.earlier(&path, settings);
+        Ok(())
+    }
+
+    /// Says so where the finished run did not read as many records as there are now.
+    fn tell_other_count(&self, records: u64) -> Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let read = read_summary(&summary_of(folder))?["ledger"]["read"].as_u64();
+        if let Some(read) = read.filter(|read| *read != records) {
+            let [read, records] = [read, records].map(count);
+            say(&format!("that run read {read} records, and what follows is of the {records} that there are now"));
+        }
         Ok(())
     }
 
@@ -143,6 +149,17 @@ impl ExplainFlags {
     fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
+}
+
+fn summary_of(folder: &Path) -> PathBuf {
+    folder.join("summary.json")
+}
+
+fn read_summary(path: &Path) -> Result<serde_json::Value> {
+    let text = "which a finished run leaves in its --out folder (no run is under way there; of one that was killed, give \
+                what it read with --input)";
+    let bytes = fs::read(path).doing(|| format!("reading {}, {text}", path.display()))?;
+    serde_json::from_slice(&bytes).map_err(|e| Error::Input(format!("reading {}: {e}", path.display())))
 }
 
 /// Leaves out the secrets, which a summary does not tell: whoever explains gives them anew.

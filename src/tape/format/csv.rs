@@ -12,6 +12,9 @@ impl Header {
     /// Reads the header line.
     pub fn parse(line: &[u8], columns: &mut Columns) -> Result<Header, String> {
         let text = std::str::from_utf8(line).map_err(|_| "the header is not UTF-8")?;
+        if text.contains('\r') {
+            return Err("the header has a carriage return in it: lines must end in \\n or \\r\\n".into());
+        }
         let names = text.split(',').map(|name| name.trim().trim_matches('"'));
         columns.header(names, text).map(Header)
     }
