@@ -63,7 +63,7 @@ fn figures(window: Window, held: &[&Tick], all: &[&Tick], sequence: Option<&[u64
     lags.sort();
     let percentile = |share: f64| {
         let rank = (share * lags.len() as f64).ceil().max(1.0) as usize;
-        lags.get(rank - 1).map(|lag| Lags::highest_alike(*lag))
+        lags.get(rank - 1).map(|lag| Lags::highest_alike(*lag)).min(lags.last().copied())
     };
     let symbols_since = |from: i64| -> BTreeSet<Symbol> {
         all.iter().filter(|tick| from <= tick.ts_event && tick.ts_event < window.end).map(|tick| tick.symbol).collect()

@@ -62,6 +62,11 @@ impl Story {
         trades.filter(|trade| rules.reaches(ts, trade.ts_event)).min_by_key(|trade| trade.ts_event)
     }
 
+    /// The time of the earliest trade of any print that a record of time `ts` reaches.
+    pub fn earliest(&self, ts: EventTime, rules: &Lateness) -> Option<EventTime> {
+        self.prints.iter().flatten().map(|trade| trade.ts_event).filter(|trade| rules.reaches(ts, *trade)).min()
+    }
+
     /// Whether a message waits that a print of time `ts` reaches.
     pub fn awaits(&self, ts: EventTime, rules: &Lateness) -> bool {
         self.messages.iter().any(|message| rules.reaches(message.ts_event, ts))

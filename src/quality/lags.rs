@@ -29,11 +29,11 @@ impl Lags {
         }
     }
 
-    /// The least lag such that at least `hundredths` of a hundred are no higher, as the highest of its bucket.
+    /// The least lag such that at least `hundredths` of a hundred are no higher, as the highest of its bucket that can be.
     pub fn percentile(&self, hundredths: u64) -> Option<u32> {
         let wanted = (self.count * hundredths).div_ceil(100).max(1);
         let mut seen = 0;
-        self.buckets.iter().find(|(_, count)| (seen += **count, seen >= wanted).1).map(|(lag, _)| *lag)
+        self.buckets.iter().find(|(_, count)| (seen += **count, seen >= wanted).1).map(|(lag, _)| *lag).min(self.max)
     }
 
     /// How many lags have so many bits: those of `n` are below 2^n.

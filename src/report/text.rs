@@ -46,7 +46,12 @@ impl Display for Report {
         let mean = (ledger.read - ledger.rejected) as f64 / self.batches.max(1) as f64;
         let (rows, amended) = (count(self.rows), count(self.retracted));
         writeln!(f, "  result   {rows} {}, after {amended} amendments", self.rows_are)?;
-        writeln!(f, "  digest   {}   (the same for this tape whatever the batches, workers or speed)", self.digest)?;
+        let of = if self.complete {
+            "the same for this tape whatever the batches, workers or speed"
+        } else {
+            "of what was read until then"
+        };
+        writeln!(f, "  digest   {}   ({of})", self.digest)?;
         writeln!(
             f,
             "  rate     {} ticks/s on {} worker{}{}, in {} batches of {mean:.1} ticks on average",

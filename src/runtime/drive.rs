@@ -100,7 +100,7 @@ impl<'a> Drive<'a> {
         // When the oldest tick of the batch was due, and until when its company was let come.
         let (mut oldest, mut gathers_until) = (0, 0);
         // The next watermark at which something happens, and when the schedule's clock gets there.
-        let mut edge_ms = self.context.next_edge_ms(0);
+        let mut edge_ms = self.next_edge_ms(0);
         let mut edge_at = self.feed.passes_at(edge_ms);
         loop {
             let began = clock.now();
@@ -156,7 +156,7 @@ impl<'a> Drive<'a> {
                 let to_ms = self.feed.watermark_ms();
                 self.context.closes.passed(self.context.worker, to_ms, self.feed.moved_at());
                 input.advance_to(stamp_of(to_ms));
-                edge_ms = self.context.next_edge_ms(to_ms);
+                edge_ms = self.next_edge_ms(to_ms);
                 edge_at = self.feed.passes_at(edge_ms);
             }
             if next == Next::End {
@@ -220,6 +220,12 @@ impl<'a> Drive<'a> {
         self.answered = FOR_GOOD;
         self.answer(Waits::End, 0, edge_ms, probe, written);
         self.batches
+    }
+
+    /// The next watermark at which the input's time moves on: where something happens, and before the others, which have
+    /// read as far, would take this worker for one that is too far behind them and wait for it.
+    fn next_edge_ms(&self, ms: i64) -> i64 {
+        self.context.next_edge_ms(ms).min(ms.saturating_add(self.knobs.max_lead_ms.max(1)))
     }
 
     /// Tells whoever has asked how this worker stands.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::stdin::StandardInput;
 use super::{Address, Live, Pacing, Playback, Surroundings, find, until};
@@ -18,6 +19,9 @@ const PIECE: usize = 1 << 18;
 
 /// Of more partitions than this, none is decoded ahead: each would have threads of its own.
 const AHEAD_AT_ONCE: usize = 16;
+
+/// So many files a process may have open wherever it runs.
+const OPEN_WITHOUT_ASKING: usize = 64;
 
 /// Files to be played as one tape, or standard input.
 #[derive(Clone, Debug)]
@@ -156,6 +160,9 @@ impl Inputs {
             let chain = if is_by_path { kind.to_path_buf() } else { path.clone() };
             chains.entry(chain).or_insert_with(|| (format, Vec::new())).1.push(path);
         }
+        if chains.len() > OPEN_WITHOUT_ASKING {
+            open_all_that_the_system_lets();
+        }
         let leaves = chains.into_iter().map(|(chain, (format, paths))| {
             let is_by_path = by_path.get(&chain).copied().unwrap_or(false);
             let symbol = is_by_path.then(|| Symbol(around.symbols.intern(&format::symbol_of(&paths[0]))));
@@ -238,6 +245,13 @@ impl Inputs {
     fn naming(&self, path: &Path, format: Format, around: &Surroundings) -> Result<Option<Naming>> {
         Ok(begun(self.decoder(Some(format), around), path, format)?.naming())
     }
+}
+
+/// Has this process open as many files as it may: of partitions that overlap in time each is one.
+fn open_all_that_the_system_lets() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, the file that is one too many tells.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// A decoder that has read a file's header, if it has one, and its first record.

@@ -112,7 +112,7 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
     /// amendments after its partition's watermark. The tape alone decides which.
     fn take_slowly(&mut self, tick: Tick, verdict: Verdict, is_ahead: bool, sent_ms: i64) {
         let about = self.about(&tick);
-        let known = about.as_ref().and_then(|about| about.trade).map(|print| print.ts_event);
+        let known = about.as_ref().and_then(|about| about.earliest);
         let own = (tick.kind == Kind::Trade).then_some(tick.ts_event);
         let first_end = own.into_iter().chain(known).map(|ts| P::first_end_ms(&self.windows, ts)).min();
         let at = self.context.amendments_after(tick.watermark_ms().max(sent_ms));

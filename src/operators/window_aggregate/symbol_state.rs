@@ -18,8 +18,8 @@ pub struct SymbolState<P> {
     stories: Stories,
     /// How many ticks wait for their time as amendments, by their event times.
     waiting: BTreeMap<EventTime, u32>,
-    /// How often each print is among them as a trade.
-    waiting_trades: HashMap<StoryKey, u32>,
+    /// The times of those among them that are trades, by number.
+    waiting_trades: HashMap<StoryKey, Vec<EventTime>>,
     /// What the symbol's clock must show before it is worth to look again what can be forgotten.
     forget_at: EventTime,
 }
@@ -29,6 +29,8 @@ pub struct About {
     key: StoryKey,
     /// Its trade, if it was seen: the earliest one within reach.
     pub trade: Option<Print>,
+    /// The time of the earliest trade within reach, which may be one that another of its print has come after.
+    pub earliest: Option<EventTime>,
     /// All that are within reach and live.
     kept: Vec<Print>,
     /// Whether more was said of it, or messages wait for it.
@@ -60,18 +62,21 @@ impl<P: Default> SymbolState<P> {
         is_new
     }
 
-    /// Whether a trade waits for its time of which this one is a repeat.
+    /// Whether a trade waits for its time of which this one may be a repeat.
     #[inline]
     pub fn waits_for(&self, tick: &Tick, rules: &Lateness) -> bool {
+        let reaches = |waiting: &Vec<EventTime>| waiting.iter().any(|ts| rules.reaches(tick.ts_event, *ts));
         let is_trade = tick.kind == Kind::Trade;
-        is_trade && !self.waiting_trades.is_empty() && self.waiting_trades.contains_key(&key_of(tick, rules))
+        is_trade
+            && !self.waiting_trades.is_empty()
+            && self.waiting_trades.get(&key_of(tick, rules)).is_some_and(reaches)
     }
 
     /// A tick begins to wait for its time.
     pub fn begin_wait(&mut self, tick: &Tick, rules: &Lateness) {
         *self.waiting.entry(tick.ts_event).or_default() += 1;
         if tick.kind == Kind::Trade {
-            *self.waiting_trades.entry(key_of(tick, rules)).or_default() += 1;
+            self.waiting_trades.entry(key_of(tick, rules)).or_default().push(tick.ts_event);
         }
     }
 
@@ -81,8 +86,13 @@ impl<P: Default> SymbolState<P> {
             self.waiting.remove(&tick.ts_event);
         }
         let key = key_of(tick, rules);
-        if tick.kind == Kind::Trade && self.waiting_trades.get_mut(&key).is_some_and(|n| (*n -= 1, *n == 0).1) {
-            self.waiting_trades.remove(&key);
+        if tick.kind == Kind::Trade
+            && let Some(waiting) = self.waiting_trades.get_mut(&key)
+        {
+            waiting.iter().position(|ts| *ts == tick.ts_event).map(|at| waiting.swap_remove(at));
+            if waiting.is_empty() {
+                self.waiting_trades.remove(&key);
+            }
         }
     }
 
@@ -156,7 +166,9 @@ impl<P: Default> SymbolState<P> {
         let awaited = story.is_some_and(|story| story.awaits(tick.ts_event, rules));
         let kept: Vec<Print> = self.log.find(tick.venue, seq, rules.reach(tick.ts_event)).map(|print| *print).collect();
         let trade = kept.iter().copied().chain(told).min_by_key(|print| print.ts_event);
-        About { key, trade, kept, has_story: told.is_some() || awaited }
+        let repeated = story.and_then(|story| story.earliest(tick.ts_event, rules));
+        let earliest = kept.iter().map(|print| print.ts_event).chain(repeated).min();
+        About { key, trade, earliest, kept, has_story: told.is_some() || awaited }
     }
 
     /// Keeps a print that has no story.

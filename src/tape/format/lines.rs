@@ -262,11 +262,14 @@ impl Lines {
     /// The next record, or the next block's head, once all of the block is here.
     fn next_of_block(&mut self) -> std::io::Result<Option<Line<'_>>> {
         if self.records > 0 {
-            self.records -= 1;
-            // A file that was closed in the middle of a block is read from there.
+            // A file that was closed in the middle of a block is read from there, and may have been cut meanwhile.
             self.read_at_least(self.width)?;
-            let width = self.width.min(self.end - self.start);
-            return Ok(Some(Line::Text(self.take_block(width))));
+            if self.end - self.start < self.width {
+                let left = std::mem::take(&mut self.records);
+                return self.skip_to_block(format!("the last {left} records of the block are cut off"));
+            }
+            self.records -= 1;
+            return Ok(Some(Line::Text(self.take_block(self.width))));
         }
         let broken = loop {
             let bytes = &self.buffer[self.start..self.end];
