@@ -178,5 +178,6 @@ fn what_changes_after_it_was_forgotten_fails_the_run_and_mistakes_are_shown() {
     done.says(&["B changed in [2000000000, 3000000000)", "bursts.keep"]);
     let check = |set: &str| Running::start(&mut program(&["check", "--set", set])).end().exits(78);
     check("bursts.top=0").says(&["bursts.top", "a ranking of nobody"]);
+    check("bursts.keep=500ms").says(&["bursts.keep", "days that are forgotten within a pause"]);
     check("window.gap=off").says(&["session windows without a gap"]);
 }

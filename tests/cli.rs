@@ -601,6 +601,37 @@ fn nobody_reading_standard_error_is_no_accident() {
     assert_eq!(Played::read(Path::new(&out), String::new()).ledger("read"), 1_000);
 }
 
+#[test]
+fn workers_whose_edges_lie_further_apart_than_they_may_run_ahead_do_not_wait_for_each_other() {
+    let folder = Folder::new();
+    // One symbol has nearly all ticks, so that its worker's queue is full while the other one has nothing to read.
+    let line = |i: i64| format!("{},{},1,1\n", START + i * SECOND / 20, if i % 50 == 0 { "B" } else { "A" });
+    let input = folder.write("tape.csv", HEADER.to_owned() + &(0..80_000).map(line).collect::<String>());
+    let hours = ["--window", "1h", "--set", "late.changes_every=1h"];
+    let tight = ["--window", "1s", "--set", "run.max_lead=0s"];
+    for args in [hours, tight] {
+        let played = |workers| folder.play(&input, &[&args[..], &["--workers", workers]].concat());
+        let [one, two] = ["1", "2"].map(played);
+        assert_eq!((two.ledger("read"), one.digest()), (80_000, two.digest()), "{args:?}");
+    }
+}
+
+#[test]
+fn a_column_named_nearly_as_one_of_ours_and_a_header_without_line_ends_are_told() {
+    let folder = Folder::new();
+    let misnamed = folder.write("misnamed.csv", "ts_event,symbol,price,size,Action,weight\n1,A,1,1,trade,7\n");
+    let told = ["misnamed.csv has a column `Action`, which is not read", "if it is action"];
+    let done = run(&["--input", &misnamed]).exits(0).says(&told);
+    assert!(!done.stderr.contains("weight"), "{}", done.stderr);
+    let mapped = ["--input", &misnamed, "--set", "source.columns.action=Action"];
+    assert!(!run(&mapped).exits(0).stderr.contains("is not read"));
+    let of_objects =
+        folder.write("objects.jsonl", "{\"ts_event\":1,\"symbol\":\"A\",\"price\":1,\"size\":1,\"sequ\":4}\n");
+    run(&["--input", &of_objects]).exits(0).says(&["objects.jsonl has a column `sequ`", "if it is seq"]);
+    let returns = folder.write("returns.csv", "ts_event,symbol,price,size\r1,A,1,1\r");
+    run(&["--input", &returns]).exits(1).says(&["carriage return"]);
+}
+
 // Live input and Ctrl-C.
 
 /// A run on a standard input that stays open, and its lines as they come.
@@ -908,6 +939,14 @@ fn a_part_without_a_record_and_a_file_in_place_of_a_folder_are_told() {
     replay(&["convert", &tape, "--to", "jsonl", "--out", &tape]).exits(1).says(&told);
     let here = folder.arg(".");
     run(&["--input", &here, "--out", &here]).exits(2).says(&["is the folder that is read"]);
+    let (bars, below) = (folder.write("bars.csv", ticks(3, SECOND)), folder.arg("a/below"));
+    let of_glob = folder.arg("*.csv");
+    for input in [&bars, &of_glob, &tape] {
+        run(&["--input", input, "--out", &here]).exits(2).says(&["holds ", "which rows may replace"]);
+    }
+    run(&["--input", &here, "--out", &below]).exits(2).says(&["is below the folder that is read"]);
+    assert!(!Path::new(&below).exists());
+    assert_eq!(std::fs::read_to_string(&bars).unwrap(), ticks(3, SECOND));
     let backwards = ["--start", "2026-01-06", "--end", "2026-01-05"];
     run(&[&["--input", &tape], &backwards[..]].concat()).exits(78).says(&["an end that is not after the start"]);
     replay(&[&["play", &tape], &backwards[..]].concat()).exits(2).says(&["an end that is not after the start"]);

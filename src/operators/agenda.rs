@@ -8,6 +8,9 @@ use timely::dataflow::operators::{Capability, InputCapability};
 
 use super::Changes;
 
+/// So many times are gone through before those behind are let work on what came of them.
+const AT_ONCE: usize = 1_024;
+
 /// What an operator does at logical times, which it knows itself.
 pub(super) trait Agenda {
     /// What its changes are about.
@@ -43,9 +46,20 @@ impl Held {
 
     /// Does all that is to be done before `frontier`, which is none at the end of input.
     pub fn act<A: Agenda>(&mut self, agenda: &mut A, frontier: Option<u64>, output: &mut Output<'_, A::Row>) {
-        while let Some(next) = agenda.next().filter(|next| frontier.is_none_or(|frontier| *next < frontier))
-            && let Some(held) = &mut self.0
-        {
+        self.act_at(usize::MAX, agenda, frontier, output);
+    }
+
+    /// The same at so many times at most; whether more is to be done.
+    fn act_at<A: Agenda>(
+        &mut self,
+        times: usize,
+        agenda: &mut A,
+        frontier: Option<u64>,
+        output: &mut Output<'_, A::Row>,
+    ) -> bool {
+        let is_due = |next: &u64| frontier.is_none_or(|frontier| *next < frontier);
+        for _ in 0..times {
+            let (Some(next), Some(held)) = (agenda.next().filter(is_due), &mut self.0) else { break };
             held.downgrade(&next);
             agenda.act(next);
             output.session(held).give_iterator(agenda.changes().drain(..));
@@ -54,6 +68,7 @@ impl Held {
             (Some(next), Some(held)) => held.downgrade(&next),
             _ => self.0 = None,
         }
+        self.0.is_some() && agenda.next().is_some_and(|next| is_due(&next))
     }
 }
 
@@ -68,15 +83,20 @@ where
     D: Clone + 'static,
     A: Agenda + 'static,
 {
-    let changes = stream.unary_frontier(Pipeline, name, move |capability, _| {
+    let scope = stream.scope();
+    let changes = stream.unary_frontier(Pipeline, name, move |capability, info| {
         drop(capability);
+        let again = scope.activator_for(info.address);
         let mut held = Held::default();
         move |(input, frontier), output| {
             input.for_each(|capability, items| {
                 items.drain(..).for_each(|item| take(&mut agenda, item));
                 held.hold(&agenda, &capability, output.output_index());
             });
-            held.act(&mut agenda, frontier.frontier().first().copied(), output);
+            // What one batch brings may be weeks of times, whose changes take some kilobytes each until they are written.
+            if held.act_at(AT_ONCE, &mut agenda, frontier.frontier().first().copied(), output) {
+                again.activate();
+            }
         }
     });
     changes.as_collection()

@@ -20,8 +20,8 @@ use crate::time::MS;
 /// The longest wait before looking whether to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// So many looks make five seconds, after which whoever stops us is heard though not all was acknowledged.
-const PATIENCE: u32 = 100;
+/// When nothing was acknowledged for so long, whoever stops us is heard.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most that librdkafka takes.
 const LONGEST_LINGER: Duration = Duration::from_secs(900);
@@ -40,6 +40,25 @@ struct Reports {
     /// Why the brokers do not let this client in, where they do not.
     refused: Mutex<Option<String>>,
     is_told: AtomicBool,
+}
+
+/// Since when nothing was acknowledged.
+struct Silence {
+    since: Instant,
+    acknowledged: u64,
+}
+
+impl Silence {
+    fn begin(reports: &Reports) -> Self {
+        Silence { since: Instant::now(), acknowledged: reports.acknowledged.load(Ordering::Acquire) }
+    }
+
+    fn is_long(&mut self, reports: &Reports) -> bool {
+        if reports.acknowledged.load(Ordering::Acquire) != self.acknowledged {
+            *self = Silence::begin(reports);
+        }
+        self.since.elapsed() > PATIENCE
+    }
 }
 
 impl ClientContext for Reports {
@@ -175,14 +194,13 @@ impl Topic {
 
     /// Takes a message, and waits while there are too many that are not acknowledged.
     fn put(&mut self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<()> {
-        let mut waited = 0;
+        let mut silence = Silence::begin(self.reports());
         while let Err((error, same)) = self.producer.send(record) {
             let KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) = error else {
                 return Err(Error::Input(format!("sending to {}: {error}", self.reports().name)));
             };
             record = same;
-            waited += 1;
-            if waited > PATIENCE && (self.is_stopped)() {
+            if silence.is_long(self.reports()) && (self.is_stopped)() {
                 return Err(Error::Input(format!("sending to {}: nothing is acknowledged", self.reports().name)));
             }
             self.producer.poll(LOOK_EVERY / 10);
@@ -218,12 +236,11 @@ impl Courier for Topic {
     }
 
     fn finish(&mut self) -> Result<()> {
-        let mut waited = 0;
+        let mut silence = Silence::begin(self.reports());
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::from_millis(1));
             self.check()?;
-            waited += 1;
-            if waited > PATIENCE * 50 && (self.is_stopped)() {
+            if silence.is_long(self.reports()) && (self.is_stopped)() {
                 break;
             }
         }

@@ -243,11 +243,16 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Ends a partition: a record of it that waits to be confirmed was read.
+    /// Ends a partition: what is left of its last message was read, and so was a record that waits to be confirmed.
     fn end(&mut self, at: usize, hands: &mut Hands) -> Result<()> {
+        self.take_decoded(at, usize::MAX, hands)?;
         self.partitions[at].leaf.end();
         self.take_decoded(at, usize::MAX, hands)?;
-        self.partitions[at].stand.is_ended = true;
+        let partition = &mut self.partitions[at];
+        partition.stand.is_ended = true;
+        if let Some(offset) = partition.decoded.take().filter(|_| self.left > 0) {
+            partition.note(offset + 1);
+        }
         Ok(())
     }
 

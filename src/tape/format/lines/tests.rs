@@ -39,3 +39,17 @@ fn no_block_begins_in_lines_of_text() {
     assert_eq!(lines(b"a\n\x89b\n\x89TF1\nc\n", 3), ["a", "\u{fffd}b", "\u{fffd}TF1", "c"]);
     assert_eq!(lines(b"\x89b\nc\n", 3), ["no block begins here"]);
 }
+
+#[test]
+fn records_that_are_gone_where_a_block_is_read_on_are_told() {
+    // Five records of eight bytes were left when the file was closed, and there are two and a half.
+    let position = Position { bytes: 100, line: 7, is_binary: Some(true), records: 5, width: 8 };
+    let reader = Box::new(std::io::Cursor::new(vec![1; 20]));
+    let mut lines = Lines::resume(reader, None, position);
+    for _ in 0..2 {
+        assert_eq!(lines.next_line().unwrap(), Some(Line::Text(&[1; 8])));
+    }
+    let cut = Some(Line::Broken("the last 3 records of the block are cut off".into(), &[1; 4]));
+    assert_eq!(lines.next_line().unwrap(), cut);
+    assert_eq!(lines.next_line().unwrap(), None);
+}
