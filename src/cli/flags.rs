@@ -72,8 +72,8 @@ pub struct Flags {
     /// A file with a line HOST:PORT for each process, in their order
     #[arg(long, global = true, value_name = "FILE")]
     pub hosts: Option<String>,
-    /// Folder for the rows, summary.json, latency.hlog and rejected.jsonl; "-" for rows on standard output; or an
-    /// address, as for --input, to send rows to
+    /// Folder for the rows, summary.json, latency.hlog and rejected.jsonl; "-" for rows on standard output, none for no
+    /// rows; or an address, as for --input, to send rows to
     #[arg(long, visible_alias = "output", global = true, value_name = "DIR")]
     pub out: Option<String>,
     /// So many: the first places of a ranking, or the best pairs

@@ -86,9 +86,15 @@ fn exit_code(report: &Report, strict: bool) -> ExitCode {
     }
 }
 
-/// Removes what an earlier run left in the folder, so that nothing there is of two runs.
+/// Removes what an earlier run left in the folder, be it of this pipeline or another, so that nothing there is of two
+/// runs.
 fn remove_earlier(folder: &Path, rows: &Rows) -> Result<()> {
-    let files = Mode::ALL.into_iter().flat_map(|mode| Encoding::ALL.map(|encoding| mode.file(rows.name, encoding)));
+    let summary = fs::read(folder.join("summary.json")).unwrap_or_default();
+    let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap_or_default();
+    let earlier = summary["rows_are"].as_str().filter(|name| name.chars().all(char::is_alphanumeric));
+    let files_of = |mode: Mode, name: &str| Encoding::ALL.map(|encoding| mode.file(name, encoding));
+    let names = || [rows.name].into_iter().chain(earlier);
+    let files = Mode::ALL.into_iter().flat_map(|mode| names().flat_map(move |name| files_of(mode, name)));
     for name in files.chain(["summary.json".into(), "decisions.jsonl".into()]) {
         let path = folder.join(name);
         match fs::remove_file(&path) {
