@@ -152,7 +152,7 @@ impl Outgoing {
                 self.coder.seal(&mut self.parcel.bytes)?;
                 let tick = &message[0].tick;
                 self.texts.know(tick.symbol, tick.venue);
-                self.parcel.cut(tick.symbol, tick.ts_event, None);
+                self.parcel.cut(Some(tick.symbol), tick.ts_event, None);
             }
         }
         records.clear();

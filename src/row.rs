@@ -64,7 +64,7 @@ impl Hash for Real {
 }
 
 /// What a row is about, and its place among the others: rows are sorted by time, then by place, then by the texts of
-/// the two symbols. A row about one symbol names it twice, a row about none twice the first there is.
+/// the two symbols. A row about one symbol names it twice, a row about none ([`Row::IS_OF_SYMBOLS`]) twice the first there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// The time it is sorted by.
@@ -100,6 +100,9 @@ pub trait Row: Clone + Ord + std::fmt::Debug + Serialize + DeserializeOwned + 's
 
     /// The records that such rows are made of.
     const TAKES: Takes = Takes::Trades;
+
+    /// Whether each row is about a symbol, or about two: else about all of them, such as a place in a ranking.
+    const IS_OF_SYMBOLS: bool = true;
 
     /// So many leading columns say what a row is about: in the end no two rows agree in them, unless they are numbered
     /// as well ([`Columns::of`]). Of the other columns one

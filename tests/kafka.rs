@@ -170,6 +170,33 @@ fn a_row_that_goes_is_a_tombstone_and_rows_of_a_symbol_share_its_partition() {
 }
 
 #[test]
+fn a_row_about_no_symbol_has_one_partition_whichever_symbol_came_first() {
+    let folder = Folder::new();
+    let cluster = cluster(&[("last", 8), ("changes", 8)]);
+    let lines = ["1000000000,A,10,1\n", "1000000000,BB,10,2\n", "2500000000,A,11,1\n", "3500000000,BB,11,1\n"];
+    for order in [[0, 1, 2, 3], [1, 0, 2, 3]] {
+        let text = order.map(|at| lines[at]).concat();
+        let path = folder.write("tape.csv", format!("ts_event,symbol,price,size\n{text}"));
+        for (topic, mode) in [("last", "upsert"), ("changes", "changes")] {
+            let (url, mode) = (topics(&cluster).url(topic), format!("output.mode={mode}"));
+            let by = ["--window", "1s", "--set", "movers.by=volume", "--set", &mode];
+            let movers = &mut program::movers(&[&["--input", &path, "--out", &url], &by[..]].concat());
+            Running::start(movers).end().exits(0);
+        }
+    }
+    for (topic, of_key) in [("last", 4), ("changes", 1)] {
+        let mut homes: BTreeMap<String, BTreeSet<i32>> = BTreeMap::new();
+        for message in topics(&cluster).messages(topic, 8) {
+            let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
+            assert_eq!(key.split(',').count(), of_key, "{key}");
+            homes.entry(key.split(',').next().unwrap().to_owned()).or_default().insert(message.partition());
+        }
+        assert_eq!(homes.len(), 3, "{homes:?}");
+        assert!(homes.values().all(|partitions| partitions.len() == 1), "{homes:?}");
+    }
+}
+
+#[test]
 fn a_slow_broker_slows_the_rows_which_counts_as_latency_and_loses_none() {
     let folder = Folder::new();
     let mut text = "ts_event,symbol,price,size\n".to_owned();

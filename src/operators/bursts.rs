@@ -39,6 +39,7 @@ fn change_percent(run: &Summary<Turnover>) -> Option<i128> {
 
 impl Row for Burst {
     const NAME: &'static str = "bursts";
+    const IS_OF_SYMBOLS: bool = false;
     const KEY_COLUMNS: usize = 2;
 
     fn columns() -> Vec<&'static str> {

@@ -50,6 +50,7 @@ pub struct Mover {
 
 impl Row for Mover {
     const NAME: &'static str = "movers";
+    const IS_OF_SYMBOLS: bool = false;
     const KEY_COLUMNS: usize = 4;
 
     fn columns() -> Vec<&'static str> {

@@ -55,6 +55,7 @@ pub struct Figures {
 impl Row for Quality {
     const NAME: &'static str = "feedqc";
     const TAKES: Takes = Takes::Records;
+    const IS_OF_SYMBOLS: bool = false;
     const KEY_COLUMNS: usize = 3;
 
     fn columns() -> Vec<&'static str> {

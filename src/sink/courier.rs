@@ -26,8 +26,8 @@ pub struct Parcel {
 pub struct Cut {
     /// Where it ends in the parcel's bytes.
     pub end: usize,
-    /// Whom it is about.
-    pub symbol: Symbol,
+    /// Whom it is about, if it is about a symbol.
+    pub symbol: Option<Symbol>,
     /// Its time.
     pub ts_event: EventTime,
     /// What it says of a row that later messages replace.
@@ -49,7 +49,7 @@ pub struct ToTopic {
 
 impl Parcel {
     /// Ends a message with the bytes that were added last.
-    pub fn cut(&mut self, symbol: Symbol, ts_event: EventTime, upsert: Option<Upsert>) {
+    pub fn cut(&mut self, symbol: Option<Symbol>, ts_event: EventTime, upsert: Option<Upsert>) {
         self.cuts.push(Cut { end: self.bytes.len(), symbol, ts_event, upsert });
     }
 
@@ -174,22 +174,22 @@ impl Remote {
     }
 }
 
-/// Adds a line to a parcel, as a message about its symbol.
-fn add(parcel: &mut Parcel, place: Place, line: &[u8], upsert: Option<Upsert>) {
+/// Adds a line to a parcel, as a message about its symbol if it has one.
+fn add<R: Row>(parcel: &mut Parcel, place: Place, line: &[u8], upsert: Option<Upsert>) {
     parcel.bytes.extend_from_slice(line);
-    parcel.cut(place.key.symbols[0], place.key.ts, upsert);
+    parcel.cut(R::IS_OF_SYMBOLS.then_some(place.key.symbols[0]), place.key.ts, upsert);
 }
 
 impl<R: Row> Sink<R> for Remote {
     fn reached(&mut self, time_ms: i64) -> Result<()> {
         let parcel = &mut self.parcel;
-        self.lines.reached_by_row(time_ms, &mut |place, line, upsert| add(parcel, place, line, upsert));
+        self.lines.reached_by_row(time_ms, &mut |place, line, upsert| add::<R>(parcel, place, line, upsert));
         Ok(())
     }
 
     fn change(&mut self, row: &R, texts: &Texts, diff: isize) -> Result<()> {
         let parcel = &mut self.parcel;
-        self.lines.change(row, texts, diff, &mut |place, _, line| add(parcel, place, line, None));
+        self.lines.change(row, texts, diff, &mut |place, _, line| add::<R>(parcel, place, line, None));
         Ok(())
     }
 

@@ -218,14 +218,15 @@ impl Courier for Topic {
             let bytes = &parcel.bytes[from..cut.end];
             from = cut.end;
             let value = if bytes.starts_with(&MARK) { bytes } else { bytes.strip_suffix(b"\n").unwrap_or(bytes) };
-            let symbol = texts.symbol(cut.symbol).as_bytes();
+            let time = cut.ts_event.to_string();
+            let about = cut.symbol.map_or(time.as_str(), |symbol| texts.symbol(symbol)).as_bytes();
             let record = BaseRecord::to(&topic).timestamp(cut.ts_event.div_euclid(MS));
             self.put(match &cut.upsert {
-                None => record.key(symbol).payload(value),
-                // A compacted topic keeps the last message of each key. The partition stays the symbol's, by the same
-                // hash that librdkafka takes of a key.
+                None => record.key(about).payload(value),
+                // A compacted topic keeps the last message of each key. The partition stays that of the symbol, or of the
+                // time where there is none, by the same hash that librdkafka takes of a key.
                 Some(Upsert { key, is_gone }) => {
-                    let partition = (crc32fast::hash(symbol) % self.partitions) as i32;
+                    let partition = (crc32fast::hash(about) % self.partitions) as i32;
                     let record = record.key(key.as_slice()).partition(partition);
                     if *is_gone { record } else { record.payload(value) }
                 }
