@@ -3,6 +3,7 @@
 mod ceiling;
 mod cpu;
 mod drive;
+mod follow;
 mod gauge;
 mod latencies;
 mod message;
@@ -17,9 +18,9 @@ use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
@@ -36,9 +37,10 @@ use crate::time::{Clock, RunTime};
 use ceiling::Ceiling;
 use cpu::cpu_seconds;
 use drive::Drive;
+use follow::Follow;
 use gauge::{Gauge, Watched};
 use latencies::Latencies;
-use message::{Message, Post, Report, Share};
+use message::{Message, Post, Share};
 use others::Others;
 use tuning::Tuning;
 use watchdog::Watchdog;
@@ -185,72 +187,24 @@ fn run_built(plan: Plan, mut feeds: Vec<Feed>, builds: Vec<Box<Build>>, watch: &
     // A worker that hangs, or waits for a process that is gone, would be waited for for ever.
     let guards = ManuallyDrop::new(guards);
 
+    let watchdog = Watchdog::new(knobs.watchdog, here + others.beats().count());
     let mut latencies = Latencies::new(knobs.batch, workers, dial);
-    let mut ceiling = Ceiling::new(knobs.memory);
-    let mut watchdog = Watchdog::new(knobs.watchdog, here + others.beats().count());
-    let (mut total, mut left) = (Share::default(), if place.is_first() { here + place.processes - 1 } else { here });
-    let every = watch.every().min(others.every()).min(watchdog.every()).min(ceiling.every());
-    while left > 0 {
-        match messages.recv_timeout(every) {
-            Ok(Message::Share(share)) => {
-                total.add(&share);
-                left -= 1;
-            }
-            Ok(Message::Process(told)) => {
-                // What another process tells of a failure may be that it has heard of ours.
-                others.take(told, (&rejects, &conditions)).map_err(|error| failure.take().unwrap_or(error))?;
-            }
-            Ok(message) if !place.is_first() => {
-                others.forward(&message);
-                if let Message::Report(Report { worker, mut stages, .. }) = message {
-                    stages.reset();
-                    let _ = returns[worker - mine.start].send(stages);
-                }
-            }
-            Ok(Message::Report(report)) => {
-                let back = returns.get(report.worker);
-                let empty = latencies.add(report, watch);
-                // A worker that is done, or of another process, needs no empty histograms.
-                back.map(|back| back.send(empty));
-            }
-            Ok(Message::Decided { worker, at, decision }) => latencies.keep(watch.decided(worker, at, &decision)),
-            Ok(Message::Held(held)) => latencies.of_setting(held.setting).add(held, began),
-            Ok(Message::Passed { worker, watermark_ms, due }) => closes.passed(worker, watermark_ms, due),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-        let sum = |gauge: fn(&Gauge) -> u64| gauges.iter().map(gauge).sum::<u64>();
-        let mut figures = [
-            sum(|gauge| gauge.applied.load(Ordering::Relaxed)) as i64,
-            sum(|gauge| gauge.backlog.load(Ordering::Relaxed)) as i64,
-            gauges.iter().map(|gauge| gauge.rows.load(Ordering::Relaxed)).sum(),
-        ];
-        others.exchange(&stop, &failure, &mut figures);
-        let beats = gauges.iter().map(|gauge| gauge.beats.load(Ordering::Relaxed)).chain(others.beats());
-        if let Some(at) = watchdog.look(Instant::now(), beats) {
-            match gauges.get(at) {
-                Some(gauge) if gauge.writes.load(Ordering::Relaxed) => {}
-                Some(_) => return Err(watchdog.hangs(format!("worker {}", mine.start + at))),
-                None => {
-                    // It stands still, and would not notice that the others are gone.
-                    let process = others.process_at(at - here);
-                    cluster.kill(process);
-                    return Err(watchdog.hangs(format!("process {process}")));
-                }
-            }
-        }
-        if let Some(error) = ceiling.look(Instant::now()) {
-            return Err(error);
-        }
-        let [applied, backlog, rows] = figures;
-        watch.progress(&Snapshot {
-            elapsed: clock.now().saturating_sub(began),
-            applied: applied as u64,
-            backlog: backlog as u64,
-            rows,
-            stages: &latencies.total,
-        });
-    }
+    let mut follow = Follow {
+        cluster: &cluster,
+        clock: &clock,
+        began,
+        stop: &stop,
+        failure: &failure,
+        counted: (&rejects, &conditions),
+        closes: &closes,
+        gauges: &gauges,
+        returns,
+        others: &mut others,
+        latencies: &mut latencies,
+        ceiling: Ceiling::new(knobs.memory),
+        watchdog,
+    };
+    let mut total = follow.to_the_end(&messages, watch)?;
     for ended in ManuallyDrop::into_inner(guards).join() {
         ended.map_err(|e| Error::Input(format!("a worker ended early: {e}")))?;
     }
