@@ -1,14 +1,16 @@
-//! What workers, and other processes, tell whoever watches the run.
+//! What workers, and other processes, tell whoever watches the run, and what the first process tells the others.
 
 use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::others::Told;
-use crate::batch::{Account, Decision, Tally};
+use crate::batch::{Account, BatchLimits, Decision, Tally};
 use crate::latency::Stages;
 use crate::ledger::{Ledger, Unfilled};
 use crate::operators::Written;
+use crate::standing::{Question, Standing};
+use crate::tape::{Reject, Unknown};
 use crate::time::RunTime;
 
 /// What workers came to.
@@ -79,6 +81,53 @@ pub(super) enum Message {
     /// A worker's share, or that of all workers of another process.
     Share(Share),
     Process(Told),
+}
+
+/// What another process tells the first, beside what its workers do; and what the first knows of it itself.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Told {
+    pub process: usize,
+    pub what: What,
+}
+
+/// See [`Told`].
+#[derive(Serialize, Deserialize)]
+pub(super) enum What {
+    /// It has opened its input.
+    Ready,
+    /// Ticks applied, backlog and rows of its workers.
+    Figures([i64; 3]),
+    /// How it stands, for the question of this number.
+    Stands(u64, Box<Standing>),
+    /// A line could not be read.
+    Rejected(Reject),
+    /// Its trades had conditions that are in no table.
+    Unknown(Unknown),
+    /// It was interrupted.
+    Stopped,
+    /// It has failed, with an exit code and a text.
+    Failed(u8, String),
+    /// All its workers are done.
+    Done,
+    /// Its connection has ended.
+    Gone,
+}
+
+/// What the first process tells the others.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Order {
+    /// The schedule begins at this instant; figures are wanted so often.
+    Begin(RunTime, Duration),
+    /// Other batch limits hold.
+    Turn(BatchLimits),
+    /// The question of this number is how it stands.
+    Ask(u64, Question),
+    /// The input is over.
+    Stop,
+    /// The run has failed.
+    Fail,
+    /// Nothing: the first process is there, and moves.
+    Beat,
 }
 
 /// Messages on their way from a worker to whoever watches, and empty histograms on the way back.

@@ -116,7 +116,7 @@ fn run_built(plan: Plan, mut feeds: Vec<Feed>, builds: Vec<Box<Build>>, watch: &
     // A schedule begins when the workers are there to keep it.
     let scheduled = feeds.iter().any(Feed::is_scheduled) && matches!(clock, Clock::Wall(_));
     let head_start = if place.processes > 1 { HEAD_START_TOGETHER } else { HEAD_START };
-    let began = others.begin(&messages, watch.every(), (&rejects, &conditions), || {
+    let began = others.begin(&messages, &stop, watch.every(), (&rejects, &conditions), || {
         clock.now() + if scheduled { head_start } else { 0 }
     })?;
     let cpu_before = cpu_seconds();

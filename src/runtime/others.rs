@@ -3,21 +3,20 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 use timely::communication::initialize::Hooks;
 
-use super::message::{Message, Share};
-use crate::batch::{BatchLimits, Dial};
+use super::message::{Message, Order, Share, Told, What};
+use crate::batch::Dial;
 use crate::cluster::{Cluster, Place};
 use crate::error::{Error, Result};
 use crate::operators::Failure;
-use crate::standing::{FOR_GOOD, Inquiry, Question, Standing};
+use crate::standing::{FOR_GOOD, Inquiry, Question};
 use crate::tape::{Conditions, Reject, Rejects, Unknown};
 use crate::time::RunTime;
 
@@ -26,52 +25,6 @@ const HEARD_EVERY: Duration = Duration::from_millis(200);
 
 /// How long the workers of another process may take to say how they stand: less than who asks the first one waits.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What another process tells the first, beside what its workers do; and what the first knows of it itself.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Told {
-    process: usize,
-    what: What,
-}
-
-#[derive(Serialize, Deserialize)]
-enum What {
-    /// It has opened its input.
-    Ready,
-    /// Ticks applied, backlog and rows of its workers.
-    Figures([i64; 3]),
-    /// How it stands, for the question of this number.
-    Stands(u64, Box<Standing>),
-    /// A line could not be read.
-    Rejected(Reject),
-    /// Its trades had conditions that are in no table.
-    Unknown(Unknown),
-    /// It was interrupted.
-    Stopped,
-    /// It has failed, with an exit code and a text.
-    Failed(u8, String),
-    /// All its workers are done.
-    Done,
-    /// Its connection has ended.
-    Gone,
-}
-
-/// What the first process tells the others.
-#[derive(Serialize, Deserialize)]
-enum Order {
-    /// The schedule begins at this instant; figures are wanted so often.
-    Begin(RunTime, Duration),
-    /// Other batch limits hold.
-    Turn(BatchLimits),
-    /// The question of this number is how it stands.
-    Ask(u64, Question),
-    /// The input is over.
-    Stop,
-    /// The run has failed.
-    Fail,
-    /// Nothing: the first process is there, and moves.
-    Beat,
-}
 
 /// The other processes of the run.
 pub(super) struct Others {
@@ -157,26 +110,37 @@ impl Others {
         }
     }
 
-    /// Waits until all are ready, and says when the schedule begins: `at` of the first process.
+    /// Waits until all are ready, and says when the schedule begins: `at` of the first process. A run that is to end early
+    /// does not wait: one that never gets ready is then missed as one that hangs.
     pub fn begin(
         &mut self,
         messages: &Receiver<Message>,
+        stop: &AtomicBool,
         every: Duration,
         counted: (&Rejects, &Conditions),
         at: impl FnOnce() -> RunTime,
     ) -> Result<RunTime> {
         if let Some(orders) = &self.orders {
             self.say(What::Ready);
-            let (began, every) = orders.recv().map_err(|_| self.gone(0))?;
-            self.every = every.min(HEARD_EVERY);
-            return Ok(began);
+            loop {
+                match orders.recv_timeout(HEARD_EVERY) {
+                    Ok((began, every)) => {
+                        self.every = every.min(HEARD_EVERY);
+                        return Ok(began);
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return Err(self.gone(0)),
+                    Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => return Ok(at()),
+                    Err(RecvTimeoutError::Timeout) => {}
+                }
+            }
         }
         let mut ready = 0;
         while ready < self.beats.len() {
-            match messages.recv() {
+            match messages.recv_timeout(HEARD_EVERY) {
                 Ok(Message::Process(Told { what: What::Ready, .. })) => ready += 1,
                 Ok(Message::Process(Told { what: What::Failed(code, text), .. })) => return Err(Error::of(code, text)),
                 Ok(Message::Process(told)) => self.take(told, counted)?,
+                Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => break,
                 _ => {}
             }
         }
