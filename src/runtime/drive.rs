@@ -206,6 +206,12 @@ impl<'a> Drive<'a> {
         }
         self.context.closes.passed(self.context.worker, i64::MAX, self.feed.last_due());
         input.close();
+        self.drain(worker, edge_ms, probe, written);
+        self.batches
+    }
+
+    /// Sees everything through the dataflow once the input is closed.
+    fn drain(&mut self, worker: &mut Worker, edge_ms: i64, probe: &ProbeHandle<u64>, written: &Rc<Cell<Written>>) {
         while !probe.done() {
             if self.inquiry.asked() != self.answered {
                 self.answered = self.inquiry.asked();
@@ -213,13 +219,12 @@ impl<'a> Drive<'a> {
             }
             self.gauge.beats.fetch_add(1, Ordering::Relaxed);
             worker.step_or_park(Some(Duration::from_nanos(LONGEST_SLEEP)));
-            self.retire(written, clock.now());
+            self.retire(written, self.context.clock.now());
         }
-        self.report(clock.now());
+        self.report(self.context.clock.now());
         self.post_held(None);
         self.answered = FOR_GOOD;
         self.answer(Waits::End, 0, edge_ms, probe, written);
-        self.batches
     }
 
     /// The next watermark at which the input's time moves on: where something happens, and before the others, which have
