@@ -125,6 +125,12 @@ impl Tuned {
         if self.best().is_none() {
             let _ = writeln!(out, "  {}", self.why_none(tune));
         }
+        let untried = self.tuner.next(usize::MAX).filter(|next| *next != Setting::GREEDY);
+        if let (Some(next), [_]) = (untried, &self.tuner.tried[..]) {
+            let text =
+                "the budget had room for greedy alone: a longer --budget tries whether fewer cores will do, from";
+            let _ = writeln!(out, "  {text} {next} on");
+        }
         out
     }
 
@@ -195,7 +201,11 @@ p99 <= 2.00 ms at 500,000 ticks/s on 2 workers
 ";
         assert_eq!(tuned.why(&tune), expected);
 
-        let mut none = Tuned { tuner: Tuner::new(tune.target, 250_000.0), ..tuned };
+        let mut hasty = Tuned { tuner: Tuner::new(tune.target, 250_000.0), ..tuned };
+        hasty.tuner.tell(Setting::GREEDY, seen(100_000, 1.2));
+        assert!(hasty.why(&tune).contains("the budget had room for greedy alone"), "{}", hasty.why(&tune));
+
+        let mut none = Tuned { tuner: Tuner::new(tune.target, 250_000.0), ..hasty };
         none.tuner.tell(Setting::GREEDY, Seen { sustained: false, ..seen(1, 2.0) });
         assert!(
             none.why(&tune).contains("does not sustain the rate\n") && none.why(&tune).contains("Give more workers")

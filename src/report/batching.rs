@@ -106,9 +106,10 @@ impl Target {
             Some((low, high)) => format!("batches waited {} to {}", span(low), span(high)),
             None => "batches never waited, since what they cost was not known".into(),
         };
-        let shares = [("learning", self.learning), ("greedy", self.greedy), ("frozen", self.frozen)];
-        let shares = shares.map(|(name, share)| format!("{name} {}", percent(share))).join(", ");
-        writeln!(f, "           {waits}, by {} decisions; {shares} of the time", count(*decisions))?;
+        let [learning, greedy, frozen] = [self.learning, self.greedy, self.frozen].map(percent);
+        let shares =
+            format!("learning {learning} and greedy {greedy} of the time, with nothing decided in {frozen} of it");
+        writeln!(f, "           {waits}, by {} decisions; {shares}", count(*decisions))?;
         let range = |of: fn(&Inputs) -> f64| {
             let values = || self.workers.iter().map(of);
             let nanos = |value: f64| span(value.max(0.0).round() as u64);
