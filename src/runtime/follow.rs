@@ -42,7 +42,7 @@ impl Follow<'_> {
     ///
     /// # Errors
     /// When another process fails or is gone, a worker hangs, or the run takes more memory than it may.
-    pub fn to_the_end(&mut self, messages: &Receiver<Message>, watch: &mut dyn Watch) -> Result<Share> {
+    pub fn until_the_end(&mut self, messages: &Receiver<Message>, watch: &mut dyn Watch) -> Result<Share> {
         let (place, here) = (self.cluster.place, self.gauges.len());
         let (mut total, mut left) =
             (Share::default(), if place.is_first() { here + place.processes - 1 } else { here });

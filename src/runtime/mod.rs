@@ -204,7 +204,7 @@ fn run_built(plan: Plan, mut feeds: Vec<Feed>, builds: Vec<Box<Build>>, watch: &
         ceiling: Ceiling::new(knobs.memory),
         watchdog,
     };
-    let mut total = follow.to_the_end(&messages, watch)?;
+    let mut total = follow.until_the_end(&messages, watch)?;
     for ended in ManuallyDrop::into_inner(guards).join() {
         ended.map_err(|e| Error::Input(format!("a worker ended early: {e}")))?;
     }

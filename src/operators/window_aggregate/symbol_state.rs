@@ -89,7 +89,9 @@ impl<P: Default> SymbolState<P> {
         if tick.kind == Kind::Trade
             && let Some(waiting) = self.waiting_trades.get_mut(&key)
         {
-            waiting.iter().position(|ts| *ts == tick.ts_event).map(|at| waiting.swap_remove(at));
+            if let Some(at) = waiting.iter().position(|ts| *ts == tick.ts_event) {
+                waiting.swap_remove(at);
+            }
             if waiting.is_empty() {
                 self.waiting_trades.remove(&key);
             }
