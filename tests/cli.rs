@@ -617,6 +617,26 @@ fn workers_whose_edges_lie_further_apart_than_they_may_run_ahead_do_not_wait_for
 }
 
 #[test]
+fn records_that_are_made_late_change_bars_at_the_same_times_whatever_the_workers() {
+    let folder = Folder::new();
+    // A file each, so that each worker reads those of its own symbols.
+    for (at, name) in ["A", "BB", "C", "DDD"].into_iter().enumerate() {
+        let line = |i: i64| format!("{},1,{},1,2\n", START + i * (7 + at as i64) * SECOND, 2 + i % 5);
+        let lines: String = (0..300).map(line).collect();
+        folder.write(&format!("tape/{name}.csv"), format!("timestamp,open,high,low,close\n{lines}"));
+    }
+    let faults = ["--set", "source.late=20%", "--set", "source.late_by=17s", "--set", "output.mode=changes"];
+    let changes = ["1", "2", "3"].map(|workers| {
+        let out = folder.arg("out");
+        let args = ["--input", &folder.arg("tape"), "--window", "10s", "--workers", workers, "--out", &out];
+        run(&[&args[..], &faults].concat()).exits(0);
+        std::fs::read_to_string(folder.path().join("out/bars.changes.csv")).unwrap()
+    });
+    assert!(changes[0].lines().filter(|line| line.contains(",-1,")).count() > 50, "{}", changes[0]);
+    assert!(changes.iter().all(|other| *other == changes[0]));
+}
+
+#[test]
 fn a_column_named_nearly_as_one_of_ours_and_a_header_without_line_ends_are_told() {
     let folder = Folder::new();
     let misnamed = folder.write("misnamed.csv", "ts_event,symbol,price,size,Action,weight\n1,A,1,1,trade,7\n");

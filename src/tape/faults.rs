@@ -81,8 +81,6 @@ pub(super) struct Faulty {
     /// What comes next.
     out: VecDeque<Placed>,
     strikes: Strikes,
-    /// The watermark of the last one that set out, in milliseconds.
-    watermark_ms: i64,
     /// When the last one was due.
     due: u64,
 }
@@ -105,7 +103,6 @@ impl Faulty {
     /// A record sets out, in merged order; it is counted from this time on. Late ones whose time has come go before it.
     pub fn push(&mut self, placed: Placed, counted_from: EventTime) {
         self.release(placed.clock);
-        self.watermark_ms = placed.record.tick.watermark_ms();
         let (faults, tick) = (self.faults, &placed.record.tick);
         let count = |fault| {
             if placed.clock >= counted_from {
@@ -118,7 +115,10 @@ impl Faulty {
         }
         if faults.strikes(faults.late, 2, tick) {
             count(2);
-            self.held.entry(placed.clock.saturating_add(faults.late_by)).or_default().push(placed);
+            // It comes when its partition's time, and watermark, have gone on by so much, whatever else is played then.
+            let (at, mut late) = (placed.clock.saturating_add(faults.late_by), placed);
+            late.record.tick.set_watermark((tick.watermark_ms() * MS).saturating_add(faults.late_by));
+            self.held.entry(at).or_default().push(late);
         } else {
             self.out.push_back(placed);
         }
@@ -146,11 +146,7 @@ impl Faulty {
             && *entry.key() <= clock
         {
             let (at, held) = entry.remove_entry();
-            self.out.extend(held.into_iter().map(|mut placed| {
-                // Its partition's watermark has gone on meanwhile.
-                placed.record.tick.set_watermark(self.watermark_ms * MS);
-                Placed { clock: at, ..placed }
-            }));
+            self.out.extend(held.into_iter().map(|placed| Placed { clock: at, ..placed }));
         }
     }
 }
