@@ -186,6 +186,11 @@ impl Program<'_> {
         let has_top = settings.get(name).is_some_and(|own| own.get("top").is_some());
         let refused = |_: &str| Err::<String, _>("nothing is ranked here; corr, movers and bursts have a --top");
         let command = Cli::command().name(name).bin_name(name);
+        let general = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let command = match purpose(name, defaults) {
+            Some(purpose) => command.about(format!("{purpose}\n\n{general}")),
+            None => command,
+        };
         let command =
             if has_top { command } else { command.mut_arg("top", |top| top.hide(true).value_parser(refused)) };
         let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
@@ -254,6 +259,12 @@ impl Program<'_> {
             }
         }
     }
+}
+
+/// What a pipeline is for, as its manual begins: a paragraph `# NAME: ...`.
+fn purpose(name: &str, manual: &str) -> Option<String> {
+    let lines = manual.lines().map_while(|line| line.strip_prefix("# ")).collect::<Vec<_>>().join(" ");
+    lines.strip_prefix(&format!("{name}: ")).map(str::to_owned)
 }
 
 /// The folder for what is written, which is made, where one is named.

@@ -305,7 +305,6 @@ impl<'a> Drive<'a> {
             self.recorder.applied((applied - self.retired) as usize, self.applied_at);
             self.retired = applied;
             self.gauge.applied.store(applied, Ordering::Relaxed);
-            self.gauge.rows.store(written.get().rows, Ordering::Relaxed);
             if self.retired == self.sent
                 && let Some(decision) = self.tuning.applied(self.applied_at, &mut self.recorder)
             {
@@ -313,6 +312,8 @@ impl<'a> Drive<'a> {
                 self.tell(Message::Decided { worker, at, decision });
             }
         }
+        // Rows are written when their windows are over, which may be long after their ticks were applied.
+        self.gauge.rows.store(written.get().rows, Ordering::Relaxed);
         if now >= self.report_at {
             self.report(now);
         }
