@@ -93,6 +93,10 @@ impl Display for Report {
         for example in &self.rejected {
             writeln!(f, "           rejected {example}")?;
         }
+        let others = ledger.rejected.saturating_sub(self.rejected.len() as u64);
+        if others > 0 && !self.rejected.is_empty() {
+            writeln!(f, "           and {} more", count(others))?;
+        }
         writeln!(f)?;
         let latency = &self.latency;
         writeln!(f, "  latency from {}", latency.from)?;
