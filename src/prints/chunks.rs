@@ -86,15 +86,17 @@ impl Chunks {
         }
     }
 
-    /// The live prints with this sequence number whose times lie in `[within.0, within.1)`.
-    pub fn find(&mut self, seq: u64, within: (EventTime, EventTime)) -> impl Iterator<Item = &mut Print> {
+    /// Hands over the live prints with this sequence number whose times lie in `[within.0, within.1)`.
+    pub fn each(&mut self, seq: u64, within: (EventTime, EventTime), mut give: impl FnMut(&mut Print)) {
         let begin = self.chunks.partition_point(|chunk| chunk.until.1 < seq);
         let end = self.chunks.partition_point(|chunk| chunk.from.1 <= seq);
-        self.chunks
-            .range_mut(begin..end.max(begin))
-            .filter(move |c| c.seq.0 <= seq && seq <= c.seq.1 && c.ts.0 < within.1 && c.ts.1 >= within.0)
-            .flat_map(move |chunk| chunk.with_seq(seq))
-            .filter(move |p| p.live && within.0 <= p.ts_event && p.ts_event < within.1)
+        for chunk in self.chunks.range_mut(begin..end.max(begin)) {
+            let may_be = chunk.seq.0 <= seq && seq <= chunk.seq.1 && chunk.ts.0 < within.1 && chunk.ts.1 >= within.0;
+            if may_be {
+                let is_it = |print: &&mut Print| print.live && within.0 <= print.ts_event && print.ts_event < within.1;
+                chunk.with_seq(seq).filter(is_it).for_each(&mut give);
+            }
+        }
     }
 
     /// The prints of a window.

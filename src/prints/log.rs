@@ -44,10 +44,13 @@ impl PrintLog {
         chunks.push(print);
     }
 
-    /// The live prints with this sequence number whose times lie in `[within.0, within.1)`, a stretch of one session.
-    pub fn find(&mut self, venue: Venue, seq: u64, within: (EventTime, EventTime)) -> impl Iterator<Item = &mut Print> {
-        let lane = self.lanes.iter_mut().find(move |lane| lane.venue == venue && lane.holds(within.0));
-        lane.into_iter().flat_map(move |lane| lane.prints.find(seq, within).chain(lane.late.find(seq, within)))
+    /// Hands over the live prints with this sequence number whose times lie in `[within.0, within.1)`, a stretch of one
+    /// session.
+    pub fn each(&mut self, venue: Venue, seq: u64, within: (EventTime, EventTime), mut give: impl FnMut(&mut Print)) {
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.venue == venue && lane.holds(within.0)) {
+            lane.prints.each(seq, within, &mut give);
+            lane.late.each(seq, within, give);
+        }
     }
 
     /// The live prints of a window, in no order that matters.
@@ -107,6 +110,12 @@ mod tests {
     use crate::tick::{Eligible, Price};
     use jiff::tz::TimeZone;
 
+    fn found(log: &mut PrintLog, venue: Venue, seq: u64, within: (EventTime, EventTime)) -> Option<Print> {
+        let mut found = None;
+        log.each(venue, seq, within, |print| _ = found.get_or_insert(*print));
+        found
+    }
+
     fn print(ts_event: EventTime, seq: u64) -> Print {
         Print { ts_event, seq, price: Price(1), size: 1, eligible: Eligible::ALL, live: true }
     }
@@ -118,15 +127,15 @@ mod tests {
             log.push(Venue(1), print(10 * i, i as u64), &sessions);
         }
         log.push(Venue(2), print(55, 7), &sessions);
-        assert_eq!(log.find(Venue(1), 7, (0, 10_000)).next().map(|p| p.ts_event), Some(70));
-        assert_eq!(log.find(Venue(2), 7, (0, 10_000)).next().map(|p| p.ts_event), Some(55));
-        assert!(log.find(Venue(1), 7, (0, 70)).next().is_none());
+        assert_eq!(found(&mut log, Venue(1), 7, (0, 10_000)).map(|p| p.ts_event), Some(70));
+        assert_eq!(found(&mut log, Venue(2), 7, (0, 10_000)).map(|p| p.ts_event), Some(55));
+        assert!(found(&mut log, Venue(1), 7, (0, 70)).is_none());
         assert_eq!(log.prints_of(Window { start: 50, end: 80 }).count(), 4);
-        log.find(Venue(2), 7, (55, 56)).next().unwrap().live = false;
+        log.each(Venue(2), 7, (55, 56), |print| print.live = false);
         assert_eq!(log.prints_of(Window { start: 50, end: 80 }).count(), 3);
         log.forget_before(5_000);
-        assert!(log.find(Venue(1), 7, (0, 10_000)).next().is_none());
-        assert!(log.find(Venue(1), 500, (0, 10_000)).next().is_some());
+        assert!(found(&mut log, Venue(1), 7, (0, 10_000)).is_none());
+        assert!(found(&mut log, Venue(1), 500, (0, 10_000)).is_some());
     }
 
     #[test]
@@ -140,8 +149,8 @@ mod tests {
         assert!(log.is_new(Venue(0), DAY, 1));
         log.push(Venue(0), print(DAY, 1), &sessions);
         assert!(!log.is_new(Venue(0), 13, 200));
-        assert!(log.find(Venue(0), 100, (0, DAY)).next().is_some());
-        assert!(log.find(Venue(0), 1, (0, DAY)).next().is_none());
+        assert!(found(&mut log, Venue(0), 100, (0, DAY)).is_some());
+        assert!(found(&mut log, Venue(0), 1, (0, DAY)).is_none());
     }
 
     #[test]
@@ -152,7 +161,7 @@ mod tests {
             log.push(Venue(0), print(DAY - 1_000 + i, 437 + i as u64), &sessions);
         }
         log.push(Venue(0), print(DAY, 1), &sessions);
-        assert!(log.find(Venue(0), 500, (0, DAY)).next().is_some());
+        assert!(found(&mut log, Venue(0), 500, (0, DAY)).is_some());
     }
 
     #[test]
@@ -168,10 +177,10 @@ mod tests {
             log.push(Venue(0), print(DAY - 10_000 + 50 * i as i64, 5 * i), &sessions);
         }
         for seq in 0..1_000 {
-            let found = log.find(Venue(0), seq, (0, DAY)).next().map(|print| (print.seq, print.ts_event));
+            let found = found(&mut log, Venue(0), seq, (0, DAY)).map(|print| (print.seq, print.ts_event));
             assert_eq!(found, Some((seq, DAY - 10_000 + 10 * seq as i64)));
         }
-        assert!(log.find(Venue(0), 3, (DAY, 2 * DAY)).next().is_some());
+        assert!(found(&mut log, Venue(0), 3, (DAY, 2 * DAY)).is_some());
         assert_eq!(log.prints_of(Window { start: DAY - 5_000, end: DAY }).count(), 500);
         assert_eq!(log.prints_of(Window { start: DAY - 10_000, end: DAY - 9_000 }).count(), 100);
         log.forget_before(DAY - 5_000);
@@ -195,12 +204,12 @@ mod tests {
             let expected = sorted(prints.iter().filter(inside).map(|(venue, print)| words((*venue, print))).collect());
             proptest::prop_assert_eq!(sorted(log.all_prints_of(window).map(words).collect()), expected.clone());
             for (venue, print) in prints.iter().filter(inside) {
-                let found = log.find(*venue, print.seq, (window.start, window.end)).next().copied();
+                let found = found(&mut log, *venue, print.seq, (window.start, window.end));
                 proptest::prop_assert!(found.is_some_and(|found| found.seq == print.seq && window.contains(found.ts_event)));
             }
             for seq in 0..400 {
                 let is_there = prints.iter().filter(inside).any(|(venue, print)| *venue == Venue(1) && print.seq == seq);
-                proptest::prop_assert_eq!(log.find(Venue(1), seq, (window.start, window.end)).next().is_some(), is_there);
+                proptest::prop_assert_eq!(found(&mut log, Venue(1), seq, (window.start, window.end)).is_some(), is_there);
             }
             log.forget_before((NOON + forgotten).min(window.start));
             proptest::prop_assert_eq!(sorted(log.all_prints_of(window).map(words).collect()), expected);

@@ -65,11 +65,12 @@ impl<P: Default> SymbolState<P> {
     /// Whether a trade waits for its time of which this one may be a repeat.
     #[inline]
     pub fn waits_for(&self, tick: &Tick, rules: &Lateness) -> bool {
+        tick.kind == Kind::Trade && !self.waiting_trades.is_empty() && self.may_repeat(tick, rules)
+    }
+
+    fn may_repeat(&self, tick: &Tick, rules: &Lateness) -> bool {
         let reaches = |waiting: &Vec<EventTime>| waiting.iter().any(|ts| rules.reaches(tick.ts_event, *ts));
-        let is_trade = tick.kind == Kind::Trade;
-        is_trade
-            && !self.waiting_trades.is_empty()
-            && self.waiting_trades.get(&key_of(tick, rules)).is_some_and(reaches)
+        self.waiting_trades.get(&key_of(tick, rules)).is_some_and(reaches)
     }
 
     /// A tick begins to wait for its time.
@@ -166,7 +167,8 @@ impl<P: Default> SymbolState<P> {
         let story = self.stories.get(&key);
         let told = story.and_then(|story| story.trade(tick.ts_event, rules).copied());
         let awaited = story.is_some_and(|story| story.awaits(tick.ts_event, rules));
-        let kept: Vec<Print> = self.log.find(tick.venue, seq, rules.reach(tick.ts_event)).map(|print| *print).collect();
+        let mut kept = Vec::new();
+        self.log.each(tick.venue, seq, rules.reach(tick.ts_event), |print| kept.push(*print));
         let trade = kept.iter().copied().chain(told).min_by_key(|print| print.ts_event);
         let repeated = story.and_then(|story| story.earliest(tick.ts_event, rules));
         let earliest = kept.iter().map(|print| print.ts_event).chain(repeated).min();
@@ -190,10 +192,8 @@ impl<P: Default> SymbolState<P> {
     pub fn log_changes(&mut self, about: &About, changes: &[Change], rules: &Lateness) {
         let (venue, _, seq) = about.key;
         for (before, after) in changes {
-            if let Some(gone) = before
-                && let Some(print) = self.log.find(venue, seq, (gone.ts_event, gone.ts_event + 1)).next()
-            {
-                print.live = false;
+            if let Some(gone) = before {
+                self.log.each(venue, seq, (gone.ts_event, gone.ts_event + 1), |print| print.live = false);
             }
             if let Some(print) = after {
                 self.log.push(venue, *print, &rules.sessions);
