@@ -90,7 +90,9 @@ impl Effective {
     pub fn to_toml_with_origins(&self) -> String {
         let written = |(path, value, _): &(Path, Value, Origin)| {
             let key = &path[path.len().saturating_sub(1)..];
-            format!("{} = {}", dotted(key), literal(&shown(path, value)))
+            // What is hidden is no value to read back.
+            let mark = if is_secret(path) { "# " } else { "" };
+            format!("{mark}{} = {}", dotted(key), literal(&shown(path, value)))
         };
         let lines: Vec<String> = self.settings.iter().map(written).collect();
         let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0).min(48);
@@ -228,6 +230,9 @@ mod tests {
         let shown = [json.to_string(), told.to_toml_with_origins(), told.shared().to_string(), told.to_args().concat()];
         assert!(!shown.concat().contains("geheim"), "{shown:?}");
 
+        let mut saved = layers();
+        saved.earlier("saved.toml".as_ref(), told.to_toml_with_origins());
+        assert_eq!(saved.finish().unwrap().to_environment(), []);
         let mut again = layers();
         again.environment(told.to_environment().into_iter().map(|(name, value)| (name.into(), value.into())));
         let again = again.finish().unwrap();
