@@ -78,7 +78,9 @@ impl Hands {
         let here = self.owner(tick.symbol).wrapping_sub(self.place.mine(self.ends.len()).start);
         if let Some(block) = self.blocks.get_mut(here) {
             block.ticks.push(tick);
-            block.dues.extend(due);
+            if let Some(due) = due {
+                block.dues.push(due);
+            }
         }
     }
 

@@ -85,7 +85,19 @@ impl Reader {
                     break;
                 }
                 let (room, Reader { merge, timetable, live, latest, .. }) = (BLOCK - hands.count(), &mut *self);
-                let given = merge.give(timetable, room, |next| {
+                let ready = match merge.ready(timetable, room) {
+                    // No more is read of it, and what was read is handed on.
+                    Err(_) if live.is_some() && around.stop.load(Ordering::Acquire) => {
+                        merge.end();
+                        continue;
+                    }
+                    ready => ready?,
+                };
+                if ready.len() == 0 {
+                    ended = true;
+                    break;
+                }
+                for next in ready {
                     let tick = next.tick();
                     let carried = next.carried().map(|due| epoch.run_time(due));
                     heard.hear(carried);
@@ -95,18 +107,6 @@ impl Reader {
                     }
                     hands.take(tick, due);
                     last = Some(tick);
-                });
-                let given = match given {
-                    // No more is read of it, and what was read is handed on.
-                    Err(_) if self.live.is_some() && around.stop.load(Ordering::Acquire) => {
-                        self.merge.end();
-                        continue;
-                    }
-                    given => given?,
-                };
-                if given == 0 {
-                    ended = true;
-                    break;
                 }
             }
             if let Some(last) = last {

@@ -57,12 +57,13 @@ impl Blocks for Inline {
         let mut block = Block::default();
         while block.ticks.len() < BLOCK {
             let room = BLOCK - block.ticks.len();
-            let given = self.merge.give(&mut self.timetable, room, |next| {
+            let ready = self.merge.ready(&mut self.timetable, room)?;
+            if ready.len() == 0 {
+                break;
+            }
+            for next in ready {
                 block.ticks.push(next.tick());
                 block.dues.extend(next.due);
-            })?;
-            if given == 0 {
-                break;
             }
         }
         Ok(if block.ticks.is_empty() { Pull::End } else { Pull::Block(Arc::new(block)) })

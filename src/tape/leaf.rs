@@ -213,23 +213,26 @@ impl Leaf {
     /// Goes on to those of the decoded records whose times are in no doubt, `most` of them at most, and as long as the
     /// clock is `until` or before. The next look goes on from there.
     #[inline(always)]
-    pub(super) fn advance_all(&mut self, most: usize, until: EventTime) -> Heads<'_> {
+    pub(super) fn advance_all(&mut self, most: usize, until: EventTime) -> Heads {
         let (PartitionRules { disorder, max_jump }, from) = (self.rules, self.placed);
         let (Some(before), None, false) = (self.clock, &self.held, self.is_ready) else { return Heads::default() };
-        let mut clock = before;
-        let are_sure = self.decoded[from..].iter().take(most).take_while(|record| {
+        let (mut clock, mut count) = (before, 0);
+        for record in self.decoded[from..].iter_mut().take(most) {
             let next = clock.max(record.tick.ts_event);
-            let is_sure = record.tick.ts_event - clock <= max_jump && next <= until;
-            if is_sure {
-                clock = next;
+            if record.tick.ts_event - clock > max_jump || next > until {
+                break;
             }
-            is_sure
-        });
-        self.placed += are_sure.count();
-        self.clock = Some(clock);
-        let records = &mut self.decoded[from..self.placed];
-        records.iter_mut().for_each(|record| self.conditions.heed(record));
-        Heads { records, clock: before, disorder }
+            self.conditions.heed(record);
+            (clock, count) = (next, count + 1);
+        }
+        (self.placed, self.clock) = (from + count, Some(clock));
+        Heads { count, clock: before, disorder }
+    }
+
+    /// The last so many records that were gone to.
+    #[inline(always)]
+    pub(super) fn last(&self, count: usize) -> &[Record] {
+        &self.decoded[self.placed - count..self.placed]
     }
 
     /// The record that was gone to last.

@@ -17,8 +17,8 @@ use crate::lateness::Sessions;
 use crate::tick::{Names, Tick};
 use crate::time::{EventTime, SECOND};
 use by_time::{ByTime, Open};
-pub use due::Due;
 use due::Found;
+pub use due::{Due, Ready};
 
 /// The place of each tick among its symbol's, which stands in for a sequence number.
 #[derive(Clone, Debug, Default)]
@@ -195,43 +195,38 @@ impl Merge {
         Ok(record.map(|record| Due { record, found, due }))
     }
 
-    /// Gives the next records by time, `most` of them at most, and returns how many: one at a time, or all that are there
-    /// without another look; none at the end.
+    /// The next records by time, `most` of them at most: one, or all that are there without another look; none at the end.
     ///
     /// # Errors
     /// When an input cannot be read.
     #[inline(always)]
-    pub fn give(&mut self, timetable: &mut Timetable, most: usize, mut give: impl FnMut(Due<'_>)) -> Result<usize> {
-        match self.give_plain(timetable, most, &mut give) {
-            0 => Ok(usize::from(self.next(timetable)?.map(give).is_some())),
-            given => Ok(given),
+    pub fn ready(&mut self, timetable: &mut Timetable, most: usize) -> Result<Ready<'_>> {
+        let plain = if self.is_plain(timetable) { self.advance_all(most) } else { Heads::default() };
+        if plain.count > 0 {
+            return Ok(Ready::plain(plain, self.partitions.last(plain.count), &mut self.positions));
         }
+        self.next(timetable).map(Ready::One)
     }
 
-    /// Gives those that are there without another look, if the tape is played whole, as it is and without a schedule.
+    /// Whether the tape is played whole, as it is and without a schedule, and a record is there without another look.
+    /// Where a line is decoded after the other, that is all it costs.
     #[inline(always)]
-    fn give_plain(&mut self, timetable: &Timetable, most: usize, give: &mut impl FnMut(Due<'_>)) -> usize {
-        // Where a line is decoded after the other, that is all it costs.
-        let is_plain = self.partitions.has_decoded()
+    fn is_plain(&self, timetable: &Timetable) -> bool {
+        self.partitions.has_decoded()
             && self.found.is_none()
             && self.faulty.is_none()
             && self.again.is_none()
             && self.from == EventTime::MIN
             && self.selection.is_all()
-            && timetable.is_as_read();
-        if !is_plain {
-            return 0;
-        }
+            && timetable.is_as_read()
+    }
+
+    #[inline(always)]
+    fn advance_all(&mut self, most: usize) -> Heads {
         let most = usize::try_from(self.limit - self.index).map_or(most, |left| left.min(most));
-        let Heads { records, mut clock, disorder } = self.partitions.advance_all(most);
-        for record in records {
-            clock = clock.max(record.tick.ts_event);
-            let seq = self.positions.number(&record.tick, record.has_seq);
-            let watermark_lead_ms = record.tick.lead_ms(clock.saturating_sub(disorder));
-            give(Due { record, found: Found { seq, watermark_lead_ms, clock }, due: None });
-        }
-        self.index += records.len() as u64;
-        records.len()
+        let heads = self.partitions.advance_all(most);
+        self.index += heads.count as u64;
+        heads
     }
 
     /// Finds the next record after faults, if there are any, from where the tape was sought.

@@ -25,7 +25,7 @@ pub use folder::{UNFINISHED, make_folder};
 pub use halts::Silence;
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use market::Market;
-pub use merge::{Due, Merge, Positions};
+pub use merge::{Due, Merge, Positions, Ready};
 pub use pace::{Burst, Gaps, Pace, Timetable};
 pub use rejects::{DeadLetters, Reject, Rejects};
 pub use sequence::Sequence;

@@ -21,10 +21,10 @@ pub(in super::super) struct Head<'a> {
     pub watermark: EventTime,
 }
 
-/// Records that a partition has come to one after the other, where they were decoded.
-#[derive(Default)]
-pub(in super::super) struct Heads<'a> {
-    pub records: &'a [Record],
+/// Records that a partition has come to one after the other.
+#[derive(Clone, Copy, Default)]
+pub(in super::super) struct Heads {
+    pub count: usize,
     /// The partition's highest event time before them.
     pub clock: EventTime,
     /// So far behind the clock the watermark stands, in nanoseconds.

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
+use super::super::format::Record;
 use super::super::leaf::{Head, Heads, Leaf};
 use crate::error::Result;
 use crate::time::EventTime;
@@ -94,7 +95,7 @@ impl ByTime {
     /// Goes on to those of the next records that are there without another look, `most` of them at most: they are of the
     /// partition whose record was the [head](ByTime::head) last.
     #[inline(always)]
-    pub fn advance_all(&mut self, most: usize) -> Heads<'_> {
+    pub fn advance_all(&mut self, most: usize) -> Heads {
         if !self.primed {
             let [leaf] = &mut self.leaves[..] else { return Heads::default() };
             return leaf.advance_all(most, EventTime::MAX);
@@ -106,6 +107,12 @@ impl ByTime {
         let until = others.iter().take(2).map(|Reverse((clock, other))| clock - i64::from(other < at)).min();
         // The heap learns its clock when it goes on from there, as that of a record that was taken.
         self.leaves[*at].advance_all(most, until.unwrap_or(EventTime::MAX))
+    }
+
+    /// The last so many records that were gone to.
+    #[inline(always)]
+    pub fn last(&self, count: usize) -> &[Record] {
+        self.leaves[self.at].last(count)
     }
 
     /// The record that was gone to last.

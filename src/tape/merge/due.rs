@@ -1,9 +1,12 @@
 //! Records as the order of a tape gives them.
 
+use std::slice;
+
 use super::super::format::Record;
-use super::super::leaf::Placed;
+use super::super::leaf::{Heads, Placed};
+use super::Positions;
 use crate::tick::Tick;
-use crate::time::EventTime;
+use crate::time::{EventTime, MS};
 
 /// A record in the merged order of a tape, where it was decoded; what the order gives its tick is beside it.
 #[derive(Clone, Copy, Debug)]
@@ -55,3 +58,71 @@ impl Due<'_> {
         self.found.placed(self.record)
     }
 }
+
+/// The next records of a tape. All of them have been gone to, whether they are taken or not.
+pub enum Ready<'a> {
+    /// The next one, or none at the end.
+    One(Option<Due<'a>>),
+    /// Records of one partition that come one after the other, without a schedule.
+    Plain(Plain<'a>),
+}
+
+/// Records of a partition, and where its clock stands before the next of them.
+pub struct Plain<'a> {
+    records: slice::Iter<'a, Record>,
+    positions: &'a mut Positions,
+    clock: EventTime,
+    disorder: i64,
+    /// The watermark's lead over a record with which the clock moves, as nearly all do, if it is the same for all such.
+    usual_lead_ms: Option<i32>,
+}
+
+impl<'a> Ready<'a> {
+    #[inline(always)]
+    pub(super) fn plain(heads: Heads, records: &'a [Record], positions: &'a mut Positions) -> Self {
+        let Heads { clock, disorder, .. } = heads;
+        // A disorder of whole milliseconds moves the millisecond that an instant lies in by as many.
+        let is_usual = disorder % MS == 0 && clock >= disorder;
+        let usual_lead_ms = i32::try_from(-(disorder / MS)).ok().filter(|_| is_usual);
+        Ready::Plain(Plain { records: records.iter(), positions, clock, disorder, usual_lead_ms })
+    }
+}
+
+impl<'a> Iterator for Plain<'a> {
+    type Item = Due<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Due<'a>> {
+        let record = self.records.next()?;
+        self.clock = self.clock.max(record.tick.ts_event);
+        let seq = self.positions.number(&record.tick, record.has_seq);
+        let watermark_lead_ms = match self.usual_lead_ms {
+            Some(lead) if record.tick.ts_event == self.clock => lead,
+            _ => record.tick.lead_ms(self.clock.saturating_sub(self.disorder)),
+        };
+        Some(Due { record, found: Found { seq, watermark_lead_ms, clock: self.clock }, due: None })
+    }
+}
+
+impl<'a> Iterator for Ready<'a> {
+    type Item = Due<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Due<'a>> {
+        match self {
+            Ready::Plain(plain) => plain.next(),
+            Ready::One(one) => one.take(),
+        }
+    }
+
+    #[inline(always)]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = match self {
+            Ready::Plain(plain) => plain.records.len(),
+            Ready::One(one) => usize::from(one.is_some()),
+        };
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Ready<'_> {}

@@ -151,6 +151,7 @@ proptest! {
         partitions in prop::collection::vec(prop::collection::vec((0i64..3, 0u32..40), 0..200), 1..4),
         most in prop::collection::vec(1usize..100, 1..5),
         limit in prop_oneof![Just(u64::MAX), 0u64..400],
+        disorder in prop_oneof![Just(SECOND), 0..3 * SECOND],
         is_numbered: bool,
         begins_alone: bool,
     ) {
@@ -165,7 +166,8 @@ proptest! {
                     1..4 => at - 2,
                     _ => at,
                 };
-                format!("{},S{},{},1,{seq}\n", ts.max(0) * SECOND, i % 2, price(p, i))
+                let ts = ts.max(0) * SECOND + i64::from(*odd) * 1_234_567;
+                format!("{ts},S{},{},1,{seq}\n", i % 2, price(p, i))
             });
             "ts_event,symbol,price,size,seq\n".to_owned() + &lines.collect::<String>()
         };
@@ -173,7 +175,7 @@ proptest! {
         let merge = || {
             let leaf = |blocks: &Vec<u8>| {
                 let columns = Columns::new(&[], TimeZone::UTC, symbols.clone(), Arc::default());
-                let rules = PartitionRules { disorder: SECOND, max_jump: 500 * SECOND };
+                let rules = PartitionRules { disorder, max_jump: 500 * SECOND };
                 let decoder = Decoder::new(Some(Format::Bin), columns);
                 Leaf::pipe("test", Box::new(Cursor::new(blocks.clone())), decoder, rules, Rejects::default())
             };
@@ -191,7 +193,9 @@ proptest! {
         }
         for most in most.iter().cycle() {
             let before = given.len();
-            let count = merge.give(&mut timetable, *most, |due| given.push(said(&due))).unwrap();
+            let ready = merge.ready(&mut timetable, *most).unwrap();
+            let count = ready.len();
+            given.extend(ready.map(|due| said(&due)));
             prop_assert!(count <= *most && given.len() == before + count);
             if count == 0 {
                 break;
