@@ -409,6 +409,35 @@ fn a_lone_jump_into_the_future_is_rejected_and_a_confirmed_one_is_not() {
 }
 
 #[test]
+fn a_table_that_is_sorted_by_symbol_keeps_the_last_day_of_each() {
+    let folder = Folder::new();
+    let day = |symbol: &str, day: i64| format!("{},{symbol},{},1\n", START + 86_400 * day * SECOND, 1 + day % 7);
+    let of = |symbol: &'static str, days: i64| (0..days).map(move |n| day(symbol, n)).collect::<Vec<_>>();
+    let play = |lines: &[String]| {
+        let text = HEADER.to_owned() + &lines.concat();
+        let played = folder.play(&folder.write("tape.csv", &text), &["--window", "24h"]);
+        assert_eq!(played.bars, folder.play_on(text.as_bytes(), &["--window", "24h"]).bars);
+        played
+    };
+    // The last one ends early, and of two that end late one ends later.
+    let by_symbol = [of("A", 7), of("B", 6), of("C", 4)].concat();
+    let mut by_time = by_symbol.clone();
+    by_time.sort();
+    let (sorted, whole) = (play(&by_time), play(&by_symbol));
+    assert_eq!((whole.ledger("read"), whole.ledger("rejected")), (17, 0));
+    assert_eq!(whole.bars, sorted.bars);
+
+    // A time that no other line comes near is wrong all the same, whether its symbol goes on or not.
+    for at in [9, 13] {
+        let mut lines = by_symbol.clone();
+        lines.insert(at, day("B", 40_000));
+        let odd = play(&lines);
+        assert_eq!((odd.ledger("rejected"), &odd.bars), (1, &sorted.bars));
+        assert_eq!((&odd.rejected[0]["line"], odd.reasons()[0].starts_with("future")), (&(at + 2).into(), true));
+    }
+}
+
+#[test]
 fn time_that_runs_backwards_for_hours_ends_in_bars_or_in_the_late_ledger() {
     let folder = Folder::new();
     let n = 20_000;

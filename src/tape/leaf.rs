@@ -14,7 +14,7 @@ use super::rejects::Rejects;
 use crate::error::Result;
 use crate::tick::Tick;
 use crate::time::EventTime;
-use held::{Held, LastLine};
+use held::{Held, LastLine, Waiting};
 pub(super) use length::Length;
 pub use placed::Placed;
 pub(super) use placed::{Head, Heads};
@@ -59,6 +59,8 @@ pub struct Leaf {
     clock: Option<EventTime>,
     /// A line that jumped ahead and waits for the next one to confirm it.
     held: Option<Held>,
+    /// Lines that jumped ahead, of symbols that have not gone on since.
+    waiting: Waiting,
     /// The record that was placed last is the next one, and was looked for already.
     is_ready: bool,
 }
@@ -93,6 +95,7 @@ impl Leaf {
             placed: 0,
             clock: None,
             held: None,
+            waiting: Waiting::default(),
             is_ready: false,
         }
     }
@@ -215,7 +218,8 @@ impl Leaf {
     #[inline(always)]
     pub(super) fn advance_all(&mut self, most: usize, until: EventTime) -> Heads {
         let (PartitionRules { disorder, max_jump }, from) = (self.rules, self.placed);
-        let (Some(before), None, false) = (self.clock, &self.held, self.is_ready) else { return Heads::default() };
+        let is_doubtful = self.held.is_some() || !self.waiting.is_empty();
+        let (Some(before), false, false) = (self.clock, is_doubtful, self.is_ready) else { return Heads::default() };
         let (mut clock, mut count) = (before, 0);
         for record in self.decoded[from..].iter_mut().take(most) {
             let next = clock.max(record.tick.ts_event);
@@ -279,12 +283,15 @@ impl Leaf {
                 }
                 // Nothing is left that a jump could make late, so the last line needs no confirmation: a symbol
                 // that trades rarely would else lose its last print in a file of its own, and only there.
-                let Some(held) = self.held.take() else { return Ok(Look::End) };
-                self.confirm(held);
+                if let Some(held) = self.held.take() {
+                    self.confirm(held);
+                } else if !self.decide_last()? {
+                    return Ok(Look::End);
+                }
                 continue;
             };
-            let ts_event = record.tick.ts_event;
-            self.doubt(ts_event)?;
+            let Tick { ts_event, symbol, .. } = record.tick;
+            self.doubt(ts_event, symbol)?;
         }
     }
 
@@ -293,7 +300,8 @@ impl Leaf {
     fn place(&mut self) -> bool {
         let (Some(record), Some(clock)) = (self.decoded.get_mut(self.placed), self.clock) else { return false };
         let ts_event = record.tick.ts_event;
-        let is_sure = self.held.is_none() && ts_event - clock <= self.rules.max_jump;
+        let is_doubtful = self.held.is_some() || self.waiting.has(record.tick.symbol);
+        let is_sure = !is_doubtful && ts_event - clock <= self.rules.max_jump;
         if is_sure {
             self.clock = Some(clock.max(ts_event));
             self.conditions.heed(record);
