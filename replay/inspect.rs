@@ -19,15 +19,12 @@ use tapeflow::tape::format::{Encoder, Format, Input, Line, Position, bin, quotab
 use tapeflow::tape::inspect::{Inspection, Peak};
 use tapeflow::tape::{Merge, Pace, Silence};
 use tapeflow::tick::Kind;
-use tapeflow::time::{EventTime, SECOND};
+use tapeflow::time::{END_OF_JANUARY, EventTime};
 
 use crate::reading::{Reading, told};
 
 /// Symbols that are listed, the busiest first.
 const LISTED: usize = 10;
-
-/// Whole numbers of seconds, milliseconds and microseconds of our days are all nanoseconds of January 1970.
-const END_OF_JANUARY: EventTime = 31 * 86_400 * SECOND;
 
 /// Tell what is on a tape: its columns, symbols, times, kinds, disorder, gaps, rates and first rows
 #[derive(Args)]
@@ -83,10 +80,11 @@ struct Sequence {
     out_of_order: u64,
 }
 
-/// Records a second of event time. Silences of over half an hour are not in the average.
-#[derive(Serialize)]
+/// Records a second of event time. Silences of over half an hour are not in the average, and where less than a second is
+/// left there is none.
+#[derive(Clone, Copy, Serialize)]
 struct Rates {
-    average: f64,
+    average: Option<f64>,
     peak_1s: u64,
     /// Records of the fullest 10 ms, a hundred times.
     peak_10ms: u64,
@@ -268,14 +266,16 @@ impl Told {
             let (p50, p99, max) = (span(lag.p50), span(lag.p99), span(lag.max));
             lines.push(format!("received  after p50 {p50}, p99 {p99}, max {max}"));
         }
-        let times = |peak: u64| peak as f64 / self.rates.average.max(1e-9);
+        let Rates { average, peak_1s, peak_10ms } = self.rates;
+        let on_average = average.map(|average| format!("{}/s on average; ", count(average.round() as u64)));
+        let times = |peak: u64| average.map(|average| format!(" ({:.1}x)", peak as f64 / average)).unwrap_or_default();
         lines.push(format!(
-            "rates     {}/s on average; fullest second {} ({:.1}x); fullest 10 ms {}/s ({:.1}x)",
-            count(self.rates.average.round() as u64),
-            count(self.rates.peak_1s),
-            times(self.rates.peak_1s),
-            count(self.rates.peak_10ms),
-            times(self.rates.peak_10ms)
+            "rates     {}fullest second {}{}; fullest 10 ms {}/s{}",
+            on_average.unwrap_or_default(),
+            count(peak_1s),
+            times(peak_1s),
+            count(peak_10ms),
+            times(peak_10ms)
         ));
         let silent = |it: &Silent| {
             let whose = it.symbol.as_ref().map(|symbol| format!(" of {symbol}")).unwrap_or_default();

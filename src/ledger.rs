@@ -54,6 +54,11 @@ impl Ledger {
         ]
     }
 
+    /// Whether records came, and none of them could be read.
+    pub fn is_of_rejects(&self) -> bool {
+        self.rejected > 0 && self.rejected == self.read
+    }
+
     /// The sum of the columns, which is `read` when nothing was lost.
     pub fn accounted(&self) -> u64 {
         self.columns().iter().map(|(_, records)| records).sum()

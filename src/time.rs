@@ -19,6 +19,10 @@ pub const MS: i64 = 1_000_000;
 /// A second in nanoseconds.
 pub const SECOND: i64 = 1_000_000_000;
 
+/// The end of January 1970: whole numbers of seconds, milliseconds and microseconds of our days are all nanoseconds
+/// before it.
+pub const END_OF_JANUARY: EventTime = 31 * 86_400 * SECOND;
+
 /// The run's clock. It is handed in, so that a test can move it by hand.
 #[derive(Clone, Debug)]
 pub enum Clock {

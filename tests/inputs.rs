@@ -635,3 +635,24 @@ fn of_many_files_each_reject_has_its_line() {
     let [reject] = &played.rejected[..] else { panic!("{:?}", played.rejected) };
     assert_eq!((reject["line"].as_u64(), reject["raw"].as_str()), (Some(3), Some("1700090040000000000,S69,70,1")));
 }
+
+#[test]
+fn what_is_odd_about_a_table_from_elsewhere_is_told_with_what_to_do() {
+    let folder = Folder::new();
+    let path = |name: &str, text: &str| folder.write(name, text.replace('|', "\n"));
+    let of = |name: &str, text: &str| run(&["--input", &path(name, text), "--window", "1s"]);
+    let ms = of("ms.csv", "ts_event,symbol,price,size|1767623400238,A,1,1|");
+    ms.exits(0).says(&["ms.csv begins at 1970-01-01T00:29:27", "source.time_unit=ms"]);
+    let capitals = of("IBM.csv", "Date,Open,High,Low,Close,Volume|2026-01-05,1,2,1,2,100|");
+    capitals.exits(1).says(&["--set source.columns.open=Open", "`symbol`, `price`, `size` is missing"]);
+    of("semicolons.csv", "ts_event;symbol;price;size|").exits(1).says(&["separated by ';': only commas are read"]);
+    of("tape.csv.gz", "").exits(2).says(&["if it is compressed", "zcat"]);
+    let array = of("array.jsonl", "[|{\"ts_event\":1767623400238000000,\"symbol\":\"A\",\"price\":1,\"size\":1}|]|");
+    array.exits(0).says(&["each object of an array needs a line of its own"]);
+    let bars = "{\"timestamp\":\"2026-01-05 09:31:00\",\"open\":1,\"high\":3,\"low\":1,\"close\":2}|";
+    of("IBM.json", &[bars, &bars.replace("\"open\":1", "\"open\":null")].concat()).exits(0).says(&["open is missing"]);
+    let naive = of("naive.csv", "ts_event,symbol,price,size|2026-01-05 09:30:02.5,A,1,1|");
+    naive.exits(0).says(&["which ends with its zone", "no record could be read", "rejected.jsonl"]);
+    let tape = path("tape.csv", "ts_event,symbol,price,size|1767623400238000000,A,1,1|");
+    run(&[&tape]).exits(2).says(&[&format!("--input {tape}")]);
+}

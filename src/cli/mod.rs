@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use signal_hook::iterator::Signals;
 
@@ -198,6 +199,9 @@ impl Program<'_> {
             Err(error) => {
                 // Help and version that nobody reads to the end are fine.
                 let _ = error.print();
+                if let Some(path) = input_without_flag(&error) {
+                    say(&format!("if the input is {path}: {name} --input {path}"));
+                }
                 return ExitCode::from(error.exit_code() as u8);
             }
         };
@@ -258,6 +262,14 @@ impl Program<'_> {
                 run::play_once(name, &config, &effective, tuned, pipeline)
             }
         }
+    }
+}
+
+/// The path that was given as if it were a command, if there is one there.
+fn input_without_flag(error: &clap::Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidSubcommand).or(error.get(ContextKind::InvalidArg))? {
+        ContextValue::String(given) => Some(given.as_str()).filter(|given| Path::new(given).exists()),
+        _ => None,
     }
 }
 

@@ -30,7 +30,7 @@ pub fn play_once(
     let rows = pipeline.rows();
     let stop = stop_on_signals()?;
     let folder = out_folder(config)?;
-    let mut rejects = Rejects::new(folder.map(|folder| folder.join("rejected.jsonl")))?;
+    let mut rejects = Rejects::new(folder.map(|folder| folder.join(REJECTED)))?;
     if let Some((address, to_topic)) = &config.rejected {
         let stop = stop.clone();
         rejects =
@@ -86,6 +86,9 @@ fn exit_code(report: &Report, strict: bool) -> ExitCode {
     }
 }
 
+/// Where lines are kept that could not be read.
+const REJECTED: &str = "rejected.jsonl";
+
 /// Removes what an earlier run left in the folder, be it of this pipeline or another, so that nothing there is of two
 /// runs.
 fn remove_earlier(folder: &Path, rows: &Rows) -> Result<()> {
@@ -122,12 +125,29 @@ fn report(
     stop: &AtomicBool,
 ) -> Report {
     let program = if std::env::var_os("CARGO").is_some() { "cargo run --release --".into() } else { program() };
+    let is_plain = std::env::args_os().len() == 1;
     let next = match (&config.input, &config.output) {
-        (Input::Market(_), _) => {
+        (Input::Market(_), _) if is_plain => {
             format!("turn a knob, and the digest stays: {program} --batch 1 --workers 1 --speed max")
         }
+        (Input::Market(_), _) => "turn a knob, and the digest stays: --batch, --workers, --speed or --rate".into(),
         _ if outcome.ledger.read == 0 => {
             "nothing was read: see what is there with `replay inspect`, and widen --start, --end or --symbols".into()
+        }
+        (_, Output::Folder(folder)) if outcome.ledger.is_of_rejects() => {
+            format!(
+                "no record could be read: all of them, with their reasons, are in {}",
+                folder.join(REJECTED).display()
+            )
+        }
+        _ if outcome.ledger.is_of_rejects() => {
+            "no record could be read: --out DIR keeps all of them, with their reasons, in rejected.jsonl".into()
+        }
+        _ if outcome.written.rows == 0 && outcome.written.retracted == 0 => {
+            format!(
+                "no {} came of them: the settings say what is looked at, such as the session: {program} config",
+                rows.name
+            )
         }
         (_, Output::Folder(folder)) => {
             format!("all of this, and the settings, are in {}/summary.json", folder.display())

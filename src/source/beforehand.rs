@@ -9,6 +9,10 @@ use super::files::begun;
 use super::find::{EXTENSIONS, find, walk};
 use crate::error::{Doing as _, Result, say};
 use crate::tape::format::{self, COLUMNS, Decoder, Format, Input, Line, Position};
+use crate::time::END_OF_JANUARY;
+
+/// So many lines of a file are looked at for one that can be read.
+const LOOKED_AT: usize = 100;
 
 impl Inputs {
     /// Says which files of a folder are passed over, which columns of the first file are named nearly as ours, and which
@@ -62,17 +66,47 @@ impl Inputs {
             }
         };
         let is_mapped = |name: &str| self.columns.iter().any(|(ours, theirs)| ours == name || theirs == name);
-        let lacking = COLUMNS.iter().filter(|ours| !is_mapped(ours) && !names.iter().any(|name| name == *ours));
-        for ours in lacking {
-            let is_near = |name: &&String| {
-                let is_known = COLUMNS.contains(&name.as_str()) || is_mapped(name);
-                !is_known && strsim::damerau_levenshtein(&name.to_lowercase(), ours) <= 1
-            };
-            if let Some(name) = names.iter().find(is_near) {
+        for name in names.iter().filter(|name| !COLUMNS.contains(&name.as_str()) && !is_mapped(name)) {
+            let lacking = COLUMNS.iter().filter(|ours| !is_mapped(ours) && !names.iter().any(|name| name == *ours));
+            let distance = |ours: &&&str| strsim::damerau_levenshtein(&name.to_lowercase(), ours);
+            if let Some(ours) = lacking.min_by_key(distance).filter(|ours| distance(ours) <= 1) {
                 let (name, path) = (format::quotable(name), path.display());
-                let text = "map it by [source.columns], or replay's --column, if it is";
-                say(&format!("{path} has a column `{name}`, which is not read: {text} {ours}"));
+                let text = format!("if it is {ours}, say --set source.columns.{ours}={name}");
+                say(&format!(
+                    "{path} has a column `{name}`, which is not read: {text} (replay: --column {ours}={name})"
+                ));
             }
+        }
+        Ok(())
+    }
+
+    /// Says if the first record of the first file, among its first lines, is of January 1970, as where times count
+    /// something longer than nanoseconds.
+    ///
+    /// # Errors
+    /// When there are no files, or it cannot be read.
+    pub fn tell_unit(&self) -> Result<()> {
+        let files = find(&self.path)?;
+        let Some(path) = files.first().filter(|path| path.is_file()) else { return Ok(()) };
+        let format = self.format_of(path)?;
+        if self.time_unit != 1 || !matches!(format, Format::Csv | Format::Jsonl) {
+            return Ok(());
+        }
+        let mut input = Input::open(path, Some(format), Position::default())?;
+        let mut decoder = Decoder::new(Some(format), self.columns_of(Arc::default(), Arc::default()));
+        decoder.begin(path);
+        let mut records = Vec::new();
+        for _ in 0..LOOKED_AT {
+            // What cannot be read is told when it is read.
+            let is_over = decoder.next(&mut input, path, &mut records)?.is_none();
+            if is_over || decoder.wants_header() || !records.is_empty() {
+                break;
+            }
+        }
+        if let Some(ts_event) = records.first().map(|record| record.tick.ts_event).filter(|ts| *ts < END_OF_JANUARY) {
+            let (path, at) = (path.display(), jiff::Timestamp::from_nanosecond(ts_event.into()).unwrap_or_default());
+            let text = "if its times are not nanoseconds, say --set source.time_unit=ms, or s or us";
+            say(&format!("{path} begins at {at}: {text}"));
         }
         Ok(())
     }

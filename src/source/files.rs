@@ -23,6 +23,9 @@ const AHEAD_AT_ONCE: usize = 16;
 /// So many files a process may have open wherever it runs.
 const OPEN_WITHOUT_ASKING: usize = 64;
 
+/// What compressed files end in, of which none is read as it is.
+const PACKED: [&str; 5] = ["gz", "zst", "bz2", "xz", "zip"];
+
 /// Files to be played as one tape, or standard input.
 #[derive(Clone, Debug)]
 pub struct Inputs {
@@ -236,8 +239,12 @@ impl Inputs {
 
     pub(super) fn format_of(&self, path: &Path) -> Result<Format> {
         self.format.or(Format::of(path)).ok_or_else(|| {
-            let text = "its extension tells no format: give --format csv or --format jsonl (or bin, parquet or dbn)";
-            Error::Usage(format!("reading {}: {text}", path.display()))
+            let is_packed = path.extension().is_some_and(|end| PACKED.iter().any(|packed| end == *packed));
+            let text = match is_packed {
+                true => "if it is compressed, unpack it into a pipe, as `zcat tape.csv.gz | ohlcv --input -` does",
+                false => "give --format csv or --format jsonl (or bin, parquet or dbn)",
+            };
+            Error::Usage(format!("reading {}: its extension tells no format: {text}", path.display()))
         })
     }
 

@@ -200,9 +200,9 @@ impl Inspection {
         self.kinds[kind as usize]
     }
 
-    /// Records a second of event time, silences left out.
-    pub fn average(&self) -> f64 {
-        self.records() as f64 / (self.busy.max(1) as f64 / SECOND as f64)
+    /// Records a second of event time, silences left out; `None` of a tape that is silent but for less than a second.
+    pub fn average(&self) -> Option<f64> {
+        (self.busy >= SECOND).then(|| self.records() as f64 / (self.busy as f64 / SECOND as f64))
     }
 
     /// What the sequence numbers tell, and whether each symbol has numbers of its own at its venue; `None` if there are

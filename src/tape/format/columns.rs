@@ -254,8 +254,8 @@ impl Columns {
             let found = super::quotable(found);
             return Err(format!(
                 "the columns are `{found}`: `{}` is missing. Ticks need ts_event, symbol, price and size; quotes \
-                 need ts_event, symbol, bid and ask; bars need timestamp, open, high, low and close; \
-                 [source.columns], or replay's --column, maps other names",
+                 need ts_event, symbol, bid and ask; bars need ts_event or timestamp, open, high, low and close; \
+                 [source.columns], or replay's --column, maps other names, as by --set source.columns.ts_event=time",
                 missing.join("`, `")
             ));
         }

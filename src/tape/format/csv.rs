@@ -15,6 +15,9 @@ impl Header {
         if text.contains('\r') {
             return Err("the header has a carriage return in it: lines must end in \\n or \\r\\n".into());
         }
+        if let Some(other) = [';', '\t', '|'].into_iter().find(|other| !text.contains(',') && text.contains(*other)) {
+            return Err(format!("the header's names are separated by {other:?}: only commas are read"));
+        }
         let names = text.split(',').map(|name| name.trim().trim_matches('"'));
         columns.header(names, text).map(Header)
     }

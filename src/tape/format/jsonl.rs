@@ -26,7 +26,8 @@ pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) 
         columns.fields.clear();
         let mut json = serde_json::Deserializer::from_slice(line);
         let object = json.deserialize_map(Object { start: line.as_ptr() as usize, columns }).and_then(|()| json.end());
-        object.map_err(|e| format!("the line is not a JSON object: {}", without_position(&e)))?;
+        let of_array = if line.starts_with(b"[") { "; each object of an array needs a line of its own" } else { "" };
+        object.map_err(|e| format!("the line is not a JSON object: {}{of_array}", without_position(&e)))?;
     }
     if columns.naming().is_none() {
         columns.check_object(line)?;

@@ -206,7 +206,8 @@ impl Times {
     /// # Errors
     /// Why the text is not a time.
     pub fn parse(&mut self, text: &[u8], naive: bool) -> Result<EventTime, &'static str> {
-        const NOT: &str = "is neither a whole number since the epoch nor an RFC 3339 time";
+        const NOT: &str = "is neither a whole number since the epoch nor an RFC 3339 time, which ends with its zone: \
+                           2026-01-05T14:30:00Z";
         let ts = if text.iter().all(u8::is_ascii_digit) {
             let units: EventTime = count(text).map_err(|_| NOT)?;
             units.checked_mul(self.unit).ok_or("is beyond the year 2262")?

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::super::record::{Record, Short};
 use super::super::values;
 use super::{
-    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, CHANNEL, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE, Quantity,
-    REF_SEQ, SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, VOLUME, complain, quantity,
+    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, CHANNEL, CLOSE, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE,
+    Quantity, REF_SEQ, SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, VOLUME, complain, quantity,
 };
 use crate::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use crate::time::EventTime;
@@ -14,7 +14,7 @@ use crate::time::EventTime;
 impl Columns {
     /// Reads the record, or the four of a bar, out of the slots.
     pub(in crate::tape::format) fn records(&mut self, line: &[u8], out: &mut Vec<Record>) -> Result<(), String> {
-        let is_bar = self.fields.has(OPEN) && !self.fields.has(PRICE);
+        let is_bar = (OPEN..=CLOSE).any(|column| self.fields.has(column)) && !self.fields.has(PRICE);
         let ts_event = self.time(TS_EVENT, line, is_bar)?;
         let symbol = self.symbol(line)?;
         let tick = Tick {
