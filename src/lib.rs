@@ -9,7 +9,8 @@
 //! The order of the modules below is the order of their layers: a module uses only modules declared above it, which
 //! `tests/layers.rs` checks. Folders are where one adds a file of the same kind; files are where one does not.
 //!
-//! * words: [`error`], [`time`], [`calendar`], [`tick`], [`window`], [`row`], and [`memory`], what this process takes;
+//! * words: [`error`], [`time`], [`calendar`], [`tick`], [`window`], [`row`], [`memory`], what this process takes, and `decimal`,
+//!   numbers as texts;
 //! * rules, without I/O and without a clock of their own: [`aggregate`], [`lateness`], [`prints`],
 //!   [`pairs`], [`asof`], [`quality`], [`ledger`], [`batch`], [`latency`], [`standing`];
 //! * [`tape`]: what a recorded or generated day is, its formats, its order and its schedule;
@@ -43,6 +44,7 @@ pub mod error;
 pub mod time;
 pub mod calendar;
 pub mod memory;
+mod decimal;
 pub mod tick;
 pub mod window;
 pub mod row;

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use serde::{Deserialize, Serialize};
 
+use crate::decimal::write_units;
 use crate::time::{EventTime, MS};
 
 /// What a record says.
@@ -33,33 +34,9 @@ impl Price {
 
 impl Price {
     /// Appends the shortest exact decimal: `12`, `12.34`, `-0.000000001`.
+    #[inline]
     pub fn write(self, out: &mut Vec<u8>) {
-        write_decimal(self.0 < 0, self.0.unsigned_abs().into(), out);
-    }
-}
-
-/// Appends the shortest exact decimal of so many units of 1e-9: `12`, `12.34`, `-0.000000001`.
-pub fn write_decimal(is_negative: bool, units: u128, out: &mut Vec<u8>) {
-    const UNIT: u64 = Price::SCALE as u64;
-    if is_negative {
-        out.push(b'-');
-    }
-    let mut buffer = itoa::Buffer::new();
-    let is_below_one = units < UNIT.into();
-    // Below one, a one before the nine digits keeps their zeros. Numbers of 128 bits are slow to write, and hardly any is
-    // so large.
-    let digits = match u64::try_from(units) {
-        Ok(units) => buffer.format(if is_below_one { UNIT + units } else { units }),
-        Err(_) => buffer.format(units),
-    };
-    let (whole, part) = digits.as_bytes().split_at(digits.len() - 9);
-    out.extend_from_slice(if is_below_one { b"0" } else { whole });
-    // Nearly all prices are whole cents.
-    let part = part.strip_suffix(b"0000000").unwrap_or(part);
-    let zeros = part.iter().rev().take_while(|digit| **digit == b'0').count();
-    if part.len() > zeros {
-        out.push(b'.');
-        out.extend_from_slice(&part[..part.len() - zeros]);
+        write_units(self.0 < 0, self.0.unsigned_abs(), out);
     }
 }
 

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 
 use super::{Columns, Field, Row, Texts};
-use crate::tick::{Price, write_decimal};
+use crate::decimal::{write_amount, write_signed, write_whole};
+use crate::tick::Price;
 use crate::time::EventTime;
 
 /// The text form of rows.
@@ -61,7 +62,7 @@ impl Encoding {
         self.column(0, Columns::OF_CHANGES[0], out);
         self.value(Field::Time(time), out);
         self.column(1, Columns::OF_CHANGES[1], out);
-        out.extend_from_slice(itoa::Buffer::new().format(diff).as_bytes());
+        write_signed(diff as i64, out);
         columns.each(row, texts, &mut |at, field| {
             self.column(at + 2, columns.names[at], out);
             self.value(field, out);
@@ -111,10 +112,10 @@ impl Encoding {
     pub(crate) fn value(self, field: Field<'_>, out: &mut Vec<u8>) {
         match field {
             Field::Text(text) => self.text(text, out),
-            Field::Time(ts) => out.extend_from_slice(itoa::Buffer::new().format(ts).as_bytes()),
-            Field::Count(count) => out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes()),
+            Field::Time(ts) => write_signed(ts, out),
+            Field::Count(count) => write_whole(count, out),
             Field::Price(Some(price)) => price.write(out),
-            Field::Amount(Some(amount)) => write_decimal(amount < 0, amount.unsigned_abs(), out),
+            Field::Amount(Some(amount)) => write_amount(amount, out),
             // The shortest decimal that reads back as the same number, without an exponent. It cannot fail, either.
             Field::Real(Some(real)) => drop(write!(out, "{}", real.0)),
             Field::Price(None) | Field::Amount(None) | Field::Real(None) | Field::Null => {

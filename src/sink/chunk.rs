@@ -35,10 +35,12 @@ impl Chunk {
         let Chunk { text, changes } = self;
         let line = |change: &Change| line(text, change);
         let by_place = |a: &Change, b: &Change| order.compare(&a.place, &b.place).then_with(|| line(a).cmp(line(b)));
-        // Rows come by their times but for amendments. Those of one time are few, and sorted while they are in the cache.
+        // Rows come by their times but for amendments. Those of one time are few, and sorted while they are in the cache,
+        // by numbers, which leaves little to do.
         let is_of_one_time =
             |a: &Change, b: &Change| (a.place.time_ms, a.place.key.ts) == (b.place.time_ms, b.place.key.ts);
-        changes.chunk_by_mut(is_of_one_time).for_each(|rows| rows.sort_unstable_by(by_place));
+        let number = |change: &Change| (change.place.key.place, order.beginning(change.place.key.symbols[0]));
+        changes.chunk_by_mut(is_of_one_time).for_each(|rows| rows.sort_by_cached_key(number));
         changes.sort_by(by_place);
         let is_same = |a: &Change, b: &Change| a.place == b.place && line(a) == line(b);
         let mut packer = Packer::default();

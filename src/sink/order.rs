@@ -43,6 +43,12 @@ impl Order {
         times(a).cmp(&times(b)).then_with(|| self.by_text(a0, b0)).then_with(|| self.by_text(a1, b1))
     }
 
+    /// A number by which symbols are in the order of their texts, as far as they differ in their first eight bytes.
+    #[inline]
+    pub fn beginning(&self, symbol: Symbol) -> u64 {
+        self.symbols.get(symbol.0 as usize).map_or(0, |(beginning, _)| *beginning)
+    }
+
     #[inline]
     fn by_text(&self, a: Symbol, b: Symbol) -> Ordering {
         // Where rows are about no symbol there may be none at all.

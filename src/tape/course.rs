@@ -11,6 +11,7 @@ use jiff::civil::{Date, date};
 
 use super::folder::{in_parallel, make_folder, write_whole, writing};
 use super::random::Random;
+use crate::decimal::write_signed;
 use crate::error::{Doing, Error, Result};
 use crate::tick::stable_hash;
 
@@ -209,7 +210,7 @@ fn push_price(out: &mut Vec<u8>, price: i64) {
     } else {
         2
     };
-    out.extend_from_slice(itoa::Buffer::new().format(price / 1000).as_bytes());
+    write_signed(price / 1000, out);
     out.extend_from_slice(&digits[..shortest]);
 }
 
