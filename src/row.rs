@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue, mix, stable_hash};
 use crate::time::EventTime;
 use crate::window::Window;
-pub use encoding::Encoding;
+pub use encoding::{Encoding, LastTimes};
 
 /// One value of a row.
 #[derive(Clone, Copy, Debug)]

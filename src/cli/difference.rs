@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use super::records;
 use crate::lateness::Lateness;
-use crate::row::{Columns, Encoding, Field, Row, Texts};
+use crate::row::{Columns, Encoding, Field, LastTimes, Row, Texts};
 use crate::tick::Tick;
 use crate::time::EventTime;
 use crate::window::Window;
@@ -38,7 +38,7 @@ pub fn first_difference<R: Row>(dataflow: BTreeMap<R, isize>, oracle: Vec<R>, te
             if times[side] != 1 {
                 lines.extend_from_slice(format!("({} times) ", times[side]).as_bytes());
             }
-            Encoding::Csv.write(*row, texts, &columns, &mut lines);
+            Encoding::Csv.write(*row, texts, &columns, &mut LastTimes::default(), &mut lines);
         }
         if lines.is_empty() { "no such row".to_owned() } else { String::from_utf8_lossy(&lines).trim_end().to_owned() }
     };

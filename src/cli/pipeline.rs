@@ -15,7 +15,7 @@ use crate::ledger::Ledger;
 use crate::operators::{Changes, Ticks};
 use crate::oracle::{Corrected, Expected};
 use crate::play;
-use crate::row::{Columns, Encoding, Field, Row, Rows, Texts};
+use crate::row::{Columns, Encoding, Field, LastTimes, Row, Rows, Texts};
 use crate::runtime::{Outcome, Watch};
 use crate::sink::Sink;
 use crate::source::{Opened, Surroundings};
@@ -157,8 +157,8 @@ impl<R: Row + Send> Pipeline for Configured<R> {
         // Windows that overlap all hold the time, so they have no hole between them.
         let (starts, ends) = (rows.iter().map(|row| row.window().start), rows.iter().map(|row| row.window().end));
         let (Some(start), Some(end)) = (starts.min(), ends.max()) else { return Ok(None) };
-        let mut lines = Encoding::Csv.header(&columns.names).into_bytes();
-        rows.iter().for_each(|row| Encoding::Csv.write(row, texts, columns, &mut lines));
+        let (mut lines, mut times) = (Encoding::Csv.header(&columns.names).into_bytes(), LastTimes::default());
+        rows.iter().for_each(|row| Encoding::Csv.write(row, texts, columns, &mut times, &mut lines));
         let before = rows.iter().flat_map(|row| records::times_before(row, texts)).collect();
         let lines = String::from_utf8_lossy(&lines).into_owned();
         Ok(Some(About { window: Window { start, end }, before, lines }))

@@ -36,12 +36,13 @@ impl Encoding {
         }
     }
 
-    /// Appends the row's line to `out`.
-    pub fn write<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, out: &mut Vec<u8>) {
+    /// Appends the row's line to `out`; `times` are those of the lines before it.
+    pub fn write<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, times: &mut LastTimes, out: &mut Vec<u8>) {
         let mut prices = LastPrices::default();
         columns.each(row, texts, &mut |at, field| {
             self.column(at, columns.names[at], out);
             match field {
+                Field::Time(time) => times.write(time, out),
                 Field::Price(Some(price)) => prices.write(price, out),
                 field => self.value(field, out),
             }
@@ -137,6 +138,36 @@ impl Encoding {
     }
 }
 
+/// The last two times of lines, and their texts: rows that come together are mostly about the same window.
+#[derive(Clone, Default)]
+pub struct LastTimes([(EventTime, [u8; LONGEST_TIME], usize); 2]);
+
+/// No time's text is longer.
+const LONGEST_TIME: usize = 20;
+
+impl LastTimes {
+    #[inline]
+    fn write(&mut self, time: EventTime, out: &mut Vec<u8>) {
+        let from = out.len();
+        match self.0.iter().find(|(known, _, len)| *known == time && *len > 0) {
+            Some((_, text, len)) => {
+                out.extend_from_slice(text);
+                out.truncate(from + len);
+            }
+            None => self.write_new(time, out),
+        }
+    }
+
+    #[inline(never)]
+    fn write_new(&mut self, time: EventTime, out: &mut Vec<u8>) {
+        let from = out.len();
+        write_signed(time, out);
+        let (len, mut text) = (out.len() - from, [0; LONGEST_TIME]);
+        text[..len].copy_from_slice(&out[from..]);
+        self.0 = [(time, text, len), self.0[0]];
+    }
+}
+
 /// The last two prices of a line, and where their texts begin and end: of a bar's five prices, few differ.
 #[derive(Default)]
 struct LastPrices([(Price, usize, usize); 2]);
@@ -171,6 +202,16 @@ mod tests {
                 out.push(b',');
                 expected.push(',');
             }
+            prop_assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+
+        #[test]
+        fn times_that_come_again_are_written_again(
+            times in prop::collection::vec(prop_oneof![-1i64..3, Just(i64::MIN), Just(i64::MAX)], 0..12),
+        ) {
+            let (mut last, mut out) = (LastTimes::default(), Vec::new());
+            times.iter().for_each(|time| last.write(*time, &mut out));
+            let expected: String = times.iter().map(i64::to_string).collect();
             prop_assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::order::Place;
-use crate::row::{Columns, Encoding, Key, Row, Texts};
+use crate::row::{Columns, Encoding, Key, LastTimes, Row, Texts};
 use crate::time::MS;
 
 /// What an output tells of rows that change.
@@ -49,6 +49,7 @@ pub struct Lines {
     encoding: Encoding,
     columns: Columns,
     time_ms: i64,
+    times: LastTimes,
     line: Vec<u8>,
     /// What changed at this time, by the text of its key, or by its row's of which each change is told: the line about
     /// it, and whether a row is inserted.
@@ -58,7 +59,15 @@ pub struct Lines {
 impl Lines {
     /// Lines about rows that have these columns.
     pub fn new(mode: Mode, encoding: Encoding, columns: Columns) -> Self {
-        Lines { mode, encoding, columns, time_ms: 0, line: Vec::new(), waiting: BTreeMap::new() }
+        Lines {
+            mode,
+            encoding,
+            columns,
+            time_ms: 0,
+            times: LastTimes::default(),
+            line: Vec::new(),
+            waiting: BTreeMap::new(),
+        }
     }
 
     /// The line before all others, empty where the encoding has none.
@@ -87,31 +96,32 @@ impl Lines {
 
     /// Gives the line of a change, its place, and how often it is added to the lines that stand.
     pub fn change<R: Row>(&mut self, row: &R, texts: &Texts, diff: isize, give: &mut dyn FnMut(Place, isize, &[u8])) {
-        let (key, encoding, columns, line) = (row.key(), self.encoding, &self.columns, &mut self.line);
+        let Lines { mode, encoding, columns, time_ms, times, line, waiting } = self;
+        let key = row.key();
         line.clear();
-        match self.mode {
+        match mode {
             Mode::Final => {
-                encoding.write(row, texts, columns, line);
+                encoding.write(row, texts, columns, times, line);
                 give(Place { time_ms: 0, key }, diff, line);
             }
             Mode::Changes => {
-                encoding.write(row, texts, columns, line);
+                encoding.write(row, texts, columns, times, line);
                 // A row whose place alone has changed, which it does not show, is none that has.
-                match self.waiting.remove(line) {
+                match waiting.remove(line) {
                     Some((_, _, was_inserted)) if was_inserted != (diff > 0) => {}
                     _ => {
-                        let (time, mut change) = (self.time_ms.saturating_mul(MS), Vec::new());
+                        let (time, mut change) = (time_ms.saturating_mul(MS), Vec::new());
                         encoding.write_change((time, diff), row, texts, columns, &mut change);
-                        self.waiting.insert(line.clone(), (key, change, diff > 0));
+                        waiting.insert(line.clone(), (key, change, diff > 0));
                     }
                 }
             }
             Mode::Upsert => {
                 Encoding::Csv.write_key(row, texts, columns, line);
-                let (_, upsert, is_row) = self.waiting.entry(line.clone()).or_insert((key, Vec::new(), false));
+                let (_, upsert, is_row) = waiting.entry(line.clone()).or_insert((key, Vec::new(), false));
                 if diff > 0 {
                     upsert.clear();
-                    encoding.write(row, texts, columns, upsert);
+                    encoding.write(row, texts, columns, times, upsert);
                     *is_row = true;
                 } else if !*is_row {
                     upsert.clear();

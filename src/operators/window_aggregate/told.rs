@@ -4,7 +4,7 @@ use super::Summary;
 use super::operator::WindowAggregate;
 use super::panes::Panes;
 use crate::aggregate::{Aggregate, Print};
-use crate::row::{Columns, Encoding, Row, Texts};
+use crate::row::{Columns, Encoding, LastTimes, Row, Texts};
 use crate::standing::{Fate, Pending, Question, Said, Why};
 use crate::tick::{Kind, Symbol, Tick, Venue};
 use crate::time::EventTime;
@@ -49,7 +49,7 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
             let is_kept = window.start >= why.kept_from || window.end_ms() > self.passed;
             let row = value.filter(|_| is_kept).map(|value| {
                 let (row, mut line) = (Summary { window, place: 0, symbol, value }, Vec::new());
-                Encoding::Csv.write(&row, texts, &columns, &mut line);
+                Encoding::Csv.write(&row, texts, &columns, &mut LastTimes::default(), &mut line);
                 String::from_utf8_lossy(&line).trim_end().to_owned()
             });
             why.windows.push((window.end_ms(), row));
