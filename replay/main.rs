@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
+use tapeflow::cli::outlive_full_files;
 use tapeflow::error::is_caught;
 use tapeflow::tape::format::Format;
 
@@ -77,12 +78,13 @@ fn main() -> ExitCode {
             hook(info);
         }
     }));
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    let result = outlive_full_files().and_then(|()| match command {
         Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
         Command::Inspect(inspect) => inspect.run().map(|()| ExitCode::SUCCESS),
         Command::Convert(convert) => convert.run().map(|()| ExitCode::SUCCESS),
         Command::Play(play) => play.run(),
-    };
+    });
     let error = match result {
         Ok(code) => return code,
         Err(error) => error,

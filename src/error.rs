@@ -24,6 +24,9 @@ pub enum Error {
     /// Words of the command line that do not go together.
     #[error("{0}")]
     Usage(String),
+    /// It was interrupted before anything was read; the text says when.
+    #[error("interrupted {0}")]
+    Interrupted(&'static str),
     /// Whoever read our standard output has closed it: `ohlcv | head`.
     #[error("standard output was closed by its reader")]
     ClosedPipe,
@@ -48,6 +51,7 @@ impl Error {
             Error::Io { .. } | Error::Input(_) => 1,
             Error::Usage(_) => 2,
             Error::Config(_) => 78,
+            Error::Interrupted(_) => 130,
             Error::ClosedPipe => 0,
         }
     }

@@ -290,7 +290,76 @@ fn processes_that_are_started_by_hand_find_each_other() {
     let other = start("1", &["--window", "3s"]).end().exits(2);
     assert!(other.stderr.contains("its window.length is another"), "{}", other.stderr);
     first.signal("INT");
-    first.end().exits(1);
+    first.end().exits(130).says(&["interrupted while it waited"]);
+}
+
+/// A file of so many addresses at which nobody listens.
+fn free_hosts(folder: &Folder, processes: usize) -> (String, Vec<String>) {
+    let ports: Vec<TcpListener> = (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let lines: Vec<String> = ports.iter().map(|port| port.local_addr().unwrap().to_string()).collect();
+    (folder.write("hosts", lines.join("\n")), lines)
+}
+
+#[test]
+fn a_process_that_waits_for_others_may_be_replaced_and_interrupted_and_silent_visitors_hold_up_nobody() {
+    let folder = Folder::new();
+    let (hosts, addresses) = free_hosts(&folder, 3);
+    let start = |process: &str| {
+        let together = ["--processes", "3", "--process", process, "--hosts", &hosts, "--workers", "1"];
+        Running::start(&mut ohlcv(&[&MARKET[..], &together].concat()))
+    };
+    let joined = |process: &Running| {
+        // Each of the two ends of the link is one, beside the port at which it listens.
+        let sockets = || std::fs::read_dir(format!("/proc/{}/fd", process.child.id())).into_iter().flatten().flatten();
+        let is_socket = |fd: &std::fs::DirEntry| {
+            std::fs::read_link(fd.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+        };
+        wait_until("it has connected", || sockets().filter(is_socket).count() >= 2);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    };
+    let first = start("0");
+    wait_until("it listens", || std::net::TcpStream::connect(&addresses[0]).is_ok());
+    // Listened to one after the other, these would take longer than the processes wait for each other.
+    let silent: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(&addresses[0]).unwrap()).collect();
+    let mut killed = start("1");
+    joined(&killed);
+    killed.child.kill().unwrap();
+    killed.end();
+    let others = [start("1"), start("2")];
+    first.end().exits(0);
+    others.into_iter().for_each(|other| _ = other.end().exits(0));
+    drop(silent);
+
+    for (process, alone) in [("0", true), ("1", true), ("1", false)] {
+        let first = (!alone).then(|| start("0"));
+        let waits = start(process);
+        std::thread::sleep(std::time::Duration::from_millis(800));
+        waits.signal("INT");
+        waits.end().exits(130).says(&["interrupted while it waited for the other processes"]);
+        first.into_iter().for_each(|first| (first.signal("INT"), _ = first.end().exits(130)).1);
+    }
+}
+
+#[test]
+fn processes_that_see_other_tapes_do_not_run_together() {
+    let folder = Folder::new();
+    let (hosts, _) = free_hosts(&folder, 2);
+    let text = "ts_event,symbol,price,size\n1767623400000000000,A,1,1\n";
+    for path in ["here/tape/a.csv", "here/tape/b.csv", "there/tape/a.csv"] {
+        folder.write(path, text);
+    }
+    let start = |process: &str, place: &str| {
+        let args = ["--input", "tape", "--processes", "2", "--process", process, "--hosts", &hosts, "--workers", "1"];
+        Running::start(ohlcv(&args).current_dir(folder.path().join(place)))
+    };
+    let told = "tape/b.csv is there for one of the two alone, or of another length";
+    let first = start("0", "here");
+    start("1", "there").end().exits(2).says(&[told]);
+    folder.write("there/tape/b.csv", &text[..text.len() - 4]);
+    start("1", "there").end().exits(2).says(&[told]);
+    folder.write("there/tape/b.csv", text);
+    start("1", "there").end().exits(0);
+    first.end().exits(0).says(&["read 2 ", told]);
 }
 
 #[test]
@@ -301,7 +370,9 @@ fn what_cannot_be_is_said_at_once() {
     let two = folder.write("two", format!("{}\n127.0.0.1:1\n", taken.1));
     let wrong = folder.write("wrong", "here\nthere\n");
     let nobody = folder.write("nobody", ":4000\n127.0.0.1:1\n");
-    let cases: [(&[&str], i32, &str); 9] = [
+    let twice = folder.write("twice", "127.0.0.1:1\n127.0.0.1:1\n");
+    let cases: [(&[&str], i32, &str); 10] = [
+        (&["--processes", "2", "--hosts", &twice], 2, "127.0.0.1:1 is there twice"),
         (&["--process", "1"], 78, "no such process"),
         (&["--processes", "2", "--process", "1"], 78, "--hosts FILE"),
         (&["--hosts", &two], 78, "only one process"),

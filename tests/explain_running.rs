@@ -225,6 +225,8 @@ fn a_run_that_cannot_have_a_socket_in_its_folder_says_how_it_is_asked() {
     let pid = pipeline.child.id().to_string();
     let ask = || Running::start(ohlcv(&["explain", "--pid", &pid, "--json"]).env("TMPDIR", folder.path())).end();
     wait_until("it has read", || serde_json::from_str(&ask().stdout).is_ok_and(|told| has_read(&told, 2)));
+    let input = folder.write("tape.csv", format!("{HEADER}1000000000,A,10,1,1,,\n"));
+    run(&["--input", &input, "--out", &out]).exits(2).says(&["another run is under way"]);
     drop(stdin);
     pipeline.end().exits(0).says(&[&format!("explain --pid {pid}")]);
 

@@ -656,3 +656,15 @@ fn what_is_odd_about_a_table_from_elsewhere_is_told_with_what_to_do() {
     let tape = path("tape.csv", "ts_event,symbol,price,size|1767623400238000000,A,1,1|");
     run(&[&tape]).exits(2).says(&[&format!("--input {tape}")]);
 }
+
+#[test]
+fn what_is_hidden_in_a_folder_is_no_part_of_the_tape() {
+    let folder = Folder::new();
+    let tape = csv(&orderly(30));
+    let plain = folder.play(&folder.write("plain/1.csv", &tape), &[]);
+    for path in ["tape/1.csv", "tape/.1.csv", "tape/.ipynb_checkpoints/1-checkpoint.csv"] {
+        folder.write(path, &tape);
+    }
+    let played = folder.play(&folder.arg("tape"), &[]);
+    assert_eq!((played.ledger("read"), played.bars), (plain.ledger("read"), plain.bars));
+}

@@ -7,7 +7,7 @@ use clap::Args;
 use super::outlet::Outlet;
 use super::pipeline::{Pipeline, Playing};
 use super::stop_on_signals;
-use crate::cluster::{Cluster, Place, hosts};
+use crate::cluster::{Cluster, Place, TAPE, hosts};
 use crate::config::{Config, Effective, Input};
 use crate::error::{Result, say};
 use crate::lab::{Asked, Cell, part};
@@ -32,7 +32,7 @@ pub fn lead(config: &Config, effective: &Effective, stop: &AtomicBool) -> Result
         return Ok(Arc::default());
     }
     check_input(config)?;
-    let (names, settings) = (Default::default(), effective.shared());
+    let (names, settings) = (Default::default(), shared(config, effective)?);
     let cluster = match addresses(config)? {
         Some(hosts) => Cluster::lead(&hosts, names, &settings, stop),
         None => {
@@ -58,11 +58,12 @@ pub fn follow(
     let cluster = match (asked, addresses(&config)?) {
         (Some(FollowFlags { address, number, .. }), _) => {
             let place = Place { process: *number, processes };
-            Cluster::join(place, address, "127.0.0.1:0", effective.shared(), &stop)?
+            Cluster::join(place, address, "127.0.0.1:0", shared(&config, effective)?, &stop)?
         }
         (None, hosts) => {
             let (hosts, place) = (hosts.unwrap_or_default(), Place { process: config.process, processes });
-            Cluster::join(place, &hosts[0], &hosts[place.process], effective.shared(), &stop)?
+            let shared = shared(&config, effective)?;
+            Cluster::join(place, &hosts[0], &hosts[place.process], shared, &stop)?
         }
     };
     let cluster = Arc::new(cluster);
@@ -93,6 +94,15 @@ pub fn follow(
     let Place { process, .. } = cluster.place;
     say(&format!("{name}: process {process} of {processes} is done; what the run came to is told by process 0"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What all processes of a run must share: the settings and, where they may be on several machines, the files.
+fn shared(config: &Config, effective: &Effective) -> Result<serde_json::Value> {
+    let mut shared = effective.shared();
+    if let (Some(_), Input::Files(inputs)) = (&config.hosts, &config.input) {
+        shared[TAPE] = serde_json::json!(inputs.lengths()?);
+    }
+    Ok(shared)
 }
 
 /// Refuses an input that cannot be read by several processes.

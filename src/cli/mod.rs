@@ -2,6 +2,7 @@
 
 mod capacity;
 mod cells;
+mod claim;
 mod compare;
 mod difference;
 mod explain;
@@ -178,6 +179,11 @@ impl Program<'_> {
                 say(&format!("{name}: error: the connection to another process broke; the run is over"));
                 std::process::exit(1);
             }
+            if info.payload_as_str().is_some_and(|text| text.contains("failed to spawn thread")) {
+                let text = "the system gives this process no more threads, or no memory for them: see ulimit -u and -v";
+                say(&format!("{name}: error: starting a thread: {text}; the run is over"));
+                std::process::exit(1);
+            }
             hook(info);
             say(&format!("{name}: a thread panicked, which is a bug in {name}; the run is over"));
             std::process::exit(101);
@@ -219,6 +225,7 @@ impl Program<'_> {
     }
 
     fn run(&self, cli: Cli) -> Result<ExitCode> {
+        outlive_full_files()?;
         let &Program { name, defaults, closures } = self;
         let Cli { flags, command } = cli;
         let command = match command {
@@ -298,6 +305,15 @@ fn print(text: &str) -> Result<ExitCode> {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Err(Error::ClosedPipe),
         other => other.doing(|| "writing to standard output").map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// A file that may not grow any more (`ulimit -f`) is an error of whoever writes it, and not the end of the program.
+///
+/// # Errors
+/// When the system does not let us say so.
+pub fn outlive_full_files() -> Result<()> {
+    let heard = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    heard.map(drop).doing(|| "asking for the signal of a file that is too large")
 }
 
 /// Has Ctrl-C end the program at once, wherever it is, and says so: for what leaves nothing behind.

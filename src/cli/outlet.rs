@@ -113,8 +113,12 @@ impl Outlet {
         }
     }
 
-    /// Writes out what has waited for the end of the run, and waits until what was sent has been taken.
-    pub fn settle(self) -> Result<()> {
+    /// Writes out what has waited for the end of the run, which is so many final rows, and waits until what was sent has
+    /// been taken.
+    ///
+    /// # Errors
+    /// When it cannot be written, or is not as many rows.
+    pub fn settle(self, rows: i64) -> Result<()> {
         let Settled { lines, keeper, target } = match self {
             Outlet::Nowhere | Outlet::Printing(..) => return Ok(()),
             Outlet::Sending(_, _, shared) => {
@@ -123,13 +127,20 @@ impl Outlet {
             Outlet::Settling(settled) => settled,
         };
         let (kept, header) = (keeper.finish()?, lines.header());
-        match &target {
-            Target::File(path) => kept.settle(path, &header).map(drop),
+        let (settled, place) = match &target {
+            Target::File(path) => (kept.settle(path, &header)?, path.display().to_string()),
             Target::Stdout(_) => match kept.settle_to(io::stdout(), "writing to standard output", &header) {
-                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Err(Error::ClosedPipe),
-                other => other.map(drop),
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+                    return Err(Error::ClosedPipe);
+                }
+                other => (other?, "standard output".into()),
             },
+        };
+        if lines.mode() == Mode::Final && settled as i64 != rows {
+            let text = format!("{place} has {settled} rows where {rows} stand: do not use it, and report this mistake");
+            return Err(Error::Input(text));
         }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::claim::Claim;
 use super::explain::Answering;
 use super::follow::lead;
 use super::outlet::Outlet;
@@ -30,6 +31,7 @@ pub fn play_once(
     let rows = pipeline.rows();
     let stop = stop_on_signals()?;
     let folder = out_folder(config)?;
+    let _claim = folder.map(Claim::of).transpose()?;
     let mut rejects = Rejects::new(folder.map(|folder| folder.join(REJECTED)))?;
     if let Some((address, to_topic)) = &config.rejected {
         let stop = stop.clone();
@@ -57,7 +59,7 @@ pub fn play_once(
 
     around.rejects.flush()?;
     let report = report((name, &rows), config, effective, &around, &outcome, &latency_from.to_string(), &stop);
-    outlet.settle()?;
+    outlet.settle(outcome.written.rows)?;
     // What was read is noted as read when all that came of it is safe.
     finish.map_or(Ok(()), |finish| finish())?;
     if let Output::Folder(folder) = &config.output {
@@ -67,9 +69,13 @@ pub fn play_once(
             log.whole("close", seconds, &close)?;
             log.whole("sink", seconds, &sink)?;
         }
-        let path = folder.join("summary.json");
+        let [path, part] = ["summary.json", "summary.part"].map(|name| folder.join(name));
         let text = serde_json::to_string_pretty(&report).map_err(|e| Error::Input(format!("summary.json: {e}")))?;
-        fs::write(&path, text + "\n").doing(|| format!("writing {}", path.display()))?;
+        let written = fs::write(&part, text + "\n").and_then(|()| fs::rename(&part, &path));
+        if written.is_err() {
+            let _ = fs::remove_file(&part);
+        }
+        written.doing(|| format!("writing {}", path.display()))?;
     }
     drop(answering);
     say(format!("\n{report}").trim_end());
@@ -89,8 +95,8 @@ fn exit_code(report: &Report, strict: bool) -> ExitCode {
 /// Where lines are kept that could not be read.
 const REJECTED: &str = "rejected.jsonl";
 
-/// Removes what an earlier run left in the folder, be it of this pipeline or another, so that nothing there is of two
-/// runs.
+/// Removes what an earlier run left in the folder, be it of this pipeline or another, and whether it has ended or was
+/// killed, so that nothing there is of two runs.
 fn remove_earlier(folder: &Path, rows: &Rows) -> Result<()> {
     let summary = fs::read(folder.join("summary.json")).unwrap_or_default();
     let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap_or_default();
@@ -100,11 +106,13 @@ fn remove_earlier(folder: &Path, rows: &Rows) -> Result<()> {
     let files = Mode::ALL.into_iter().flat_map(|mode| names().flat_map(move |name| files_of(mode, name)));
     for name in files.chain(["summary.json".into(), "decisions.jsonl".into()]) {
         let path = folder.join(name);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(e).doing(|| format!("removing {}", path.display()))?
+        for path in [path.with_extension("part"), path] {
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    Err(e).doing(|| format!("removing {}", path.display()))?
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
 use std::io::{BufReader, ErrorKind};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,38 +8,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::children::Child;
+use super::entrance::Entrance;
+use super::hello::{Hello, Use};
 use super::wait::{PATIENCE, Wait};
 use super::{Cluster, Link, Place, Sockets, names, wire};
 use crate::error::{Doing as _, Error, Result, say};
 use crate::tick::Names;
 use crate::time::Clock;
 
-/// Whoever connects and says nothing is sent away after so long.
-const GREETS_WITHIN: Duration = Duration::from_secs(5);
+const INTERRUPTED: Error = Error::Interrupted("while it waited for the other processes");
 
-/// Between two looks for somebody who connects, and two attempts to connect.
+/// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(5);
-
-/// What a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-enum Use {
-    Link,
-    Names,
-    Ticks,
-    Data,
-}
-
-/// The first thing that is said on a connection.
-#[derive(Serialize, Deserialize)]
-struct Hello {
-    tapeflow: String,
-    is_for: Use,
-    process: usize,
-    processes: usize,
-    /// Of a link: where it listens, and the settings of its run.
-    port: u16,
-    settings: Value,
-}
 
 /// What the first process answers to a link.
 #[derive(Serialize, Deserialize)]
@@ -50,38 +30,6 @@ enum Answer {
         addresses: Vec<String>,
         zero: i64,
     },
-}
-
-impl Hello {
-    fn new(place: Place, is_for: Use) -> Self {
-        let Place { process, processes } = place;
-        let tapeflow = env!("CARGO_PKG_VERSION").to_owned();
-        Hello { tapeflow, is_for, process, processes, port: 0, settings: Value::Null }
-    }
-
-    /// What keeps this process from taking part in a run of these settings.
-    fn objection(&self, place: Place, settings: &Value) -> Option<String> {
-        let (version, processes) = (env!("CARGO_PKG_VERSION"), place.processes);
-        if self.tapeflow != version {
-            return Some(format!("it is tapeflow {}, and the first process is {version}", self.tapeflow));
-        }
-        if self.processes != processes {
-            return Some(format!("it is one of {} processes, and the first process of {processes}", self.processes));
-        }
-        if !(1..processes).contains(&self.process) {
-            return Some(format!("its number is {}; write 1 to {}", self.process, processes - 1));
-        }
-        let other = difference(&self.settings, settings)?;
-        Some(format!("its {other} is another than that of the first process: start all with the same settings"))
-    }
-}
-
-/// The first setting that is not the same in both, by its key.
-fn difference(one: &Value, other: &Value) -> Option<String> {
-    let (Value::Object(one), Value::Object(two)) = (one, other) else { return (one != other).then(String::new) };
-    let key = one.keys().chain(two.keys()).find(|key| one.get(*key) != two.get(*key))?;
-    let inner = one.get(key).zip(two.get(key)).and_then(|(one, two)| difference(one, two)).unwrap_or_default();
-    Some(if inner.is_empty() { key.clone() } else { format!("{key}.{inner}") })
 }
 
 impl Cluster {
@@ -97,15 +45,15 @@ impl Cluster {
         settings: &Value,
         stop: &AtomicBool,
     ) -> Result<Cluster> {
-        let listener = listen("127.0.0.1:0")?;
-        let address = listener.local_addr().doing(|| "asking where this process listens")?.to_string();
+        let entrance = Entrance::open("127.0.0.1:0")?;
+        let address = entrance.address()?.to_string();
         let start = |process: usize| {
             let number = process.to_string();
             let first = ["follow", &address, &number].map(str::to_owned);
             Child::start(&[&first, args].concat(), environment)
         };
         let children = (1..processes).map(start).collect::<Result<Vec<_>>>()?;
-        meet(&listener, &vec![String::new(); processes], children, names, settings, stop)
+        meet(&entrance, &vec![String::new(); processes], children, names, settings, stop)
     }
 
     /// The first process of a run whose processes listen at these addresses, and are started by somebody else.
@@ -113,7 +61,7 @@ impl Cluster {
     /// # Errors
     /// When it cannot listen, or one of them does not come.
     pub fn lead(hosts: &[String], names: [Arc<Names>; 2], settings: &Value, stop: &AtomicBool) -> Result<Cluster> {
-        meet(&listen(&hosts[0])?, hosts, Vec::new(), names, settings, stop)
+        meet(&Entrance::open(&hosts[0])?, hosts, Vec::new(), names, settings, stop)
     }
 
     /// Another process of a run whose first one listens at `first`; it listens itself at `own`.
@@ -121,12 +69,14 @@ impl Cluster {
     /// # Errors
     /// When it cannot listen, the first one does not answer, or turns it away.
     pub fn join(place: Place, first: &str, own: &str, settings: Value, stop: &AtomicBool) -> Result<Cluster> {
-        let listener = listen(own)?;
+        let entrance = Entrance::open(own)?;
         let doing = || format!("joining the run of {first}");
         let mut link = connect(first, stop)?;
-        let port = listener.local_addr().doing(doing)?.port();
+        let port = entrance.address()?.port();
         wire::write(&mut link, &Hello { port, settings, ..Hello::new(place, Use::Link) }).doing(doing)?;
-        wait_for_answer(&link, stop).doing(doing)?;
+        if !is_answered(&link, stop).doing(doing)? {
+            return Err(INTERRUPTED);
+        }
         let (addresses, zero) = match wire::read(&mut link).doing(doing)? {
             Answer::Welcome { addresses, zero } => (addresses, zero),
             Answer::Refused(why) => {
@@ -148,9 +98,11 @@ impl Cluster {
         }
         let wait = Wait::begin();
         while sockets.lacks(place.process + 1).is_some() {
-            if let Some((stream, hello)) = accept(&listener)? {
+            if let Some((stream, hello)) = entrance.next()? {
                 sockets.put(stream, hello.is_for, hello.process);
-            } else if stop.load(Ordering::Relaxed) || wait.is_over() {
+            } else if stop.load(Ordering::Relaxed) {
+                return Err(INTERRUPTED);
+            } else if wait.is_over() {
                 return Err(Error::Input(format!("{}: not all processes have connected to it", doing())));
             }
         }
@@ -199,7 +151,7 @@ impl Link {
 
 /// Waits until all processes have come, and lets them begin together.
 fn meet(
-    listener: &TcpListener,
+    entrance: &Entrance,
     hosts: &[String],
     mut children: Vec<Child>,
     tables: [Arc<Names>; 2],
@@ -210,12 +162,13 @@ fn meet(
     let (clock, mut wait) = (Clock::wall(), Wait::begin());
     let mut links: Sockets = (0..place.processes).map(|_| None).collect();
     let (mut sockets, mut asking) = (Pairs::new(place.processes), 0);
-    let (mut addresses, mut turned_away) = (hosts.to_vec(), String::new());
+    let (mut addresses, mut turned_away, mut is_welcome) = (hosts.to_vec(), String::new(), false);
     while links[1..].iter().any(Option::is_none) || sockets.lacks(1).is_some() || asking < place.processes - 1 {
-        match accept(listener)? {
+        match entrance.next()? {
             Some((mut stream, hello)) if hello.is_for == Use::Link => {
-                let twice =
-                    || links[hello.process].as_ref().map(|_| format!("process {} is there already", hello.process));
+                let is_there = |link: &&TcpStream| is_welcome || !is_gone(link);
+                let there = || links[hello.process].as_ref().filter(is_there);
+                let twice = || there().map(|_| format!("process {} is there already", hello.process));
                 if let Some(why) = hello.objection(place, settings).or_else(twice) {
                     say(&format!("a process was turned away: {why}"));
                     turned_away = format!("; one was turned away: {why}");
@@ -226,10 +179,13 @@ fn meet(
                     addresses[hello.process] = format!("127.0.0.1:{}", hello.port);
                 }
                 links[hello.process] = Some(stream);
+                // Another one may come in the place of one that has ended.
+                links.iter_mut().for_each(|link| _ = link.take_if(|link| !is_welcome && is_gone(link)));
                 if links[1..].iter().all(Option::is_some) {
                     let welcome = Answer::Welcome { addresses: addresses.clone(), zero: clock.zero() };
                     // One that is gone already is missed below.
                     links.iter_mut().flatten().for_each(|link| _ = wire::write(link, &welcome));
+                    is_welcome = true;
                 }
             }
             Some((stream, hello)) if hello.is_for == Use::Names => {
@@ -243,7 +199,10 @@ fn meet(
                     return Err(Error::Input(format!("process {} ended before the run began{fate}", at + 1)));
                 }
                 if stop.load(Ordering::Relaxed) {
-                    return Err(Error::Input("interrupted while it waited for the other processes".into()));
+                    return Err(INTERRUPTED);
+                }
+                if let Some(gone) = links.iter().position(|link| is_welcome && link.as_ref().is_some_and(is_gone)) {
+                    return Err(Error::Input(format!("process {gone} ended before the run began; start all anew")));
                 }
                 let missing = sockets.lacks(1).unwrap_or(1);
                 let host = &hosts[missing];
@@ -270,31 +229,6 @@ fn meet(
     Ok(Cluster { place, clock, symbols, venues, links, ticks, data, children })
 }
 
-fn listen(address: &str) -> Result<TcpListener> {
-    let listener = TcpListener::bind(address).and_then(|it| it.set_nonblocking(true).map(|()| it));
-    listener.doing(|| format!("listening at {address}, where the other processes are to reach this one"))
-}
-
-/// The next connection of one of ours, if there is one; waits a little where there is none.
-fn accept(listener: &TcpListener) -> Result<Option<(TcpStream, Hello)>> {
-    let mut stream = match listener.accept() {
-        Ok((stream, _)) => stream,
-        Err(e) if e.kind() == ErrorKind::WouldBlock => {
-            std::thread::sleep(PAUSE);
-            return Ok(None);
-        }
-        Err(e) => return Err(e).doing(|| "waiting for the other processes"),
-    };
-    let hello = stream
-        .set_nonblocking(false)
-        .and_then(|()| stream.set_nodelay(true))
-        .and_then(|()| stream.set_read_timeout(Some(GREETS_WITHIN)))
-        .and_then(|()| wire::read(&mut stream))
-        .and_then(|hello| stream.set_read_timeout(None).map(|()| hello));
-    // Whoever says something else is not one of us.
-    Ok(hello.ok().map(|hello| (stream, hello)))
-}
-
 /// Connects to another process, which may not be there yet.
 fn connect(address: &str, stop: &AtomicBool) -> Result<TcpStream> {
     use ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut};
@@ -310,6 +244,7 @@ fn connect(address: &str, stop: &AtomicBool) -> Result<TcpStream> {
                 wait.tell(&format!("another process of the run at {address}"));
                 std::thread::sleep(PAUSE * 10);
             }
+            Err(_) if stop.load(Ordering::Relaxed) => return Err(INTERRUPTED),
             other => break other,
         }
     };
@@ -318,19 +253,27 @@ fn connect(address: &str, stop: &AtomicBool) -> Result<TcpStream> {
     })
 }
 
-/// Waits until the first process answers, which it does when all have come.
-fn wait_for_answer(link: &TcpStream, stop: &AtomicBool) -> std::io::Result<()> {
+/// Waits until the first process answers, which it does when all have come; false if it was interrupted before.
+fn is_answered(link: &TcpStream, stop: &AtomicBool) -> std::io::Result<bool> {
     link.set_read_timeout(Some(PAUSE * 10))?;
     loop {
         match link.peek(&mut [0]) {
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
                 if stop.load(Ordering::Relaxed) {
-                    return Err(std::io::Error::new(ErrorKind::Interrupted, "interrupted before it answered"));
+                    return Ok(false);
                 }
             }
-            answered => return answered.and_then(|_| link.set_read_timeout(None)),
+            answered => return answered.and_then(|_| link.set_read_timeout(None)).map(|()| true),
         }
     }
+}
+
+/// Whether a process has ended that waits for our answer, and says nothing until then.
+fn is_gone(link: &TcpStream) -> bool {
+    let looked = link.set_nonblocking(true).and_then(|()| link.peek(&mut [0]));
+    let is_open = link.set_nonblocking(false).is_ok()
+        && looked.as_ref().map_or_else(|e| e.kind() == ErrorKind::WouldBlock, |bytes| *bytes > 0);
+    !is_open
 }
 
 /// Where nobody listens yet, the system may happen to give us the port itself that we ask for, and connects us with

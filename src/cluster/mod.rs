@@ -5,6 +5,8 @@
 //! timely, and one for the ticks of partitions that are read by one of them.
 
 mod children;
+mod entrance;
+mod hello;
 mod hosts;
 mod meet;
 mod names;
@@ -23,6 +25,7 @@ use crate::tick::Names;
 use crate::time::Clock;
 use children::Child;
 
+pub use hello::TAPE;
 pub use hosts::hosts;
 pub use wire::Lines;
 

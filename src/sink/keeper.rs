@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 
 use super::chunk::Chunk;
 use super::order::Order;
-use super::runs::{Run, Spill, Temporary, merge};
+use super::runs::{Nameless, Run, Spill, merge};
 use super::settle::Kept;
 use crate::error::{Error, Result};
 use crate::tick::Names;
@@ -167,7 +167,7 @@ impl Keeping {
     }
 
     /// Adds a file to its level; a full level becomes one file of the next.
-    fn put(&mut self, level: usize, file: Temporary) -> Result<()> {
+    fn put(&mut self, level: usize, file: Nameless) -> Result<()> {
         if self.spilled.len() == level {
             self.spilled.push(Vec::new());
         }
@@ -180,7 +180,7 @@ impl Keeping {
         self.put(level + 1, file)
     }
 
-    fn merged(&mut self, runs: &[Run]) -> Result<Temporary> {
+    fn merged(&mut self, runs: &[Run]) -> Result<Nameless> {
         self.files += 1;
         let mut spill = Spill::create(self.folder.join(format!(".settling-{}", self.files)))?;
         merge(runs, &self.order, |head| spill.write(&head.place, head.times, &head.line))?;

@@ -70,6 +70,11 @@ impl Lines {
         }
     }
 
+    /// What they tell.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
     /// The line before all others, empty where the encoding has none.
     pub fn header(&self) -> String {
         let leading: &[&str] = if self.mode == Mode::Changes { &Columns::OF_CHANGES } else { &[] };

@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 use super::order::{Order, Place};
@@ -14,7 +14,14 @@ pub enum Run {
     /// In memory.
     Held(Box<[u8]>),
     /// In a file.
-    Spilled(Temporary),
+    Spilled(Nameless),
+}
+
+/// A file that is in no folder any more, so that nothing of it stays however the run ends, and no other run finds it. The
+/// path is what it was made under, for messages.
+pub struct Nameless {
+    file: File,
+    path: PathBuf,
 }
 
 /// A file that goes when it is no longer needed, however the run ends.
@@ -29,7 +36,7 @@ impl Drop for Temporary {
 
 /// Writes changes into a file.
 pub struct Spill {
-    file: Temporary,
+    path: PathBuf,
     out: BufWriter<File>,
     packer: Packer,
     packed: Vec<u8>,
@@ -37,19 +44,22 @@ pub struct Spill {
 
 impl Spill {
     pub fn create(path: PathBuf) -> Result<Spill> {
-        let out = BufWriter::with_capacity(1 << 18, File::create(&path).doing(|| writing(&path))?);
-        Ok(Spill { file: Temporary(path), out, packer: Packer::default(), packed: Vec::new() })
+        let file = File::options().read(true).write(true).create_new(true).open(&path).doing(|| writing(&path))?;
+        fs::remove_file(&path).doing(|| writing(&path))?;
+        let out = BufWriter::with_capacity(1 << 18, file);
+        Ok(Spill { path, out, packer: Packer::default(), packed: Vec::new() })
     }
 
     pub fn write(&mut self, place: &Place, often: i32, line: &[u8]) -> Result<()> {
         self.packed.clear();
         self.packer.pack(place, often, line, &mut self.packed);
-        self.out.write_all(&self.packed).doing(|| writing(&self.file.0))
+        self.out.write_all(&self.packed).doing(|| writing(&self.path))
     }
 
-    pub fn end(mut self) -> Result<Temporary> {
-        self.out.flush().doing(|| writing(&self.file.0))?;
-        Ok(self.file)
+    pub fn end(self) -> Result<Nameless> {
+        let Spill { path, out, .. } = self;
+        let file = out.into_inner().map_err(|error| error.into_error()).doing(|| writing(&path))?;
+        Ok(Nameless { file, path })
     }
 }
 
@@ -105,15 +115,16 @@ struct Reading<'a> {
 
 enum Packed<'a> {
     Held(&'a [u8]),
-    Spilled(&'a Path, BufReader<File>),
+    Spilled(&'a Path, BufReader<&'a File>),
 }
 
 impl Reading<'_> {
     fn open(run: &Run) -> Result<Reading<'_>> {
         let packed = match run {
             Run::Held(packed) => Packed::Held(packed),
-            Run::Spilled(Temporary(path)) => {
-                let bytes = File::open(path).doing(|| reading(path))?;
+            Run::Spilled(Nameless { file, path }) => {
+                let mut bytes = file;
+                bytes.rewind().doing(|| reading(path))?;
                 Packed::Spilled(path, BufReader::with_capacity(1 << 16, bytes))
             }
         };

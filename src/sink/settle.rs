@@ -61,8 +61,10 @@ impl Kept {
     /// # Errors
     /// When the file cannot be written, or a run not read.
     pub fn settle(self, path: &Path, header: &str) -> Result<u64> {
-        let part = Temporary(path.with_extension("part"));
-        let file = File::create(&part.0).doing(|| writing(&part.0))?;
+        let part = path.with_extension("part");
+        // One that is there already is another run's, and not ours to remove.
+        let file = File::create_new(&part).doing(|| writing(&part))?;
+        let part = Temporary(part);
         let rows = self.settle_to(file, &writing(&part.0), header)?;
         fs::rename(&part.0, path).doing(|| writing(path))?;
         Ok(rows)

@@ -137,7 +137,7 @@ impl Courier for Wire {
         match (ended, self.breaks) {
             (Ok(()), 0) => Ok(()),
             (Ok(()), breaks) => Err(Error::Input(format!(
-                "sending to {address}: the connection broke off {breaks} times, and what was on its way then may be \
+                "sending to {address}: the connection broke off ({breaks} x), and what was on its way then may be \
                  lost"
             ))),
             (Err(error), _) => {

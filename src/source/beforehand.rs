@@ -118,8 +118,7 @@ fn tell_passed_over(path: &str) -> Result<()> {
     if Path::new(path).is_dir() {
         walk(Path::new(path), &mut BTreeSet::new(), &mut files)?;
     }
-    let is_hidden = |file: &Path| file.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
-    files.retain(|file| Format::of(file).is_none() && !is_hidden(file));
+    files.retain(|file| Format::of(file).is_none());
     files.sort();
     if let [first, others @ ..] = &files[..] {
         let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };

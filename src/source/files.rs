@@ -129,6 +129,14 @@ impl Inputs {
         }
     }
 
+    /// How long each file is; nothing of what is no files. All processes of a run must see the same.
+    ///
+    /// # Errors
+    /// When there are none, or one cannot be looked at.
+    pub fn lengths(&self) -> Result<BTreeMap<String, u64>> {
+        if self.address()?.is_some() || self.is_stream() { Ok(BTreeMap::new()) } else { find::lengths(&self.path) }
+    }
+
     /// The partitions: a file of many symbols each, or all files of one symbol, with that symbol, where the path
     /// names it.
     ///

@@ -1,14 +1,18 @@
 //! Which files a path stands for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Doing as _, Error, Result};
 use crate::tape::UNFINISHED;
 use crate::tape::format::Format;
+use crate::tick::{mix, stable_hash};
 
 /// What the names of tapes end in.
 pub(super) const EXTENSIONS: &str = ".csv, .jsonl, .ndjson, .json, .bin, .parquet, .pq, .dbn or .dbn.zst";
+
+/// So many files are told one by one.
+const FEW: usize = 2_000;
 
 /// The files that a path stands for: itself, all tapes in a folder and below, or what a glob matches; sorted.
 ///
@@ -59,7 +63,26 @@ fn no_match(path: &str, folder: Option<PathBuf>) -> Error {
     Error::Input(format!("reading {path}: no file here matches this pattern: {why}"))
 }
 
-/// Gathers the files of a folder and below. Links may lead back up, so each folder is entered once.
+/// How long each file is that a path names, by which two processes tell whether they see the same ones; of very many, one
+/// number for all.
+///
+/// # Errors
+/// When there are none, or one cannot be looked at.
+pub(super) fn lengths(path: &str) -> Result<BTreeMap<String, u64>> {
+    let length = |path: PathBuf| {
+        let found = std::fs::metadata(&path).doing(|| format!("reading {}", path.display()))?;
+        Ok((path.to_string_lossy().into_owned(), found.len()))
+    };
+    let all = find(path)?.into_iter().map(length).collect::<Result<BTreeMap<_, _>>>()?;
+    if all.len() <= FEW {
+        return Ok(all);
+    }
+    let number = all.iter().fold(0, |number, (name, length)| mix(number ^ stable_hash(name.as_bytes())) ^ length);
+    Ok([(format!("{path}, {} files", all.len()), number)].into())
+}
+
+/// Gathers the files of a folder and below, but for what is hidden: editors and notebooks leave copies there. Links may
+/// lead back up, so each folder is entered once.
 pub(super) fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
     let doing = || format!("reading {}", folder.display());
     if !entered.insert(folder.canonicalize().doing(doing)?) {
@@ -79,7 +102,11 @@ pub(super) fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut V
         )));
     }
     for entry in std::fs::read_dir(folder).doing(doing)? {
-        let path = entry.doing(doing)?.path();
+        let entry = entry.doing(doing)?;
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         if path.is_dir() {
             walk(&path, entered, files)?;
         } else {

@@ -1,5 +1,6 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -59,8 +60,15 @@ pub struct Told {
     pub standing: Standing,
 }
 
-/// Answers whoever asks how a run stands, as long as this lives.
-pub struct Answering(Option<PathBuf>);
+/// Answers whoever asks how a run stands, as long as this lives, at a socket that no other one has taken the place of.
+pub struct Answering(Option<(PathBuf, Identity)>);
+
+/// What tells one file of a name from the next: its device and its number there.
+type Identity = Option<(u64, u64)>;
+
+fn identity(path: &Path) -> Identity {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
 
 impl Answering {
     /// Opens the socket of a run: in its folder, if it has one and that can be, else where its process number tells. A
@@ -124,13 +132,16 @@ impl Answering {
                 }
             }
         });
-        Ok(Answering(Some(path)))
+        let identity = identity(&path);
+        Ok(Answering(Some((path, identity))))
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        if let Some(path) = &self.0 {
+        if let Some((path, ours)) = &self.0
+            && identity(path) == *ours
+        {
             // What is left of it is replaced by the next run.
             let _ = fs::remove_file(path);
         }
