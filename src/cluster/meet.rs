@@ -2,7 +2,7 @@ use std::io::{BufReader, ErrorKind};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +17,9 @@ use crate::tick::Names;
 use crate::time::Clock;
 
 const INTERRUPTED: Error = Error::Interrupted("while it waited for the other processes");
+
+/// Nothing is longer on its way between two processes that have met.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
 
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -159,12 +162,16 @@ fn meet(
     stop: &AtomicBool,
 ) -> Result<Cluster> {
     let place = Place { process: 0, processes: hosts.len() };
-    let (clock, mut wait) = (Clock::wall(), Wait::begin());
+    let (clock, mut wait, mut came) = (Clock::wall(), Wait::begin(), Instant::now());
     let mut links: Sockets = (0..place.processes).map(|_| None).collect();
     let (mut sockets, mut asking) = (Pairs::new(place.processes), 0);
     let (mut addresses, mut turned_away, mut is_welcome) = (hosts.to_vec(), String::new(), false);
     while links[1..].iter().any(Option::is_none) || sockets.lacks(1).is_some() || asking < place.processes - 1 {
-        match entrance.next()? {
+        let next = entrance.next()?;
+        if next.is_some() {
+            came = Instant::now();
+        }
+        match next {
             Some((mut stream, hello)) if hello.is_for == Use::Link => {
                 let is_there = |link: &&TcpStream| is_welcome || !is_gone(link);
                 let there = || links[hello.process].as_ref().filter(is_there);
@@ -201,7 +208,12 @@ fn meet(
                 if stop.load(Ordering::Relaxed) {
                     return Err(INTERRUPTED);
                 }
-                if let Some(gone) = links.iter().position(|link| is_welcome && link.as_ref().is_some_and(is_gone)) {
+                // What one that has ended had sent may be on its way yet.
+                let is_missed = |link: &Option<TcpStream>| link.as_ref().is_some_and(is_gone);
+                if is_welcome
+                    && came.elapsed() > ON_ITS_WAY
+                    && let Some(gone) = links.iter().position(is_missed)
+                {
                     return Err(Error::Input(format!("process {gone} ended before the run began; start all anew")));
                 }
                 let missing = sockets.lacks(1).unwrap_or(1);
