@@ -179,7 +179,7 @@ impl Program<'_> {
                 say(&format!("{name}: error: the connection to another process broke; the run is over"));
                 std::process::exit(1);
             }
-            if info.payload_as_str().is_some_and(|text| text.contains("failed to spawn thread")) {
+            if info.payload().downcast_ref::<String>().is_some_and(|text| text.contains("failed to spawn thread")) {
                 let text = "the system gives this process no more threads, or no memory for them: see ulimit -u and -v";
                 say(&format!("{name}: error: starting a thread: {text}; the run is over"));
                 std::process::exit(1);

@@ -88,6 +88,8 @@ impl<'a> Drive<'a> {
 
     /// Plays the feed to its end, or until the run is stopped, and sees everything through the dataflow. Returns
     /// the number of batches.
+    // `benches/instructions.rs` counts what happens in here, by its name.
+    #[inline(never)]
     pub fn play(
         &mut self,
         worker: &mut Worker,
