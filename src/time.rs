@@ -23,6 +23,11 @@ pub const SECOND: i64 = 1_000_000_000;
 /// before it.
 pub const END_OF_JANUARY: EventTime = 31 * 86_400 * SECOND;
 
+/// An event time for people, in UTC.
+pub fn utc(ts: EventTime) -> String {
+    jiff::Timestamp::from_nanosecond(ts.into()).map_or_else(|_| ts.to_string(), |time| time.to_string())
+}
+
 /// The run's clock. It is handed in, so that a test can move it by hand.
 #[derive(Clone, Debug)]
 pub enum Clock {

@@ -9,7 +9,7 @@ use super::files::begun;
 use super::find::{EXTENSIONS, find, walk};
 use crate::error::{Doing as _, Result, say};
 use crate::tape::format::{self, COLUMNS, Decoder, Format, Input, Line, Position};
-use crate::time::END_OF_JANUARY;
+use crate::time::{END_OF_JANUARY, utc};
 
 /// So many lines of a file are looked at for one that can be read.
 const LOOKED_AT: usize = 100;
@@ -104,7 +104,7 @@ impl Inputs {
             }
         }
         if let Some(ts_event) = records.first().map(|record| record.tick.ts_event).filter(|ts| *ts < END_OF_JANUARY) {
-            let (path, at) = (path.display(), jiff::Timestamp::from_nanosecond(ts_event.into()).unwrap_or_default());
+            let (path, at) = (path.display(), utc(ts_event));
             let text = "if its times are not nanoseconds, say --set source.time_unit=ms, or s or us";
             say(&format!("{path} begins at {at}: {text}"));
         }

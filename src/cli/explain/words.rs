@@ -8,7 +8,7 @@ use crate::ledger::Ledger;
 use crate::report::{count, span};
 use crate::row::Texts;
 use crate::standing::{Fate, Hold, Partition, Said, Waits, Why, Worker};
-use crate::time::{EventTime, MS, RunTime};
+use crate::time::{MS, RunTime, utc};
 
 /// So many lines of a kind are shown.
 const SHOWN: usize = 20;
@@ -39,7 +39,7 @@ pub fn in_words(name: &str, told: &Told, why: Option<&str>, shown: usize) -> Str
         let since = span(standing.now.saturating_sub(slowest.moved_at));
         let _ = match slowest.watermark_ms {
             0 => writeln!(text, "  watermark  none yet: no partition that counts has brought a tick"),
-            ms => writeln!(text, "  watermark  {}, for {since}: windows that end by then are over", at_ms(ms)),
+            ms => writeln!(text, "  watermark  {}, for {since}: windows that end by then are over", utc_of_ms(ms)),
         };
     }
     let _ = writeln!(text, "  held by    {}", held_by(told));
@@ -69,13 +69,8 @@ pub fn in_words(name: &str, told: &Told, why: Option<&str>, shown: usize) -> Str
     text
 }
 
-/// A time for people.
-fn at(ts: EventTime) -> String {
-    jiff::Timestamp::from_nanosecond(ts.into()).map_or_else(|_| ts.to_string(), |time| time.to_string())
-}
-
-fn at_ms(ms: i64) -> String {
-    at(ms.saturating_mul(MS))
+fn utc_of_ms(ms: i64) -> String {
+    utc(ms.saturating_mul(MS))
 }
 
 /// How long until an instant of the run's clock.
@@ -112,7 +107,7 @@ fn silence(told: &Told, partition: &Partition) -> String {
     let since = span(told.standing.now.saturating_sub(partition.heard_at));
     match &partition.latest {
         Some(latest) => {
-            let (symbol, ts, seq) = (&latest.symbol, at(latest.ts_event), latest.seq);
+            let (symbol, ts, seq) = (&latest.symbol, utc(latest.ts_event), latest.seq);
             format!("its latest tick is {symbol} {seq} of {ts}, and nothing has come from it for {since}")
         }
         None => format!("no tick has come from it, for {since}"),
@@ -126,11 +121,11 @@ fn releases(told: &Told) -> Vec<String> {
         Hold::Partition { name } => {
             let mut releases = Vec::new();
             if let Some(next) = next_ms(told) {
-                let needed = at(next.saturating_mul(MS).saturating_add(told.disorder));
+                let needed = utc(next.saturating_mul(MS).saturating_add(told.disorder));
                 let disorder = span(told.disorder.max(0) as u64);
                 releases.push(format!(
                     "a tick of {needed} or later comes from it, for what is next at {} (late.disorder is {disorder})",
-                    at_ms(next)
+                    utc_of_ms(next)
                 ));
             }
             if let Some((partition, idle)) = partition(told, name).and_then(|it| Some((it, it.idle_after?))) {
@@ -170,7 +165,7 @@ fn tell_open(told: &Told, text: &mut String) {
     let (open, amendments) = pending(told);
     let list = |pending: &BTreeMap<i64, usize>| {
         let first: Vec<String> =
-            pending.iter().take(3).map(|(ms, n)| format!("{} at {}", count(*n as u64), at_ms(*ms))).collect();
+            pending.iter().take(3).map(|(ms, n)| format!("{} at {}", count(*n as u64), utc_of_ms(*ms))).collect();
         let rest = pending.len().saturating_sub(3);
         let more = if rest > 0 { format!(", and more at {rest} later times") } else { String::new() };
         first.join(", ") + &more
@@ -216,7 +211,7 @@ fn tell_partitions(told: &Told, text: &mut String) {
             text,
             "  {:32}{:>32}{:>12}{:>14}  {state}",
             partition.name,
-            partition.watermark_ms.map_or("none yet".into(), at_ms),
+            partition.watermark_ms.map_or("none yet".into(), utc_of_ms),
             span(told.standing.now.saturating_sub(partition.heard_at)),
             count(partition.ticks),
         );
@@ -237,7 +232,7 @@ fn tell_workers(told: &Told, text: &mut String) {
             Waits::Others => "waits for the other workers (run.max_lead)".to_owned(),
             Waits::End => "its input has ended".to_owned(),
         };
-        let watermark = if worker.watermark_ms > 0 { at_ms(worker.watermark_ms) } else { "none yet".into() };
+        let watermark = if worker.watermark_ms > 0 { utc_of_ms(worker.watermark_ms) } else { "none yet".into() };
         let unapplied = count(worker.in_batch + worker.in_dataflow + worker.backlog);
         let (name, applied) = (worker_name(worker.worker, told), count(worker.applied));
         let _ = writeln!(text, "  {name:<32}{watermark:>32}{unapplied:>12}{applied:>14}  {state}");
@@ -266,7 +261,7 @@ fn tell_late(told: &Told, shown: usize, text: &mut String) {
 }
 
 fn tell_why(why: &Why, told: &Told, shown: usize, text: &mut String) {
-    let _ = writeln!(text, "\n  why: the symbol's own clock stands at {}", at(why.clock));
+    let _ = writeln!(text, "\n  why: the symbol's own clock stands at {}", utc(why.clock));
     if why.windows.is_empty() {
         let _ = writeln!(text, "  no window that is kept holds this time");
     }
@@ -278,10 +273,10 @@ fn tell_why(why: &Why, told: &Told, shown: usize, text: &mut String) {
             None if *end_ms <= written => writeln!(
                 text,
                 "  the window that ends at {} {state}; what it was made of is not kept: nothing before {} can change",
-                at_ms(*end_ms),
-                at(why.kept_from)
+                utc_of_ms(*end_ms),
+                utc(why.kept_from)
             ),
-            None => writeln!(text, "  the window that ends at {} {state}, and nothing is in it", at_ms(*end_ms)),
+            None => writeln!(text, "  the window that ends at {} {state}, and nothing is in it", utc_of_ms(*end_ms)),
         };
     }
     let records: Vec<&Said> = why.records.iter().collect();
@@ -306,7 +301,7 @@ fn list(records: &[&Said], told: &Told, shown: usize, text: &mut String) {
                 let verb = if ms > slowest { "will be applied" } else { "was applied" };
                 let late =
                     if late_by > 0 { format!("{} behind its symbol, ", span(late_by as u64)) } else { String::new() };
-                format!("{late}{verb} at {}", at_ms(ms))
+                format!("{late}{verb} at {}", utc_of_ms(ms))
             }
             Fate::Dropped { late_by } => format!("{} behind its symbol: not taken", span(late_by.max(0) as u64)),
         };
