@@ -9,7 +9,7 @@ use crate::aggregate::{Turnover, percent};
 use crate::error::Error;
 use crate::lateness::Sessions;
 use crate::tick::{self, Price};
-use crate::time::{EventTime, MS, utc};
+use crate::time::{EventTime, MS};
 use crate::window::Window;
 
 /// The stretches of time that symbols are compared over.
@@ -233,7 +233,7 @@ pub(super) const KEEP: &str = "movers.keep = \"all\" for ever";
 /// Fails the run because something about a symbol changed that was forgotten; `setting` says how it is kept longer.
 pub(super) fn forgotten(context: &Context, symbol: tick::Symbol, window: Window, setting: &str) {
     let text = context.symbols.text(symbol.0);
-    let [start, end] = [window.start, window.end].map(utc);
+    let Window { start, end } = window;
     context.failure.set(Error::Input(format!(
         "{text} changed in [{start}, {end}) when that was forgotten: the symbol is far behind the others in its input. \
          Keep rows longer ({setting}), or sort the tape by time"
