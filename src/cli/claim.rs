@@ -19,11 +19,14 @@ impl Claim {
     pub fn of(folder: &Path) -> Result<Claim> {
         let opened = File::open(folder).doing(|| format!("opening {}", folder.display()))?;
         match flock(&opened, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => {
-                let text = "another run is under way there: wait for its end, or give another --out";
-                Err(Error::Usage(format!("{}: {text}", folder.display())))
-            }
+            Err(Errno::WOULDBLOCK) => Err(is_claimed(folder)),
             _ => Ok(Claim { _folder: opened }),
         }
     }
+}
+
+/// Another run is under way at this path.
+pub fn is_claimed(path: &Path) -> Error {
+    let text = "another run is under way there: wait for its end, or give another --out";
+    Error::Usage(format!("{}: {text}", path.display()))
 }

@@ -1,7 +1,7 @@
 //! What is said of files before they are read.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Inputs;
@@ -16,34 +16,31 @@ const LOOKED_AT: usize = 100;
 
 impl Inputs {
     /// Says which files of a folder are passed over, which columns of the first file are named nearly as ours, and which
-    /// no file has that were said to have another name: what they hold could be missed.
+    /// no file has that were said to have another name: what they hold could be missed. Returns the first of the files.
     ///
     /// # Errors
     /// When a folder or a file cannot be read.
-    pub fn tell_beforehand(&self) -> Result<()> {
+    pub fn tell_beforehand(&self) -> Result<Option<PathBuf>> {
         tell_passed_over(&self.path)?;
-        if let Some(first) = find(&self.path)?.first().filter(|path| path.is_file()) {
-            self.tell_misnamed(first)?;
-        }
+        let files = find(&self.path)?;
+        // What a pipe has given to one reader it does not give to the next.
+        let Some(first) = files.first().filter(|path| path.is_file()) else { return Ok(None) };
+        self.tell_misnamed(first)?;
         let mut missed: Vec<_> = self.columns.iter().filter(|(ours, theirs)| ours != theirs).collect();
-        if missed.is_empty() {
-            return Ok(());
-        }
-        for path in find(&self.path)? {
-            // What a pipe has given to one reader it does not give to the next.
+        for path in &files {
             if missed.is_empty() || !path.is_file() {
-                return Ok(());
+                return Ok(Some(first.clone()));
             }
-            let format = self.format_of(&path)?;
+            let format = self.format_of(path)?;
             let decoder = Decoder::new(Some(format), self.columns_of(Arc::default(), Arc::default()));
-            let decoder = begun(decoder, &path, format)?;
+            let decoder = begun(decoder, path, format)?;
             missed.retain(|(ours, _)| !decoder.has_met(ours));
         }
         for (ours, theirs) in missed {
             let theirs = format::quotable(theirs);
             say(&format!("no file has a column `{theirs}`, which was to be {ours}, by its header or its first line"));
         }
-        Ok(())
+        Ok(Some(first.clone()))
     }
 
     /// Says which columns of a file are not read, and have nearly the name of one that it lacks.
@@ -80,14 +77,12 @@ impl Inputs {
         Ok(())
     }
 
-    /// Says if the first record of the first file, among its first lines, is of January 1970, as where times count
-    /// something longer than nanoseconds.
+    /// Says if the first record of a file, among its first lines, is of January 1970, as where times count something
+    /// longer than nanoseconds.
     ///
     /// # Errors
-    /// When there are no files, or it cannot be read.
-    pub fn tell_unit(&self) -> Result<()> {
-        let files = find(&self.path)?;
-        let Some(path) = files.first().filter(|path| path.is_file()) else { return Ok(()) };
+    /// When it cannot be read.
+    pub fn tell_unit(&self, path: &Path) -> Result<()> {
         let format = self.format_of(path)?;
         if self.time_unit != 1 || !matches!(format, Format::Csv | Format::Jsonl) {
             return Ok(());

@@ -150,8 +150,9 @@ pub fn open(inputs: &Inputs, playback: &Playback, workers: usize, around: &Surro
     }
     pacing.check_for(around.play_for)?;
     let pacing = pacing.fitted(|| Extent::of_files(inputs, playback, around))?;
-    inputs.tell_beforehand()?;
-    inputs.tell_unit()?;
+    if let Some(first) = inputs.tell_beforehand()? {
+        inputs.tell_unit(&first)?;
+    }
     let leaves = inputs.leaves(around)?;
     let by_symbol = leaves.iter().all(|(symbol, _)| symbol.is_some());
     // What is struck out is counted by the first process, which then reads all of it.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cli::claim::is_claimed;
 use crate::config::{Config, Input, Output};
 use crate::error::{Doing as _, Error, Result, say};
 use crate::lateness::Horizon;
@@ -87,8 +88,7 @@ impl Answering {
             match bind(path) {
                 Ok(listener) => opened = Some((listener, path.clone())),
                 Err(error) if error.kind() == ErrorKind::AddrInUse && in_folder.as_ref() == Some(path) => {
-                    let text = "another run is under way there: wait for its end, or give another --out";
-                    return Err(Error::Usage(format!("{}: {text}", path.display())));
+                    return Err(is_claimed(path));
                 }
                 Err(error) => {
                     say(&format!("{name}: opening the socket {}: {error}", path.display()));
