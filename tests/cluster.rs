@@ -348,12 +348,18 @@ fn processes_that_see_other_tapes_do_not_run_together() {
     for path in ["here/tape/a.csv", "here/tape/b.csv", "there/tape/a.csv"] {
         folder.write(path, text);
     }
+    for (place, counts) in [("here", "no"), ("there", "yes")] {
+        folder.write(&format!("{place}/codes.csv"), format!("code,last,high_low,volume\nI,no,no,{counts}\n"));
+    }
     let start = |process: &str, place: &str| {
-        let args = ["--input", "tape", "--processes", "2", "--process", process, "--hosts", &hosts, "--workers", "1"];
-        Running::start(ohlcv(&args).current_dir(folder.path().join(place)))
+        let tape = ["--input", "tape", "--set", "conditions.table=codes.csv"];
+        let together = ["--processes", "2", "--process", process, "--hosts", &hosts, "--workers", "1"];
+        Running::start(ohlcv(&[&tape[..], &together].concat()).current_dir(folder.path().join(place)))
     };
     let told = "tape/b.csv is there for one of the two alone, or of another length";
     let first = start("0", "here");
+    start("1", "there").end().exits(2).says(&["its conditions.table is another than that of the first process"]);
+    folder.write("there/codes.csv", std::fs::read(folder.path().join("here/codes.csv")).unwrap());
     start("1", "there").end().exits(2).says(&[told]);
     folder.write("there/tape/b.csv", &text[..text.len() - 4]);
     start("1", "there").end().exits(2).says(&[told]);

@@ -13,6 +13,7 @@ use crate::error::{Result, say};
 use crate::lab::{Asked, Cell, part};
 use crate::play;
 use crate::runtime::{Interval, Snapshot, Watch, hand_on_rejects, tell_failure};
+use crate::tick::stable_hash;
 
 /// What a process is told by the one that starts it.
 #[derive(Args)]
@@ -99,8 +100,19 @@ pub fn follow(
 /// What all processes of a run must share: the settings and, where they may be on several machines, the files.
 fn shared(config: &Config, effective: &Effective) -> Result<serde_json::Value> {
     let mut shared = effective.shared();
-    if let (Some(_), Input::Files(inputs)) = (&config.hosts, &config.input) {
+    if config.hosts.is_none() {
+        return Ok(shared);
+    }
+    if let Input::Files(inputs) = &config.input {
         shared[TAPE] = serde_json::json!(inputs.lengths()?);
+    }
+    for table in ["/conditions/table", "/session/calendar"] {
+        // Where it names a file, what matters is what that says.
+        if let Some(setting) = shared.pointer_mut(table)
+            && let Some(Ok(text)) = setting.as_str().map(std::fs::read)
+        {
+            *setting = stable_hash(&text).into();
+        }
     }
     Ok(shared)
 }

@@ -53,7 +53,10 @@ impl Hello {
             Some(file) => {
                 format!("{file} is there for one of the two alone, or of another length: all must see the same tape")
             }
-            None => format!("its {other} is another than that of the first process: start all with the same settings"),
+            None => {
+                let text = "start all with the same settings, and the same in the files that they name";
+                format!("its {other} is another than that of the first process: {text}")
+            }
         })
     }
 }
