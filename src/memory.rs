@@ -21,7 +21,10 @@ pub fn granted() -> Option<u64> {
 pub fn free() -> Option<u64> {
     let machine = kib_of(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
     let container = of_container("memory.max").zip(of_container("memory.current"));
-    Some(container.map_or(machine, |(max, used)| max.saturating_sub(used).min(machine)))
+    // What a container takes has files in it that were read and can be dropped.
+    let files = fs::read_to_string("/sys/fs/cgroup/memory.stat").ok();
+    let dropped = files.and_then(|stat| number_of(&stat, "inactive_file")).unwrap_or(0);
+    Some(container.map_or(machine, |(max, used)| max.saturating_sub(used.saturating_sub(dropped)).min(machine)))
 }
 
 /// What this process takes, in bytes.
@@ -56,6 +59,11 @@ fn kib_of(text: &str, name: &str) -> Option<u64> {
     Some(kib.trim().parse::<u64>().ok()? * 1024)
 }
 
+/// The number of a line `NAME 123`.
+fn number_of(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
 fn of_container(file: &str) -> Option<u64> {
     fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?.trim().parse().ok()
 }
@@ -79,5 +87,7 @@ mod tests {
             ["MemTotal:", "MemAvailable:", "VmRSS:", "Swap:"].map(|name| kib_of(text, name)),
             [Some(16_384), Some(8_192), None, None]
         );
+        let stat = "active_file 4\ninactive_file 123\n";
+        assert_eq!([number_of(stat, "inactive_file"), number_of(stat, "file")], [Some(123), None]);
     }
 }

@@ -36,6 +36,19 @@ fn a_run_that_takes_more_is_ended_with_a_message() {
 }
 
 #[test]
+fn a_run_that_fails_keeps_what_it_rejected() {
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", format!("ts_event,symbol,price,size\nx,A,3,1\n1000,A,3,{}\n", u32::MAX));
+    let out = folder.path().join("out");
+    let count = ["window.kind=count", "window.of=volume", "window.every=1", "window.overshoot=split"];
+    let settings = count.into_iter().flat_map(|setting| ["--set", setting]);
+    let args = ["--input", &input, "--out", out.to_str().unwrap()].into_iter().chain(settings);
+    run(&args.collect::<Vec<_>>()).exits(1);
+    let rejected = std::fs::read_to_string(out.join("rejected.jsonl")).unwrap();
+    assert!(rejected.contains("\"line\":2") && rejected.ends_with("}\n"), "{rejected:?}");
+}
+
+#[test]
 fn a_print_that_would_fill_too_many_windows_ends_a_run_and_its_oracle() {
     let folder = Folder::new();
     let tape = |name: &str, size: u32| {

@@ -72,7 +72,7 @@ fn check(tape: &[Tick], rules: &Rules, expected: &[Summary<Bar>], counts: [u64; 
     assert_eq!(bars_of(WINDOW, tape, rules), (expected.to_vec(), ledger(counts)));
 }
 
-// R5: windows and what a bar holds.
+// Windows and what a bar holds.
 
 #[test]
 fn a_window_holds_its_start_and_not_its_end() {
@@ -137,7 +137,7 @@ fn bars_come_by_window_and_then_by_symbol() {
     check(&tape, &amend(), &[other, lone(50, 1, 1)], [2, 0, 0, 0, 0]);
 }
 
-// R1: who is late.
+// Who is late.
 
 #[test]
 fn a_record_is_late_when_it_is_more_than_the_disorder_behind_its_symbols_clock() {
@@ -196,7 +196,7 @@ fn quotes_have_a_clock_of_their_own() {
     assert_eq!(corrected.ledger_with_quotes(), ledger([4, 1, 1, 0, 0]));
 }
 
-// R2: what speaks of what.
+// What speaks of what.
 
 #[test]
 fn cancels_and_corrections_find_their_print_before_and_after_it() {
@@ -235,7 +235,7 @@ fn a_message_applies_within_the_horizon_of_its_print_to_both_sides() {
     // After it: the print is at 20, a cancel at 120 applies, one at 121 does not.
     check(&[trade(20, 1, 5, 1), cancel(120, 2, 1)], &amend(), &[], [1, 1, 0, 0, 0]);
     check(&[trade(20, 1, 5, 1), cancel(121, 2, 1)], &amend(), &[lone(0, 5, 1)], [1, 0, 0, 1, 0]);
-    // Before it: the print is at 220, a cancel at 120 applies, one at 119 does not. By R3, neither has the last word.
+    // Before it: the print is at 220, a cancel at 120 applies, one at 119 does not. So neither has the last word.
     check(&[cancel(120, 2, 1), trade(220, 1, 5, 1)], &amend(), &[lone(200, 5, 1)], [1, 1, 0, 0, 0]);
     check(&[cancel(119, 2, 1), trade(220, 1, 5, 1)], &amend(), &[lone(200, 5, 1)], [1, 0, 0, 1, 0]);
 }
@@ -292,7 +292,7 @@ fn a_horizon_of_zero_keeps_no_prints() {
     check(&tape, &rules, &[bar(50, [5; 4], 2, 2, Some(5))], [2, 0, 1, 2, 0]);
 }
 
-// R3: the last word.
+// The last word.
 
 #[test]
 fn the_last_word_about_a_print_goes_by_time_then_seq_and_never_by_arrival() {
@@ -360,7 +360,7 @@ fn a_correction_leaves_the_print_in_its_place() {
     check(&tape, &amend(), &[lone(50, 8, 3)], [1, 2, 0, 0, 0]);
 }
 
-// R4: every column at once.
+// Every column at once.
 
 #[test]
 fn every_record_is_in_one_column() {

@@ -55,11 +55,13 @@ pub fn play_once(
     let playing = Playing { dial: retune.dial(), config, around: &around, opened, watch: &mut retune };
     let outcome = pipeline.play(playing, &outlet);
     let log = retune.end().end();
-    let (outcome, log) = (outcome?, log?);
+    // A run that fails keeps its rejects, too.
+    let kept = around.rejects.flush();
+    let outcome = outcome?;
 
-    around.rejects.flush()?;
     let report = report((name, &rows), config, effective, &around, &outcome, &latency_from.to_string(), &stop);
     outlet.settle(outcome.written.rows)?;
+    let (log, ()) = (log?, kept?);
     // What was read is noted as read when all that came of it is safe.
     finish.map_or(Ok(()), |finish| finish())?;
     if let Output::Folder(folder) = &config.output {

@@ -94,8 +94,9 @@ pub fn tune(program: &Program<'_>, mut flags: Flags, asked: &TuneFlags) -> Resul
         Some((file, text)) => {
             let written = fs::write(file, put(&text)?);
             if written.is_err() {
-                // The runs have taken their time, and what they came to is not to be lost.
+                // The runs have taken their time, and what they came to is not to be lost, nor what was there.
                 print(&put("")?)?;
+                let _ = fs::write(file, &text);
             }
             written.doing(|| format!("writing {}", file.display()))?;
             say(&format!("written into {}; run it with --config {0}", file.display()));

@@ -13,6 +13,7 @@ use super::machine::{Machine, command_line};
 use super::progress::Progress;
 use super::search::{Search, Step};
 use super::table::{aligned, little};
+use super::tape::most_ticks;
 use super::{Cell, Goal, Measured, Summary, summary};
 use crate::error::{Doing as _, Error, Result};
 use crate::report::{count, span};
@@ -34,7 +35,7 @@ const RUNS: usize = 14;
 pub struct Capacity {
     /// The pipeline.
     pub pipeline: String,
-    /// The keys of what varies, and their names at the heads of columns.
+    /// The keys of what varies.
     pub keys: Vec<String>,
     /// Their names at the heads of columns.
     pub labels: Vec<String>,
@@ -98,7 +99,7 @@ impl Capacity {
     /// # Errors
     /// When a tape cannot be had, or a run fails.
     pub fn run(&self, stop: &AtomicBool, play: &mut Play<'_>) -> Result<Vec<CapacityOf>> {
-        let mut bench = Bench::new(MOST_TICKS, stop, play);
+        let mut bench = Bench::new(most_ticks(&self.cells), stop, play);
         let each = self.cells.iter().map(Cell::ends).max().unwrap_or(0);
         let mut progress = Progress::new(self.cells.len() * self.runs(), Duration::from_nanos(each));
         let mut found = Vec::new();
@@ -284,7 +285,7 @@ fn most(cell: &Cell, bench: &mut Bench<'_, '_>) -> Result<f64> {
         return Err(Error::Usage(text.into()));
     };
     let ticks = match cell.source {
-        Source::Market(_) => MOST_TICKS,
+        Source::Market(_) => MOST_TICKS.min(most_ticks([cell])),
         Source::Recorded(_) => bench.ticks(cell)?,
     };
     Ok((ticks as f64 / (cell.ends() as f64 / 1e9)).floor())

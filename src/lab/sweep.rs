@@ -70,7 +70,7 @@ impl Sweep {
     /// When the tapes do not fit into memory, or a run fails.
     pub fn run(&self, stop: &AtomicBool, play: &mut Play<'_>) -> Result<Results> {
         self.check_size()?;
-        let mut bench = Bench::new(self.most_ticks(), stop, play);
+        let mut bench = Bench::new(most_ticks(&self.cells), stop, play);
         let cells = self.cells.len();
         let mut order = order(cells, self.repeat, self.seed);
         let each = self.cells.iter().map(Cell::ends).max().unwrap_or(0);
@@ -101,18 +101,13 @@ impl Sweep {
         Ok(Results { order, runs, discarded, complete })
     }
 
-    /// How many ticks fit into memory, by the cell that may take the least.
-    fn most_ticks(&self) -> u64 {
-        self.cells.iter().map(|cell| most_ticks(&cell.config)).min().unwrap_or(0)
-    }
-
     /// Refuses tapes that do not fit into memory together: they take turns.
     fn check_size(&self) -> Result<()> {
         let tapes: BTreeMap<String, u64> =
             self.cells.iter().map(|cell| (cell.tape_key(), cell.ticks().unwrap_or(0))).collect();
         let ticks = tapes.values().fold(0, |sum: u64, ticks| sum.saturating_add(*ticks));
-        if ticks > self.most_ticks() {
-            let (ticks, most) = (count(ticks), count(self.most_ticks()));
+        if ticks > most_ticks(&self.cells) {
+            let (ticks, most) = (count(ticks), count(most_ticks(&self.cells)));
             let text = format!(
                 "the tapes of all rates hold {ticks} ticks, and {most} fit: give a shorter --for, or a greater limits.memory"
             );

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use super::Cell;
 use super::cell::Source;
 use crate::cluster::Cluster;
-use crate::config::Config;
 use crate::error::{Error, Result, say};
 use crate::play;
 use crate::report::{Absent, count, span};
@@ -18,9 +17,10 @@ const MOST_TICKS: u64 = 200_000_000;
 /// A tick takes 64 bytes while it is kept, and as much again while it is played.
 const BYTES_PER_TICK: u64 = 128;
 
-/// How many ticks of all tapes together fit into the memory that a run may take.
-pub fn most_ticks(config: &Config) -> u64 {
-    config.knobs.memory.map_or(MOST_TICKS, |bytes| (bytes / BYTES_PER_TICK).min(MOST_TICKS))
+/// How many ticks of all tapes together fit into the memory that a run of any of these cells may take.
+pub fn most_ticks<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> u64 {
+    let fit = cells.into_iter().filter_map(|cell| cell.config.knobs.memory).map(|bytes| bytes / BYTES_PER_TICK);
+    fit.fold(MOST_TICKS, u64::min)
 }
 
 /// Where the ticks of a tape that is played in full seem to go on for less than this share of the asked span, the
@@ -46,7 +46,7 @@ impl Tape {
         // All of it is read; the cell's schedule says how much of it is played.
         around.play_for = None;
         let playback = Playback { pacing: Pacing::Max, ..cell.config.playback.clone() };
-        let most = most_ticks(&cell.config) as usize;
+        let most = most_ticks([cell]) as usize;
         let ticks = match &cell.source {
             Source::Market(market) => {
                 let tape = market.tape(&around.symbols, cell.config.rules);
@@ -94,13 +94,19 @@ impl Tapes {
         if let Some(tape) = self.kept.iter().find(|tape| tape.key == key) {
             return Ok(tape.clone());
         }
-        let kept = |tapes: &[Rc<Tape>]| tapes.iter().map(|tape| tape.ticks.len() as u64).sum::<u64>();
-        while !self.kept.is_empty() && kept(&self.kept) + cell.ticks().unwrap_or(0) > self.most {
-            self.kept.remove(0);
-        }
+        self.make_room(cell.ticks().unwrap_or(0));
         let tape = Rc::new(Tape::of(cell, Arc::default())?);
+        // How long a recorded tape is shows when it has been read.
+        self.make_room(tape.ticks.len() as u64);
         self.kept.push(tape.clone());
         Ok(tape)
+    }
+
+    fn make_room(&mut self, ticks: u64) {
+        let kept = |tapes: &[Rc<Tape>]| tapes.iter().map(|tape| tape.ticks.len() as u64).sum::<u64>();
+        while !self.kept.is_empty() && kept(&self.kept) + ticks > self.most {
+            self.kept.remove(0);
+        }
     }
 }
 

@@ -46,7 +46,7 @@ impl Tune {
     /// When a tape cannot be had, or a run fails.
     pub fn run(&self, stop: &AtomicBool, cell: &dyn Fn(Setting) -> Result<Cell>, play: &mut Play<'_>) -> Result<Tuned> {
         let first = cell(Setting::GREEDY)?;
-        let mut bench = Bench::new(most_ticks(&first.config), stop, play);
+        let mut bench = Bench::new(most_ticks([&first]), stop, play);
         let each = Duration::from_nanos(first.ends());
         // The tape is made before the clock of the budget runs.
         bench.ticks(&first)?;

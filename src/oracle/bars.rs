@@ -8,7 +8,7 @@ use crate::operators::Summary;
 use crate::tick::Price;
 use crate::window::{Day, Fill, Windows};
 
-/// R5: one bar for every window of a symbol that holds a surviving print.
+/// One bar for every window of a symbol that holds a surviving print.
 pub fn bars(tape: &Corrected, rule: &Windows) -> Vec<Summary<Bar>> {
     let row = |((window, place, symbol), trades): (_, Cow<[Trade]>)| {
         let value = bar(&trades);

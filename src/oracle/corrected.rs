@@ -162,7 +162,7 @@ impl<'a> Corrected<'a> {
     }
 }
 
-/// R1: judges every record that is wanted by the clock of its own symbol, in the order of the tape.
+/// Judges every record that is wanted by the clock of its own symbol, in the order of the tape.
 fn accept(tape: &[Tick], wanted: impl Fn(&Tick) -> bool, rules: &Rules, dropped: &mut u64) -> Vec<Accepted> {
     let mut clocks: BTreeMap<Symbol, i64> = BTreeMap::new();
     let mut accepted = Vec::new();
@@ -180,7 +180,7 @@ fn accept(tape: &[Tick], wanted: impl Fn(&Tick) -> bool, rules: &Rules, dropped:
     accepted
 }
 
-/// R2 and R4 for trades: every accepted trade opens a print, or repeats the earliest one of its number within its
+/// Trades: every accepted trade opens a print, or repeats the earliest one of its number within its
 /// horizon.
 fn gather_trades(accepted: &[Accepted], rules: &Rules, ledger: &mut Ledger) -> BTreeMap<Number, Vec<Said>> {
     let mut prints: BTreeMap<Number, Vec<Said>> = BTreeMap::new();
@@ -205,7 +205,7 @@ fn gather_trades(accepted: &[Accepted], rules: &Rules, ledger: &mut Ledger) -> B
     prints
 }
 
-/// R2 and R4 for cancels and corrections: each applies to the prints of its number within its horizon, wherever on the
+/// Cancels and corrections: each applies to the prints of its number within its horizon, wherever on the
 /// tape those are, or is unmatched.
 fn gather_messages(
     accepted: &[Accepted],
@@ -243,7 +243,7 @@ fn winner(ticks: &[Tick]) -> Tick {
     *ticks.iter().max_by_key(|tick| rank(tick)).expect("a print has a trade")
 }
 
-/// R3: the state of a print, or nothing if the last word about it is a cancel.
+/// The state of a print, or nothing if the last word about it is a cancel.
 fn settle(said: &Said) -> Option<Trade> {
     let trade = winner(&said.trades);
     let last = winner(&[&said.trades[..], &said.applying[..]].concat());

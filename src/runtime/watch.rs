@@ -12,7 +12,7 @@ pub struct Snapshot<'a> {
     pub elapsed: u64,
     /// Ticks applied so far.
     pub applied: u64,
-    /// Ticks that are due and not yet in the dataflow, as far as the feeds know.
+    /// Ticks that are due and not yet applied, as far as the feeds know.
     pub backlog: u64,
     /// Rows that stand so far.
     pub rows: i64,

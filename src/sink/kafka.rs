@@ -81,12 +81,17 @@ impl ProducerContext for Reports {
             Err((error, _)) => {
                 self.failed.fetch_add(1, Ordering::AcqRel);
                 let mut first = self.first.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                first.get_or_insert_with(|| match error.rdkafka_error_code() {
-                    Some(RDKafkaErrorCode::MessageSizeTooLarge) => format!("{error}: {SMALLER}"),
-                    _ => error.to_string(),
-                });
+                first.get_or_insert_with(|| why(error));
             }
         }
+    }
+}
+
+/// Why a message was not taken.
+fn why(error: &KafkaError) -> String {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => format!("{error}: {SMALLER}"),
+        _ => error.to_string(),
     }
 }
 
@@ -197,7 +202,7 @@ impl Topic {
         let mut silence = Silence::begin(self.reports());
         while let Err((error, same)) = self.producer.send(record) {
             let KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) = error else {
-                return Err(Error::Input(format!("sending to {}: {error}", self.reports().name)));
+                return Err(Error::Input(format!("sending to {}: {}", self.reports().name, why(&error))));
             };
             record = same;
             if silence.is_long(self.reports()) && (self.is_stopped)() {

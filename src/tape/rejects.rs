@@ -132,9 +132,10 @@ impl Rejects {
     /// When the system cannot write it, or it is not known that all was taken.
     pub fn flush(&self) -> Result<()> {
         let mut inner = self.lock();
-        inner.letters.as_mut().map_or(Ok(()), |letters| letters.finish())?;
         let path = inner.path.clone().unwrap_or_default();
-        inner.file.as_mut().map_or(Ok(()), |file| file.flush()).doing(|| format!("writing {}", path.display()))
+        let written = inner.file.as_mut().map_or(Ok(()), |file| file.flush());
+        inner.letters.as_mut().map_or(Ok(()), |letters| letters.finish())?;
+        written.doing(|| format!("writing {}", path.display()))
     }
 
     /// How many lines were rejected.

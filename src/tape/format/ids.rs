@@ -83,8 +83,12 @@ impl Ids {
             return Ok(*venue);
         }
         let name = name(text).map_err(|why| complain("venue", text, why))?;
+        let most = usize::from(u16::MAX);
+        if self.venues.len() >= most && !self.venues.has(name) {
+            return Err("there are more than 65,535 venues".into());
+        }
         // Venue 0 is "none given", so the table's ids are moved by one.
-        let id = u16::try_from(self.venues.intern(name) + 1).map_err(|_| "there are more than 65,535 venues")?;
+        let id = self.venues.intern(name) as u16 + 1;
         if self.first_venues.len() < FEW {
             self.first_venues.push((text.to_vec(), Venue(id)));
         } else {
@@ -122,5 +126,15 @@ mod tests {
             }
             assert_eq!((ids.first_venues.len(), ids.more_venues.len(), venues.len()), (FEW, FEW, 2 * FEW));
         }
+    }
+
+    #[test]
+    fn venues_that_are_too_many_are_not_kept() {
+        let (symbols, venues): (Arc<Names>, Arc<Names>) = Default::default();
+        let mut ids = Ids::new(symbols, venues.clone());
+        let most = usize::from(u16::MAX);
+        (0..most).for_each(|n| assert!(ids.venue(format!("X{n}").as_bytes()).is_ok()));
+        ["Y", "Z"].map(|text| ids.venue(text.as_bytes()).unwrap_err());
+        assert_eq!((venues.len(), ids.venue(b"X7")), (most, Ok(Venue(8))));
     }
 }
