@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard};
 
 /// A run's failure. The text says what was being done and, where there is one, the way out.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,11 @@ impl<T> Doing<T> for io::Result<T> {
 /// `eprintln` would panic.
 pub fn say(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+/// What a lock guards. Where a thread panicked that had it, the panic ends the run, and what it left can be looked at.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 thread_local! {

@@ -1,7 +1,8 @@
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
 
 use super::BatchLimits;
+use crate::error::lock;
 
 /// The limits of a run under way, for whoever changes them and for the workers, who look whether it was turned.
 #[derive(Debug, Default)]
@@ -13,7 +14,7 @@ pub struct Dial {
 impl Dial {
     /// Other limits hold from now on.
     pub fn turn(&self, limits: BatchLimits) {
-        let mut settings = self.lock();
+        let mut settings = lock(&self.settings);
         settings.push(limits);
         self.turns.store(settings.len(), Ordering::Release);
     }
@@ -25,10 +26,6 @@ impl Dial {
 
     /// What it was turned to, each time.
     pub fn settings(&self) -> Vec<BatchLimits> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<BatchLimits>> {
-        self.settings.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.settings).clone()
     }
 }

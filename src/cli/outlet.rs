@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::config::{Config, Output};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, lock};
 use crate::row::{Row, Rows, Texts};
 use crate::sink::{self, Discard, Keeper, Lines, Mode, Remote, Settling, Shared, Sink, Stdout, Together};
 use crate::source::Surroundings;
@@ -122,7 +122,7 @@ impl Outlet {
         let Settled { lines, keeper, target } = match self {
             Outlet::Nowhere | Outlet::Printing(..) => return Ok(()),
             Outlet::Sending(_, _, shared) => {
-                return shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).finish();
+                return lock(&shared).finish();
             }
             Outlet::Settling(settled) => settled,
         };

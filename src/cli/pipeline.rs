@@ -10,7 +10,7 @@ use super::outlet::Outlet;
 use super::records;
 use crate::batch::Dial;
 use crate::config::{Config, Layers, Settings};
-use crate::error::Result;
+use crate::error::{Result, lock};
 use crate::ledger::Ledger;
 use crate::operators::{Changes, Ticks};
 use crate::oracle::{Corrected, Expected};
@@ -141,7 +141,7 @@ impl<R: Row + Send> Pipeline for Configured<R> {
         let sink = |_| Box::new(Gather(rows.clone())) as Box<dyn Sink<R> + Send>;
         let sinks = (0..playing.config.workers).map(sink).collect();
         let outcome = self.through(playing, sinks)?;
-        let rows = std::mem::take(&mut *rows.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        let rows = std::mem::take(&mut *lock(&rows));
         Ok((outcome, Box::new((self, rows))))
     }
 
@@ -181,7 +181,7 @@ struct Gather<R>(Arc<Mutex<BTreeMap<R, isize>>>);
 
 impl<R: Row> Sink<R> for Gather<R> {
     fn change(&mut self, row: &R, _texts: &Texts, diff: isize) -> Result<()> {
-        let mut rows = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut rows = lock(&self.0);
         let times = rows.entry(row.clone()).or_default();
         *times += diff;
         if *times == 0 {

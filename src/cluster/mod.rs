@@ -16,11 +16,12 @@ mod wire;
 use std::io::{BufReader, ErrorKind};
 use std::net::{Shutdown, TcpStream};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::error::lock;
 use crate::tick::Names;
 use crate::time::Clock;
 use children::Child;
@@ -153,10 +154,6 @@ impl Cluster {
         let fate = lock(&self.children).get_mut(process.wrapping_sub(1)).map(Child::fate);
         fate.unwrap_or_else(|| "; what it said there tells why".into())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

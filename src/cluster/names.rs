@@ -3,9 +3,8 @@ use std::io::BufReader;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
-use super::lock;
 use super::wire::{self, Lines};
-use crate::error::say;
+use crate::error::{lock, say};
 use crate::tick::{Names, Original};
 
 /// Which table is asked, how many of its names are known, and a name that is to have an id.

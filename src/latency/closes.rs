@@ -5,6 +5,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::histogram;
+use crate::error::lock;
 use crate::time::RunTime;
 
 /// So many window ends are kept one by one.
@@ -69,7 +70,7 @@ impl Closes {
 
     /// The same book, where the first `writers` workers write the rows of all.
     pub fn written_by(self, writers: usize) -> Self {
-        self.lock().flushed.truncate(writers);
+        lock(&self.inner).flushed.truncate(writers);
         self
     }
 
@@ -88,7 +89,7 @@ impl Closes {
         if let Some(elsewhere) = &self.elsewhere {
             return elsewhere(worker, watermark_ms, due);
         }
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         inner.passed[worker].push_back((watermark_ms, due));
         self.settle(&mut inner);
     }
@@ -98,7 +99,7 @@ impl Closes {
         if self.elsewhere.is_some() {
             return;
         }
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         let (first, last) = inner.open.entry(end_ms).or_insert((now, now));
         (*first, *last) = (now.min(*first), now.max(*last));
         if now >= self.from {
@@ -111,7 +112,7 @@ impl Closes {
         if self.elsewhere.is_some() {
             return;
         }
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         inner.flushed[worker] = watermark_ms;
         self.settle(&mut inner);
     }
@@ -146,22 +147,18 @@ impl Closes {
 
     /// Close latency, one sample a window end, and the time rows spent in the sink, one a worker and window end.
     pub fn histograms(&self) -> (Histogram<u64>, Histogram<u64>) {
-        let inner = self.lock();
+        let inner = lock(&self.inner);
         (inner.latency.clone(), inner.sink.clone())
     }
 
     /// As close latency, but to the window's first row.
     pub fn first_rows(&self) -> Histogram<u64> {
-        self.lock().first.clone()
+        lock(&self.inner).first.clone()
     }
 
     /// The window ends of a run's beginning one by one, in their order.
     pub fn boundaries(&self) -> Vec<Boundary> {
-        self.lock().boundaries.clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, ClosesInner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.inner).boundaries.clone()
     }
 }
 

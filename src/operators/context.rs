@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::vec::Map as _;
 
-use crate::error::Error;
+use crate::error::{Error, lock};
 use crate::latency::Closes;
 use crate::lateness::Lateness;
 use crate::ledger::{Ledger, Unfilled};
@@ -59,7 +59,7 @@ pub struct Failure(Arc<(AtomicBool, Mutex<Option<Error>>)>);
 impl Failure {
     /// Leaves an error, unless there is one already.
     pub fn set(&self, error: Error) {
-        self.0.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
+        lock(&self.0.1).get_or_insert(error);
         self.0.0.store(true, Ordering::Release);
     }
 
@@ -70,13 +70,13 @@ impl Failure {
 
     /// The exit code and the text of the error, if there is one.
     pub fn words(&self) -> Option<(u8, String)> {
-        let error = self.0.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let error = lock(&self.0.1);
         error.as_ref().map(|error| (error.exit_code(), error.to_string()))
     }
 
     /// Takes the error out.
     pub fn take(&self) -> Option<Error> {
-        self.0.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
+        lock(&self.0.1).take()
     }
 }
 

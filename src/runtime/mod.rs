@@ -25,7 +25,7 @@ use std::time::Duration;
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, lock};
 use crate::latency::{Closes, Schedule};
 use crate::lateness::Lateness;
 use crate::memory;
@@ -130,7 +130,7 @@ fn run_built(plan: Plan, mut feeds: Vec<Feed>, builds: Vec<Box<Build>>, watch: &
     } else {
         let sender = Mutex::new(sender.clone());
         Closes::elsewhere(Box::new(move |worker, watermark_ms, due| {
-            let sender = sender.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let sender = lock(&sender);
             // Nobody is left to read it only when the whole run is being torn down.
             let _ = sender.send(Message::Passed { worker, watermark_ms, due });
         }))
@@ -153,7 +153,7 @@ fn run_built(plan: Plan, mut feeds: Vec<Feed>, builds: Vec<Box<Build>>, watch: &
         let (dial, stop, first) = (dial.clone(), stop.clone(), mine.start);
         move |worker: &mut Worker| {
             let index = worker.index();
-            let seat = seats[index - first].lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+            let seat = lock(&seats[index - first]).take();
             let Some((feed, build, post, lateness)) = seat else { return };
             let context = Context::new(
                 [index, seats.len()],

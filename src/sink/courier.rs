@@ -5,7 +5,7 @@ use super::Sink;
 use super::lines::{Lines, Upsert};
 use super::order::Place;
 use super::socket::Wire;
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, lock};
 use crate::row::{Row, Texts};
 use crate::source::Address;
 use crate::tape::DeadLetters;
@@ -198,7 +198,7 @@ impl<R: Row> Sink<R> for Remote {
             return Ok(());
         }
         self.texts.refresh();
-        let mut courier = self.courier.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut courier = lock(&self.courier);
         let sent = courier.send(&self.parcel, &self.texts);
         self.parcel.clear();
         sent

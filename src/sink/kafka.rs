@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 
 use super::courier::{Courier, Parcel, ToTopic};
 use super::lines::Upsert;
-use crate::error::{Error, Result, say};
+use crate::error::{Error, Result, lock, say};
 use crate::row::Texts;
 use crate::source::{Address, refusal, refuses, unusable};
 use crate::tape::DeadLetters;
@@ -64,7 +64,7 @@ impl Silence {
 impl ClientContext for Reports {
     fn error(&self, error: KafkaError, reason: &str) {
         if refuses(&error) {
-            let mut refused = self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut refused = lock(&self.refused);
             refused.get_or_insert_with(|| refusal(reason));
         } else if !self.is_told.swap(true, Ordering::AcqRel) {
             say(&format!("{}: {reason} (trying again; Ctrl-C ends this)", self.name));
@@ -80,7 +80,7 @@ impl ProducerContext for Reports {
             Ok(_) => _ = self.acknowledged.fetch_add(1, Ordering::AcqRel),
             Err((error, _)) => {
                 self.failed.fetch_add(1, Ordering::AcqRel);
-                let mut first = self.first.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let mut first = lock(&self.first);
                 first.get_or_insert_with(|| why(error));
             }
         }
@@ -184,7 +184,7 @@ impl Topic {
     /// in.
     fn check(&self) -> Result<()> {
         let reports = self.reports();
-        let refused = reports.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let refused = lock(&reports.refused);
         if let Some(reason) = &*refused {
             return Err(Error::Input(format!("sending to {}: {reason}", reports.name)));
         }
@@ -192,7 +192,7 @@ impl Topic {
         if failed == 0 {
             return Ok(());
         }
-        let first = reports.first.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone().unwrap_or_default();
+        let first = lock(&reports.first).clone().unwrap_or_default();
         let name = &reports.name;
         Err(Error::Input(format!("sending to {name}: {failed} messages were not acknowledged, the first for: {first}")))
     }

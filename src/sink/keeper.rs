@@ -1,13 +1,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use super::chunk::Chunk;
 use super::order::Order;
 use super::runs::{Nameless, Run, Spill, merge};
 use super::settle::Kept;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, lock};
 use crate::tick::Names;
 
 /// So many files of a level become one of the next, so that any number of them needs few to be open.
@@ -190,10 +190,6 @@ impl Keeping {
     fn kept(self) -> Kept {
         Kept { runs: self.spilled.into_iter().flatten().chain(self.held).collect(), order: self.order }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::Sink;
 use super::lines::Lines;
 use super::order::{Order, Place};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, lock};
 use crate::row::{Row, Texts};
 use crate::tick::Names;
 
@@ -78,7 +78,7 @@ fn print(text: &[u8]) -> Result<()> {
 impl<R: Row> Sink<R> for Stdout {
     fn reached(&mut self, time_ms: i64) -> Result<()> {
         self.lines.reached(time_ms, &mut |place, _, line| self.told.push((place, line.to_vec())));
-        let mut together = self.together.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut together = lock(&self.together);
         together.take(self.worker, &mut self.told, time_ms)
     }
 

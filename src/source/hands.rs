@@ -5,7 +5,7 @@ use std::thread::Thread;
 use super::Surroundings;
 use super::block::{Block, Blocks, Pull};
 use crate::cluster::Place;
-use crate::error::Result;
+use crate::error::{Result, lock};
 use crate::tick::{Names, Symbol, Tick, owner};
 use crate::time::{Clock, RunTime};
 
@@ -23,7 +23,7 @@ struct Queue {
 
 impl Blocks for Queue {
     fn pull(&mut self) -> Result<Pull> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut waiting = lock(&self.waiting);
         waiting.get_or_insert_with(std::thread::current);
         match self.blocks.try_recv() {
             Ok(block) => block.map(Pull::Block),
@@ -130,7 +130,7 @@ impl Hands {
 }
 
 fn wake(waiting: &Waiting) {
-    if let Some(thread) = &*waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+    if let Some(thread) = &*lock(&waiting) {
         thread.unpark();
     }
 }

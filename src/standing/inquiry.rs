@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use super::{Partition, Question, Source, Standing, Worker};
+use crate::error::lock;
 use crate::time::Clock;
 
 /// Where questions and answers meet. The default is one that nobody asks.
@@ -38,24 +39,24 @@ impl Inquiry {
 
     /// The last question.
     pub fn question(&self) -> Question {
-        self.lock().question.clone()
+        lock(&self.inner).question.clone()
     }
 
     /// A worker answers the question of this number.
     pub fn tell(&self, number: u64, worker: Worker) {
-        self.lock().workers.insert(worker.worker, (number, worker));
+        lock(&self.inner).workers.insert(worker.worker, (number, worker));
         self.told.notify_all();
     }
 
     /// The source answers the question of this number.
     pub fn tell_source(&self, number: u64, source: Source) {
-        self.lock().source = Some((number, source));
+        lock(&self.inner).source = Some((number, source));
         self.told.notify_all();
     }
 
     /// Another process, which has asked its own, answers the question of this number.
     pub fn tell_process(&self, process: usize, number: u64, standing: Standing) {
-        self.lock().processes.insert(process, (number, standing));
+        lock(&self.inner).processes.insert(process, (number, standing));
         self.told.notify_all();
     }
 
@@ -68,7 +69,7 @@ impl Inquiry {
         patience: Duration,
         clock: &Clock,
     ) -> Standing {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         inner.question = question.clone();
         let number = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         let answers = |inner: &Inner, worker| inner.workers.get(&worker).is_some_and(|(told, _)| *told >= number);
@@ -103,9 +104,5 @@ impl Inquiry {
         let mut standing = Standing { now, source, workers, silent, ..Standing::default() };
         standing.held_by = standing.hold();
         standing
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -1,12 +1,12 @@
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
 use super::format::quotable;
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, lock};
 
 /// How many rejects are remembered for the summary.
 const EXAMPLES: usize = 3;
@@ -86,7 +86,7 @@ impl Rejects {
 
     /// The same rejects, which go to this one as well.
     pub fn also_to(self, letters: Box<dyn DeadLetters>) -> Self {
-        self.lock().letters = Some(letters);
+        lock(&self.0).letters = Some(letters);
         self
     }
 
@@ -100,7 +100,7 @@ impl Rejects {
     /// # Errors
     /// When the line cannot be kept, or sent on.
     pub fn reject(&self, file: &Path, line: u64, reason: &str, raw: &[u8]) -> Result<()> {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.0);
         if let Some(keep) = &inner.elsewhere {
             let raw = raw[..raw.len().min(LONGEST_RAW)].to_vec();
             keep(Reject { file: file.into(), line, reason: reason.into(), raw });
@@ -131,7 +131,7 @@ impl Rejects {
     /// # Errors
     /// When the system cannot write it, or it is not known that all was taken.
     pub fn flush(&self) -> Result<()> {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.0);
         let path = inner.path.clone().unwrap_or_default();
         let written = inner.file.as_mut().map_or(Ok(()), |file| file.flush());
         inner.letters.as_mut().map_or(Ok(()), |letters| letters.finish())?;
@@ -140,15 +140,11 @@ impl Rejects {
 
     /// How many lines were rejected.
     pub fn count(&self) -> u64 {
-        self.lock().count
+        lock(&self.0).count
     }
 
     /// The first few, as `file:line: reason`.
     pub fn examples(&self) -> Vec<String> {
-        self.lock().examples.clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.0).examples.clone()
     }
 }

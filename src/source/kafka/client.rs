@@ -14,7 +14,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::failed;
-use crate::error::{Error, Result, say};
+use crate::error::{Error, Result, lock, say};
 
 /// The longest wait for brokers to say that they are there, before looking whether to stop.
 const PATIENCE: Duration = Duration::from_millis(1000);
@@ -60,7 +60,7 @@ impl ClientContext for Voice {
         // The end of a partition is told here, too, and is no error.
         let is_end = error.rdkafka_error_code() == Some(Code::PartitionEOF);
         if refuses(&error) {
-            let mut refused = self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut refused = lock(&self.refused);
             refused.get_or_insert_with(|| refusal(reason));
         } else if !is_end && !self.is_told.swap(true, Ordering::AcqRel) {
             say(&format!("{}: {reason} (trying again; Ctrl-C ends this)", self.name));
@@ -152,7 +152,7 @@ impl Client {
 
     /// Fails if the brokers do not let this client in.
     pub fn check(&self) -> Result<()> {
-        let refused = self.consumer.context().refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let refused = lock(&self.consumer.context().refused);
         refused.as_ref().map_or(Ok(()), |reason| Err(failed(self.name(), reason)))
     }
 

@@ -1,11 +1,12 @@
 //! Trade conditions: what a trade counts for that has some, by a table.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
 use super::format::{Record, Short, quotable};
+use crate::error::lock;
 use crate::tick::{Eligible, Kind};
 
 /// So many texts are remembered with what they come to.
@@ -122,12 +123,12 @@ impl Conditions {
 
     /// What was unknown so far.
     pub fn unknown(&self) -> Unknown {
-        self.counted().clone()
+        lock(&self.unknown).clone()
     }
 
     /// Counts what was unknown elsewhere.
     pub fn add_unknown(&self, Unknown { records, codes }: Unknown) {
-        let mut counted = self.counted();
+        let mut counted = lock(&self.unknown);
         counted.records += records;
         counted.codes.extend(codes);
         while counted.codes.len() > EXAMPLES {
@@ -170,17 +171,9 @@ impl Conditions {
         });
         record.tick.eligible = eligible;
         if !is_known {
-            self.counted().records += 1;
+            lock(&self.unknown).records += 1;
         }
     }
-
-    fn counted(&self) -> MutexGuard<'_, Unknown> {
-        lock(&self.unknown)
-    }
-}
-
-fn lock(unknown: &Mutex<Unknown>) -> MutexGuard<'_, Unknown> {
-    unknown.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]
