@@ -6,11 +6,7 @@ use crate::time::EventTime;
 
 /// A bar, and when and of what size the trade was that closed it: a part of a day that can be added to the parts before it.
 #[derive(Clone, Debug, Default)]
-pub struct DayPart {
-    bar: Ohlcv,
-    /// Time, sequence number, price and size: the order of [`Ohlcv`]'s close.
-    last: Option<(EventTime, u64, i64, u32)>,
-}
+pub struct DayPart(Ohlcv);
 
 /// What a window's prints come to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,29 +23,25 @@ impl Aggregate for DayPart {
     const GROWS: bool = false;
 
     fn add(&mut self, print: &Print) {
-        self.bar.add(print);
-        if print.eligible.last() {
-            self.last = self.last.max(Some((print.ts_event, print.seq, print.price.0, print.size)));
-        }
+        self.0.add(print);
     }
 
     fn remove(&mut self, print: &Print) -> bool {
-        // The bar refuses to take out the print that closes it, so the last one stays.
-        self.bar.remove(print)
+        self.0.remove(print)
     }
 
     fn remove_beside_twin(&mut self, print: &Print) -> bool {
-        self.bar.remove_beside_twin(print)
+        self.0.remove_beside_twin(print)
     }
 
     fn combine(&mut self, other: &Self) {
-        self.bar.combine(&other.bar);
-        self.last = self.last.max(other.last);
+        self.0.combine(&other.0);
     }
 
     fn lower(&self) -> Option<Part> {
-        let last = self.last.map(|(ts, _, _, size)| (ts, size));
-        self.bar.lower().map(|bar| Part { bar, last })
+        let bar = self.0.lower()?;
+        let last = bar.close.map(|_| (self.0.last.ts_event, self.0.last.size));
+        Some(Part { bar, last })
     }
 }
 

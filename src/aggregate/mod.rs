@@ -41,6 +41,14 @@ pub struct Print {
 
 const _: () = assert!(size_of::<Print>() == 32);
 
+impl Print {
+    /// Price times size, in units of 1e-9.
+    #[inline(always)]
+    pub fn notional(&self) -> i128 {
+        i128::from(self.price.0) * i128::from(self.size)
+    }
+}
+
 /// A summary of the prints of one window that does not depend on the order in which they were added.
 /// Its default is the summary of no print.
 pub trait Aggregate: Clone + Default + 'static {

@@ -1,19 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregate, Print, Value, div_half_even};
+use super::{Aggregate, Print, Trade, Value, div_half_even};
 use crate::row::Field;
 use crate::tick::{Eligible, Price};
-use crate::time::EventTime;
-
-/// A print's place in its window. Equal times fall to the sequence number, and equal sequence numbers
-/// (two venues' prints) to the data, so that no order of arrival shows in the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    ts_event: EventTime,
-    seq: u64,
-    price: Price,
-    size: u32,
-}
 
 /// Open, high, low, close, volume and VWAP of a window, exact: prices are integers, and the notional is an
 /// `i128`, which a window of `u32` sizes cannot overflow. Each is of the prints that count for it.
@@ -33,24 +22,18 @@ struct Place {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ohlcv {
-    first: Place,
-    last: Place,
+    first: Trade,
+    pub(super) last: Trade,
     high: Price,
     low: Price,
     volume: u64,
     trades: u64,
-    notional: i128,
-}
-
-impl Place {
-    fn of(print: &Print) -> Self {
-        Place { ts_event: print.ts_event, seq: print.seq, price: print.price, size: print.size }
-    }
+    pub(super) notional: i128,
 }
 
 impl Default for Ohlcv {
     fn default() -> Self {
-        let place = |ts_event, seq| Place { ts_event, seq, price: Price(0), size: 0 };
+        let place = |ts_event, seq| Trade { ts_event, seq, price: Price(0), size: 0 };
         Ohlcv {
             first: place(i64::MAX, u64::MAX),
             last: place(i64::MIN, 0),
@@ -66,7 +49,7 @@ impl Default for Ohlcv {
 impl Ohlcv {
     #[inline(always)]
     fn place(&mut self, print: &Print) {
-        let place = Place::of(print);
+        let place = Trade::from(print);
         if place < self.first {
             self.first = place;
         }
@@ -84,7 +67,7 @@ impl Ohlcv {
     #[inline(always)]
     fn weigh(&mut self, print: &Print) {
         self.volume += u64::from(print.size);
-        self.notional += i128::from(print.price.0) * i128::from(print.size);
+        self.notional += print.notional();
     }
 
     /// Takes in a print as far as it counts.
@@ -144,14 +127,14 @@ impl Aggregate for Ohlcv {
     }
 
     fn remove_beside_twin(&mut self, print: &Print) -> bool {
-        let place = Place::of(print);
+        let place = Trade::from(print);
         if print.eligible.last() && (place == self.first || place == self.last) {
             return false;
         }
         self.trades -= 1;
         if print.eligible.volume() {
             self.volume -= u64::from(print.size);
-            self.notional -= i128::from(print.price.0) * i128::from(print.size);
+            self.notional -= print.notional();
         }
         true
     }

@@ -14,10 +14,7 @@ use crate::row::Field;
 /// assert_eq!(traded.lower().unwrap().notional, 90);
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Traded {
-    bar: Ohlcv,
-    notional: i128,
-}
+pub struct Traded(Ohlcv);
 
 /// What a window's prints come to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,41 +25,29 @@ pub struct Turnover {
     pub notional: i128,
 }
 
-/// Price times size, where the shares are volume.
-fn notional(print: &Print) -> i128 {
-    let size = if print.eligible.volume() { print.size } else { 0 };
-    i128::from(print.price.0) * i128::from(size)
-}
-
 impl Aggregate for Traded {
     type Value = Turnover;
 
     const GROWS: bool = false;
 
     fn add(&mut self, print: &Print) {
-        self.bar.add(print);
-        self.notional += notional(print);
+        self.0.add(print);
     }
 
     fn remove(&mut self, print: &Print) -> bool {
-        let is_out = self.bar.remove(print);
-        self.notional -= if is_out { notional(print) } else { 0 };
-        is_out
+        self.0.remove(print)
     }
 
     fn remove_beside_twin(&mut self, print: &Print) -> bool {
-        let is_out = self.bar.remove_beside_twin(print);
-        self.notional -= if is_out { notional(print) } else { 0 };
-        is_out
+        self.0.remove_beside_twin(print)
     }
 
     fn combine(&mut self, other: &Self) {
-        self.bar.combine(&other.bar);
-        self.notional += other.notional;
+        self.0.combine(&other.0);
     }
 
     fn lower(&self) -> Option<Turnover> {
-        self.bar.lower().map(|bar| Turnover { bar, notional: self.notional })
+        self.0.lower().map(|bar| Turnover { bar, notional: self.0.notional })
     }
 }
 

@@ -5,7 +5,8 @@ use crate::row::Field;
 use crate::tick::Price;
 use crate::time::EventTime;
 
-/// A print as it stands, ordered by its place among its symbol's.
+/// A print as it stands, ordered by its place among its symbol's. Equal times fall to the sequence number, and equal
+/// sequence numbers (two venues' prints) to the data, so that no order of arrival shows in a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Trade {
     /// When it happened.
@@ -38,6 +39,7 @@ pub struct Trades(Vec<Trade>);
 pub struct TradeList(pub Vec<Trade>);
 
 impl From<&Print> for Trade {
+    #[inline(always)]
     fn from(print: &Print) -> Self {
         Trade { ts_event: print.ts_event, seq: print.seq, price: print.price, size: print.size }
     }

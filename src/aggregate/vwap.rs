@@ -1,9 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregate, Print, Value, div_half_even};
+use super::{Aggregate, Print, Trade, Value, div_half_even};
 use crate::row::Field;
 use crate::tick::Price;
-use crate::time::EventTime;
 
 /// The averages of a window, exact. It keeps its prints in their order, since how long a price held is for the print
 /// after it to say.
@@ -24,8 +23,8 @@ use crate::time::EventTime;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Vwap {
-    /// Time, sequence number, price and size of the prints that can be the last price.
-    path: Vec<Mark>,
+    /// The prints that can be the last price.
+    path: Vec<Trade>,
     trades: u64,
     volume: u64,
     notional: i128,
@@ -34,8 +33,6 @@ pub struct Vwap {
     /// Σ pᵢ·(tᵢ₊₁ − tᵢ) along the path.
     integral: i128,
 }
-
-type Mark = (EventTime, u64, Price, u32);
 
 /// What a window's prints come to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,32 +47,28 @@ pub struct Averages {
     pub trades: u64,
 }
 
-/// How much a price adds that holds from one mark until another.
-fn held(from: &Mark, until: &Mark) -> i128 {
-    i128::from(from.2.0) * (i128::from(until.0) - i128::from(from.0))
+/// How much a price adds that holds from one trade until another.
+fn held(from: &Trade, until: &Trade) -> i128 {
+    i128::from(from.price.0) * (i128::from(until.ts_event) - i128::from(from.ts_event))
 }
 
 impl Vwap {
-    /// What the integral has between the marks on each side of a place, without and with the mark there.
-    fn around(&self, before: Option<&Mark>, mark: &Mark, after: Option<&Mark>) -> i128 {
+    /// What the integral has between the trades on each side of a place, without and with the one there.
+    fn around(&self, before: Option<&Trade>, trade: &Trade, after: Option<&Trade>) -> i128 {
         let through = before.zip(after).map_or(0, |(before, after)| held(before, after));
-        before.map_or(0, |before| held(before, mark)) + after.map_or(0, |after| held(mark, after)) - through
+        before.map_or(0, |before| held(before, trade)) + after.map_or(0, |after| held(trade, after)) - through
     }
 
-    fn put(&mut self, mark: Mark) {
+    fn put(&mut self, trade: Trade) {
         let at = match self.path.last() {
-            Some(last) if *last > mark => self.path.partition_point(|other| *other <= mark),
+            Some(last) if *last > trade => self.path.partition_point(|other| *other <= trade),
             _ => self.path.len(),
         };
         let before = at.checked_sub(1).and_then(|at| self.path.get(at));
-        self.integral += self.around(before, &mark, self.path.get(at));
-        self.path.insert(at, mark);
-        self.prices += i128::from(mark.2.0);
+        self.integral += self.around(before, &trade, self.path.get(at));
+        self.path.insert(at, trade);
+        self.prices += i128::from(trade.price.0);
     }
-}
-
-fn mark_of(print: &Print) -> Mark {
-    (print.ts_event, print.seq, print.price, print.size)
 }
 
 impl Aggregate for Vwap {
@@ -85,32 +78,32 @@ impl Aggregate for Vwap {
         self.trades += 1;
         if print.eligible.volume() {
             self.volume += u64::from(print.size);
-            self.notional += i128::from(print.price.0) * i128::from(print.size);
+            self.notional += print.notional();
         }
         if print.eligible.last() {
-            self.put(mark_of(print));
+            self.put(print.into());
         }
     }
 
     fn remove(&mut self, print: &Print) -> bool {
         if print.eligible.last() {
-            let mark = mark_of(print);
-            let Ok(at) = self.path.binary_search(&mark) else { return false };
+            let trade = Trade::from(print);
+            let Ok(at) = self.path.binary_search(&trade) else { return false };
             self.path.remove(at);
             let before = at.checked_sub(1).and_then(|at| self.path.get(at));
-            self.integral -= self.around(before, &mark, self.path.get(at));
-            self.prices -= i128::from(mark.2.0);
+            self.integral -= self.around(before, &trade, self.path.get(at));
+            self.prices -= i128::from(trade.price.0);
         }
         if print.eligible.volume() {
             self.volume -= u64::from(print.size);
-            self.notional -= i128::from(print.price.0) * i128::from(print.size);
+            self.notional -= print.notional();
         }
         self.trades -= 1;
         true
     }
 
     fn combine(&mut self, other: &Self) {
-        other.path.iter().for_each(|mark| self.put(*mark));
+        other.path.iter().for_each(|trade| self.put(*trade));
         self.trades += other.trades;
         self.volume += other.volume;
         self.notional += other.notional;
@@ -121,7 +114,7 @@ impl Aggregate for Vwap {
         let average = |sum, over| Price(div_half_even(sum, over) as i64);
         let vwap = (self.volume > 0).then(|| average(self.notional, i128::from(self.volume)));
         let twap = self.path.first().zip(self.path.last()).map(|(first, last)| {
-            match i128::from(last.0) - i128::from(first.0) {
+            match i128::from(last.ts_event) - i128::from(first.ts_event) {
                 0 => average(self.prices, self.path.len() as i128),
                 span => average(self.integral, span),
             }
