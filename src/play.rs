@@ -12,23 +12,21 @@ use crate::row::Row;
 use crate::runtime::{self, Outcome, Plan, Watch};
 use crate::sink::Sink;
 use crate::source::{self, Opened, Surroundings, in_memory, played};
-use crate::tape::{Conditions, Rejects, Strikes};
+use crate::tape::{Conditions, Rejects};
 
 /// What the sources of a run in these processes need.
 pub fn surroundings(config: &Config, cluster: Arc<Cluster>, rejects: Rejects, stop: Arc<AtomicBool>) -> Surroundings {
+    let alone = Surroundings::alone(cluster.clock.clone(), config.rules);
     Surroundings {
-        clock: cluster.clock.clone(),
-        rules: config.rules,
         symbols: cluster.symbols.clone(),
         venues: cluster.venues.clone(),
         cluster,
         rejects,
         conditions: Conditions::new(config.conditions.clone()),
-        strikes: Strikes::default(),
         stop,
         play_for: config.play_for,
         idle: config.idle,
-        inquiry: Arc::default(),
+        ..alone
     }
 }
 
@@ -70,18 +68,11 @@ where
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
     let plan = Plan {
-        clock: around.clock.clone(),
+        around: around.clone(),
         knobs: config.knobs,
         dial,
         lateness: config.lateness.clone(),
         changes_every_ms: config.changes_every_ms,
-        symbols: around.symbols.clone(),
-        venues: around.venues.clone(),
-        stop: around.stop.clone(),
-        inquiry: around.inquiry.clone(),
-        rejects: around.rejects.clone(),
-        conditions: around.conditions.clone(),
-        cluster: around.cluster.clone(),
     };
     let mut outcome = runtime::run(plan, opened.feeds, sinks, watch, pipeline)?;
     outcome.ledger.rejected = around.rejects.count();

@@ -14,9 +14,9 @@ use tapeflow::error::Result;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
-use tapeflow::source::{Block, Blocks, Feed, Pull};
-use tapeflow::tape::{Conditions, Pace, Rejects};
-use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
+use tapeflow::source::{Block, Blocks, Feed, Pull, Surroundings};
+use tapeflow::tape::{Pace, PartitionRules};
+use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::{Sliding, Tumbling, Windows};
 
@@ -123,13 +123,13 @@ impl Watch for Nobody {
 
 /// How often the worker allocates in the counted minute, of so many ticks a second in batches of so many at most.
 fn allocations(per_second: i64, batch: usize, horizon: &Horizon, windows: impl Into<Windows>) -> u64 {
-    let (symbols, venues): (Arc<Names>, Arc<Names>) = Default::default();
-    (0..SYMBOLS).for_each(|symbol| _ = symbols.intern(&format!("S{symbol}")));
-    venues.intern("XNAS");
+    let around = Surroundings::alone(Clock::manual(), PartitionRules { disorder: DISORDER, max_jump: i64::MAX });
+    (0..SYMBOLS).for_each(|symbol| _ = around.symbols.intern(&format!("S{symbol}")));
+    around.venues.intern("XNAS");
     let (counts, windows) = (Arc::new(Mutex::new(Vec::new())), windows.into());
     let sessions = Sessions::new(TimeZone::UTC);
     let plan = Plan {
-        clock: Clock::manual(),
+        around,
         knobs: runtime::Knobs {
             batch: BatchLimits::new(batch, Duration::ZERO, u64::MAX),
             spin: false,
@@ -141,13 +141,6 @@ fn allocations(per_second: i64, batch: usize, horizon: &Horizon, windows: impl I
         dial: Arc::default(),
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon: horizon.clone(), sessions },
         changes_every_ms: 1_000,
-        symbols,
-        venues,
-        stop: Arc::default(),
-        inquiry: Arc::default(),
-        rejects: Rejects::default(),
-        conditions: Conditions::default(),
-        cluster: Arc::default(),
     };
     let feed = Feed::new(Box::new(Tape::new(per_second, counts.clone())), Pace::AsRead, DISORDER);
     let sinks = vec![Box::new(Discard) as Box<dyn Sink<_> + Send>];

@@ -17,8 +17,8 @@ use tapeflow::operators::Summary;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pacing, Pull, Surroundings, in_memory};
-use tapeflow::tape::{Conditions, Pace, PartitionRules, Rejects, Strikes};
-use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
+use tapeflow::tape::{Pace, PartitionRules};
+use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS};
 use tapeflow::window::Tumbling;
 
@@ -76,49 +76,32 @@ fn play_after<A: Aggregate<Value = Bar>>(
     dial: Arc<Dial>,
     sink: Box<dyn Sink<Summary<Bar>> + Send>,
 ) -> Outcome {
-    let symbols = Arc::new(Names::default());
-    symbols.intern("S");
-    let around = Surroundings {
-        cluster: Arc::default(),
-        clock: clock.clone(),
-        rules: PartitionRules { disorder: DISORDER, max_jump: i64::MAX },
-        symbols: symbols.clone(),
-        venues: Arc::default(),
-        rejects: Rejects::default(),
-        conditions: Conditions::default(),
-        strikes: Strikes::default(),
-        stop: Arc::default(),
-        play_for: None,
-        idle: 0,
-        inquiry: Arc::default(),
-    };
+    let around = alone(clock);
+    around.symbols.intern("S");
     let opened = in_memory(tape, Pacing::Speed(1.0), 1, &around);
-    run_feeds::<A>(opened.feeds, warmup, clock, batch, (dial, symbols), sink)
+    run_feeds::<A>(opened.feeds, warmup, around, batch, dial, sink)
+}
+
+fn alone(clock: &Clock) -> Surroundings {
+    Surroundings::alone(clock.clone(), PartitionRules { disorder: DISORDER, max_jump: i64::MAX })
 }
 
 /// Runs what is opened.
 fn run_feeds<A: Aggregate<Value = Bar>>(
     feeds: Vec<Feed>,
     warmup: u64,
-    clock: &Clock,
+    around: Surroundings,
     batch: BatchLimits,
-    (dial, symbols): (Arc<Dial>, Arc<Names>),
+    dial: Arc<Dial>,
     sink: Box<dyn Sink<Summary<Bar>> + Send>,
 ) -> Outcome {
     let sessions = Sessions::new(TimeZone::UTC);
     let plan = Plan {
-        clock: clock.clone(),
+        around,
         knobs: Knobs { batch, spin: false, max_lead_ms: 60_000, warmup, watchdog: None, memory: None },
         dial,
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions },
         changes_every_ms: 1_000,
-        symbols,
-        venues: Arc::default(),
-        stop: Arc::default(),
-        inquiry: Arc::default(),
-        rejects: Rejects::default(),
-        conditions: Conditions::default(),
-        cluster: Arc::default(),
     };
     let windows = Tumbling::new(1_000 * MS).unwrap();
     runtime::run(plan, feeds, vec![sink], &mut Nobody, move |ticks| ticks.window_aggregate::<A>(windows)).unwrap()
@@ -349,15 +332,15 @@ impl Blocks for Come {
 
 #[test]
 fn what_came_before_the_workers_were_there_is_kept_in_the_latencies() {
-    let (clock, symbols) = (Clock::manual(), Arc::new(Names::default()));
-    symbols.intern("S");
+    let clock = Clock::manual();
+    let around = alone(&clock);
+    around.symbols.intern("S");
     // The workers begin at 50 ms, when all has come, a tick a millisecond from 10 ms on.
     let (ticks, dues) = (tape(20), (10..30).map(|at| at * MS as u64).collect());
     clock.advance(Duration::from_millis(50));
     let block = Block { watermark_ms: ticks[19].watermark_ms(), ticks, dues, moved_at: None };
     let feed = Feed::new(Box::new(Come(Some(block))), Pace::AsRead, DISORDER).live(u64::MAX, 0).by_blocks();
-    let around = (Arc::default(), symbols);
-    let outcome = run_feeds::<Ohlcv>(vec![feed], 0, &clock, greedy(), around, Box::new(Discard));
+    let outcome = run_feeds::<Ohlcv>(vec![feed], 0, around, greedy(), Arc::default(), Box::new(Discard));
     let waited: Vec<(u64, u64)> = (21..=40).map(|millis| (millis, 1)).collect();
     assert_eq!(millis(outcome.stages.get(Stage::Tick)), waited);
     assert_eq!(millis(outcome.stages.get(Stage::Source)), waited);

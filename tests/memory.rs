@@ -22,9 +22,9 @@ use tapeflow::quality::Standard;
 use tapeflow::row::Row;
 use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
-use tapeflow::source::{Block, Blocks, Feed, Pull};
-use tapeflow::tape::{Conditions, Pace, Rejects};
-use tapeflow::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
+use tapeflow::source::{Block, Blocks, Feed, Pull, Surroundings};
+use tapeflow::tape::{Pace, PartitionRules};
+use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::{
     Anchored, Count, Early, Fill, Gap, Hours, Last, Measure as Of, Sliding, Tumbling, TumblingDaily, Windows,
@@ -156,16 +156,16 @@ where
     R: Row + Send,
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
-    let (symbols, venues): (Arc<Names>, Arc<Names>) = Default::default();
-    (0..SYMBOLS).for_each(|symbol| _ = symbols.intern(&format!("S{symbol}")));
-    venues.intern("XNAS");
+    let around = Surroundings::alone(Clock::manual(), PartitionRules { disorder: DISORDER, max_jump: i64::MAX });
+    (0..SYMBOLS).for_each(|symbol| _ = around.symbols.intern(&format!("S{symbol}")));
+    around.venues.intern("XNAS");
     let before = IN_USE.load(Ordering::Relaxed);
     let days = DAYS + after as i64;
     let peaks = Arc::new(Mutex::new(vec![0; days as usize]));
     let week = Week { days, second: 0, clock: 0, peaks: peaks.clone() };
     let sessions = Sessions::new(TimeZone::get("America/New_York").unwrap());
     let plan = Plan {
-        clock: Clock::manual(),
+        around,
         knobs: runtime::Knobs {
             batch: BatchLimits::new(64, Duration::ZERO, u64::MAX),
             spin: false,
@@ -177,13 +177,6 @@ where
         dial: Arc::default(),
         lateness: Lateness { disorder: DISORDER, policy: LatePolicy::Amend, horizon, sessions },
         changes_every_ms: 1_000,
-        symbols,
-        venues,
-        stop: Arc::default(),
-        inquiry: Arc::default(),
-        rejects: Rejects::default(),
-        conditions: Conditions::default(),
-        cluster: Arc::default(),
     };
     let feed = Feed::new(Box::new(week), Pace::AsRead, DISORDER);
     let sinks = vec![Box::new(Discard) as Box<dyn Sink<R> + Send>];

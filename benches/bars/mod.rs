@@ -21,7 +21,7 @@ use tapeflow::row;
 use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Feed, Surroundings};
-use tapeflow::tape::{Conditions, Market, PartitionRules, Rejects, Strikes};
+use tapeflow::tape::{Market, PartitionRules};
 use tapeflow::tick::{Kind, Names, Tick};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::Tumbling;
@@ -91,20 +91,7 @@ pub fn lateness(horizon: Horizon) -> Lateness {
 
 /// A run's surroundings.
 pub fn surroundings(symbols: &Arc<Names>) -> Surroundings {
-    Surroundings {
-        cluster: Arc::default(),
-        clock: Clock::wall(),
-        rules: partition_rules(),
-        symbols: symbols.clone(),
-        venues: Arc::default(),
-        rejects: Rejects::default(),
-        conditions: Conditions::default(),
-        strikes: Strikes::default(),
-        stop: Arc::default(),
-        play_for: None,
-        idle: 0,
-        inquiry: Arc::default(),
-    }
+    Surroundings { symbols: symbols.clone(), ..Surroundings::alone(Clock::wall(), partition_rules()) }
 }
 
 /// Plays the feeds through the pipeline of bars, as fast as it goes.
@@ -151,18 +138,11 @@ where
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
     let plan = Plan {
-        clock: around.clock.clone(),
+        around: around.clone(),
         knobs,
         dial: Arc::default(),
         lateness: lateness(horizon),
         changes_every_ms: 1_000,
-        symbols: around.symbols.clone(),
-        venues: Arc::default(),
-        stop: Arc::default(),
-        inquiry: Arc::default(),
-        rejects: Rejects::default(),
-        conditions: Conditions::default(),
-        cluster: Arc::default(),
     };
     let outcome = runtime::run(plan, feeds, sinks, watch, pipeline);
     outcome.unwrap_or_else(|error| panic!("the run failed: {error}"))

@@ -32,7 +32,7 @@ use crate::memory;
 use crate::operators::{Changes, Context, Failure, Ticks, Written, write_to};
 use crate::row::Row;
 use crate::sink::Sink;
-use crate::source::Feed;
+use crate::source::{Feed, Surroundings};
 use crate::time::{Clock, RunTime};
 use ceiling::Ceiling;
 use cpu::cpu_seconds;
@@ -93,20 +93,8 @@ where
 }
 
 fn run_built(plan: Plan, mut feeds: Vec<Feed>, builds: Vec<Box<Build>>, watch: &mut dyn Watch) -> Result<Outcome> {
-    let Plan {
-        clock,
-        knobs,
-        dial,
-        lateness,
-        changes_every_ms,
-        symbols,
-        venues,
-        stop,
-        inquiry,
-        rejects,
-        conditions,
-        cluster,
-    } = plan;
+    let Plan { around, knobs, dial, lateness, changes_every_ms } = plan;
+    let Surroundings { cluster, clock, symbols, venues, rejects, conditions, stop, inquiry, .. } = around;
     let (place, here) = (cluster.place, feeds.len());
     let (workers, mine) = (place.all(here), place.mine(here));
     let failure = Failure::default();

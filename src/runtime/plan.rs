@@ -1,16 +1,12 @@
 //! How a run is to be done.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::batch::{BatchLimits, Dial};
-use crate::cluster::Cluster;
 use crate::lateness::Lateness;
-use crate::standing::Inquiry;
-use crate::tape::{Conditions, Rejects};
-use crate::tick::Names;
-use crate::time::{Clock, RunTime};
+use crate::source::Surroundings;
+use crate::time::RunTime;
 
 /// The knobs of a run: none of them shows in its rows.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +27,8 @@ pub struct Knobs {
 
 /// How a run is to be done.
 pub struct Plan {
-    /// The run's clock.
-    pub clock: Clock,
+    /// What it shares with its sources.
+    pub around: Surroundings,
     /// How it is fed.
     pub knobs: Knobs,
     /// Other batch limits than those of the knobs, from when it is turned on.
@@ -41,18 +37,4 @@ pub struct Plan {
     pub lateness: Lateness,
     /// Amendments are applied at multiples of so many milliseconds of watermark.
     pub changes_every_ms: i64,
-    /// The symbols' texts.
-    pub symbols: Arc<Names>,
-    /// The venues' texts.
-    pub venues: Arc<Names>,
-    /// Set when the run is to end early, with what was read.
-    pub stop: Arc<AtomicBool>,
-    /// Where workers tell how they stand.
-    pub inquiry: Arc<Inquiry>,
-    /// Who keeps what other processes reject.
-    pub rejects: Rejects,
-    /// Who counts the conditions that other processes did not know.
-    pub conditions: Conditions,
-    /// The processes of the run.
-    pub cluster: Arc<Cluster>,
 }

@@ -53,7 +53,7 @@ use crate::tape::{Conditions, Leaf, PartitionRules, Rejects, Strikes};
 use crate::tick::Names;
 use crate::time::Clock;
 
-/// What every source needs of a run.
+/// What a run is among: what its sources, its workers and whoever follows it share.
 #[derive(Clone)]
 pub struct Surroundings {
     /// The processes of the run.
@@ -83,6 +83,24 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// Those of a run of one process by this clock, to which nothing is known yet.
+    pub fn alone(clock: Clock, rules: PartitionRules) -> Self {
+        Surroundings {
+            cluster: Arc::default(),
+            clock,
+            rules,
+            symbols: Arc::default(),
+            venues: Arc::default(),
+            rejects: Rejects::default(),
+            conditions: Conditions::default(),
+            strikes: Strikes::default(),
+            stop: Arc::default(),
+            play_for: None,
+            idle: 0,
+            inquiry: Arc::default(),
+        }
+    }
+
     /// When `--for` ends a schedule, from its beginning.
     fn ends_at(&self) -> u64 {
         self.play_for.unwrap_or(u64::MAX)

@@ -15,7 +15,7 @@ use tapeflow::row::{Row, Texts};
 use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Pacing, Surroundings, in_memory};
-use tapeflow::tape::{Conditions, PartitionRules, Rejects, Strikes};
+use tapeflow::tape::PartitionRules;
 use tapeflow::tick::{Names, Tick};
 use tapeflow::time::{Clock, SECOND};
 use tapeflow::window::Tumbling;
@@ -157,27 +157,14 @@ where
     F: for<'scope> Fn(Ticks<'scope>) -> Changes<'scope, R> + Send + Sync + 'static,
 {
     let tape = partition(tape, rules.disorder);
-    let symbols = symbols();
-    let around = Surroundings {
-        cluster: Arc::default(),
-        clock: clock.clone(),
-        rules: PartitionRules { disorder: rules.disorder, max_jump: i64::MAX },
-        symbols: symbols.clone(),
-        venues: venues(),
-        rejects: Rejects::default(),
-        conditions: Conditions::default(),
-        strikes: Strikes::default(),
-        stop: Arc::default(),
-        play_for: None,
-        idle: 0,
-        inquiry: Arc::default(),
-    };
+    let alone = Surroundings::alone(clock, PartitionRules { disorder: rules.disorder, max_jump: i64::MAX });
+    let around = Surroundings { symbols: symbols(), venues: venues(), ..alone };
     let pacing = knobs.speed.map_or(Pacing::Max, Pacing::Speed);
     let opened = in_memory(&tape, pacing, knobs.workers, &around);
     let (seen, changes) = (Seen::<R>::default(), Arc::new(Mutex::new(BTreeMap::new())));
     let sinks = (0..knobs.workers).map(|_| Box::new(Remember(seen.clone())) as Box<dyn Sink<_> + Send>).collect();
     let plan = Plan {
-        clock,
+        around,
         knobs: runtime::Knobs {
             batch: BatchLimits::new(knobs.max_ticks, Duration::from_millis(knobs.linger_ms), u64::MAX),
             spin: false,
@@ -189,13 +176,6 @@ where
         dial: Arc::default(),
         lateness: rules.clone(),
         changes_every_ms: 1_000,
-        symbols,
-        venues: venues(),
-        stop: Arc::default(),
-        inquiry: Arc::default(),
-        rejects: Rejects::default(),
-        conditions: Conditions::default(),
-        cluster: Arc::default(),
     };
     let times = changes.clone();
     let outcome = runtime::run(plan, opened.feeds, sinks, &mut Nobody, move |ticks| {
