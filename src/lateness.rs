@@ -4,12 +4,14 @@
 use std::cell::Cell;
 
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 
 use crate::calendar::Days;
 use crate::time::EventTime;
 
 /// What becomes of late ticks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LatePolicy {
     /// They amend their windows, up to the horizon behind their symbol's clock.
     Amend,

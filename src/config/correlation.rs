@@ -21,18 +21,11 @@ pub struct Correlations {
 
 #[derive(Deserialize)]
 struct CorrSection {
-    on: On,
+    on: Measure,
     window: toml::Value,
     every: toml::Value,
     min: toml::Value,
     top: toml::Value,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum On {
-    Returns,
-    Levels,
 }
 
 impl Settings for Correlations {
@@ -57,11 +50,8 @@ impl Settings for Correlations {
         }
         let min = number(layers, "corr.min", &corr.min, None).unwrap_or(1);
         let top = number(layers, "corr.top", &corr.top, Some("all"));
-        let on = match corr.on {
-            On::Returns => Measure::Returns,
-            On::Levels => Measure::Levels,
-        };
-        let rule = Correlation { on, span, every: Tumbling::new(every)?, min, top: top.map(|top| top as usize) };
+        let rule =
+            Correlation { on: corr.on, span, every: Tumbling::new(every)?, min, top: top.map(|top| top as usize) };
         Some(Correlations { windows, rule })
     }
 }

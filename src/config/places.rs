@@ -7,18 +7,10 @@ use crate::operators::{By, Places};
 
 #[derive(Deserialize)]
 struct PlacesSection {
-    by: ByWord,
+    by: By,
     order: Order,
     top: Count,
     keep: Keep,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ByWord {
-    Change,
-    Volume,
-    Notional,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -35,10 +27,5 @@ pub(super) fn places(layers: &mut Layers, section: &str) -> Option<Places> {
         let help = "write how many places are told, for example 10";
         layers.problem(&format!("{section}.top"), "a ranking of nobody", help);
     }
-    let by = match by {
-        ByWord::Change => By::Change,
-        ByWord::Volume => By::Volume,
-        ByWord::Notional => By::Notional,
-    };
     Some(Places { by, least: matches!(order, Order::Least), n: top.0 as usize, keep: keep.0 })
 }

@@ -29,14 +29,6 @@ enum Align {
     Session,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Of {
-    Trades,
-    Volume,
-    Notional,
-}
-
 #[derive(Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Overshoot {
@@ -53,7 +45,7 @@ struct WindowSection {
     early: Maybe<Span>,
     slide: Maybe<Span>,
     gap: Maybe<Span>,
-    of: Of,
+    of: Measure,
     every: Maybe<Number>,
     overshoot: Overshoot,
 }
@@ -131,13 +123,8 @@ impl Settings for Windows {
             Kind::Sliding => return Some(sliding(layers, &window).unwrap_or(fallback.into())),
             Kind::Session => return Gap::read(layers).map(Windows::from),
             Kind::Count => {
-                let of = match window.of {
-                    Of::Trades => Measure::Trades,
-                    Of::Volume => Measure::Volume,
-                    Of::Notional => Measure::Notional,
-                };
                 let every = window.every.0.map_or(0, |every| every.0);
-                let count = Count::new(of, every, window.overshoot == Overshoot::Split);
+                let count = Count::new(window.of, every, window.overshoot == Overshoot::Split);
                 if count.is_none() {
                     let help = "say how much fills one: every = 1000";
                     layers.problem("window.every", "count windows of nothing", help);

@@ -1,4 +1,5 @@
 use differential_dataflow::{AsCollection, Data, ExchangeData, Hashable};
+use serde::Deserialize;
 use timely::dataflow::operators::vec::{Filter as _, Map as _};
 
 use super::Changes;
@@ -9,7 +10,8 @@ use crate::tick::{Symbol, Venue};
 use crate::window::Window;
 
 /// What is ranked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum By {
     /// The change in percent; who has none is not ranked.
     Change,

@@ -1,5 +1,7 @@
 use std::ops::Range;
 
+use serde::Deserialize;
+
 use crate::tick::Price;
 use crate::time::EventTime;
 
@@ -13,7 +15,8 @@ const ONE: i128 = 1_000_000_000_000;
 const MOST: i128 = 1 << 50;
 
 /// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Measure {
     /// The simple return from step to step, in units of 1e-12, half to even; none from a price that is not above zero.
     /// It saturates at 2^50 units.

@@ -2,13 +2,16 @@
 
 use std::io::Write as _;
 
+use serde::Deserialize;
+
 use super::{Columns, Field, Row, Texts};
 use crate::decimal::{write_amount, write_signed, write_whole};
 use crate::tick::Price;
 use crate::time::EventTime;
 
 /// The text form of rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// Comma-separated values under a header.
     Csv,

@@ -1,9 +1,12 @@
+use serde::Deserialize;
+
 use crate::error::Error;
 use crate::tick::{Eligible, Price};
 use crate::time::EventTime;
 
 /// What a count window counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Measure {
     /// Prints: tick bars.
     Trades,

@@ -13,16 +13,9 @@ use crate::time::{MS, SECOND};
 #[derive(Deserialize)]
 pub(super) struct LateSection {
     disorder: Span,
-    policy: Policy,
+    policy: LatePolicy,
     horizon: Reach,
     changes_every: Span,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Policy {
-    Amend,
-    Drop,
 }
 
 /// The most disorder that a tick can carry its watermark over ([`crate::tick::Tick::set_watermark`]).
@@ -53,11 +46,7 @@ impl LateSection {
         if disorder > MAX_DISORDER {
             layers.problem("late.disorder", "more than 20 days of disorder", "sort the tape first, or write less");
         }
-        let policy = match self.policy {
-            Policy::Amend => LatePolicy::Amend,
-            Policy::Drop => LatePolicy::Drop,
-        };
-        Lateness { disorder, policy, horizon: self.horizon.0.clone(), sessions: Sessions::of_days(days) }
+        Lateness { disorder, policy: self.policy, horizon: self.horizon.0.clone(), sessions: Sessions::of_days(days) }
     }
 
     /// How often amendments are shown, in milliseconds of watermark.

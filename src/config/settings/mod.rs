@@ -152,7 +152,7 @@ impl Config {
             strict: run.strict,
             mode: output.mode(&to),
             output: to,
-            encoding: output.encoding(),
+            encoding: output.format,
             is_numbered: layers.is_changed("window.kind") && layers.section::<String>("window.kind")? == "count",
             buffer_bytes: usize::try_from(output.buffer.0).unwrap_or(usize::MAX),
         })

@@ -28,17 +28,11 @@ pub enum Output {
 #[derive(Deserialize)]
 pub(super) struct OutputSection {
     to: String,
-    format: OutputFormat,
+    /// In which form rows go there.
+    pub format: Encoding,
     mode: OutputMode,
     pub buffer: Bytes,
     librdkafka: toml::Table,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum OutputFormat {
-    Csv,
-    Jsonl,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -85,14 +79,6 @@ impl OutputSection {
             (OutputMode::Upsert, _) | (OutputMode::Auto, Output::Stdout | Output::Address(..)) => Mode::Upsert,
             (OutputMode::Changes, _) => Mode::Changes,
             (OutputMode::Final | OutputMode::Auto, _) => Mode::Final,
-        }
-    }
-
-    /// In which form.
-    pub fn encoding(&self) -> Encoding {
-        match self.format {
-            OutputFormat::Csv => Encoding::Csv,
-            OutputFormat::Jsonl => Encoding::Jsonl,
         }
     }
 }
