@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::lateness::Verdict;
+
 /// Counts of records; every record read is in exactly one of the other columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -42,6 +44,16 @@ impl Unfilled {
 }
 
 impl Ledger {
+    /// Counts a tick that was judged so; whether it is taken.
+    pub fn takes(&mut self, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::OnTime => self.on_time += 1,
+            Verdict::Amends => self.amended += 1,
+            Verdict::Late => self.late += 1,
+        }
+        verdict != Verdict::Late
+    }
+
     /// What can become of a record, as it is called, and of how many it did.
     pub fn columns(&self) -> [(&'static str, u64); 6] {
         [

@@ -10,8 +10,8 @@ use timely::dataflow::operators::generic::operator::Operator;
 use super::Changes;
 use super::agenda::{Agenda, Held};
 use super::context::{Context, Ticks, watermark_of};
+use super::settling::Settling;
 use crate::error::Error;
-use crate::lateness::Verdict;
 use crate::quality::{Noted, Quality, Standard, VenueFeed};
 use crate::row::Texts;
 use crate::standing::{Pending, Question};
@@ -92,20 +92,14 @@ fn note(
         if at >= clocks.len() {
             clocks.resize(at + 1, EventTime::MIN);
         }
-        match context.lateness.judge(&mut clocks[at], tick.ts_event) {
-            Verdict::Late => {
-                ledger.late += 1;
-                continue;
-            }
-            Verdict::Amends => ledger.amended += 1,
-            Verdict::OnTime => ledger.on_time += 1,
+        if !ledger.takes(context.lateness.judge(&mut clocks[at], tick.ts_event)) {
+            continue;
         }
         let end = standard.windows.window_of(tick.ts_event).end_ms();
         let due = context.counts_at(tick, end, sent_ms);
         noted.push((Noted::new(tick, context.lateness.sessions.of(tick.ts_event).0), due as u64));
     }
-    context.counters.ledger.set(ledger);
-    context.counters.applied.set(context.counters.applied.get() + ticks.len() as u64);
+    context.counters.count(ticks, ledger);
     noted
 }
 
@@ -116,8 +110,7 @@ struct CheckFeed {
     venues: BTreeMap<u16, VenueFeed>,
     /// Records by the time at which they count.
     arrived: BTreeMap<u64, Vec<Noted>>,
-    /// Once this time has passed, nothing before that is waiting.
-    settles: Option<(u64, EventTime)>,
+    settling: Settling,
     /// The sessions before this one are forgotten.
     forgotten: EventTime,
     changes: Vec<(Quality, u64, isize)>,
@@ -126,8 +119,8 @@ struct CheckFeed {
 impl CheckFeed {
     fn new(context: Context, standard: Standard) -> Self {
         let texts = Texts::new(context.symbols.clone(), context.venues.clone());
-        let (venues, arrived, changes) = Default::default();
-        CheckFeed { context, standard, texts, venues, arrived, settles: None, forgotten: EventTime::MIN, changes }
+        let (venues, arrived, settling, changes) = Default::default();
+        CheckFeed { context, standard, texts, venues, arrived, settling, forgotten: EventTime::MIN, changes }
     }
 
     fn told(&self, _question: &Question) -> Pending {
@@ -150,24 +143,14 @@ impl CheckFeed {
     /// Forgets the sessions about which nothing is to come: all but the last two before what the symbols' clocks
     /// settle. A symbol that was not seen yet may still begin in the session before; further back, its records are an
     /// error.
-    ///
-    /// A record that was judged before one that has counted waits at most until the next time for amendments after
-    /// that, so what is settled is forgotten with that delay.
     fn forget(&mut self, ms: u64) {
         let rules = &self.context.lateness;
-        match self.settles {
-            None => {
-                let latest = self.venues.values().flat_map(VenueFeed::latest);
-                let settled = latest.map(|latest| rules.settled_before(latest)).min();
-                self.settles = settled.map(|settled| (ms + self.context.changes_every_ms as u64, settled));
-            }
-            Some((at, settled)) if ms > at => {
-                self.settles = None;
-                let session = rules.sessions.of(rules.sessions.of(settled).0.saturating_sub(1)).0;
-                self.forgotten = self.forgotten.max(session);
-                self.venues.values_mut().for_each(|feed| feed.forget_before(session, &self.standard));
-            }
-            Some(_) => {}
+        let latest = || self.venues.values().flat_map(VenueFeed::latest);
+        let settled = || latest().map(|latest| rules.settled_before(latest)).min();
+        if let Some(settled) = self.settling.at(ms, settled, &self.context) {
+            let session = rules.sessions.of(rules.sessions.of(settled).0.saturating_sub(1)).0;
+            self.forgotten = self.forgotten.max(session);
+            self.venues.values_mut().for_each(|feed| feed.forget_before(session, &self.standard));
         }
     }
 }

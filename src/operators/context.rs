@@ -94,6 +94,14 @@ pub struct Counters {
     pub unfilled: Cell<Unfilled>,
 }
 
+impl Counters {
+    /// Counts ticks that were just taken, with what became of all so far.
+    pub fn count(&self, ticks: &[Tick], ledger: Ledger) {
+        self.applied.set(self.applied.get() + ticks.len() as u64);
+        self.ledger.set(ledger);
+    }
+}
+
 /// What the operators of one worker share with the loop that feeds them.
 #[derive(Clone)]
 pub struct Context {

@@ -113,8 +113,8 @@ impl Correlate {
 
     /// Forgets what nothing can change any more. All workers know the same bars, so they do at the same time.
     fn forget(&mut self, ms: u64) {
-        let latest = || self.reports.latest_bars().min();
-        if let Some(settled) = self.settling.at(ms, latest, &self.context) {
+        let settled = || self.reports.latest_bars().min().map(|latest| self.context.lateness.settled_before(latest));
+        if let Some(settled) = self.settling.at(ms, settled, &self.context) {
             let settled = self.windows.window_of(settled).start;
             self.forgotten = self.forgotten.max(settled);
             let settled = self.reports.forget_before(settled);

@@ -136,8 +136,8 @@ impl Filling {
     /// Forgets the days of a symbol that nothing can change any more.
     fn forget(&mut self, symbol: Symbol, time: u64) {
         let Some(kept) = self.symbols.get_mut(&symbol) else { return };
-        let latest = || kept.closes.last_key_value().map(|(start, _)| *start);
-        if let Some(settled) = kept.settling.at(time, latest, &self.context) {
+        let settled = || kept.closes.last_key_value().map(|(start, _)| self.context.lateness.settled_before(*start));
+        if let Some(settled) = kept.settling.at(time, settled, &self.context) {
             let day = self.fill.day_of(self.fill.window_of(settled)).start;
             kept.closes = kept.closes.split_off(&day);
             kept.forgotten = Some(day);

@@ -10,7 +10,6 @@ use super::agenda::{Agenda, Held};
 use super::context::{Context, Ticks, watermark_of};
 use super::{Changes, Summary};
 use crate::asof::Quote;
-use crate::lateness::Verdict;
 use crate::ledger::Ledger;
 use crate::standing::{Pending, Question};
 use crate::tick::{Kind, Symbol, Tick};
@@ -92,13 +91,8 @@ impl LastQuotes {
             }
             let new = || State { clock: EventTime::MIN, windows: BTreeMap::new(), waiting: BTreeMap::new() };
             let state = self.symbols.entry(tick.symbol).or_insert_with(new);
-            match self.context.lateness.judge(&mut state.clock, tick.ts_event) {
-                Verdict::OnTime => self.ledger.on_time += 1,
-                Verdict::Amends => self.ledger.amended += 1,
-                Verdict::Late => {
-                    self.ledger.late += 1;
-                    continue;
-                }
+            if !self.ledger.takes(self.context.lateness.judge(&mut state.clock, tick.ts_event)) {
+                continue;
             }
             let window = self.windows.window_of(tick.ts_event);
             let at = self.context.counts_at(tick, window.end_ms(), sent_ms);
@@ -110,9 +104,7 @@ impl LastQuotes {
             });
             *waits = quote.max(*waits);
         }
-        let counters = &self.context.counters;
-        counters.applied.set(counters.applied.get() + ticks.len() as u64);
-        counters.ledger.set(self.ledger);
+        self.context.counters.count(ticks, self.ledger);
     }
 }
 

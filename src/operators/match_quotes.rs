@@ -8,10 +8,10 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use super::agenda::{Agenda, Held};
 use super::context::{Context, Ticks, watermark_of};
+use super::settling::Settling;
 use super::{Changes, Summary};
 use crate::aggregate::{TradeList, Trades};
 use crate::asof::{AsOf, Matched, Quote, SymbolTape};
-use crate::lateness::Verdict;
 use crate::ledger::Ledger;
 use crate::standing::{Pending, Question};
 use crate::tick::{Symbol, Tick};
@@ -76,8 +76,7 @@ struct State {
     quote_clock: EventTime,
     /// The latest quote and trade that are on the tape.
     applied: [EventTime; 2],
-    /// Once this time has passed, nothing before that can change.
-    settles: Option<(u64, EventTime)>,
+    settling: Settling,
 }
 
 struct MatchQuotes {
@@ -113,7 +112,7 @@ impl MatchQuotes {
             tape: SymbolTape::default(),
             quote_clock: EventTime::MIN,
             applied: [EventTime::MIN; 2],
-            settles: None,
+            settling: Settling::default(),
         };
         let at = symbol.0 as usize;
         if at >= self.symbols.len() {
@@ -127,21 +126,15 @@ impl MatchQuotes {
     fn take(&mut self, quotes: &[Tick], sent_ms: i64) {
         let context = self.context.clone();
         for tick in quotes {
-            match context.lateness.judge(&mut self.state(tick.symbol).quote_clock, tick.ts_event) {
-                Verdict::Late => {
-                    self.ledger.late += 1;
-                    continue;
-                }
-                Verdict::Amends => self.ledger.amended += 1,
-                Verdict::OnTime => self.ledger.on_time += 1,
+            let verdict = context.lateness.judge(&mut self.state(tick.symbol).quote_clock, tick.ts_event);
+            if !self.ledger.takes(verdict) {
+                continue;
             }
             let end = self.windows.window_of(tick.ts_event).end_ms();
             let at = context.counts_at(tick, end, sent_ms);
             self.arrived.entry(at as u64).or_default().1.push((tick.symbol, tick.into()));
         }
-        let counters = &context.counters;
-        counters.applied.set(counters.applied.get() + quotes.len() as u64);
-        counters.ledger.set(self.ledger);
+        context.counters.count(quotes, self.ledger);
     }
 
     /// The window of some trades' rows: it ends when their markouts are known.
@@ -159,24 +152,15 @@ impl MatchQuotes {
     }
 
     /// Forgets of a symbol what nothing can change any more, and nothing needs.
-    ///
-    /// A tick that was judged before one that is on the tape waits at most until the next time for amendments after
-    /// that, so what the symbol's clocks settle is forgotten with that delay.
     fn forget(&mut self, symbol: Symbol, ms: u64) {
         let (context, windows, rule) = (self.context.clone(), self.windows, self.rule);
         let state = self.state(symbol);
-        let Some((at, settled)) = state.settles else {
-            if !state.applied.contains(&EventTime::MIN) {
-                let [quotes, trades] = state.applied.map(|clock| context.lateness.settled_before(clock));
-                let settled = quotes.saturating_sub(rule.markout).min(trades);
-                state.settles = Some((ms + context.changes_every_ms as u64, settled));
-            }
-            return;
+        let settled = || {
+            let [quotes, trades] = state.applied.map(|clock| context.lateness.settled_before(clock));
+            let has_both = !state.applied.contains(&EventTime::MIN);
+            has_both.then(|| quotes.saturating_sub(rule.markout).min(trades))
         };
-        if ms <= at {
-            return;
-        }
-        state.settles = None;
+        let Some(settled) = state.settling.at(ms, settled, &context) else { return };
         let mut tape = std::mem::take(&mut state.tape);
         tape.forget(settled, windows, |start| (self.shown(start).end_ms() as u64) <= ms);
         self.state(symbol).tape = tape;

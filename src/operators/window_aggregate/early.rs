@@ -68,8 +68,9 @@ impl<V: Value> Longest<V> {
                 self.changes.extend(new.map(|value| row(value, 1)));
             }
         }
-        let latest = || grown.steps.last_key_value().map(|((start, _), _)| *start);
-        if let Some(settled) = grown.settling.at(time, latest, &self.context) {
+        let rules = &self.context.lateness;
+        let settled = || grown.steps.last_key_value().map(|((start, _), _)| rules.settled_before(*start));
+        if let Some(settled) = grown.settling.at(time, settled, &self.context) {
             let kept = self.windows.whole(settled).start;
             grown.steps = grown.steps.split_off(&(kept, 0));
         }

@@ -89,9 +89,7 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
             }
         }
         self.ledger.on_time += plain;
-        let counters = &self.context.counters;
-        counters.applied.set(counters.applied.get() + ticks.len() as u64);
-        counters.ledger.set(self.ledger);
+        self.context.counters.count(ticks, self.ledger);
     }
 
     /// Takes a tick that is not plainly a new print on time.
