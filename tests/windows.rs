@@ -73,15 +73,20 @@ fn windows() -> impl Strategy<Value = Windows> {
     let anchored = (every.clone(), hours()).prop_map(|(every, hours)| Anchored::new(every, hours).unwrap().into());
     let gap = prop::sample::select(vec![1, MS, SECOND / 4, SECOND, 10 * SECOND])
         .prop_map(|gap| Gap::new(gap).unwrap().into());
+    prop_oneof![tumbling, daily, early, early_daily, sliding, anchored, gap, windows_of_prints()]
+}
+
+/// Windows of so many prints, or of what those come to.
+fn windows_of_prints() -> impl Strategy<Value = Windows> {
     let count = prop_oneof![
         (1..5_u64).prop_map(|every| (Measure::Trades, every)),
         prop::sample::select(vec![100, 1_000]).prop_map(|every| (Measure::Volume, every)),
         prop::sample::select(vec![1_000_000, 5_000_000]).prop_map(|every| (Measure::Notional, every)),
     ];
     let count = (count, any::<bool>()).prop_map(|((of, every), splits)| Count::new(of, every, splits).unwrap().into());
-    let last = (1..6_usize, every)
+    let last = (1..24_usize, prop::sample::select(vec![SECOND, 7 * SECOND]))
         .prop_map(|(prints, every)| Last::new(prints, Tumbling::new(every).unwrap()).unwrap().into());
-    prop_oneof![tumbling, daily, early, early_daily, sliding, anchored, gap, count.boxed(), last]
+    prop_oneof![count, last]
 }
 
 /// A tape on which no print is so large that it alone fills millions of windows.
@@ -153,6 +158,16 @@ proptest! {
         let expected: BTreeSet<_> = oracle::quantiles(&corrected, &windows).into_iter().collect();
         prop_assert_eq!(one.rows.into_iter().collect::<BTreeSet<_>>(), expected);
         prop_assert_eq!(one.ledger, corrected.ledger);
+    }
+
+    #[test]
+    fn windows_of_prints_that_share_times_equal_the_oracle(
+        spec in specs(), windows in windows_of_prints(), symbols in 1..3_u32, apart in prop::sample::select(vec![2, 5]),
+        knobs in knobs(), (policy, horizon, zone) in lateness(),
+    ) {
+        let mut tape = tape_of(&Spec { symbols, ..spec });
+        tape.iter_mut().for_each(|tick| tick.ts_event -= tick.ts_event % (apart * SECOND));
+        check(&tape, &rules(&spec, policy, horizon, zone), &windows, &knobs);
     }
 
     #[test]

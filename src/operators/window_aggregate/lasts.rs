@@ -37,7 +37,9 @@ impl<A: Aggregate> Lasts<A> {
     fn emitted(&self, changes: &[Change], around: &Around<'_, Last>) -> Vec<Window> {
         let mut windows = Vec::new();
         for print in changes.iter().flat_map(|(before, after)| [before, after]).flatten() {
-            let reach = self.prints.number_at(print.ts_event) + (around.windows.prints + changes.len()) as u64;
+            // It may be the last of its time, and the changes beside it may move it.
+            let place = self.prints.number_at(print.ts_event.saturating_add(1));
+            let reach = place + (around.windows.prints + changes.len()) as u64;
             let mut next = Some(print.ts_event);
             while let Some(window) = next.map(|ts| around.windows.every.window_of(ts))
                 && window.end_ms() <= around.passed
