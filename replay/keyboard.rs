@@ -36,7 +36,7 @@ impl Keyboard {
         quiet.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
         quiet.special_codes[SpecialCodeIndex::VMIN] = 0;
         quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(stdin(), OptionalActions::Now, &quiet).ok()?;
+        set(&quiet).ok()?;
         let (sender, receiver) = channel();
         let ends = Arc::new(AtomicBool::new(false));
         let is_over = {
@@ -44,8 +44,11 @@ impl Keyboard {
             move || ends.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed)
         };
         let thread = std::thread::spawn(move || {
-            listen(&is_over, &mut |key| _ = sender.send(key));
-            restore(&before);
+            listen(&is_over, &quiet, &mut |key| _ = sender.send(key));
+            if is_ours() {
+                // A terminal that is gone needs nothing.
+                let _ = set(&before);
+            }
         });
         Some(Keyboard { keys: receiver, ends, thread: Some(thread) })
     }
@@ -72,18 +75,21 @@ fn is_ours() -> bool {
     tcgetpgrp(stdin()).is_ok_and(|group| group == getpgrp())
 }
 
-fn listen(is_over: &dyn Fn() -> bool, press: &mut dyn FnMut(Key)) {
+fn listen(is_over: &dyn Fn() -> bool, quiet: &Termios, press: &mut dyn FnMut(Key)) {
     let mut bytes = [0; 64];
     while !is_over() {
-        let count = if is_ours() { rustix::io::read(stdin(), &mut bytes).unwrap_or(0) } else { 0 };
+        // Who stopped us with Ctrl-Z has had the terminal meanwhile.
+        let is_ready = is_ours() && (is_quiet() || set(quiet).is_ok());
+        let count = if is_ready { rustix::io::read(stdin(), &mut bytes).unwrap_or(0) } else { 0 };
         keys(&bytes[..count]).into_iter().for_each(&mut *press);
         std::thread::park_timeout(LOOK_EVERY);
     }
 }
 
-fn restore(before: &Termios) {
-    if is_ours() {
-        // A terminal that is gone needs nothing.
-        let _ = tcsetattr(stdin(), OptionalActions::Now, before);
-    }
+fn is_quiet() -> bool {
+    tcgetattr(stdin()).is_ok_and(|now| !now.local_modes.contains(LocalModes::ICANON))
+}
+
+fn set(modes: &Termios) -> rustix::io::Result<()> {
+    tcsetattr(stdin(), OptionalActions::Now, modes)
 }

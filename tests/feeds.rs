@@ -173,6 +173,9 @@ fn a_line_that_a_connection_breaks_off_in_is_a_reject() {
     ] {
         let out = folder.arg(name);
         let server = Server::start(&mut ohlcv(&["--input", "tcp-listen://127.0.0.1:0", "--out", &out]));
+        // A look whether somebody listens is no sender.
+        drop(server.connect());
+        std::thread::sleep(Duration::from_millis(100));
         let mut sender = server.connect();
         sender.write_all(text.as_bytes()).unwrap();
         sender.write_all(junk).unwrap();

@@ -13,6 +13,7 @@ mod pipeline;
 mod records;
 mod retune;
 mod run;
+mod signals;
 mod sweep;
 mod tune;
 mod verify;
@@ -20,13 +21,10 @@ mod verify;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use signal_hook::iterator::Signals;
 
 use crate::config::{Config, Input, Output, Settings};
 use crate::error::{Doing as _, Error, Result, say};
@@ -41,6 +39,7 @@ use explain::ExplainFlags;
 use flags::Flags;
 use follow::FollowFlags;
 use pipeline::{Closures, Configure};
+pub use signals::{outlive_full_files, stop_on_signals};
 use sweep::{ReportFlags, SweepFlags};
 use tune::TuneFlags;
 
@@ -305,40 +304,4 @@ fn print(text: &str) -> Result<ExitCode> {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Err(Error::ClosedPipe),
         other => other.doing(|| "writing to standard output").map(|()| ExitCode::SUCCESS),
     }
-}
-
-/// A file that may not grow any more (`ulimit -f`) is an error of whoever writes it, and not the end of the program.
-///
-/// # Errors
-/// When the system does not let us say so.
-pub fn outlive_full_files() -> Result<()> {
-    let heard = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
-    heard.map(drop).doing(|| "asking for the signal of a file that is too large")
-}
-
-/// Has Ctrl-C end the program at once, wherever it is, and says so: for what leaves nothing behind.
-fn end_on_signals(said: &'static str) -> Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let mut signals = Signals::new([SIGINT, SIGTERM]).doing(|| "asking for Ctrl-C")?;
-    std::thread::spawn(move || {
-        signals.forever().next();
-        say(&format!("interrupted: {said}"));
-        std::process::exit(130);
-    });
-    Ok(())
-}
-
-/// A flag that the first Ctrl-C sets, to end the run after what was read; the second ends the program at once.
-///
-/// # Errors
-/// When the system does not let us listen.
-pub fn stop_on_signals() -> Result<Arc<AtomicBool>> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone())
-            .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
-            .doing(|| "asking for Ctrl-C")?;
-    }
-    Ok(stop)
 }

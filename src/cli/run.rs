@@ -9,6 +9,7 @@ use super::follow::lead;
 use super::outlet::Outlet;
 use super::pipeline::{Pipeline, Playing};
 use super::retune::{Read, Retune};
+use super::signals::stop_on_hang_up;
 use super::{out_folder, stop_on_signals};
 use crate::config::{Config, Effective, Input, Output};
 use crate::error::{Doing as _, Error, Result, say};
@@ -30,6 +31,10 @@ pub fn play_once(
 ) -> Result<ExitCode> {
     let rows = pipeline.rows();
     let stop = stop_on_signals()?;
+    // Where there are files, it has them read again.
+    if files.is_empty() {
+        stop_on_hang_up(&stop)?;
+    }
     let folder = out_folder(config)?;
     let _claim = folder.map(Claim::of).transpose()?;
     let mut rejects = Rejects::new(folder.map(|folder| folder.join(REJECTED)))?;

@@ -2,7 +2,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::pipeline::{Compared, Pipeline, Playing};
-use super::{end_on_signals, print};
+use super::print;
+use super::signals::end_on_signals;
 use crate::config::{Config, Input};
 use crate::error::{Error, Result, say};
 use crate::ledger::Ledger;

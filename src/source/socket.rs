@@ -2,7 +2,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
@@ -177,7 +177,8 @@ async fn go_to(address: &Address, door: &Door, endless: bool) {
                 times += 1;
                 let name = if times == 1 { address.to_string() } else { format!("{address} ({times})") };
                 (backoff, is_told) = (Backoff::new(), false);
-                match read(stream, &door.partition(name, None), door).await {
+                let (_, ended) = read(stream, &door.partition(name, None), door).await;
+                match ended {
                     Ok(()) if !endless => return,
                     Ok(()) => "the other side has closed it".to_owned(),
                     Err(error) => error.to_string(),
@@ -201,6 +202,8 @@ async fn go_to(address: &Address, door: &Door, endless: bool) {
 /// Takes connections in as they come.
 async fn take_in(listener: &Listener, door: Door, endless: bool) {
     let (open, door, mut count, mut is_told) = (Arc::new(AtomicUsize::new(0)), Arc::new(door), 0u64, false);
+    // A look whether the port is open is no sender.
+    let has_come = Arc::new(AtomicBool::new(false));
     loop {
         let accepted = tokio::time::timeout(Duration::from_millis(20), listener.accept()).await;
         if door.is_over() {
@@ -210,10 +213,12 @@ async fn take_in(listener: &Listener, door: Door, endless: bool) {
             Ok(Ok((stream, name))) => {
                 count += 1;
                 open.fetch_add(1, Ordering::AcqRel);
-                let (open, door) = (open.clone(), door.clone());
+                let (open, has_come, door) = (open.clone(), has_come.clone(), door.clone());
                 let partition = door.partition(format!("{name} ({count})"), None);
                 tokio::spawn(async move {
-                    if let Err(error) = read(stream, &partition, &door).await {
+                    let (brought, ended) = read(stream, &partition, &door).await;
+                    has_come.fetch_or(brought, Ordering::AcqRel);
+                    if let Err(error) = ended {
                         say(&format!("{name} broke off: {error}"));
                     }
                     open.fetch_sub(1, Ordering::AcqRel);
@@ -227,7 +232,7 @@ async fn take_in(listener: &Listener, door: Door, endless: bool) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             Err(_) => {
-                if count > 0 && !endless && open.load(Ordering::Acquire) == 0 {
+                if has_come.load(Ordering::Acquire) && !endless && open.load(Ordering::Acquire) == 0 {
                     return;
                 }
             }
@@ -235,23 +240,24 @@ async fn take_in(listener: &Listener, door: Door, endless: bool) {
     }
 }
 
-/// Brings what comes through a connection, to its end.
-async fn read(mut stream: Box<dyn Connection>, partition: &Bringer, door: &Door) -> std::io::Result<()> {
+/// Brings what comes through a connection, to its end; says whether anything came, and how it ended.
+async fn read(mut stream: Box<dyn Connection>, partition: &Bringer, door: &Door) -> (bool, std::io::Result<()>) {
     const CUT: &str = "the connection ended in the middle of this line";
-    let mut bytes = Vec::with_capacity(CHUNK);
+    let (mut bytes, mut has_come) = (Vec::with_capacity(CHUNK), false);
     loop {
         let read = match tokio::time::timeout(Duration::from_millis(100), stream.read_buf(&mut bytes)).await {
-            Err(_) if door.is_over() => return Ok(()),
+            Err(_) if door.is_over() => return (has_come, Ok(())),
             Err(_) => continue,
             Ok(read) => read,
         };
         if !matches!(read, Ok(n) if n > 0) {
             partition.bring(Piece::End(CUT)).await;
-            return read.map(drop);
+            return (has_come, read.map(drop));
         }
+        has_come = true;
         let full = std::mem::replace(&mut bytes, Vec::with_capacity(CHUNK));
         if !partition.bring(Piece::Bytes(full)).await {
-            return Ok(());
+            return (has_come, Ok(()));
         }
     }
 }

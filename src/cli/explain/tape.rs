@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::ExplainFlags;
 use crate::cli::pipeline::{About, Pipeline};
+use crate::cli::signals::end_on_signals;
 use crate::cli::verify::read;
-use crate::cli::{end_on_signals, print, records};
+use crate::cli::{print, records};
 use crate::config::{Config, Input};
 use crate::error::{Error, Result};
 use crate::lateness::{Lateness, Verdict};
