@@ -59,7 +59,7 @@ impl Layer {
             last.help = format!("{} more lines are not TOML; is it the right file?", lines.len() - MAX_SYNTAX);
         }
         let mut walk = Walk { newlines, known, broken: lines, leaves: Vec::new(), problems };
-        walk.table(&[], table.into_inner());
+        walk.table(&[], "", table.into_inner());
         let (leaves, problems) = (walk.leaves, walk.problems);
         Layer { origin, name: name.to_owned(), text, leaves, problems }
     }
@@ -116,10 +116,11 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Sorts the entries of the table at `at` into settings and problems.
-    fn table(&mut self, at: &[String], table: DeTable<'_>) {
+    /// Sorts the entries of the table at `at` into settings and problems; their names begin with `prefix`.
+    fn table(&mut self, at: &[String], prefix: &str, table: DeTable<'_>) {
         for (key, value) in table {
-            let (key, path) = (key.span(), child(at, key.get_ref()));
+            let name = format!("{prefix}{}", key.get_ref());
+            let (key, path) = (key.span(), child(at, &name));
             let [first, last] = [key.start, value.span().end.max(key.end)].map(|at| self.line(at));
             let guess = self.broken.range(first.min(last)..=last).next().is_some();
             let free = self.known.kind(at) == Some(Kind::Open);
@@ -127,7 +128,13 @@ impl Walk<'_> {
             match self.known.kind(&path) {
                 Some(Kind::Table | Kind::Open) if is_table => {
                     if let DeValue::Table(inner) = value.into_inner() {
-                        self.table(&path, inner);
+                        self.table(&path, "", inner);
+                    }
+                }
+                // A name of the user's own may have dots, which are those of tables where it is not in quotes.
+                None if free && is_table => {
+                    if let DeValue::Table(inner) = value.into_inner() {
+                        self.table(at, &format!("{name}."), inner);
                     }
                 }
                 _ if guess => {}

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use super::effective::{HIDDEN, names_secret};
 use super::known::quoted;
 
 /// A mistake in one layer's text.
@@ -58,11 +59,20 @@ fn snippet<'a>(
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let begin = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
     let end = text[span.start..].find('\n').map_or(text.len(), |length| span.start + length);
-    let mut mark = AnnotationKind::Primary.span(span.start - begin..span.end.min(end) - begin);
+    let mut shown = text[begin..end].to_owned();
+    let mut label = label;
+    if names_secret(&shown)
+        && let Some((name, _)) = shown.split_once('=')
+    {
+        shown = format!("{name}= {HIDDEN}");
+        label = label.split(": ").next().unwrap_or_default();
+    }
+    let marked = |byte: usize| (byte.min(end) - begin).min(shown.len());
+    let mut mark = AnnotationKind::Primary.span(marked(span.start)..marked(span.end));
     if !label.is_empty() {
         mark = mark.label(label);
     }
-    Snippet::source(&text[begin..end]).line_start(line(text, span.start)).path(name).annotation(mark)
+    Snippet::source(shown).line_start(line(text, span.start)).path(name).annotation(mark)
 }
 
 /// The line, counted from one, in which a byte of `text` lies.

@@ -171,7 +171,7 @@ policy = "either"  # default
 fn an_open_table_takes_any_key_and_still_checks_values() {
     let file = "[source.columns]\nwhatever = 'w'\nprice = { a = 1 }\nnested = { a = 1 }\n[source.column]\nx = 1\n";
     let text = wrong(file);
-    assert!(text.contains("bad value for `source.columns.nested`"), "{text}");
+    assert!(text.contains("bad value for `source.columns.\"nested.a\"`"), "{text}");
     assert!(text.contains("bad value for `source.columns.price`"), "{text}");
     assert!(text.contains("unknown table `source.column`"), "{text}");
     assert!(text.ends_with("3 problems in the configuration; nothing was started"), "{text}");

@@ -40,7 +40,7 @@ impl Asked {
             layers.problem("sweep.repeat", "not a number of repeats", &help);
         }
         let mut vary = Vec::new();
-        for (key, values) in flat("", section.vary) {
+        for (key, values) in section.vary {
             match values {
                 Value::Array(values) if !values.is_empty() => vary.push(Axis::new("[sweep.vary]", &key, values)),
                 _ => layers.problem(
@@ -58,16 +58,4 @@ impl Asked {
             vary,
         })
     }
-}
-
-/// The settings of a table by their whole keys, whether these were written with quotes or as tables.
-fn flat(at: &str, table: toml::Table) -> Vec<(String, Value)> {
-    let inside = |(key, value): (String, Value)| {
-        let key = if at.is_empty() { key } else { format!("{at}.{key}") };
-        match value {
-            Value::Table(inner) => flat(&key, inner),
-            value => vec![(key, value)],
-        }
-    };
-    table.into_iter().flat_map(inside).collect()
 }

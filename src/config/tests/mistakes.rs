@@ -3,6 +3,19 @@
 use super::*;
 
 #[test]
+fn a_secret_is_not_shown_in_what_is_wrong_with_it() {
+    let layers = |text: &str| {
+        let mut layers = Layers::new("a.toml", "[source.librdkafka]\n", &["source.librdkafka"]);
+        layers.earlier("my.toml".as_ref(), text.to_owned());
+        layers.finish().unwrap_err().to_string()
+    };
+    for line in ["sasl.password = geheim", "sasl.password = 1_geheim", "\"ssl.key.pem\" = [\"geheim\""] {
+        let said = layers(&format!("[source.librdkafka]\n{line}\n"));
+        assert!(said.contains("= ***") && !said.contains("geheim"), "{said}");
+    }
+}
+
+#[test]
 fn every_mistake_of_a_file_is_shown_at_once() {
     let file = r#"titel = "x"
 [source]
