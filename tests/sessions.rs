@@ -13,6 +13,8 @@ use program::{Folder, Running, at};
 const REPLAY: &str = env!("CARGO_BIN_EXE_replay");
 const OHLCV: &str = env!("CARGO_BIN_EXE_ohlcv");
 const VWAP: &str = env!("CARGO_BIN_EXE_vwap");
+const LATEST: &str = env!("CARGO_BIN_EXE_latest");
+const MOVERS: &str = env!("CARGO_BIN_EXE_movers");
 
 /// A tape on which most minutes have no trade, of two symbols on two days from a date on.
 fn tape(start: &str) -> (Folder, String) {
@@ -87,6 +89,28 @@ fn an_auction_that_would_not_be_used_is_a_mistake() {
     };
     check(&["session.auction=1s"]).exits(78).says(&["session.auction", "would not be used"]);
     check(&["session.auction=1s", "window.align=session"]).exits(0);
+}
+
+#[test]
+fn windows_across_the_beginning_of_a_day_are_refused_where_days_are_told_from_them() {
+    let check = |program: &str, set: &[&str]| {
+        let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+        Running::start(&mut at(program, &[&["check"], &set[..]].concat())).end()
+    };
+    let futures =
+        ["source.zone=America/Chicago", "source.day_begins=17:00", "session.open=17:00", "session.close=16:00"];
+    let says = ["lie across the beginning of a day (17:00:00 in America/Chicago)", "divides the days"];
+    for (program, set) in [(LATEST, &[][..]), (MOVERS, &["movers.over=day"])] {
+        let of = |length| [&futures[..2], &[length], set].concat();
+        check(program, &of("window.length=4h")).exits(78).says(&says);
+        check(program, &of("window.length=7s")).exits(78).says(&says);
+        check(program, &of("window.length=1h")).exits(0);
+    }
+    let filled = |length| [&futures[..], &[length, "window.fill=prev"]].concat();
+    check(OHLCV, &filled("window.length=4h")).exits(78).says(&says);
+    check(OHLCV, &filled("window.length=1h")).exits(0);
+    // Here no session is near.
+    check(OHLCV, &["window.length=7m", "window.fill=prev"]).exits(0);
 }
 
 /// Trades of one share of one symbol, by their times and sequence numbers.

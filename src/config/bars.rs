@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::hours::check_days;
 use super::windows::check_session;
 use super::{Layers, Settings, Span};
 use crate::window::{Fill, Hours, Windows};
@@ -35,14 +36,17 @@ impl Settings for Bars {
             return Some(Bars { windows, fill: None });
         }
         let hours = Hours::read(layers)?;
-        let fill = Fill::new(&windows, hours.clone());
-        if fill.is_none() {
+        let Some(fill) = Fill::new(&windows, hours.clone()) else {
             let help = "only tumbling windows can be without a trade: leave it \"skip\"";
             layers.problem("window.fill", "windows of this kind are never empty", help);
-        } else {
-            let bars = ("bars", "window.length", window.length);
-            check_session(layers, ("window.fill", "too many windows to fill"), &hours, bars);
-        }
-        Some(Bars { windows, fill })
+            return Some(Bars { windows, fill: None });
+        };
+        check_days(layers, |begin| {
+            let window = fill.window_of(begin);
+            window.start != begin && window.end > hours.day(begin).open
+        })?;
+        let bars = ("bars", "window.length", window.length);
+        check_session(layers, ("window.fill", "too many windows to fill"), &hours, bars);
+        Some(Bars { windows, fill: Some(fill) })
     }
 }

@@ -1,12 +1,13 @@
 use std::fs;
 
-use jiff::civil::Time;
+use jiff::civil::{Time, date};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::units::TimeOfDay;
 use super::{Layers, Settings};
 use crate::calendar::{Calendar, Days};
+use crate::time::EventTime;
 use crate::window::Hours;
 
 #[derive(Deserialize)]
@@ -25,6 +26,23 @@ pub(super) fn days(layers: &mut Layers) -> Option<Days> {
     let zone = TimeZone::get(&layers.section::<String>("source.zone")?).unwrap_or(TimeZone::UTC);
     let begins: TimeOfDay = layers.section("source.day_begins")?;
     Some(Days::new(zone).beginning_at(begins.0))
+}
+
+/// Refuses windows of which one lies across the beginning of a day, as `is_across` tells of a beginning, where days are
+/// told from windows.
+pub(super) fn check_days(layers: &mut Layers, is_across: impl Fn(EventTime) -> bool) -> Option<()> {
+    let days = days(layers)?;
+    // In winter and in summer, since clocks change.
+    let dates = (1990..2040).flat_map(|year| [1, 7].map(|month| date(year, month, 15)));
+    let mut begins = dates.filter_map(|date| Some(days.bounds(date)?.0));
+    if begins.any(is_across) {
+        let zone = days.zone().iana_name().unwrap_or("its zone").to_owned();
+        let title = format!("windows that lie across the beginning of a day ({} in {zone})", days.begins());
+        let help = "what is told of a day is put together from windows: give a length that divides the days, as 1s, 1m and \
+                    15m do";
+        layers.problem("window.length", &title, help);
+    }
+    Some(())
 }
 
 impl Settings for Hours {

@@ -1,5 +1,6 @@
 use serde::Deserialize;
 
+use super::hours::check_days;
 use super::{Keep, Layers, Settings};
 use crate::operators::{Boards, Every};
 use crate::window::Tumbling;
@@ -20,6 +21,7 @@ enum EveryWord {
 impl Settings for Every {
     fn read(layers: &mut Layers) -> Option<Self> {
         let windows = Tumbling::read(layers)?;
+        check_days(layers, |begin| windows.window_of(begin).start != begin)?;
         let latest: LatestSection = layers.section("latest")?;
         let boards = match latest.every {
             EveryWord::Window => Boards::Windows,

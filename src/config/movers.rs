@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::hours::check_days;
 use super::places::places;
 use super::{Layers, Settings};
 use crate::operators::{Boards, Ranking, Reference};
@@ -37,7 +38,10 @@ impl Settings for Movers {
         let MoversSection { over, sectors } = layers.section("movers")?;
         let boards = match over {
             Over::Window => Boards::Windows,
-            Over::Day => Boards::Sessions,
+            Over::Day => {
+                check_days(layers, |begin| windows.window_of(begin).start != begin)?;
+                Boards::Sessions
+            }
         };
         let sectors = (sectors != "off").then(|| Arc::new(Reference::new(PathBuf::from(sectors))));
         Some(Movers { windows, ranking: Ranking { boards, places, sectors } })
