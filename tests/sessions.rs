@@ -79,6 +79,10 @@ fn averages_of_the_session_end_with_it() {
     let (_folder, tape) = tape("2012-11-21");
     let last: Vec<String> = days(VWAP, &tape, &["vwap.every=3h"]).into_iter().map(|(_, _, ends)| ends).collect();
     assert_eq!(last, ["16:00:00", "16:00:00", "13:00:00", "13:00:00"]);
+    // The closing auction is less than a second after the bell.
+    let with_auction = days(VWAP, &tape, &["vwap.every=3h", "session.auction=1s"]).into_iter();
+    let last: Vec<String> = with_auction.map(|(_, _, ends)| ends).collect();
+    assert_eq!(last, ["16:00:01", "16:00:01", "13:00:01", "13:00:01"]);
 }
 
 #[test]
@@ -89,6 +93,10 @@ fn an_auction_that_would_not_be_used_is_a_mistake() {
     };
     check(&["session.auction=1s"]).exits(78).says(&["session.auction", "would not be used"]);
     check(&["session.auction=1s", "window.align=session"]).exits(0);
+    let vwap = |over| Running::start(&mut at(VWAP, &["check", "--set", "session.auction=1s", "--set", over])).end();
+    vwap("vwap.over=trades").exits(78).says(&["session.auction", "would not be used"]);
+    vwap("vwap.over=window").exits(78).says(&["session.auction", "would not be used"]);
+    vwap("vwap.over=session").exits(0);
 }
 
 #[test]

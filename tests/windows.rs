@@ -63,14 +63,15 @@ fn windows() -> impl Strategy<Value = Windows> {
     let early = (span(), 0..SECOND, step()).prop_map(|(length, offset, every)| {
         Early::new(Tumbling::new(length).unwrap().offset(offset), every).unwrap().into()
     });
-    let early_daily = (span(), hours(), auction, step()).prop_map(|(length, hours, auction, every)| {
+    let early_daily = (span(), hours(), auction.clone(), step()).prop_map(|(length, hours, auction, every)| {
         Early::new(TumblingDaily::new(length, 0, hours).unwrap().with_auction(auction), every).unwrap().into()
     });
     let slide = prop::sample::select(vec![50 * MS, 300 * MS, SECOND]);
     let sliding = (slide, prop::sample::select(vec![SECOND, 5 * SECOND, 10 * SECOND]), 0..SECOND)
         .prop_map(|(slide, length, offset)| Sliding::new(length, slide).unwrap().offset(offset).into());
     let every = prop::sample::select(vec![SECOND, 7 * SECOND]);
-    let anchored = (every.clone(), hours()).prop_map(|(every, hours)| Anchored::new(every, hours).unwrap().into());
+    let anchored = (every, hours(), auction.clone())
+        .prop_map(|(every, hours, auction)| Anchored::new(every, hours.with_auction(auction)).unwrap().into());
     let gap = prop::sample::select(vec![1, MS, SECOND / 4, SECOND, 10 * SECOND])
         .prop_map(|gap| Gap::new(gap).unwrap().into());
     prop_oneof![tumbling, daily, early, early_daily, sliding, anchored, gap, windows_of_prints()]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::settings::nanos;
 use super::windows::check_session;
-use super::{Count as Number, Layers, Settings, Span};
+use super::{Count as Number, Layers, Maybe, Settings, Span};
 use crate::time::SECOND;
 use crate::window::{Anchored, Hours, Last, Tumbling, Windows};
 
@@ -27,15 +27,21 @@ struct VwapSection {
     trades: Number,
 }
 
+#[derive(Deserialize)]
+struct SessionSection {
+    auction: Maybe<Span>,
+}
+
 impl Settings for AveragedOver {
     fn read(layers: &mut Layers) -> Option<Self> {
         let section: VwapSection = layers.section("vwap")?;
-        let (windows, hours) = (Windows::read(layers)?, Hours::read(layers)?);
+        let hours = Hours::read(layers)?;
+        let SessionSection { auction } = layers.section("session")?;
         let every = Tumbling::new(nanos(section.every));
         if every.is_none() {
             layers.problem("vwap.every", "averages at no interval", "write for example \"1m\"");
         }
-        for key in ["kind", "length", "offset", "align", "early"] {
+        for key in ["kind", "length", "offset", "align", "early", "slide", "gap", "of", "every", "overshoot"] {
             let key = format!("window.{key}");
             if !matches!(section.over, Over::Window) && layers.is_changed(&key) {
                 let help = "averages are over the windows with vwap.over = \"window\"; `vwap.every` says how often \
@@ -45,13 +51,17 @@ impl Settings for AveragedOver {
         }
         let every_nanos = nanos(section.every).max(1);
         Some(AveragedOver(match section.over {
-            Over::Window => windows,
+            Over::Window => Windows::read(layers)?,
             Over::Session => {
                 let averages = ("averages", "vwap.every", section.every);
                 check_session(layers, ("vwap.every", "too many averages"), &hours, averages);
-                Anchored::new(every_nanos, hours)?.into()
+                Anchored::new(every_nanos, hours.with_auction(auction.0.map_or(0, nanos)))?.into()
             }
             Over::Trades => {
+                if auction.0.is_some() {
+                    let help = "the last trades are of the whole day: leave it \"off\"";
+                    layers.problem("session.auction", "an `auction` that would not be used", help);
+                }
                 let trades = usize::try_from(section.trades.0).unwrap_or(usize::MAX);
                 if trades == 0 {
                     layers.problem("vwap.trades", "averages of no trades", "write for example 100");

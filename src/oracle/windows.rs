@@ -111,7 +111,8 @@ pub(super) fn day(hours: &Hours, ts: i64) -> Day {
     let (opens, closes) = told.unwrap_or((hours.open, hours.open));
     let Window { start, end } = cut(instant(date, begins), instant(next(date), begins));
     match [instant(date, opens), instant(date, closes)].map(i64::try_from) {
-        [Ok(open), Ok(close)] => Day { start, open, close: close.max(open), end },
+        [Ok(open), Ok(close)] if close <= open => Day { start, open, close: open, end },
+        [Ok(open), Ok(close)] => Day { start, open, close: close.saturating_add(hours.auction).min(end), end },
         _ => Day { start: i64::MIN, open: i64::MIN, close: i64::MAX, end: i64::MAX },
     }
 }

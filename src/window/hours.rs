@@ -11,6 +11,7 @@ pub struct Hours {
     pub(crate) open: Time,
     pub(crate) close: Time,
     pub(crate) calendar: Calendar,
+    pub(crate) auction: i64,
 }
 
 /// One day of trading, in nanoseconds since the epoch.
@@ -42,12 +43,17 @@ impl Hours {
     /// From `open` to `close` on each of these days; `None` unless the one is before the other in a day.
     pub fn new(days: Days, open: Time, close: Time) -> Option<Self> {
         let is_ordered = days.since_beginning(open) < days.since_beginning(close);
-        is_ordered.then_some(Hours { days, open, close, calendar: Calendar::EveryDay })
+        is_ordered.then_some(Hours { days, open, close, calendar: Calendar::EveryDay, auction: 0 })
     }
 
     /// The same, but for the days of a calendar.
     pub fn with_calendar(self, calendar: Calendar) -> Self {
         Hours { calendar, ..self }
+    }
+
+    /// The same, where what is printed up to so many nanoseconds after the close belongs to the session.
+    pub fn with_auction(self, auction: i64) -> Self {
+        Hours { auction, ..self }
     }
 
     /// How long a whole session is, in nanoseconds, on a day on which the clocks do not change.
@@ -74,8 +80,9 @@ impl Hours {
         let date = self.days.date_of(ts)?;
         let (start, end) = self.days.bounds(date)?;
         let (opens, closes) = self.calendar.hours(date, (self.open, self.close)).unwrap_or((self.open, self.open));
-        let open = self.days.at(date, opens)?;
-        Some(Day { start, open, close: self.days.at(date, closes)?.max(open), end })
+        let (open, close) = (self.days.at(date, opens)?, self.days.at(date, closes)?);
+        let close = if close > open { close.saturating_add(self.auction).min(end) } else { open };
+        Some(Day { start, open, close, end })
     }
 }
 
