@@ -1,4 +1,3 @@
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -122,8 +121,7 @@ impl Flags {
         for file in &self.config {
             layers.file(file)?;
         }
-        let ours = |(name, _): &(OsString, OsString)| name.to_string_lossy().starts_with("TAPEFLOW__");
-        layers.environment(std::env::vars_os().filter(ours));
+        layers.environment(std::env::vars_os());
         for set in &self.set {
             layers.set(set);
         }

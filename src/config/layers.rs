@@ -86,13 +86,16 @@ impl Layers {
 
     /// Takes the settings among `vars`: `TAPEFLOW__BATCH__MAX_TICKS=64` is `batch.max_ticks`.
     pub fn environment(&mut self, vars: impl Iterator<Item = (OsString, OsString)>) {
-        let ours = |name: &str| name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+        let begins = |name: &str, with: &str| name.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
+        // One underscore too few, and a setting would be somebody else's variable.
+        let nearly = |name: &str| begins(name, &PREFIX[..PREFIX.len() - 1]) && name[PREFIX.len() - 1..].contains("__");
         let mut vars: Vec<_> = vars.map(|(name, value)| (name.to_string_lossy().into_owned(), value)).collect();
-        vars.retain(|(name, _)| ours(name));
+        vars.retain(|(name, _)| begins(name, PREFIX) || nearly(name));
         vars.sort();
         for (name, value) in vars {
             let shown = format!("environment {name}");
-            let parts: Path = name[PREFIX.len()..].to_lowercase().split("__").map(str::to_owned).collect();
+            let key = if begins(&name, PREFIX) { &name[PREFIX.len()..] } else { "" };
+            let parts: Path = key.to_lowercase().split("__").map(str::to_owned).collect();
             let origin = Origin::Environment(name.clone());
             match value.to_str() {
                 _ if parts.iter().any(String::is_empty) => {

@@ -176,8 +176,17 @@ fn mistakes_in_the_environment_are_shown() {
         ("TAPEFLOW__BATCH__MAX_TICKS", "lots"),
         ("TAPEFLOW__BATCH____MAX", "1"),
         ("TAPEFLOW__BATHC__X", "1"),
+        ("TAPEFLOW_BATCH__MAX_DELAY", "1ms"),
     ];
-    let shown = r#"error: bad value for `batch.max_ticks`
+    let shown = r#"error: the environment variable `TAPEFLOW_BATCH__MAX_DELAY` names no setting
+ --> environment:1:1
+  |
+1 | TAPEFLOW_BATCH__MAX_DELAY
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write e.g. TAPEFLOW__BATCH__MAX_TICKS=64 for batch.max_ticks
+
+error: bad value for `batch.max_ticks`
  --> environment TAPEFLOW__BATCH__MAX_TICKS:1:19
   |
 1 | batch.max_ticks = "lots"
@@ -199,7 +208,7 @@ error: unknown table `bathc`
   |
   = help: did you mean `batch`? at the top level: [batch], [source], title
 
-3 problems in the configuration; nothing was started"#;
+4 problems in the configuration; nothing was started"#;
     assert_eq!(run(&[], |layers| layers.environment(variables(&vars))).unwrap_err(), shown);
 }
 
