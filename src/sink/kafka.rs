@@ -197,6 +197,18 @@ impl Topic {
         Err(Error::Input(format!("sending to {name}: {failed} messages were not acknowledged, the first for: {first}")))
     }
 
+    /// Takes in what was acknowledged, or waits a little where nothing was. A poll that is to wait for few milliseconds
+    /// asks again and again instead, since what is left of them is rounded down.
+    fn hear(&self) {
+        let told =
+            || self.reports().acknowledged.load(Ordering::Acquire) + self.reports().failed.load(Ordering::Acquire);
+        let before = told();
+        self.producer.poll(Duration::ZERO);
+        if told() == before {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Takes a message, and waits while there are too many that are not acknowledged.
     fn put(&mut self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<()> {
         let mut silence = Silence::begin(self.reports());
@@ -208,7 +220,7 @@ impl Topic {
             if silence.is_long(self.reports()) && (self.is_stopped)() {
                 return Err(Error::Input(format!("sending to {}: nothing is acknowledged", self.reports().name)));
             }
-            self.producer.poll(LOOK_EVERY / 10);
+            self.hear();
             self.check()?;
         }
         self.sent += 1;
@@ -244,7 +256,7 @@ impl Courier for Topic {
     fn finish(&mut self) -> Result<()> {
         let mut silence = Silence::begin(self.reports());
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
+            self.hear();
             self.check()?;
             if silence.is_long(self.reports()) && (self.is_stopped)() {
                 break;

@@ -130,7 +130,7 @@ impl Hands {
 }
 
 fn wake(waiting: &Waiting) {
-    if let Some(thread) = &*lock(&waiting) {
+    if let Some(thread) = &*lock(waiting) {
         thread.unpark();
     }
 }

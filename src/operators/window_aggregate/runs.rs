@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use super::in_order::known_ms;
 use super::panes::{Around, Out, Panes};
 use crate::aggregate::{Aggregate, Print};
 use crate::prints::Change;
@@ -118,7 +119,7 @@ impl<A: Aggregate> Panes<A> for Runs<A> {
 
     fn first_end_ms(_gap: &Gap, ts: EventTime) -> i64 {
         // A window can end before the print that it loses, but not before that print's time.
-        Window { start: ts, end: ts.saturating_add(1) }.end_ms()
+        known_ms(ts)
     }
 
     fn before(&mut self, _changes: &[Change], _around: &Around<'_, Gap>) {}

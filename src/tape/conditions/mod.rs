@@ -71,8 +71,8 @@ impl Table {
     }
 
     /// What a trade with these conditions counts for, which is what each of them lets it. Codes stand apart (`@,T` or
-    /// `F I`), or are of one character and stand together (`@FTI`). One that is not in the table is handed to `unknown`,
-    /// and takes nothing away.
+    /// `F I`), or are of one character and stand together (`@FTI`), but for numbers (`37`), which are codes of others. One
+    /// that is not in the table is handed to `unknown`, and takes nothing away.
     fn eligible(&self, conditions: &str, mut unknown: impl FnMut(&str)) -> Eligible {
         let mut eligible = Eligible::ALL;
         let mut heed = |code: &str| match self.0.get(code) {
@@ -81,7 +81,8 @@ impl Table {
         };
         for word in conditions.split([',', ';', '|', ' ']).filter(|word| !word.is_empty()) {
             let characters = || word.char_indices().map(|(at, c)| &word[at..at + c.len_utf8()]);
-            if !self.0.contains_key(word) && characters().any(|code| self.0.contains_key(code)) {
+            let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+            if !self.0.contains_key(word) && !is_number && characters().any(|code| self.0.contains_key(code)) {
                 characters().for_each(&mut heed);
             } else {
                 heed(word);
@@ -205,6 +206,7 @@ mod tests {
         assert_eq!(known("M"), [false; 3]);
         assert_eq!(bits(&sip, "@I?"), ([false, false, true], vec!["?".into()]));
         assert_eq!(bits(&sip, "late"), ([true; 3], vec!["late".into()]));
+        assert_eq!(bits(&sip, "37,12"), ([true; 3], vec!["37".into(), "12".into()]));
     }
 
     #[test]

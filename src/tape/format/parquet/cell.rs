@@ -6,7 +6,6 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::super::columns::Quantity;
 use super::super::values::{self, round_half_even};
-use crate::error::lock;
 use crate::time::{MS, SECOND};
 
 /// What the whole numbers of a column mean.
