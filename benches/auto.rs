@@ -26,10 +26,11 @@ use tapeflow::batch::BatchLimits;
 use tapeflow::error::Result;
 use tapeflow::latency::Stage;
 use tapeflow::lateness::Horizon;
+use tapeflow::market::Market;
 use tapeflow::runtime::{Interval, Knobs, Snapshot, Watch};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pull};
-use tapeflow::tape::{Burst, Gaps, Market, Pace};
+use tapeflow::tape::{Burst, Gaps, Pace};
 use tapeflow::tick::{Names, Tick, owner};
 
 const MAX_TICKS: usize = 16_384;

@@ -28,10 +28,10 @@ use bars::limit::{BareLoop, digest_of, print_of};
 use bars::{Rates, WINDOW};
 use tapeflow::aggregate::{Aggregate as _, Ohlcv};
 use tapeflow::lateness::{Horizon, Lateness};
+use tapeflow::market::Market;
 use tapeflow::row::Texts;
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Pacing, in_memory};
-use tapeflow::tape::Market;
 use tapeflow::tick::{Kind, Names, Symbol, Tick, owner};
 use tapeflow::window::Window;
 

@@ -26,11 +26,12 @@ use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use tapeflow::lateness::Horizon;
+use tapeflow::market::Market;
 use tapeflow::row::{Columns, Encoding};
 use tapeflow::sink::{Keeper, Lines, Mode, Settling, Sink};
 use tapeflow::source::{self, Inputs, Live, Opened, Pacing, Playback, Surroundings, in_memory};
+use tapeflow::tape::Controls;
 use tapeflow::tape::format::{self, BlockEncoder, Decoder, Format, Input, Position, Record};
-use tapeflow::tape::{Controls, Market};
 use tapeflow::tick::{Names, Tick, Venue};
 
 /// What one core should do, in millions of ticks a second.

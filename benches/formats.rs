@@ -24,7 +24,7 @@ use dbn::{
     rtype,
 };
 use jiff::tz::TimeZone;
-use tapeflow::tape::Market;
+use tapeflow::market::Market;
 #[cfg(feature = "parquet")]
 use tapeflow::tape::format::{Coder, Record};
 use tapeflow::tape::format::{Columns, Decoder, Format, Input, Position};

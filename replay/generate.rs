@@ -10,10 +10,10 @@ use clap::{Args, ValueEnum};
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use jiff::civil::{Date, date};
 use tapeflow::error::{Error, Result, say};
+use tapeflow::market::course::Course;
+use tapeflow::market::generate::{Dataset, Mix, Recipe};
 use tapeflow::row::Encoding;
 use tapeflow::tape::Part;
-use tapeflow::tape::course::Course;
-use tapeflow::tape::generate::{Dataset, Mix, Recipe};
 
 use crate::{Form, one_of};
 

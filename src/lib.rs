@@ -13,7 +13,7 @@
 //!   numbers as texts;
 //! * rules, without I/O and without a clock of their own: [`aggregate`], [`lateness`], [`prints`],
 //!   [`pairs`], [`asof`], [`quality`], [`ledger`], [`batch`], [`latency`], [`standing`];
-//! * [`tape`]: what a recorded or generated day is, its formats, its order and its schedule;
+//! * [`tape`]: what a recorded day is, its formats, its order and its schedule; [`market`]: days that are made up;
 //! * edges: [`cluster`], the processes of a run; [`source`] and [`sink`], a file a kind;
 //! * [`operators`]: the dataflow; timely and differential are known here and in `runtime`;
 //! * [`oracle`]: what the dataflow must come to, computed over the whole tape at once;
@@ -46,6 +46,7 @@ pub mod calendar;
 pub mod memory;
 mod decimal;
 pub mod tick;
+mod random;
 pub mod window;
 pub mod row;
 
@@ -61,6 +62,7 @@ pub mod latency;
 pub mod standing;
 
 pub mod tape;
+pub mod market;
 
 pub mod cluster;
 pub mod source;

@@ -8,10 +8,10 @@ use super::tape::Plan;
 use super::{CostLaw, Theory, Traces};
 use crate::config::{Config, Effective, Input};
 use crate::error::{Error, Result};
+use crate::market::Market;
 use crate::report::{Latency, Percentiles, Report};
 use crate::runtime::Outcome;
 use crate::source::{Inputs, Pacing, Playback};
-use crate::tape::Market;
 
 /// A cell whose schedule has ended is given so long to drain, or as long as its measured span if that is longer.
 const GRACE: u64 = 2_000_000_000;

@@ -14,7 +14,7 @@ pub const UNFINISHED: &str = "UNFINISHED";
 ///
 /// # Errors
 /// When a folder holds something, or cannot be written to; and whatever `write` comes to.
-pub(super) fn write_whole<T>(dirs: &[&Path], write: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn write_whole<T>(dirs: &[&Path], write: impl FnOnce() -> Result<T>) -> Result<T> {
     dirs.iter().try_for_each(|dir| refuse_used(dir))?;
     for dir in dirs {
         make_folder(dir)?;
@@ -64,13 +64,13 @@ pub fn make_folder(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).doing(|| format!("making the folder {}", dir.display()))
 }
 
-pub(super) fn writing(path: &Path) -> String {
+pub(crate) fn writing(path: &Path) -> String {
     format!("writing {}", path.display())
 }
 
 /// Does `count` pieces of work by at most `threads` threads, and returns what each thread came to. A thread takes the
 /// next piece when it is done with one; nobody begins another once one has failed.
-pub(super) fn in_parallel<T: Default + Send>(
+pub(crate) fn in_parallel<T: Default + Send>(
     threads: NonZeroUsize,
     count: usize,
     work: impl Fn(usize, &mut T) -> Result<()> + Sync,

@@ -1,20 +1,16 @@
-//! What a recorded or generated day is: its formats, the order of its ticks, and its schedule.
+//! What a recorded day is: its formats, the order of its ticks, and its schedule.
 
 mod conditions;
 mod controls;
 pub mod convert;
-pub mod course;
 mod faults;
-mod folder;
+pub(crate) mod folder;
 pub mod format;
-pub mod generate;
 mod halts;
 pub mod inspect;
 mod leaf;
-mod market;
 mod merge;
 mod pace;
-mod random;
 mod rejects;
 mod sequence;
 
@@ -24,7 +20,6 @@ pub use faults::{Faults, Part, Strikes, Struck};
 pub use folder::{UNFINISHED, make_folder};
 pub use halts::Silence;
 pub use leaf::{Leaf, PartitionRules, Placed};
-pub use market::Market;
 pub use merge::{Due, Merge, Positions, Ready};
 pub use pace::{Burst, Gaps, Pace, Timetable};
 pub use rejects::{DeadLetters, Reject, Rejects};

@@ -1,6 +1,6 @@
 use crate::time::{EventTime, SECOND};
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Due in 292 years: as late as can be, and still added to the run's time without overflow.
 pub const NEVER: u64 = i64::MAX as u64;

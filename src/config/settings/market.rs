@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::config::{Count, Layers, Rate, Span};
-use crate::tape::Market;
+use crate::market::Market;
 
 #[derive(Deserialize)]
 pub(super) struct MarketSection {

@@ -1,4 +1,4 @@
-use super::super::random::Random;
+use crate::random::Random;
 
 /// Large orders that are worked at the same time.
 const WORKED: usize = 6;

@@ -1,17 +1,20 @@
-//! A made-up market, for runs without a dataset: the generator's trades, of a whole day's moves in the length of a run,
-//! as busy throughout; some late, some cancelled or corrected.
+//! Days that are made up: realistic ones (`generate`), the dataset of the course (`course`), and here a market in memory
+//! for runs without a dataset: the generator's trades, of a whole day's moves in the length of a run, as busy throughout;
+//! some late, some cancelled or corrected.
+
+pub mod course;
+pub mod generate;
 
 use std::num::NonZeroUsize;
 
 use crate::calendar::Session;
 use crate::error::Result;
+use crate::random::Random;
+use crate::tape::PartitionRules;
+use crate::tape::folder::in_parallel;
 use crate::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue, stable_hash};
 use crate::time::{EventTime, SECOND};
-
-use super::folder::in_parallel;
-use super::generate::{Day, MarketPath, Shape, made_up_bar, made_up_name, zipf};
-use super::leaf::PartitionRules;
-use super::random::Random;
+use generate::{Day, MarketPath, Shape, made_up_bar, made_up_name, zipf};
 
 /// What to make.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -27,8 +27,8 @@ use self::bars::MadeUp;
 use self::halt::Halt;
 use self::prices::Quoted;
 use self::signs::Signs;
-use super::random::Random;
 use crate::calendar::Session;
+use crate::random::Random;
 use crate::time::{EventTime, MS};
 
 /// A trade before it has a venue and a sequence number.

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::super::folder::{in_parallel, make_folder, write_whole, writing};
-use super::super::format::Encoder;
-use super::super::random::Random;
 use super::bars::{self, Bar, MadeUp};
 use super::halt::Halt;
 use super::{Day, DayFeed, MarketPath, Mix, Shape, made_up_name, zipf};
 use crate::calendar::{Session, trading_days};
 use crate::error::{Doing as _, Error, Result};
+use crate::random::Random;
 use crate::row::Encoding;
+use crate::tape::folder::{in_parallel, make_folder, write_whole, writing};
+use crate::tape::format::Encoder;
 use crate::tick::{Names, Symbol, stable_hash};
 use crate::time::SECOND;
 

@@ -1,4 +1,4 @@
-use super::super::random::Random;
+use crate::random::Random;
 
 /// The tail of sizes of trades (Plerou and Stanley, Physical Review E 76, 2007: below 2).
 const TAIL: f64 = 1.6;

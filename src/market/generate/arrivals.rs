@@ -1,6 +1,6 @@
-use super::super::random::Random;
 use super::shape::Shape;
 use crate::calendar::Session;
+use crate::random::Random;
 use crate::time::{EventTime, MS, SECOND};
 
 /// How many trades each trade brings about at once, and their mean delay; and how many later on. Their sum, the

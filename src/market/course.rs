@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
-use super::folder::{in_parallel, make_folder, write_whole, writing};
-use super::random::Random;
 use crate::decimal::write_signed;
 use crate::error::{Doing, Error, Result};
+use crate::random::Random;
+use crate::tape::folder::{in_parallel, make_folder, write_whole, writing};
 use crate::tick::stable_hash;
 
 /// The course's symbols, and in whole currency units about what each cost when its tape begins.

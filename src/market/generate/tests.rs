@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 use jiff::civil::date;
 use proptest::prelude::*;
 
-use super::super::faults::Part;
-use super::super::format::Record;
 use super::*;
 use crate::row::Encoding;
+use crate::tape::Part;
+use crate::tape::format::Record;
 use crate::tick::{Kind, Names, Price};
 use crate::time::SECOND;
 

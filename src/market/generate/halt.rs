@@ -1,6 +1,6 @@
-use super::super::faults::Part;
-use super::super::random::Random;
 use crate::calendar::Session;
+use crate::random::Random;
+use crate::tape::Part;
 use crate::time::{EventTime, SECOND};
 
 /// How long a halt lasts, as a pause between price limits ("limit up, limit down") does: five minutes.

@@ -2,11 +2,11 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::LazyLock;
 
-use super::super::faults::Part;
-use super::super::format::{Record, Short};
-use super::super::random::Random;
 use super::Print;
 use super::halt::{self, Halt};
+use crate::random::Random;
+use crate::tape::Part;
+use crate::tape::format::{Record, Short};
 use crate::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
 use crate::time::{EventTime, SECOND};
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use bzip2_rs::DecoderReader;
 use jiff::civil::Date;
 
-use super::super::format::values;
-use super::super::random::Random;
 use crate::error::{Doing as _, Error, Result};
+use crate::random::Random;
+use crate::tape::format::values;
 use crate::tick::{Price, stable_hash};
 
 /// What a day came to: the tape that is made of it has these prices and this volume, exactly.

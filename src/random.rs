@@ -2,7 +2,7 @@ use crate::tick::mix;
 
 /// splitmix64: a sequence of random numbers that follows from its seed, the same on every machine. So are the
 /// logarithms and powers that are taken of them: they come from `libm`, since each system has its own.
-pub(super) struct Random(pub u64);
+pub(crate) struct Random(pub u64);
 
 impl Random {
     /// The next number.

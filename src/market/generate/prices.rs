@@ -1,7 +1,7 @@
-use super::super::random::Random;
 use super::bars::{Bar, tick_of};
 use super::shape::Shape;
 use crate::calendar::Session;
+use crate::random::Random;
 use crate::tick::Price;
 use crate::time::EventTime;
 
@@ -25,7 +25,7 @@ const SPREAD: f64 = 0.0003;
 const STEPS: usize = 23_400;
 
 /// How the market moves through a session, in deviations of a whole one; all stocks of a day share it.
-pub(in crate::tape) struct MarketPath(Vec<f64>);
+pub(in crate::market) struct MarketPath(Vec<f64>);
 
 impl MarketPath {
     /// A path whose steps are as large as the session is busy.
@@ -49,7 +49,7 @@ impl MarketPath {
 
 /// What the market quotes when a trade happens, and the trade's price.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::tape) struct Quoted {
+pub(in crate::market) struct Quoted {
     /// The trade's price: the ask if a buyer wanted it, else the bid.
     pub price: Price,
     /// The best bid.
