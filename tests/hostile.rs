@@ -171,6 +171,8 @@ fn two_runs_do_not_mix_their_rows_even_where_the_folder_is_made_anew() {
     let told = format!("\"applied\": {}", n / 2);
     program::wait_until("half of it was read", || run(&["explain", "--json", &out]).stdout.contains(&told));
 
+    // What it has read may still be on its way to disk, which fails without a folder.
+    std::thread::sleep(std::time::Duration::from_millis(500));
     std::fs::remove_dir_all(&out).unwrap();
     let other = folder.write("other.csv", ticks("B", n));
     run(&[&["--input", &other], &knobs[..]].concat()).exits(0);

@@ -285,6 +285,8 @@ fn a_group_goes_on_where_its_last_run_ended() {
     play(&[&whole, "--speed", "max", "--to", &topic]);
     assert_eq!(read(&["--spawn", "2", "-w", "1"]), 910);
     assert_eq!(read(&[]), 0);
+    run(&[&args, &NOW[..]].concat()).exits(0).says(&["only what comes now is told"]);
+    run(&["--input", &topic, "--set", "source.start=offset:100000"]).exits(1).says(&["give another source.start"]);
     // One that is interrupted has in its rows all that it stored as read, and no more.
     for more in [&[][..], &["--spawn", "2", "-w", "1"]] {
         std::fs::remove_dir_all(&out).unwrap();

@@ -17,7 +17,7 @@ use super::gather::gather;
 use super::live::{End, Start};
 use super::peers::Peers;
 use super::{Inputs, Opened, Surroundings};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result, say};
 use client::Client;
 use ranges::Range;
 use reading::Reading;
@@ -46,6 +46,11 @@ pub(super) fn open(
     let client = Client::new(&name, brokers, topic, &live.properties)?;
     let ranges = topic::wait_for(&client, live, around)?;
     let place = around.cluster.place;
+    if live.start == Start::Stored && place.is_first() && ranges.iter().any(|range| range.start > 0) {
+        say(&format!(
+            "{name}: goes on behind what its group has read: of windows that were open then, only what comes now is told"
+        ));
+    }
     let reader_of = move |range: &Range| place.of(range.partition as usize, workers);
     let mine = ranges.iter().filter(|range| reader_of(range) == place.process);
     let queues = client.read(&mine.map(|range| (range.partition, range.start)).collect::<Vec<_>>())?;

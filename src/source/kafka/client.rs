@@ -261,6 +261,10 @@ fn event(polled: KafkaResult<BorrowedMessage<'_>>) -> Event<'_> {
         Ok(message) => Event::Letter(Letter(message)),
         Err(KafkaError::PartitionEOF(partition)) => Event::End(partition),
         Err(error) if is_passing(&error) => Event::Broken,
+        Err(error) if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) => {
+            let text = "the topic has no message at the offset where it was to begin, or keeps none so old any more";
+            Event::Failed(format!("{text}: give another source.start, such as earliest ({error})"))
+        }
         Err(error) => Event::Failed(error.to_string()),
     }
 }
