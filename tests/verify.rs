@@ -109,7 +109,8 @@ fn windows_that_the_end_of_time_cuts_short_are_verified() {
     };
     for kind in [
         &["window.length=300y"][..],
-        &["window.length=300y", "window.offset=291y", "window.fill=prev"],
+        &["window.length=300y", "window.offset=291y"],
+        &["window.length=1d", "source.zone=UTC", "window.fill=prev"],
         &["window.length=300y", "window.early=11d"],
         &["window.length=300y", "window.align=session"],
         &["window.length=300y", "window.align=session", "window.offset=106751d23h"],
@@ -132,7 +133,7 @@ fn windows_that_the_end_of_time_cuts_short_are_verified() {
     check(feedqc, &["window.length=200y", "feedqc.stale=200y"]);
     check(corr, &["window.length=200y", "corr.window=200y", "corr.every=200y", "corr.min=1"]);
     check(movers, &["window.length=300y"]);
-    check(latest, &["window.length=300y"]);
+    check(latest, &["window.length=1d", "source.zone=UTC"]);
 }
 
 #[test]
