@@ -121,9 +121,7 @@ impl Outlet {
     pub fn settle(self, rows: i64) -> Result<()> {
         let Settled { lines, keeper, target } = match self {
             Outlet::Nowhere | Outlet::Printing(..) => return Ok(()),
-            Outlet::Sending(_, _, shared) => {
-                return lock(&shared).finish();
-            }
+            Outlet::Sending(_, _, shared) => return lock(&shared).finish(),
             Outlet::Settling(settled) => settled,
         };
         let (kept, header) = (keeper.finish()?, lines.header());
