@@ -247,6 +247,28 @@ fn a_growing_file_is_followed_until_it_is_told_to_end() {
 }
 
 #[test]
+fn a_file_that_is_replaced_goes_on_under_its_name() {
+    let folder = Folder::new();
+    let text = tape(1_000, &ALL);
+    let (_, expected) = file_run(&folder, &text);
+    let (header, lines) = text.split_once('\n').unwrap();
+    let count = lines.lines().count();
+    let half = lines.match_indices('\n').nth(count / 2 - 1).unwrap().0 + 1;
+    let (path, out) = (folder.arg("log.csv"), folder.arg("out"));
+    let args = ["--input", &format!("file:{path}"), "--out", &out, "--workers", "1"];
+    let reader = Server::says("waiting for ", &mut ohlcv(&args)).running;
+    for (part, read) in [(&lines[..half], count / 2), (&lines[half..], count)] {
+        std::fs::rename(folder.write("next.csv", format!("{header}\n{part}")), &path).unwrap();
+        let told = format!("\"applied\": {read}");
+        wait_until("it was read", || run(&["explain", "--json", &out]).stdout.contains(&told));
+    }
+    reader.signal("INT");
+    let done = reader.end().exits(130);
+    assert!(!done.stderr.contains("comes through"), "{}", done.stderr);
+    assert_same("replaced", &folder, "out", &expected);
+}
+
+#[test]
 fn a_sender_that_comes_first_waits_for_its_reader() {
     let folder = Folder::new();
     let (tape, expected) = file_run(&folder, &tape(1_000, &ALL));

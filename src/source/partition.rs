@@ -66,6 +66,7 @@ impl Homes {
             return None;
         }
         let other = self.names[at].replace(Arc::downgrade(name))?.upgrade()?;
-        (!std::mem::replace(&mut self.is_told, true)).then_some(other)
+        // A file that was replaced goes on under its name.
+        (other != *name && !std::mem::replace(&mut self.is_told, true)).then_some(other)
     }
 }
