@@ -70,3 +70,20 @@ impl Homes {
         (other != *name && !std::mem::replace(&mut self.is_told, true)).then_some(other)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_moves_once_to_another_partition_that_is_there() {
+        let [first, same, other]: [Arc<str>; 3] = ["a", "a", "b"].map(Arc::from);
+        let mut homes = Homes::default();
+        let mut moves = |symbol, name: &Arc<str>| homes.moves(Symbol(symbol), name).map(|other| other.to_string());
+        assert_eq!([moves(3, &first), moves(3, &first), moves(3, &same)], [None, None, None]);
+        let gone = Arc::from("c");
+        assert_eq!(moves(4, &gone), None);
+        drop(gone);
+        assert_eq!([moves(4, &other), moves(3, &other), moves(3, &first)], [None, Some("a".into()), None]);
+    }
+}
