@@ -31,7 +31,7 @@ pub fn play_once(
 ) -> Result<ExitCode> {
     let rows = pipeline.rows();
     let stop = stop_on_signals()?;
-    // Where there are files, it has them read again.
+    // Where settings are of files, SIGHUP has them read again.
     if files.is_empty() {
         stop_on_hang_up(&stop)?;
     }

@@ -99,7 +99,7 @@ impl Capacity {
     /// # Errors
     /// When a tape cannot be had, or a run fails.
     pub fn run(&self, stop: &AtomicBool, play: &mut Play<'_>) -> Result<Vec<CapacityOf>> {
-        let mut bench = Bench::new(most_ticks(&self.cells), stop, play);
+        let mut bench = Bench::new(MOST_TICKS.min(most_ticks(&self.cells)), stop, play);
         let each = self.cells.iter().map(Cell::ends).max().unwrap_or(0);
         let mut progress = Progress::new(self.cells.len() * self.runs(), Duration::from_nanos(each));
         let mut found = Vec::new();
