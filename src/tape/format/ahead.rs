@@ -285,14 +285,16 @@ impl Piece {
         decoder.columns.forget_numbered();
         let mut from = self.first;
         while from < self.bytes.len() {
-            let end = memchr(b'\n', &self.bytes[from..]).map_or(self.bytes.len(), |at| from + at + 1);
-            let line = &self.bytes[from..end];
-            if feedless(line).len() <= LONGEST_LINE {
-                // Why it is none is for whoever takes it to say.
-                let _ = decoder.decode(text(line), &mut self.records);
-            }
-            self.lines.push((end, self.records.len()));
-            from = end;
+            from += decoder.decode_plain(&self.bytes[from..], &mut self.records).unwrap_or_else(|| {
+                let len = memchr(b'\n', &self.bytes[from..]).map_or(self.bytes.len() - from, |at| at + 1);
+                let line = &self.bytes[from..from + len];
+                if feedless(line).len() <= LONGEST_LINE {
+                    // Why it is none is for whoever takes it to say.
+                    let _ = decoder.decode(text(line), &mut self.records);
+                }
+                len
+            });
+            self.lines.push((from, self.records.len()));
         }
         self
     }

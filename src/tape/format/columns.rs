@@ -12,7 +12,7 @@ use super::fields::Fields;
 use super::ids::Ids;
 use super::values::Times;
 use crate::tick::{Kind, Names, Symbol};
-pub(super) use said::{Said, up_to_comma};
+pub(super) use said::{Said, field, is_empty};
 
 /// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
 pub const COLUMNS: [&str; 22] = [
@@ -74,6 +74,7 @@ pub(super) enum Quantity {
 }
 
 /// What one of our columns holds.
+#[inline(always)]
 pub(super) fn quantity(column: usize) -> Quantity {
     match column {
         TS_EVENT | TS_RECV | DUE => Quantity::Time,
@@ -110,6 +111,7 @@ pub struct Columns {
     /// Whether a name was met of each of our columns.
     met: [bool; COLUMNS.len()],
     pub(super) fields: Fields,
+    pub(super) said: Said,
 }
 
 impl Columns {
@@ -136,6 +138,7 @@ impl Columns {
             only_quotes: false,
             met: [false; COLUMNS.len()],
             fields: Fields::default(),
+            said: Said::default(),
         }
     }
 
@@ -159,6 +162,7 @@ impl Columns {
             only_quotes: self.only_quotes,
             met: self.met,
             fields: Fields::default(),
+            said: Said::default(),
         }
     }
 

@@ -1,12 +1,13 @@
 use memchr::memchr;
 
-use super::columns::{Columns, Said, up_to_comma};
+use super::columns::{Columns, Quantity, field, is_empty, quantity};
 use super::fields::Fields;
+use super::lines::LONGEST_LINE;
 use super::record::Record;
 
-/// The columns of a CSV file, by position: which of ours each one is, if any.
+/// The columns of a CSV file, by position: which of ours each one is, if any, and what it holds.
 #[derive(Clone)]
-pub(super) struct Header(Vec<Option<usize>>);
+pub(super) struct Header(Vec<Option<(usize, Quantity)>>);
 
 impl Header {
     /// Reads the header line.
@@ -19,7 +20,8 @@ impl Header {
             return Err(format!("the header's names are separated by {other:?}: only commas are read"));
         }
         let names = text.split(',').map(|name| name.trim().trim_matches('"'));
-        columns.header(names, text).map(Header)
+        let ours = columns.header(names, text)?;
+        Ok(Header(ours.into_iter().map(|column| column.map(|column| (column, quantity(column)))).collect()))
     }
 
     /// Reads one line of values.
@@ -27,8 +29,7 @@ impl Header {
         if line.is_empty() {
             return Err("the line is empty".into());
         }
-        if let Some(record) = self.said(line, columns) {
-            out.push(record);
+        if self.decode_plain(line, columns, out).is_some() {
             return Ok(());
         }
         columns.fields.clear();
@@ -45,23 +46,34 @@ impl Header {
         columns.records(line, out)
     }
 
-    /// The record of a line as nearly all are.
+    /// Reads the line with which this text begins, if it is as nearly all are, and returns how long it is with its end.
     #[inline]
-    fn said(&self, line: &[u8], columns: &mut Columns) -> Option<Record> {
-        let (mut said, mut at) = (Said::default(), 0);
+    pub fn decode_plain(&self, text: &[u8], columns: &mut Columns, out: &mut Vec<Record>) -> Option<usize> {
+        let mut at = 0;
+        columns.said.clear();
         for (nth, column) in self.0.iter().enumerate() {
             if nth > 0 {
-                (line.get(at) == Some(&b',')).then_some(())?;
+                (text.get(at) == Some(&b',')).then_some(())?;
                 at += 1;
             }
+            let rest = &text[at..];
             // Many columns are empty in nearly all lines.
-            if matches!(line.get(at), None | Some(b',')) {
+            if is_empty(rest) {
                 continue;
             }
-            let rest = &line[at..];
-            at += column.map_or_else(|| up_to_comma(rest), |column| said.hear(column, rest))?;
+            at += column.map_or_else(
+                || Some(field(rest)),
+                |(column, quantity)| columns.said.hear(column, quantity, text, at),
+            )?;
         }
-        (at == line.len()).then(|| columns.record(&said))?
+        let end = match &text[at..] {
+            [] => 0,
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => return None,
+        };
+        out.push(columns.record(text).filter(|_| at <= LONGEST_LINE)?);
+        Some(at + end)
     }
 
     /// Notes the fields of a line and returns how many there are; `None` if it has a quote.
@@ -71,7 +83,7 @@ impl Header {
         let mut note = |end: usize| {
             // Many columns are empty in nearly all lines.
             if end > at
-                && let Some(Some(column)) = self.0.get(count)
+                && let Some(Some((column, _))) = self.0.get(count)
             {
                 fields.set(*column, at, end - at);
             }
@@ -87,7 +99,7 @@ impl Header {
     fn quoted(&self, line: &[u8], fields: &mut Fields) -> Result<usize, String> {
         let (mut at, mut count) = (0, 0);
         loop {
-            let column = self.0.get(count).copied().flatten();
+            let column = self.0.get(count).copied().flatten().map(|(column, _)| column);
             let next = match line.get(at) {
                 Some(b'"') => quoted(line, at, column, fields)?,
                 _ => {

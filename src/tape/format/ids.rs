@@ -5,6 +5,7 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use super::columns::complain;
+use super::eight::Eight;
 use super::fields::Fnv;
 use crate::tick::{Names, Symbol, Venue, mix};
 
@@ -37,14 +38,22 @@ impl Ids {
     /// The symbol of this text.
     #[inline]
     pub fn symbol(&mut self, text: &[u8]) -> Result<Symbol, String> {
-        if text.len() >= 8 {
-            return self.look_up(text);
+        self.leading_symbol(text, text.len())
+    }
+
+    /// The symbol that the first so many bytes of a text are.
+    #[inline(always)]
+    pub fn leading_symbol(&mut self, text: &[u8], len: usize) -> Result<Symbol, String> {
+        if len >= 8 {
+            return self.look_up(&text[..len]);
         }
-        // The one before it keeps texts of different lengths apart.
-        let number = text.iter().fold(1, |number, byte| number << 8 | u64::from(*byte));
+        let number = match text.first_chunk() {
+            Some(eight) => Eight::of(*eight).name(len),
+            None => name_of_few(&text[..len]),
+        };
         let place = mix(number) as usize & (self.recent.len() - 1);
         if self.recent[place].0 != number {
-            return self.remember(number, text);
+            return self.remember(number, &text[..len]);
         }
         Ok(self.recent[place].1)
     }
@@ -96,6 +105,13 @@ impl Ids {
         }
         Ok(Venue(id))
     }
+}
+
+/// As [`Eight::name`] of fewer bytes than eight.
+fn name_of_few(text: &[u8]) -> u64 {
+    let mut eight = [0; 8];
+    eight[..text.len()].copy_from_slice(text);
+    Eight::of(eight).name(text.len())
 }
 
 /// A symbol's or venue's text: something that CSV and JSON lines carry without quoting.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::columns::{Columns, Said};
+use super::columns::{Columns, quantity};
 use super::record::Record;
 
 /// Reads one object.
@@ -37,12 +37,12 @@ pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) 
 
 /// The record of an object as nearly all are.
 fn said(line: &[u8], columns: &mut Columns) -> Option<Record> {
-    let mut said = Said::default();
-    let hear = |_: &mut Columns, column, at: Range<usize>| {
-        (said.hear(column, &line[at.clone()]) == Some(at.len())).then_some(())
+    columns.said.clear();
+    let hear = |columns: &mut Columns, column, at: Range<usize>| {
+        (columns.said.hear(column, quantity(column), line, at.start) == Some(at.len())).then_some(())
     };
     (Plain { line, at: 0 }).object(columns, hear)?;
-    columns.record(&said)
+    columns.record(line)
 }
 
 /// The bytes that stand for themselves in a text.

@@ -7,6 +7,7 @@ mod columns;
 mod csv;
 #[cfg(feature = "dbn")]
 mod dbn;
+mod eight;
 mod encode;
 mod fields;
 mod ids;
@@ -142,6 +143,14 @@ impl Decoder {
             },
             format @ (Format::Parquet | Format::Dbn) => Err(format!("{} has no lines", format.name())),
         }
+    }
+
+    /// Decodes the line with which a text begins, if it is one of CSV as nearly all are, appends its record and returns
+    /// how long it is with its end.
+    #[inline]
+    fn decode_plain(&mut self, text: &[u8], out: &mut Vec<Record>) -> Option<usize> {
+        let header = self.header.as_ref().filter(|_| self.format == Some(Format::Csv))?;
+        header.decode_plain(text, &mut self.columns, out)
     }
 
     /// The format, if it was told or shown.

@@ -1,11 +1,8 @@
 use crate::tick::Tick;
 
-/// A text of at most eight bytes and without control characters, kept in place.
+/// A text of at most eight bytes and without control characters, kept in place: zeros are behind it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Short {
-    bytes: [u8; 8],
-    len: u8,
-}
+pub struct Short([u8; 8]);
 
 impl Short {
     /// The text, or `None` if it is longer than eight bytes, or cannot stand in a line of text.
@@ -21,18 +18,19 @@ impl Short {
         }
         let mut bytes = [0; 8];
         bytes.get_mut(..text.len())?.copy_from_slice(text);
-        Some(Short { bytes, len: text.len() as u8 })
+        Some(Short(bytes))
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.0[0] == 0
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
+        let len = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
         // It was looked at when it was made.
-        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+        std::str::from_utf8(&self.0[..len]).unwrap_or_default()
     }
 }
 

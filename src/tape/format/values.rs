@@ -3,6 +3,7 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use super::eight::Eight;
 use crate::tick::Price;
 use crate::time::{EventTime, SECOND};
 
@@ -65,7 +66,14 @@ pub(super) fn plain_price(text: &[u8]) -> Option<Price> {
 /// The plain price with which a text begins, and how long it is.
 #[inline(always)]
 pub(super) fn leading_price(text: &[u8]) -> Option<(Price, usize)> {
-    const SCALES: [u64; 10] = [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    match text.first_chunk().and_then(|text| Eight::of(*text).decimal()) {
+        Some((units, len)) => Some((Price(units), len)),
+        None => leading_long_price(text),
+    }
+}
+
+/// The same of one that does not end within eight bytes, or within which the text ends.
+fn leading_long_price(text: &[u8]) -> Option<(Price, usize)> {
     let (mut value, mut point, mut len) = (0u64, None, 0);
     while let Some(byte) = text.get(len) {
         match byte.wrapping_sub(b'0') {
@@ -77,8 +85,9 @@ pub(super) fn leading_price(text: &[u8]) -> Option<(Price, usize)> {
     }
     // Nineteen digits do not overflow.
     let is_number = len > usize::from(point.is_some()) && len <= 19;
-    let scale = SCALES.get(point.map_or(0, |at| len - at - 1)).filter(|_| is_number)?;
-    i64::try_from(value.checked_mul(*scale)?).ok().map(|units| (Price(units), len))
+    let places = point.map_or(0, |at| len - at - 1);
+    let scale = 10u64.pow(9u32.checked_sub(places as u32).filter(|_| is_number)?);
+    i64::try_from(value.checked_mul(scale)?).ok().map(|units| (Price(units), len))
 }
 
 /// The price that a real number stands for: that of its shortest decimal, which a line of text would have.
@@ -117,10 +126,15 @@ pub(super) fn digits(text: &[u8]) -> Option<u64> {
 #[inline(always)]
 pub(super) fn leading_digits(text: &[u8]) -> Option<(u64, usize)> {
     let (mut value, mut len) = (0u64, 0);
-    while let Some(eight) = text[len..].first_chunk().filter(|_| len < 16)
-        && let Some(eight) = eight_digits(*eight)
-    {
-        (value, len) = (value * 100_000_000 + eight, len + 8);
+    while let Some(eight) = text[len..].first_chunk() {
+        match Eight::of(*eight).whole().filter(|_| len < 16) {
+            Some(number) => (value, len) = (value * 100_000_000 + number, len + 8),
+            None => {
+                let (number, digits, power) = Eight::of(*eight).number();
+                (value, len) = (value.wrapping_mul(power).wrapping_add(number), len + digits);
+                return (1..=19).contains(&len).then_some((value, len));
+            }
+        }
     }
     while let Some(byte) = text.get(len)
         && let digit @ 0..=9 = byte.wrapping_sub(b'0')
@@ -142,19 +156,6 @@ fn unusual_count(text: &[u8]) -> Result<u64, &'static str> {
         value = value.checked_mul(10).and_then(|v| v.checked_add(digit.into())).ok_or(TOO_LARGE)?;
     }
     if text.is_empty() { Err("is empty") } else { Ok(value) }
-}
-
-/// The number that eight digits are, all of them at once: pairs become numbers below 100, pairs of those below 10,000.
-#[inline]
-fn eight_digits(text: [u8; 8]) -> Option<u64> {
-    let digits = u64::from_le_bytes(text) ^ 0x3030_3030_3030_3030;
-    // A byte above nine shows in its upper half, or does so when six are added to it.
-    if (digits | digits.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
-        return None;
-    }
-    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }
 
 /// Checks that a tape can have this time.

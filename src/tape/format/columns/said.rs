@@ -1,120 +1,102 @@
 //! Trades and quotes out of fields that are as nearly all are.
 
+use super::super::eight::Eight;
 use super::super::record::{Record, Short};
 use super::super::values::{leading_digits, leading_price, leading_time};
 use super::{
-    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, CHANNEL, CONDITIONS, Columns, DUE, OPEN, PRICE, SEQ, SIDE, SIZE, SYMBOL,
-    TS_EVENT, TS_RECV, VENUE,
+    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, CHANNEL, CLOSE, COLUMNS, CONDITIONS, Columns, DUE, OPEN, PRICE, Quantity,
+    SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE,
 };
 use crate::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
-use crate::time::EventTime;
 
 /// What a line says, read while its fields are found: plain numbers, short texts, or nothing. Of any other field it is not
 /// said what it is, or whether it is right: then all of the line is left to [`Columns::records`], with which this agrees.
 #[derive(Default)]
-pub(in crate::tape::format) struct Said<'a> {
-    ts_event: Option<EventTime>,
-    ts_recv: Option<EventTime>,
-    due: Option<i64>,
-    seq: Option<u64>,
-    kind: Option<Kind>,
-    price: Option<Price>,
-    size: Option<u32>,
-    bid: Option<Price>,
-    bid_size: Option<u32>,
-    ask: Option<Price>,
-    ask_size: Option<u32>,
-    symbol: &'a [u8],
-    venue: &'a [u8],
-    side: Short,
-    conditions: Short,
+pub(in crate::tape::format) struct Said {
+    /// Which columns have a value, a bit each: those of the others are of earlier lines.
+    filled: u32,
+    /// Nanoseconds, units of 1e-9 and counts, or where a text begins in the line; and how long it is there.
+    values: [(u64, usize); COLUMNS.len()],
 }
 
-impl<'a> Said<'a> {
-    /// Takes the value of one of our columns, with which this text begins and which ends with it or before a comma, and
-    /// returns how long it is; `None` if it is odd. What stands behind it is for the caller to look at.
+impl Said {
+    /// Forgets the last line.
     #[inline(always)]
-    pub fn hear(&mut self, column: usize, text: &'a [u8]) -> Option<usize> {
-        match column {
-            TS_EVENT => take(&mut self.ts_event, text, leading_time),
-            TS_RECV => take(&mut self.ts_recv, text, leading_time),
-            DUE => take(&mut self.due, text, leading_count),
-            SEQ => take(&mut self.seq, text, leading_count),
-            PRICE => take(&mut self.price, text, leading_price),
-            SIZE => take(&mut self.size, text, leading_count),
-            BID => take(&mut self.bid, text, leading_price),
-            BID_SIZE => take(&mut self.bid_size, text, leading_count),
-            ASK => take(&mut self.ask, text, leading_price),
-            ASK_SIZE => take(&mut self.ask_size, text, leading_count),
-            OPEN | CHANNEL => is_empty(text).then_some(0),
-            _ => {
-                let len = up_to_comma(text)?;
-                self.hear_text(column, &text[..len])?;
-                Some(len)
-            }
+    pub fn clear(&mut self) {
+        self.filled = 0;
+    }
+
+    /// Takes the value of one of our columns, which begins at this place of a text, and returns how long it is; `None` if
+    /// it is odd. What stands behind it is for the caller to look at.
+    #[inline(always)]
+    pub fn hear(&mut self, column: usize, quantity: Quantity, text: &[u8], at: usize) -> Option<usize> {
+        let value = &text[at..];
+        if is_empty(value) {
+            self.filled &= !(1 << column);
+            return Some(0);
         }
+        let (number, len) = match quantity {
+            Quantity::Time => leading_time(value).map(|(time, len)| (time as u64, len))?,
+            Quantity::Price => leading_price(value).map(|(price, len)| (price.0 as u64, len))?,
+            Quantity::Count => leading_digits(value)?,
+            Quantity::Text => (at as u64, field(value)),
+        };
+        self.values[column] = (number, len);
+        self.filled |= 1 << column;
+        Some(len)
     }
 
     #[inline(always)]
-    fn hear_text(&mut self, column: usize, text: &'a [u8]) -> Option<()> {
-        match column {
-            SYMBOL => self.symbol = text,
-            VENUE => self.venue = text,
-            SIDE => self.side = Short::new(text)?,
-            CONDITIONS => self.conditions = Short::new(text)?,
-            ACTION => {
-                self.kind = match text {
-                    b"" => None,
-                    b"trade" => Some(Kind::Trade),
-                    b"quote" => Some(Kind::Quote),
-                    _ => return None,
-                }
-            }
-            _ => {}
-        }
-        Some(())
+    fn number(&self, column: usize) -> Option<u64> {
+        self.has(column).then(|| self.values[column].0)
+    }
+
+    #[inline(always)]
+    fn text<'a>(&self, column: usize, line: &'a [u8]) -> &'a [u8] {
+        let (at, len) = self.values[column];
+        if self.has(column) { &line[at as usize..][..len] } else { b"" }
+    }
+
+    #[inline(always)]
+    fn has(&self, column: usize) -> bool {
+        self.filled >> column & 1 == 1
     }
 }
 
-/// How long the field is with which a text begins, unless it has a quote.
+/// How long the field is with which a text begins.
 #[inline(always)]
-pub(in crate::tape::format) fn up_to_comma(text: &[u8]) -> Option<usize> {
-    let len = text.iter().position(|byte| matches!(byte, b',' | b'"')).unwrap_or(text.len());
-    (text.get(len) != Some(&b'"')).then_some(len)
+pub(in crate::tape::format) fn field(text: &[u8]) -> usize {
+    let len = text.first_chunk().map_or(0, |eight| Eight::of(*eight).in_field());
+    let rest = &text[len..];
+    len + rest.iter().position(|byte| ends_field(*byte)).unwrap_or(rest.len())
+}
+
+/// Whether a field ends before this byte, in a line of CSV or in an object.
+#[inline(always)]
+fn ends_field(byte: u8) -> bool {
+    matches!(byte, b',' | b'"' | b'\n' | b'\r')
 }
 
 #[inline(always)]
-fn is_empty(text: &[u8]) -> bool {
-    matches!(text.first(), None | Some(b','))
+pub(in crate::tape::format) fn is_empty(text: &[u8]) -> bool {
+    text.first().is_none_or(|byte| ends_field(*byte))
 }
 
-/// Takes the value with which a text begins, or none where the field is empty, and returns how long it is.
-#[inline(always)]
-fn take<T>(to: &mut Option<T>, text: &[u8], read: impl Fn(&[u8]) -> Option<(T, usize)>) -> Option<usize> {
-    let (value, len) = match is_empty(text) {
-        true => (None, 0),
-        false => read(text).map(|(value, len)| (Some(value), len))?,
-    };
-    *to = value;
-    Some(len)
-}
-
-#[inline(always)]
-fn leading_count<T: TryFrom<u64>>(text: &[u8]) -> Option<(T, usize)> {
-    let (count, len) = leading_digits(text)?;
-    Some((T::try_from(count).ok()?, len))
-}
+/// The columns of a bar, and others that change what a line says: it is not plain then.
+const ODD: u32 = ((1 << (CLOSE + 1)) - (1 << OPEN)) | 1 << CHANNEL;
 
 impl Columns {
-    /// The trade or quote that a line says, if all of it is plain.
+    /// The trade or quote that is said of a line, if all of it is plain. It stands at the beginning of this text.
     #[inline(always)]
-    pub(in crate::tape::format) fn record(&mut self, said: &Said<'_>) -> Option<Record> {
-        if self.times.unit != 1 || self.only_paths_symbol || said.symbol.is_empty() {
+    pub(in crate::tape::format) fn record(&mut self, text: &[u8]) -> Option<Record> {
+        let said = &self.said;
+        if self.times.unit != 1 || self.only_paths_symbol || said.filled & ODD != 0 {
             return None;
         }
+        let size = |column| u32::try_from(said.number(column).unwrap_or(0)).ok();
         let mut tick = Tick {
-            ts_event: said.ts_event?,
-            seq: said.seq.unwrap_or(0),
+            ts_event: said.number(TS_EVENT)? as i64,
+            seq: said.number(SEQ).unwrap_or(0),
             price: Price(0),
             ref_seq: 0,
             size: 0,
@@ -126,25 +108,33 @@ impl Columns {
             kind: Kind::Trade,
             eligible: Eligible::ALL,
         };
-        let is_quoted = said.bid.is_some() || said.ask.is_some() || (self.only_quotes && said.size.is_none());
-        if said.kind == Some(Kind::Quote) || (said.kind.is_none() && said.price.is_none() && is_quoted) {
+        let is_quoted = || said.has(BID) || said.has(ASK) || (self.only_quotes && !said.has(SIZE));
+        let is_quote = match said.text(ACTION, text) {
+            b"" => !said.has(PRICE) && is_quoted(),
+            b"trade" => false,
+            b"quote" => true,
+            _ => return None,
+        };
+        if is_quote {
             tick.kind = Kind::Quote;
-            tick.price = said.bid.unwrap_or_default();
-            tick.set_ask(said.ask.unwrap_or_default());
-            tick.size = said.bid_size.unwrap_or(0);
-            tick.ask_size = said.ask_size.unwrap_or(0);
+            tick.price = Price(said.number(BID).unwrap_or(0) as i64);
+            tick.set_ask(Price(said.number(ASK).unwrap_or(0) as i64));
+            (tick.size, tick.ask_size) = (size(BID_SIZE)?, size(ASK_SIZE)?);
         } else {
-            tick.price = said.price.filter(|price| price.0 > 0)?;
-            tick.size = said.size?;
+            tick.price = Price(said.number(PRICE).filter(|price| *price > 0)? as i64);
+            tick.size = size(SIZE).filter(|_| said.has(SIZE))?;
         }
-        said.ts_recv.into_iter().for_each(|ts_recv| tick.set_received(ts_recv));
-        tick.symbol = self.ids.symbol(said.symbol).ok()?;
-        if !said.venue.is_empty() {
-            tick.venue = self.ids.venue(said.venue).ok()?;
+        let ts_recv = said.number(TS_RECV).map(|time| time as i64);
+        ts_recv.into_iter().for_each(|ts_recv| tick.set_received(ts_recv));
+        let due = said.number(DUE).map(i64::try_from).transpose().ok()?;
+        let (side, conditions) = (Short::new(said.text(SIDE, text))?, Short::new(said.text(CONDITIONS, text))?);
+        let (has_seq, venue) = (said.has(SEQ), said.text(VENUE, text));
+        let (at, len) = said.values.get(SYMBOL).filter(|_| said.has(SYMBOL))?;
+        tick.symbol = self.ids.leading_symbol(&text[*at as usize..], *len).ok()?;
+        if !venue.is_empty() {
+            tick.venue = self.ids.venue(venue).ok()?;
         }
-        let has_seq = said.seq.is_some();
         self.check_numbered(tick.symbol, has_seq).ok()?;
-        let Said { due, ts_recv, side, conditions, .. } = *said;
         Some(Record { tick, has_seq, due, ts_recv, side, conditions })
     }
 }

@@ -24,18 +24,6 @@ proptest! {
     }
 }
 
-#[test]
-fn each_byte_at_each_place_of_eight_digits_is_a_digit_or_refused() {
-    for (place, byte) in (0..8).flat_map(|place| (0..=u8::MAX).map(move |byte| (place, byte))) {
-        for others in [b'0', b'9'] {
-            let mut text = [others; 8];
-            text[place] = byte;
-            let known = std::str::from_utf8(&text).ok().filter(|_| byte.is_ascii_digit());
-            assert_eq!(eight_digits(text), known.map(|text| text.parse().unwrap()), "{text:?}");
-        }
-    }
-}
-
 proptest! {
     #[test]
     fn plain_prices_are_read_as_all_prices_are(
