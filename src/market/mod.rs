@@ -13,7 +13,7 @@ use crate::random::Random;
 use crate::tape::PartitionRules;
 use crate::tape::folder::in_parallel;
 use crate::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue, stable_hash};
-use crate::time::{EventTime, SECOND};
+use crate::time::{EventTime, MS, SECOND};
 use generate::{Day, MarketPath, Shape, made_up_bar, made_up_name, zipf};
 
 /// What to make.
@@ -38,6 +38,10 @@ const CORRECTIONS: u64 = 3;
 const DELAYED: u64 = 100;
 const LATE: u64 = 5;
 
+/// A print that is delayed comes up to half of this after its time, and one that is late twice of it and up to a second
+/// more, however long a run waits for them: so much is `late.disorder` without a setting.
+const DISORDER: u64 = 100 * MS as u64;
+
 /// Of so many of its symbol's last prints a cancel or correction may speak.
 const RECENT: u64 = 64;
 
@@ -54,7 +58,7 @@ impl Market {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let made = in_parallel(threads, ids.len(), |n, made: &mut Vec<(usize, Vec<(EventTime, Tick)>)>| {
             if counts[n] > 0 {
-                made.push((n, self.symbol(n, ids[n], counts[n], &path, rules)));
+                made.push((n, self.symbol(n, ids[n], counts[n], &path)));
             }
             Result::Ok(())
         });
@@ -80,14 +84,7 @@ impl Market {
     }
 
     /// The ticks of one symbol, and when each arrives.
-    fn symbol(
-        &self,
-        n: usize,
-        symbol: Symbol,
-        ticks: u64,
-        market: &MarketPath,
-        rules: PartitionRules,
-    ) -> Vec<(EventTime, Tick)> {
+    fn symbol(&self, n: usize, symbol: Symbol, ticks: u64, market: &MarketPath) -> Vec<(EventTime, Tick)> {
         let name = made_up_name(n as u32, self.symbols);
         let length = (self.ticks as f64 / self.per_second * SECOND as f64) as i64;
         let day = Day {
@@ -129,11 +126,10 @@ impl Market {
                     (tick.price, tick.size) = (Price(0), 0);
                 }
             }
-            // A delay within half the disorder keeps a print on time; beyond it, it is late.
             let delay = match random.below(10_000) {
                 _ if tick.kind != Kind::Trade => 0,
-                0..LATE => (rules.disorder as u64).saturating_mul(2).saturating_add(random.below(SECOND as u64)),
-                LATE..DELAYED => random.below((rules.disorder / 2).max(1) as u64),
+                0..LATE => 2 * DISORDER + random.below(SECOND as u64),
+                LATE..DELAYED => random.below(DISORDER / 2),
                 _ => 0,
             };
             arrivals.push((tick.ts_event.saturating_add_unsigned(delay), tick));
@@ -158,6 +154,31 @@ mod tests {
             assert!(tape.iter().all(|tick| (OPEN..OPEN + length).contains(&tick.ts_event)));
             assert_eq!(market.tape(&Names::default(), rules), tape);
         }
+    }
+
+    #[test]
+    fn how_long_a_run_waits_changes_nothing_of_the_market() {
+        let market = Market { seed: 7, symbols: 20, per_second: 10_000.0, ticks: 20_000 };
+        let of = |disorder| {
+            let tape = market.tape(&Names::default(), PartitionRules { disorder, max_jump: 0 });
+            tape.into_iter().map(|tick| Tick { watermark_lead_ms: 0, ..tick }).collect::<Vec<_>>()
+        };
+        assert_eq!(of(0), of(SECOND));
+        let late = |disorder| {
+            let mut clock = 0;
+            let mut is_late = |tick: &Tick| {
+                clock = clock.max(tick.ts_event);
+                tick.ts_event < clock - disorder
+            };
+            of(0).iter().filter(|tick| is_late(tick)).count()
+        };
+        assert!(
+            late(0) > late(100 * MS) && late(100 * MS) > late(SECOND),
+            "{} {} {}",
+            late(0),
+            late(100 * MS),
+            late(SECOND)
+        );
     }
 
     #[test]
