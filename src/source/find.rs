@@ -1,11 +1,11 @@
 //! Which files a path stands for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Doing as _, Error, Result};
-use crate::tape::UNFINISHED;
-use crate::tape::format::Format;
+use crate::tape::format::{Format, uncompressed};
+use crate::tape::is_unfinished;
 use crate::tick::{mix, stable_hash};
 
 /// What the names of tapes end in.
@@ -17,12 +17,14 @@ const FEW: usize = 2_000;
 /// The files that a path stands for: itself, all tapes in a folder and below, or what a glob matches; sorted.
 ///
 /// # Errors
-/// When there are none, or the folder holds the course dataset's two trees, which are the same rows.
+/// When there are none, when they are of a tape that was not written to its end, or when a folder holds the same rows
+/// twice: the course dataset's two trees, or a tape in two formats.
 pub fn find(path: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     if Path::new(path).is_dir() {
         walk(Path::new(path), &mut BTreeSet::new(), &mut files)?;
         files.retain(|file| Format::of(file).is_some());
+        refuse_twice(path, &files)?;
     } else if path.contains(['*', '?', '[']) && !Path::new(path).exists() {
         let matches = glob::glob(path).map_err(|e| Error::Usage(format!("reading {path}: {e}")))?;
         let mut folder = None;
@@ -45,7 +47,43 @@ pub fn find(path: &str) -> Result<Vec<PathBuf>> {
         return Err(Error::Input(format!("reading {path}: no file here ends in {EXTENSIONS}")));
     }
     files.sort();
+    // Files and parts of folders, too, are of a tape that may not be there to its end.
+    let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+    let mut seen = BTreeSet::new();
+    for folder in folders {
+        let Ok(folder) = folder.join(".").canonicalize() else { continue };
+        for folder in folder.ancestors().take_while(|folder| seen.insert(folder.to_path_buf())) {
+            refuse_unfinished(folder)?;
+        }
+    }
     Ok(files)
+}
+
+/// Refuses a folder in which a day or a symbol is there in two formats: who converts a tape gets the same rows once more.
+fn refuse_twice(path: &str, files: &[PathBuf]) -> Result<()> {
+    let mut seen: HashMap<_, &PathBuf> = HashMap::new();
+    for file in files {
+        let name = uncompressed(file).file_stem().map(ToOwned::to_owned);
+        let other = *seen.entry((file.parent().and_then(Path::file_name), name)).or_insert(file);
+        if Format::of(other) != Format::of(file) {
+            return Err(Error::Usage(format!(
+                "reading {path}: {} and {} look like the same rows in two formats: give the folder of one, or a pattern \
+                 such as {path}/**/* where both are meant",
+                other.display(),
+                file.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a folder that says that its tape was not written to its end.
+fn refuse_unfinished(folder: &Path) -> Result<()> {
+    if is_unfinished(folder) {
+        let text = "what is in it was not written to its end, as its file UNFINISHED says: make it anew";
+        return Err(Error::Input(format!("reading {}: {text}", folder.display())));
+    }
+    Ok(())
 }
 
 /// The error of a pattern that no file matches; `folder` is one that does.
@@ -88,10 +126,7 @@ pub(super) fn walk(folder: &Path, entered: &mut BTreeSet<PathBuf>, files: &mut V
     if !entered.insert(folder.canonicalize().doing(doing)?) {
         return Ok(());
     }
-    if folder.join(UNFINISHED).is_file() {
-        let text = "what is in it was not written to its end, as its file UNFINISHED says: make it anew";
-        return Err(Error::Input(format!("reading {}: {text}", folder.display())));
-    }
+    refuse_unfinished(folder)?;
     let (minute, json) = (folder.join("minute"), folder.join("json"));
     if minute.is_dir() && json.is_dir() {
         return Err(Error::Usage(format!(

@@ -8,7 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::error::{Doing, Error, Result};
 
 /// The file in a folder whose tape was not written to its end: cut off, it looks like a whole one.
-pub const UNFINISHED: &str = "UNFINISHED";
+const UNFINISHED: &str = "UNFINISHED";
+
+/// What it says.
+const TEXT: &str = "This tape was not written to its end. Remove the folder and make it anew.\n";
+
+/// Whether a folder says that its tape was not written to its end.
+pub fn is_unfinished(dir: &Path) -> bool {
+    // Whoever wrote it may have been stopped while it did so, and others may give a file this name.
+    fs::read(dir.join(UNFINISHED)).is_ok_and(|text| TEXT.as_bytes().starts_with(&text))
+}
 
 /// Writes a tape into folders that hold nothing yet. They are marked as unfinished until all of it is written.
 ///
@@ -19,8 +28,7 @@ pub(crate) fn write_whole<T>(dirs: &[&Path], write: impl FnOnce() -> Result<T>) 
     for dir in dirs {
         make_folder(dir)?;
         let mark = dir.join(UNFINISHED);
-        fs::write(&mark, "This tape was not written to its end. Remove the folder and make it anew.\n")
-            .doing(|| writing(&mark))?;
+        fs::write(&mark, TEXT).doing(|| writing(&mark))?;
     }
     let written = write()?;
     for dir in dirs {

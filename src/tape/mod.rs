@@ -17,7 +17,7 @@ mod sequence;
 pub use conditions::{Conditions, Table, Unknown};
 pub use controls::{Controls, Silences};
 pub use faults::{Faults, Part, Strikes, Struck};
-pub use folder::{UNFINISHED, make_folder};
+pub use folder::{is_unfinished, make_folder};
 pub use halts::Silence;
 pub use leaf::{Leaf, PartitionRules, Placed};
 pub use merge::{Due, Merge, Positions, Ready};
