@@ -157,14 +157,7 @@ fn counted<T>(work: impl FnOnce() -> T) -> T {
 fn read(tape: &Tape, format: Format) {
     let (symbols, venues): (_, Arc<Names>) = (tape.symbols.clone(), Arc::default());
     let none = Short::default();
-    let records = tape.ticks.iter().map(|tick| Record {
-        tick: *tick,
-        has_seq: true,
-        due: None,
-        ts_recv: None,
-        side: none,
-        conditions: none,
-    });
+    let records = tape.ticks.iter().map(|tick| Record::from(*tick));
     let mut bytes = Vec::new();
     if format == Format::Bin {
         let mut encoder = BlockEncoder::new(symbols, venues);

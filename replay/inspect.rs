@@ -59,7 +59,7 @@ struct Told {
     disordered: u64,
     disorder_max: i64,
     sequence: Option<Sequence>,
-    /// Records without a sequence number that say the same as their symbol's last one.
+    /// Lines without a sequence number that say the same as their symbol's last one.
     repeats: u64,
     received_after: Option<Percentiles>,
     rates: Rates,

@@ -533,6 +533,7 @@ fn record() -> impl Strategy<Value = Record> {
             Record {
                 tick,
                 has_seq: !lacks_seq,
+                is_of_bar: false,
                 due: None,
                 ts_recv: None,
                 side: Short::default(),

@@ -449,6 +449,27 @@ fn inspect_counts_what_is_odd() {
 }
 
 #[test]
+fn inspect_compares_bars_as_a_whole() {
+    let bars = "timestamp,open,high,low,close\n2026-01-05 09:31:00,5,5,5,5\n2026-01-05 09:32:00,5,6,5,5\n";
+    let again = format!("{bars}2026-01-05 09:32:00,5,6,5,5\n");
+    let folder = Folder::new(&[("once.csv", bars), ("again.csv", &again)]);
+    for (tape, repeats) in [("once.csv", 0), ("again.csv", 1)] {
+        let told: Value = serde_json::from_slice(&folder.run(&format!("inspect {tape} --json")).stdout).unwrap();
+        assert_eq!(told["repeats"], repeats, "{tape}");
+    }
+}
+
+#[test]
+fn a_tape_that_is_in_a_folder_in_two_formats_is_not_played_twice() {
+    let folder = generated("--symbols 2 --days 1");
+    assert!(folder.run("convert tape --to jsonl --out tape/more").status.success());
+    let (code, error) = folder.refused("play tape --speed max");
+    assert_eq!(code, Some(2));
+    assert!(error.contains("the same rows in two formats: give the folder of one, or a pattern"), "{error}");
+    assert!(folder.run("play tape/**/* --speed max").status.success());
+}
+
+#[test]
 fn inspect_shows_halts_and_the_longest_silences() {
     // As busy as this, nobody is silent for half as long as a halt.
     for (halts, expected) in [("100%", 4), ("0%", 0)] {
@@ -505,7 +526,8 @@ fn a_tape_that_was_not_written_to_its_end_is_marked_and_not_played() {
     folder.write("tape/zzz.csv", "this,is,no,tape\n");
     folder.refused("convert tape --to jsonl --out cut --threads 1");
     assert!(folder.path().join("cut/S000").is_dir());
-    for command in ["play cut --speed max", "inspect cut", "convert cut --to csv --out again"] {
+    let (whole, part) = ("play cut --speed max", "inspect cut/S000");
+    for command in [whole, part, "play cut/*/*.jsonl --speed max", "convert cut/S000 --to csv --out again"] {
         let (code, error) = folder.refused(command);
         assert_eq!(code, Some(1), "{command}");
         assert!(error.contains("cut: what is in it was not written to its end"), "{command}: {error}");

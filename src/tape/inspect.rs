@@ -1,7 +1,6 @@
 //! What is on a tape: counted in one pass over its records in merged order.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use hdrhistogram::Histogram;
 
@@ -37,7 +36,7 @@ pub struct Inspection {
     pub disordered: u64,
     /// How far at most, in nanoseconds.
     pub disorder: i64,
-    /// Records without a sequence number that say the same as their symbol's last one.
+    /// Lines without a sequence number that say the same as their symbol's last one.
     pub repeats: u64,
     /// How long after the event records were received, in nanoseconds; of a negative time, zero.
     pub lag: Histogram<u64>,
@@ -51,9 +50,17 @@ pub struct Inspection {
     pub silences: Listener,
     clock: Option<EventTime>,
     sessions: Sessions,
-    last: HashMap<Symbol, Tick>,
+    said: HashMap<Symbol, Said>,
     by_venue: HashMap<Venue, Numbered>,
     by_symbol: HashMap<(Venue, Symbol), Numbered>,
+}
+
+/// What the lines of a symbol say that has no numbers.
+#[derive(Default)]
+struct Said {
+    last: Vec<Tick>,
+    /// The prints so far of the one that is being read.
+    line: Vec<Tick>,
 }
 
 /// The fullest of the equal spans that follow each other.
@@ -144,7 +151,7 @@ impl Inspection {
             silences: Listener::default(),
             clock: None,
             sessions: Sessions::of_days(days),
-            last: HashMap::new(),
+            said: HashMap::new(),
             by_venue: HashMap::new(),
             by_symbol: HashMap::new(),
         }
@@ -180,12 +187,12 @@ impl Inspection {
         } else {
             // Prices and sizes apart, the merge has set nothing that a line says.
             let said = Tick { seq: 0, watermark_lead_ms: 0, ..*tick };
-            match self.last.entry(tick.symbol) {
-                Entry::Occupied(mut last) => {
-                    self.repeats += u64::from(*last.get() == said);
-                    last.insert(said);
-                }
-                Entry::Vacant(place) => _ = place.insert(said),
+            let Said { last, line } = self.said.entry(tick.symbol).or_default();
+            line.push(said);
+            if line.len() == if record.is_of_bar { 4 } else { 1 } {
+                self.repeats += u64::from(line == last);
+                std::mem::swap(line, last);
+                line.clear();
             }
         }
     }

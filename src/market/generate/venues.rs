@@ -245,7 +245,7 @@ impl DayFeed {
         let ts_recv = self.received[venue].max(tick.ts_event + lag);
         self.received[venue] = ts_recv;
         tick.set_received(ts_recv);
-        let record = Record { tick, has_seq: true, due: None, ts_recv: Some(ts_recv), side, conditions };
+        let record = Record { ts_recv: Some(ts_recv), side, conditions, ..Record::from(tick) };
         self.sent[venue].push_back(record);
     }
 }

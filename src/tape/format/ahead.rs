@@ -135,9 +135,8 @@ impl Pieces {
         let mut begin = before;
         for (_, end) in lines {
             let end = before + end - from;
-            let are_of_bar = end - begin > 1;
             let mut records = out[begin..end].iter_mut();
-            if begin == end || !records.all(|record| thread.adopt(record, are_of_bar, columns)) {
+            if begin == end || !records.all(|record| thread.adopt(record, columns)) {
                 out.truncate(begin);
                 break;
             }
@@ -194,7 +193,7 @@ impl Pieces {
 impl Thread {
     /// Gives a record the ids that its names have here. False if they can have none, or if it should have a sequence
     /// number, or should not, by what earlier lines have; records of a bar have none.
-    fn adopt(&mut self, record: &mut Record, is_of_bar: bool, columns: &mut Columns) -> bool {
+    fn adopt(&mut self, record: &mut Record, columns: &mut Columns) -> bool {
         let ([symbols, venues], tick) = (&self.names, &mut record.tick);
         let symbol = known(&mut self.symbols, tick.symbol.0, |id| columns.ids.symbol(symbols.text(id).as_bytes()));
         let Some(symbol) = symbol else { return false };
@@ -204,7 +203,7 @@ impl Thread {
         };
         let Some(venue) = venue else { return false };
         (tick.symbol, tick.venue) = (symbol, venue);
-        is_of_bar || columns.check_numbered(symbol, record.has_seq).is_ok()
+        record.is_of_bar || columns.check_numbered(symbol, record.has_seq).is_ok()
     }
 }
 

@@ -172,7 +172,7 @@ mod tests {
             let has_seq = tick.symbol.0 % 2 == 0;
             let mut tick = Tick { seq: if has_seq { tick.seq } else { 0 }, ..tick };
             ts_recv.into_iter().for_each(|ts_recv| tick.set_received(ts_recv));
-            Record { tick, has_seq, due, ts_recv, side, conditions }
+            Record { tick, has_seq, is_of_bar: false, due, ts_recv, side, conditions }
         })
     }
 
@@ -271,7 +271,7 @@ mod tests {
             eligible: Eligible::ALL,
         };
         let none = Short::default();
-        let bare = Record { tick, has_seq: true, due: None, ts_recv: None, side: none, conditions: none };
+        let bare = Record { side: none, conditions: none, ..Record::from(tick) };
         let cancel = Tick { kind: Kind::Cancel, ref_seq: 2, venue: Venue(1), ..tick };
         let full =
             Record { tick: cancel, due: Some(9), ts_recv: Some(8), conditions: Short::new(b"@,T").unwrap(), ..bare };

@@ -41,6 +41,8 @@ pub struct Record {
     pub tick: Tick,
     /// Whether the line had a sequence number.
     pub has_seq: bool,
+    /// Whether the line is a bar, of which this is one of four prints.
+    pub is_of_bar: bool,
     /// When the line was due, in nanoseconds since the epoch by the sender's clock.
     pub due: Option<i64>,
     /// When the feed handler received it.
@@ -56,6 +58,6 @@ impl From<Tick> for Record {
     #[inline(always)]
     fn from(tick: Tick) -> Self {
         let (side, conditions) = Default::default();
-        Record { tick, has_seq: true, due: None, ts_recv: None, side, conditions }
+        Record { tick, has_seq: true, is_of_bar: false, due: None, ts_recv: None, side, conditions }
     }
 }

@@ -151,7 +151,7 @@ impl Block {
         }
         ts_recv.into_iter().for_each(|ts_recv| tick.set_received(ts_recv));
         let (side, conditions) = (side.unwrap_or_default(), conditions.unwrap_or_default());
-        (Record { tick, has_seq, due, ts_recv, side, conditions }, checked)
+        (Record { tick, has_seq, is_of_bar: false, due, ts_recv, side, conditions }, checked)
     }
 
     /// Says what is wrong with a record.

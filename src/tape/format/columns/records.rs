@@ -34,6 +34,7 @@ impl Columns {
         let mut record = Record {
             tick,
             has_seq: self.fields.has(SEQ),
+            is_of_bar: is_bar,
             due: self.count(DUE, line)?,
             ts_recv: None,
             side: self.short(SIDE, line)?,

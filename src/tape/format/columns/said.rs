@@ -135,6 +135,6 @@ impl Columns {
             tick.venue = self.ids.venue(venue).ok()?;
         }
         self.check_numbered(tick.symbol, has_seq).ok()?;
-        Some(Record { tick, has_seq, due, ts_recv, side, conditions })
+        Some(Record { tick, has_seq, is_of_bar: false, due, ts_recv, side, conditions })
     }
 }
