@@ -980,6 +980,12 @@ fn a_part_without_a_record_and_a_file_in_place_of_a_folder_are_told() {
     let folder = Folder::new();
     let tape = folder.write("tape.csv", ticks(20, SECOND));
     run(&["--input", &tape, "--symbols", "NOBODY"]).exits(0).says(&["nothing was read", "--symbols"]);
+    let header = folder.write("header.csv", "ts_event,symbol,price,size\n");
+    let said = run(&["--input", &header]).exits(0).stderr;
+    assert!(said.contains("nothing was read of ") && !said.contains("widen") && !said.contains("is empty"), "{said}");
+    folder.write("days/A/2026-01-05.csv", ticks(20, SECOND));
+    folder.write("days/A/2026-01-06.csv", "");
+    run(&["--input", &folder.arg("days")]).exits(0).says(&["days/A/2026-01-06.csv is empty"]);
     run(&["explain", &tape]).exits(1).says(&["tape.csv is a file", "--out", "explain --input"]);
     let told = ["tape.csv is a file", "--out takes a folder"];
     run(&["--input", &tape, "--out", &tape]).exits(1).says(&told);

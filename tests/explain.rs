@@ -193,6 +193,23 @@ fn what_cannot_be_read_again_is_said() {
 }
 
 #[test]
+fn the_tape_of_a_run_is_found_from_elsewhere_and_one_that_was_written_since_is_told() {
+    let folder = Folder::new();
+    let (input, other) = (folder.write("tape.csv", TAPE), folder.arg("elsewhere"));
+    std::fs::create_dir(&other).unwrap();
+    let there = |place: &str, args: &[&str]| Running::start(program::ohlcv(args).current_dir(place)).end();
+    there(&folder.arg("."), &["--input", "tape.csv", "--out", "out"]).exits(0);
+    let said = run(&["explain", &folder.arg("out")]).exits(0);
+    assert!(said.stdout.starts_with("8 records") && said.stderr.is_empty(), "{} {}", said.stdout, said.stderr);
+    // A tape of the same name is another one, and is not read.
+    folder.write("elsewhere/tape.csv", "ts_event,symbol,price,size\n1,A,1,1\n");
+    assert_eq!(there(&other, &["explain", "../out"]).exits(0).stdout, said.stdout);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    std::fs::write(&input, TAPE).unwrap();
+    run(&["explain", &folder.arg("out")]).exits(0).says(&["tape.csv was written after that run had ended"]);
+}
+
+#[test]
 fn why_shows_what_each_record_counts_for_and_whom_it_repeats() {
     let folder = Folder::new();
     let tape = "ts_event,symbol,venue,price,size,seq,action,ref_seq,conditions,bid,bid_size,ask,ask_size

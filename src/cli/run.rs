@@ -18,7 +18,7 @@ use crate::report::{Absent, Batching, Decisions, LatencyLog, Progress, Report};
 use crate::row::{Encoding, Rows};
 use crate::runtime::Outcome;
 use crate::sink::{self, Mode};
-use crate::source::Surroundings;
+use crate::source::{Inputs, Surroundings};
 use crate::tape::Rejects;
 
 /// Plays a tape once, and reports; its batch limits change when they do in `files`, from which they are read again.
@@ -34,6 +34,9 @@ pub fn play_once(
     // Where settings are of files, SIGHUP has them read again.
     if files.is_empty() {
         stop_on_hang_up(&stop)?;
+    }
+    if let Input::Files(inputs) = &config.input {
+        tell_empty(inputs)?;
     }
     let folder = out_folder(config)?;
     let _claim = folder.map(Claim::of).transpose()?;
@@ -87,6 +90,17 @@ pub fn play_once(
     drop(answering);
     say(format!("\n{report}").trim_end());
     Ok(exit_code(&report, config.strict))
+}
+
+/// Says which files are empty: a download that failed looks like a day without trades.
+fn tell_empty(inputs: &Inputs) -> Result<()> {
+    let empty: Vec<String> = inputs.lengths()?.into_iter().filter(|it| it.1 == 0).map(|(path, _)| path).collect();
+    match &empty[..] {
+        [] => {}
+        [file] => say(&format!("reading {}: {file} is empty", inputs.path)),
+        [file, ..] => say(&format!("reading {}: {} files are empty, such as {file}", inputs.path, empty.len())),
+    }
+    Ok(())
 }
 
 fn exit_code(report: &Report, strict: bool) -> ExitCode {
@@ -146,8 +160,10 @@ fn report(
             format!("turn a knob, and the digest stays: {program} --batch 1 --workers 1 --speed max")
         }
         (Input::Market(_), _) => "turn a knob, and the digest stays: --batch, --workers, --speed or --rate".into(),
-        _ if outcome.ledger.read == 0 => {
-            "nothing was read: see what is there with `replay inspect`, and widen --start, --end or --symbols".into()
+        (Input::Files(inputs), _) if outcome.ledger.read == 0 => {
+            let is_whole = config.playback.controls.is_whole();
+            let widen = if is_whole { "" } else { ", and widen --start, --end or --symbols" };
+            format!("nothing was read of {}: see what is there with `replay inspect`{widen}", inputs.path)
         }
         (_, Output::Folder(folder)) if outcome.ledger.is_of_rejects() => {
             format!(
@@ -174,6 +190,7 @@ fn report(
     Report {
         pipeline: name.into(),
         version: env!("CARGO_PKG_VERSION"),
+        folder: std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned(),
         complete: !stop.load(Ordering::Relaxed),
         digest: format!("{:016x}", outcome.written.digest),
         rows_are: rows.name,

@@ -87,6 +87,8 @@ pub struct Report {
     pub pipeline: String,
     /// The version of tapeflow.
     pub version: &'static str,
+    /// Where it was run: paths among the settings begin there.
+    pub folder: String,
     /// Whether the input was played to its end, rather than interrupted.
     pub complete: bool,
     /// The digest of the rows that stand, in hexadecimal.

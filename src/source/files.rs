@@ -137,6 +137,14 @@ impl Inputs {
         if self.address()?.is_some() || self.is_stream() { Ok(BTreeMap::new()) } else { find::lengths(&self.path) }
     }
 
+    /// One of the files that was written after this one was, if it is known of both.
+    pub fn written_since(&self, other: &Path) -> Option<PathBuf> {
+        let written = |path: &Path| path.metadata().and_then(|path| path.modified()).ok();
+        let before = written(other)?;
+        let files = if self.is_stream() { Vec::new() } else { find(&self.path).ok()? };
+        files.into_iter().find(|file| written(file).is_some_and(|written| written > before))
+    }
+
     /// The partitions: a file of many symbols each, or all files of one symbol, with that symbol, where the path
     /// names it.
     ///

@@ -17,7 +17,7 @@ pub use tape::explain;
 use super::flags::Flags;
 use super::print;
 use super::records::SHOWN;
-use crate::config::{HIDDEN, Layers};
+use crate::config::{HIDDEN, Input, Layers};
 use crate::error::{Doing as _, Error, Result, say};
 use crate::report::count;
 use crate::standing::Question;
@@ -107,18 +107,33 @@ impl ExplainFlags {
         }
         let mut settings = summary.get("settings").cloned().ok_or_else(|| unreadable("it has no settings".into()))?;
         leave_hidden_out(&mut settings);
+        if let Some(there) = summary["folder"].as_str().map(Path::new).filter(|there| there.is_dir()) {
+            let is_tape = |path: &str| path != "market" && path != "-" && !path.contains(':');
+            keep_path(there, settings.pointer_mut("/source/input"), is_tape);
+            for file in FILES {
+                keep_path(there, settings.pointer_mut(file), |path| there.join(path).is_file());
+            }
+        }
         let settings = toml::to_string(&settings).map_err(|e| unreadable(e.to_string()))?;
         layers.earlier(&path, settings);
         Ok(())
     }
 
-    /// Says so where the finished run did not read as many records as there are now.
-    fn tell_other_count(&self, records: u64) -> Result<()> {
+    /// Says so where the finished run did not read as many records as there are now, or they were written since.
+    fn tell_other_tape(&self, input: &Input, records: u64) -> Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        let read = read_summary(&summary_of(folder))?["ledger"]["read"].as_u64();
+        let summary = summary_of(folder);
+        let read = read_summary(&summary)?["ledger"]["read"].as_u64();
         if let Some(read) = read.filter(|read| *read != records) {
             let [read, records] = [read, records].map(count);
             say(&format!("that run read {read} records, and what follows is of the {records} that there are now"));
+        } else if let Input::Files(inputs) = input
+            && let Some(file) = inputs.written_since(&summary)
+        {
+            say(&format!(
+                "{} was written after that run had ended: what follows is of what is there now",
+                file.display()
+            ));
         }
         Ok(())
     }
@@ -160,6 +175,18 @@ fn read_summary(path: &Path) -> Result<serde_json::Value> {
                 what it read with --input)";
     let bytes = fs::read(path).doing(|| format!("reading {}, {text}", path.display()))?;
     serde_json::from_slice(&bytes).map_err(|e| Error::Input(format!("reading {}: {e}", path.display())))
+}
+
+/// The settings that may be names of files, beside what is read.
+const FILES: [&str; 3] = ["/session/calendar", "/conditions/table", "/movers/sectors"];
+
+/// Makes a path that begins in another folder one that is the same from here.
+fn keep_path(there: &Path, setting: Option<&mut serde_json::Value>, is_path: impl Fn(&str) -> bool) {
+    if let Some(serde_json::Value::String(path)) = setting
+        && is_path(path)
+    {
+        *path = there.join(&path).to_string_lossy().into_owned();
+    }
 }
 
 /// Leaves out the secrets, which a summary does not tell: whoever explains gives them anew.

@@ -53,7 +53,7 @@ pub fn explain(config: &Config, asked: &ExplainFlags, pipeline: &dyn Pipeline) -
     end_on_signals("nothing was explained")?;
     let around = play::surroundings(&config, Arc::default(), Rejects::default(), Arc::default());
     let tape = read(&config, &around)?;
-    asked.tell_other_count(tape.len() as u64 + around.rejects.count())?;
+    asked.tell_other_tape(&config.input, tape.len() as u64 + around.rejects.count())?;
     let texts = Texts::new(around.symbols.clone(), around.venues.clone());
     let fates = fates(&tape, &config.lateness, pipeline.rows().takes);
     let mut text = String::new();
