@@ -41,5 +41,6 @@ pub fn capacity(program: &Program<'_>, flags: Flags, asked: &CapacityFlags) -> R
         capacity.write(&folder, &found)?;
     }
     print(&capacity.table(&found))?;
-    Ok(if found.len() == capacity.cells.len() { ExitCode::SUCCESS } else { ExitCode::from(130) })
+    let interrupted = found.iter().any(|of| of.interrupted);
+    Ok(if interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }

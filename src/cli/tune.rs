@@ -90,6 +90,12 @@ pub fn tune(program: &Program<'_>, mut flags: Flags, asked: &TuneFlags) -> Resul
         return Ok(if tuned.interrupted { ExitCode::from(130) } else { ExitCode::FAILURE });
     };
     let put = |text: &str| lines(text, best).map_err(Error::Input);
+    if tuned.interrupted {
+        let kept = before.map_or(String::new(), |(file, _)| format!(", and {} is as it was", file.display()));
+        say(&format!("interrupted: this is the best so far, and not confirmed{kept}"));
+        print(&put("")?)?;
+        return Ok(ExitCode::from(130));
+    }
     match before {
         Some((file, text)) => {
             let written = fs::write(file, put(&text)?);
@@ -103,7 +109,7 @@ pub fn tune(program: &Program<'_>, mut flags: Flags, asked: &TuneFlags) -> Resul
         }
         None => _ = print(&put("")?)?,
     }
-    Ok(if tuned.interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A TOML with the settings in it.

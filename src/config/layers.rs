@@ -13,7 +13,7 @@ use toml::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::effective::{Effective, Origin, insert, literal};
-use super::known::{Known, Path, dotted, path, quoted};
+use super::known::{Kind, Known, Path, dotted, path, quoted};
 use super::layer::{Layer, Leaf};
 use super::problems::{Problem, bad_value};
 use crate::error::{Doing, Error, Result};
@@ -88,7 +88,15 @@ impl Layers {
     pub fn environment(&mut self, vars: impl Iterator<Item = (OsString, OsString)>) {
         let begins = |name: &str, with: &str| name.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
         // One underscore too few, and a setting would be somebody else's variable.
-        let nearly = |name: &str| begins(name, &PREFIX[..PREFIX.len() - 1]) && name[PREFIX.len() - 1..].contains("__");
+        let is_key = |name: &str| {
+            let key = name.to_lowercase();
+            let key = key.split_once('_').map(|(table, key)| [table, key].map(str::to_owned));
+            key.is_some_and(|key| self.known.kind(&key) == Some(Kind::Value))
+        };
+        let nearly = |name: &str| {
+            let own = name.get(PREFIX.len() - 1..).filter(|_| begins(name, &PREFIX[..PREFIX.len() - 1]));
+            own.is_some_and(|own| own.contains("__") || is_key(own))
+        };
         let mut vars: Vec<_> = vars.map(|(name, value)| (name.to_string_lossy().into_owned(), value)).collect();
         vars.retain(|(name, _)| begins(name, PREFIX) || nearly(name));
         vars.sort();

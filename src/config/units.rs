@@ -69,6 +69,9 @@ impl FromStr for Span {
         if text.trim() == "0" {
             return Ok(Span(Duration::ZERO));
         }
+        if text.contains('M') {
+            return Err(format!("`{text}` has months in it, which is what M stands for: write m for minutes, or days"));
+        }
         humantime::parse_duration(text.trim())
             .map(Span)
             .map_err(|_| format!("`{text}` is not a duration; write e.g. \"500us\", \"5ms\", \"2s\""))

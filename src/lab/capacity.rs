@@ -65,8 +65,10 @@ pub struct Tried {
 pub struct CapacityOf {
     /// The highest rate that holds.
     pub sustained: Option<f64>,
-    /// Whether that was the highest there was to try.
+    /// Whether that was the highest there was to try, or the last that was.
     pub at_least: bool,
+    /// Whether the search was ended from outside.
+    pub interrupted: bool,
     /// Why the next higher rate that was tried fails.
     pub limit: Option<String>,
     /// All that was tried, in its order.
@@ -94,7 +96,7 @@ pub fn fails(run: &Measured, goal: Option<&Goal>) -> Option<String> {
 }
 
 impl Capacity {
-    /// Searches for the capacity of one setting after the other; those that were done when `stop` was set.
+    /// Searches for the capacity of one setting after the other, until `stop` is set.
     ///
     /// # Errors
     /// When a tape cannot be had, or a run fails.
@@ -105,9 +107,12 @@ impl Capacity {
         let mut found = Vec::new();
         for at in 0..self.cells.len() {
             let before = progress.done();
-            let Some(of) = self.of(at, &mut bench, &mut progress)? else { break };
+            let of = self.of(at, &mut bench, &mut progress)?;
             progress.took(progress.done() - before, self.runs());
             found.push(of);
+            if found[at].interrupted {
+                break;
+            }
         }
         progress.clear();
         Ok(found)
@@ -117,8 +122,8 @@ impl Capacity {
         RUNS + SHARES.len() * self.repeat
     }
 
-    /// The capacity of one setting; none if it was interrupted.
-    fn of(&self, at: usize, bench: &mut Bench<'_, '_>, progress: &mut Progress) -> Result<Option<CapacityOf>> {
+    /// The capacity of one setting.
+    fn of(&self, at: usize, bench: &mut Bench<'_, '_>, progress: &mut Progress) -> Result<CapacityOf> {
         let cell = &self.cells[at];
         let mut search = Search::new(first_rate(cell)?, LEAST, most(cell, bench)?);
         let mut measure = |rate: f64, repeat: usize, what: &str| -> Result<Option<Measured>> {
@@ -129,6 +134,7 @@ impl Capacity {
             Ok(run)
         };
         let mut tried: Vec<Tried> = Vec::new();
+        let mut interrupted = false;
         let (sustained, at_least) = loop {
             let rate = match search.step() {
                 Step::Try(rate) => rate.round(),
@@ -138,7 +144,11 @@ impl Capacity {
             };
             let said = tried.last().map(|it| format!(" (before: {})", it.fails.as_deref().unwrap_or("holds")));
             let what = format!("at {}/s{}", count(rate as u64), said.unwrap_or_default());
-            let Some(run) = measure(rate, 0, &what)? else { return Ok(None) };
+            let Some(run) = measure(rate, 0, &what)? else {
+                interrupted = true;
+                let held = tried.iter().filter(|it| it.fails.is_none()).map(|it| it.rate);
+                break (held.reduce(f64::max), true);
+            };
             let fails = fails(&run, self.goal.as_ref());
             search.tell(fails.is_none());
             tried.push(Tried { rate, fails, run });
@@ -146,17 +156,21 @@ impl Capacity {
         let fails_at = search.fails().map(f64::round);
         let limit = tried.iter().rev().filter(|it| Some(it.rate) == fails_at).find_map(|it| it.fails.clone());
         let mut at_shares = Vec::new();
-        for share in SHARES.into_iter().filter(|_| sustained.is_some()) {
+        for share in SHARES {
             let rate = (sustained.unwrap_or(0.0) * share).round();
             let mut runs = Vec::new();
             for repeat in 0..self.repeat {
+                if sustained.is_none() || interrupted {
+                    break;
+                }
                 let what = format!("latency at {:.0}%: {}/s, repeat {}", share * 100.0, count(rate as u64), repeat + 1);
-                let Some(run) = measure(rate, repeat, &what)? else { return Ok(None) };
-                runs.push(run);
+                let run = measure(rate, repeat, &what)?;
+                interrupted = run.is_none();
+                runs.extend(run);
             }
             at_shares.extend(summary(&runs).map(|summary| (share, summary)));
         }
-        Ok(Some(CapacityOf { sustained, at_least, limit, tried, at_shares }))
+        Ok(CapacityOf { sustained, at_least, interrupted, limit, tried, at_shares })
     }
 
     /// A setting in words.
@@ -187,6 +201,7 @@ impl Capacity {
                 None => [const { String::new() }; 4],
             });
             let limit = match (&of.limit, of.at_least) {
+                (_, true) if of.interrupted => "the search, which was interrupted".into(),
                 (_, true) => "nothing: it is the highest rate there was to try".into(),
                 (limit, _) => limit.clone().unwrap_or_default(),
             };

@@ -177,8 +177,18 @@ fn mistakes_in_the_environment_are_shown() {
         ("TAPEFLOW__BATCH____MAX", "1"),
         ("TAPEFLOW__BATHC__X", "1"),
         ("TAPEFLOW_BATCH__MAX_DELAY", "1ms"),
+        ("TAPEFLOW_BATCH_MAX_TICKS", "64"),
+        ("TAPEFLOW_BATCH_SIZE", "64"),
     ];
-    let shown = r#"error: the environment variable `TAPEFLOW_BATCH__MAX_DELAY` names no setting
+    let shown = r#"error: the environment variable `TAPEFLOW_BATCH_MAX_TICKS` names no setting
+ --> environment:1:1
+  |
+1 | TAPEFLOW_BATCH_MAX_TICKS
+  | ^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write e.g. TAPEFLOW__BATCH__MAX_TICKS=64 for batch.max_ticks
+
+error: the environment variable `TAPEFLOW_BATCH__MAX_DELAY` names no setting
  --> environment:1:1
   |
 1 | TAPEFLOW_BATCH__MAX_DELAY
@@ -208,7 +218,7 @@ error: unknown table `bathc`
   |
   = help: did you mean `batch`? at the top level: [batch], [source], title
 
-4 problems in the configuration; nothing was started"#;
+5 problems in the configuration; nothing was started"#;
     assert_eq!(run(&[], |layers| layers.environment(variables(&vars))).unwrap_err(), shown);
 }
 
