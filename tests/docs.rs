@@ -6,6 +6,7 @@ mod program;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use program::{Folder, Running, at};
 
@@ -68,29 +69,35 @@ fn without_figures(text: &str) -> String {
 }
 
 /// Blocks that begin with "```console" are run, line by line in one folder: what they print is what stands there; of
-/// "console timed" all but the figures; those of "console apart" take too long, or say much about the machine.
+/// "console timed" all but the figures, and of "console python", where there is such a thing, all but the times; those of
+/// "console apart" take too long, or say much about the machine.
 #[test]
 fn the_commands_of_the_course_print_what_it_says() {
-    let (page, folder) = (read("docs/course.md"), Folder::new());
+    let (page, checkout) = (read("docs/course.md"), Folder::new());
+    let folder = checkout.path().join("course");
+    fs::create_dir(&folder).unwrap();
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    std::os::unix::fs::symlink(docs, checkout.path().join("docs")).unwrap();
+    let has_python = Command::new("python3").arg("--version").output().is_ok_and(|it| it.status.success());
     let programs = Path::new(env!("CARGO_BIN_EXE_ohlcv")).parent().unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     let mut run = 0;
     for block in page.split("```console").skip(1) {
         let (kind, rest) = block.split_once('\n').unwrap();
         let shown = rest.split("```").next().unwrap();
-        if kind == " apart" {
+        if kind == " apart" || (kind == " python" && !has_python) {
             continue;
         }
         let mut printed = String::new();
         for command in shown.lines().filter_map(|line| line.strip_prefix("$ ")) {
             let mut bash = at("bash", &["-c", &format!("exec 2>&1; {command}")]);
-            bash.current_dir(folder.path()).env("PATH", &path).env_remove("CARGO");
+            bash.current_dir(&folder).env("PATH", &path).env_remove("CARGO");
             printed += &format!("$ {command}\n{}", Running::start(&mut bash).end().stdout);
             run += 1;
         }
         match kind {
             "" => assert_eq!(printed, shown),
-            " timed" => assert_eq!(without_figures(&printed), without_figures(shown)),
+            " timed" | " python" => assert_eq!(without_figures(&printed), without_figures(shown)),
             other => panic!("{other}: no kind of block"),
         }
     }
