@@ -55,7 +55,7 @@ def main(folder, processes):
     for corr, n, a, b in found[:3]:
         print(f"{a},{b},{corr:.9f},{n}")
     seconds = time.perf_counter() - began
-    print(f"{len(found)} pairs of {len(steps)} steps in {seconds:.2f} s with {processes} processes", file=sys.stderr)
+    print(f"{len(found)} pairs of {len(steps)} steps in {seconds:.2f} s with {processes} processes")
 
 
 if __name__ == "__main__":
