@@ -25,7 +25,7 @@ use tapeflow::market::Market;
 use tapeflow::row::Encoding;
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Pacing, in_memory};
-use tapeflow::tape::format::{BlockEncoder, Columns, Decoder, Encoder, Format, Record, Short};
+use tapeflow::tape::format::{BlockEncoder, Columns, Decoder, Encoder, Format, Record};
 use tapeflow::tape::{Leaf, Merge, Pace, Rejects};
 use tapeflow::tick::{Names, Tick};
 use tapeflow::time::{Clock, SECOND};
@@ -156,7 +156,6 @@ fn counted<T>(work: impl FnOnce() -> T) -> T {
 /// Bytes in memory to ticks in order.
 fn read(tape: &Tape, format: Format) {
     let (symbols, venues): (_, Arc<Names>) = (tape.symbols.clone(), Arc::default());
-    let none = Short::default();
     let records = tape.ticks.iter().map(|tick| Record::from(*tick));
     let mut bytes = Vec::new();
     if format == Format::Bin {
