@@ -73,6 +73,12 @@ pub(super) enum Quantity {
     Text,
 }
 
+/// Whether a column holds names, of which there are few.
+#[inline(always)]
+pub(super) fn is_name(column: usize) -> bool {
+    matches!(column, SYMBOL | VENUE | ACTION)
+}
+
 /// What one of our columns holds.
 #[inline(always)]
 pub(super) fn quantity(column: usize) -> Quantity {
@@ -96,9 +102,8 @@ pub enum Naming {
 /// Which column of a file is which of ours, and what is needed to read them.
 pub struct Columns {
     theirs: HashMap<String, usize>,
-    /// An object's first names in their order, each with its closing quote, and which of our columns it is: other objects
-    /// have them so too. All of them stand for themselves between quotes.
-    order: Vec<(Vec<u8>, Option<usize>)>,
+    /// What stands before each value of an object, in their order: other objects have it so too.
+    order: Vec<Expected>,
     pub(super) ids: Ids,
     pub(super) times: Times,
     path_symbol: Option<String>,
@@ -112,6 +117,27 @@ pub struct Columns {
     met: [bool; COLUMNS.len()],
     pub(super) fields: Fields,
     pub(super) said: Said,
+}
+
+/// What stands before a value: a separator, a name between quotes, and a colon.
+#[derive(Clone)]
+struct Expected {
+    bytes: Vec<u8>,
+    /// The first sixteen of them as one number, and which of its bits they are.
+    first: u128,
+    mask: u128,
+    column: Option<usize>,
+}
+
+impl Expected {
+    fn of(bytes: &[u8], column: Option<usize>) -> Self {
+        let number = |byte: &dyn Fn(u8) -> u8| {
+            let mut sixteen = [0; 16];
+            sixteen.iter_mut().zip(bytes).for_each(|(to, from)| *to = byte(*from));
+            u128::from_le_bytes(sixteen)
+        };
+        Expected { bytes: bytes.to_vec(), first: number(&|byte| byte), mask: number(&|_| 0xff), column }
+    }
 }
 
 impl Columns {
@@ -178,19 +204,22 @@ impl Columns {
         COLUMNS.iter().position(|column| *column == ours).is_some_and(|column| self.met[column])
     }
 
-    /// The name that the `at`-th one in an object is expected to be, with its closing quote, and our column of it.
-    #[inline]
-    pub(super) fn expected(&self, at: usize) -> Option<(&[u8], Option<usize>)> {
-        self.order.get(at).map(|(name, column)| (&name[..], *column))
+    /// How long what is expected before the `nth` value of an object is, and our column of it, if this text begins so.
+    #[inline(always)]
+    pub(super) fn expected(&self, nth: usize, text: &[u8]) -> Option<(usize, Option<usize>)> {
+        let Expected { bytes, first, mask, column } = self.order.get(nth)?;
+        let is_there = match text.first_chunk() {
+            Some(sixteen) if bytes.len() <= sixteen.len() => u128::from_le_bytes(*sixteen) & mask == *first,
+            _ => text.starts_with(bytes),
+        };
+        is_there.then_some((bytes.len(), *column))
     }
 
-    /// Our column of the `at`-th name in an object.
-    pub(super) fn ours_at(&mut self, at: usize, name: &[u8]) -> Option<usize> {
-        let column = self.ours(std::str::from_utf8(name).ok()?);
-        if at == self.order.len() && at < COLUMNS.len() && super::jsonl::is_plain(name) {
-            self.order.push(([name, b"\""].concat(), column));
+    /// Expects these bytes before the `nth` value of an object, if nothing is expected there yet.
+    pub(super) fn expect(&mut self, nth: usize, bytes: &[u8], column: Option<usize>) {
+        if nth == self.order.len() && nth < COLUMNS.len() {
+            self.order.push(Expected::of(bytes, column));
         }
-        column
     }
 
     /// The name that the file must use for one of our columns.

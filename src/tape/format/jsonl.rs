@@ -1,26 +1,23 @@
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::columns::{Columns, quantity};
+use super::columns::{Columns, Quantity, is_name, quantity};
+use super::lines::LONGEST_LINE;
 use super::record::Record;
 
 /// Reads one object.
 pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) -> Result<(), String> {
-    // The first object is looked at as a whole.
-    if columns.naming().is_some()
-        && let Some(record) = said(line, columns)
-    {
-        out.push(record);
+    if decode_plain(line, columns, out).is_some() {
         return Ok(());
     }
     columns.fields.clear();
-    let note = |columns: &mut Columns, column, at: Range<usize>| {
-        columns.fields.set(column, at.start, at.len());
-        Some(())
+    let note = |columns: &mut Columns, plain: &Plain<'_>, column: Option<usize>, is_text| {
+        let value = if is_text { plain.text()? } else { plain.number()? };
+        column.into_iter().for_each(|column| columns.fields.set(column, plain.at, value));
+        Some(value)
     };
     if (Plain { line, at: 0 }).object(columns, note).is_none() {
         columns.fields.clear();
@@ -35,14 +32,29 @@ pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) 
     columns.records(line, out)
 }
 
-/// The record of an object as nearly all are.
-fn said(line: &[u8], columns: &mut Columns) -> Option<Record> {
+/// Reads the object with which this text begins, if it is as nearly all are, and returns how long it is with the end of
+/// its line.
+pub(super) fn decode_plain(text: &[u8], columns: &mut Columns, out: &mut Vec<Record>) -> Option<usize> {
+    // The first object is looked at as a whole.
+    columns.naming()?;
     columns.said.clear();
-    let hear = |columns: &mut Columns, column, at: Range<usize>| {
-        (columns.said.hear(column, quantity(column), line, at.start) == Some(at.len())).then_some(())
+    let hear = |columns: &mut Columns, plain: &Plain<'_>, column: Option<usize>, is_text| {
+        let Some((column, quantity)) = column.map(|column| (column, quantity(column))) else {
+            return if is_text { plain.text() } else { plain.number() };
+        };
+        let len = columns.said.hear(column, quantity, text, plain.at)?;
+        let is_right = match (is_text, quantity) {
+            // Names are looked up, and those that have escapes in them are none. Other texts are taken as they are.
+            (true, Quantity::Text) => is_name(column) || plain.text() == Some(len),
+            (false, Quantity::Text) => false,
+            (true, _) => true,
+            (false, _) => plain.is_number(len),
+        };
+        is_right.then_some(len)
     };
-    (Plain { line, at: 0 }).object(columns, hear)?;
-    columns.record(line)
+    let len = (Plain { line: text, at: 0 }).object(columns, hear)?;
+    out.push(columns.record(text).filter(|_| len <= LONGEST_LINE)?);
+    Some(len)
 }
 
 /// The bytes that stand for themselves in a text.
@@ -56,11 +68,6 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
-/// Whether a text stands for itself between quotes.
-pub(super) fn is_plain(text: &[u8]) -> bool {
-    text.iter().all(|byte| PLAIN[usize::from(*byte)])
-}
-
 /// Reads an object as nearly all are: of texts in ASCII without escapes, of numbers without a sign or an exponent, and
 /// of nulls. Of any other object it says nothing, not even whether it is one.
 struct Plain<'a> {
@@ -68,59 +75,68 @@ struct Plain<'a> {
     at: usize,
 }
 
-impl Plain<'_> {
-    /// Tells which of our columns each value is of, and where in the line it stands.
+impl<'a> Plain<'a> {
+    /// Tells which of our columns each value is of, where it begins, and whether it is a text; what is told says how long
+    /// it is. Returns how long the object is, with the end of its line.
     #[inline(always)]
     fn object(
         mut self,
         columns: &mut Columns,
-        mut tell: impl FnMut(&mut Columns, usize, Range<usize>) -> Option<()>,
-    ) -> Option<()> {
-        let mut separator = b'{';
+        mut tell: impl FnMut(&mut Columns, &Plain<'a>, Option<usize>, bool) -> Option<usize>,
+    ) -> Option<usize> {
         for place in 0.. {
-            self.pass(separator)?;
-            self.pass(b'"')?;
-            let column = match columns.expected(place) {
-                // The key that other objects have there needs no look at its bytes.
-                Some((key, column)) if self.line[self.at..].starts_with(key) => {
-                    self.at += key.len();
+            // What stands before a value needs no look if it is what other objects have there.
+            let column = match columns.expected(place, &self.line[self.at..]) {
+                Some((len, column)) => {
+                    self.at += len;
                     column
                 }
-                _ => {
-                    let key = self.text()?;
-                    columns.ours_at(place, &self.line[key])
+                None => {
+                    let from = self.at;
+                    self.pass(if place == 0 { b'{' } else { b',' })?;
+                    self.pass(b'"')?;
+                    let key = self.at..self.at + self.text()?;
+                    self.at = key.end;
+                    self.pass(b'"')?;
+                    self.pass(b':')?;
+                    self.spaces();
+                    let column = columns.ours(std::str::from_utf8(&self.line[key]).ok()?);
+                    columns.expect(place, &self.line[from..self.at], column);
+                    column
                 }
             };
-            self.pass(b':')?;
-            self.spaces();
-            let (from, first) = (self.at, self.peek()?);
-            let value = match first {
+            match self.peek()? {
                 b'"' => {
                     self.at += 1;
-                    self.text()?
+                    self.at += tell(columns, &self, column, true)? + 1;
+                    (self.line.get(self.at - 1) == Some(&b'"')).then_some(())?;
                 }
-                b'0'..=b'9' => self.number()?,
+                b'0'..=b'9' => self.at += tell(columns, &self, column, false)?,
                 _ => {
+                    let from = self.at;
                     self.at += b"null".len();
-                    (self.line.get(from..self.at)? == b"null").then_some(0..0)?
+                    (self.line.get(from..self.at)? == b"null").then_some(())?;
                 }
-            };
-            if let Some(column) = column.filter(|_| first != b'n') {
-                tell(columns, column, value)?;
             }
             self.spaces();
-            separator = self.peek()?;
-            if separator != b',' {
+            if self.peek()? != b',' {
                 break;
             }
         }
-        (self.line[self.at..] == *b"}").then_some(())
+        match self.line.get(self.at..)? {
+            b"}" => Some(self.at + 1),
+            [b'}', b'\n', ..] => Some(self.at + 2),
+            [b'}', b'\r', b'\n', ..] => Some(self.at + 3),
+            _ => None,
+        }
     }
 
+    #[inline(always)]
     fn peek(&self) -> Option<u8> {
         self.line.get(self.at).copied()
     }
 
+    #[inline(always)]
     fn spaces(&mut self) {
         while self.peek() == Some(b' ') {
             self.at += 1;
@@ -128,35 +144,38 @@ impl Plain<'_> {
     }
 
     /// Passes over this byte, and spaces before it.
+    #[inline(always)]
     fn pass(&mut self, byte: u8) -> Option<()> {
         self.spaces();
         self.at += 1;
         (self.line.get(self.at - 1) == Some(&byte)).then_some(())
     }
 
-    /// The text up to a quote, and passes over that.
-    fn text(&mut self) -> Option<Range<usize>> {
-        let from = self.at;
-        self.at += self.line[from..].iter().position(|byte| !PLAIN[usize::from(*byte)])? + 1;
-        (self.line[self.at - 1] == b'"').then_some(from..self.at - 1)
-    }
-
-    fn digits(&mut self) -> usize {
+    /// How long the text is up to a quote.
+    fn text(&self) -> Option<usize> {
         let rest = &self.line[self.at..];
-        let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-        self.at += digits;
-        digits
+        let len = rest.iter().position(|byte| !PLAIN[usize::from(*byte)])?;
+        (rest[len] == b'"').then_some(len)
     }
 
-    /// Digits without a zero before them, and a point with digits behind it.
-    fn number(&mut self) -> Option<Range<usize>> {
-        let from = self.at;
-        let is_whole = self.digits() == 1 || self.line[from] != b'0';
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            (self.digits() > 0).then_some(())?;
-        }
-        (is_whole && !matches!(self.peek(), Some(b'e' | b'E'))).then_some(from..self.at)
+    /// How long the number is that begins here.
+    fn number(&self) -> Option<usize> {
+        let end = |from: usize| {
+            let rest = self.line.get(from..).unwrap_or_default();
+            from + rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
+        };
+        let whole = end(self.at);
+        let len = if self.line.get(whole) == Some(&b'.') { end(whole + 1) } else { whole } - self.at;
+        self.is_number(len).then_some(len)
+    }
+
+    /// Whether so many bytes are a number: digits without a zero before them, and a point with digits behind it, and
+    /// nothing that goes on. They are digits and one point at most.
+    #[inline(always)]
+    fn is_number(&self, len: usize) -> bool {
+        let digit = |at: usize| self.line.get(self.at + at).is_some_and(u8::is_ascii_digit);
+        let goes_on = matches!(self.line.get(self.at + len), Some(b'e' | b'E' | b'.'));
+        len > 0 && digit(0) && digit(len - 1) && !(self.line[self.at] == b'0' && digit(1)) && !goes_on
     }
 }
 
@@ -180,12 +199,9 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        let mut at = 0;
         while let Some(key) = map.next_key_seed(Key)? {
             let raw: &RawValue = map.next_value()?;
-            let column = self.columns.ours_at(at, key.as_bytes());
-            at += 1;
-            let Some(column) = column else { continue };
+            let Some(column) = self.columns.ours(&key) else { continue };
             let text = raw.get();
             let start = text.as_ptr() as usize - self.start;
             match text.as_bytes() {

@@ -145,12 +145,15 @@ impl Decoder {
         }
     }
 
-    /// Decodes the line with which a text begins, if it is one of CSV as nearly all are, appends its record and returns
-    /// how long it is with its end.
+    /// Decodes the line with which a text begins, if it is as nearly all are, appends its record and returns how long it
+    /// is with its end.
     #[inline]
     fn decode_plain(&mut self, text: &[u8], out: &mut Vec<Record>) -> Option<usize> {
-        let header = self.header.as_ref().filter(|_| self.format == Some(Format::Csv))?;
-        header.decode_plain(text, &mut self.columns, out)
+        match self.format? {
+            Format::Csv => self.header.as_ref()?.decode_plain(text, &mut self.columns, out),
+            Format::Jsonl => jsonl::decode_plain(text, &mut self.columns, out),
+            Format::Bin | Format::Parquet | Format::Dbn => None,
+        }
     }
 
     /// The format, if it was told or shown.
