@@ -4,7 +4,7 @@ use super::in_order::known_ms;
 use super::panes::{Around, Out, Panes};
 use crate::aggregate::{Aggregate, Print};
 use crate::prints::Change;
-use crate::time::EventTime;
+use crate::time::{EventTime, MS};
 use crate::window::{Gap, Window};
 
 /// Runs of prints between pauses, by their beginnings; any two lie at least the gap apart.
@@ -166,7 +166,9 @@ impl<A: Aggregate> Panes<A> for Runs<A> {
     }
 
     fn close(&mut self, around: &Around<'_, Gap>, out: &mut Out<A::Value>) {
-        for (first, run) in self.0.iter().rev() {
+        // Those that begin later are looked at later: one that did so whenever another ends would take as many looks as
+        // there are runs in a batch, for each of them.
+        for (first, run) in self.0.range(..=around.passed.saturating_mul(MS)).rev() {
             let window = window_of(*first, run, around.windows);
             match window.end_ms().cmp(&around.passed) {
                 std::cmp::Ordering::Less => break,
