@@ -145,7 +145,11 @@ impl Decoder {
         let Some(line) = line else { return Ok(None) };
         Ok(Some(match line {
             Line::Text(text) => self.decode(text, out).map_err(|reason| (reason, text.into())),
-            Line::Broken(reason, bytes) => Err((reason, bytes.into())),
+            Line::Broken(reason, bytes) => {
+                // A first byte has shown what is read, though there is no block yet.
+                self.format = Some(Format::Bin);
+                Err((reason, bytes.into()))
+            }
             Line::TooLong(text) => Err((format!("the line is longer than {LONGEST_LINE} bytes"), text.into())),
         }))
     }
