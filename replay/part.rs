@@ -12,10 +12,10 @@ use crate::reading::Reading;
 /// Which part is played.
 #[derive(Args)]
 pub struct Part {
-    /// Begin at this time of the tape: 2026-01-05T09:45:00-05:00, or in --zone 2026-01-05T09:45 or 2026-01-05
+    /// Play what is of this time or later: 2026-01-05T09:45:00-05:00, or in --zone 2026-01-05T09:45 or 2026-01-05
     #[arg(long, value_name = "TIME")]
     start: Option<At>,
-    /// End before this time of the tape
+    /// Play what is before this time of the tape
     #[arg(long, value_name = "TIME")]
     end: Option<At>,
     /// Play these symbols only: A,B

@@ -100,12 +100,15 @@ impl Eligible {
     }
 }
 
-/// One record of a tape on its way through the dataflow: 56 bytes, no clock reading.
+/// One record of a tape on its way through the dataflow: 64 bytes, no clock reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(C)]
 pub struct Tick {
     /// When it happened, by the exchange.
     pub ts_event: EventTime,
+    /// The watermark of its partition once the tick is counted, in milliseconds since the epoch: the partition's highest
+    /// `ts_event` so far less the disorder, rounded down, never below zero.
+    pub watermark_ms: i64,
     /// The venue's sequence number, or the position among its symbol's ticks where a tape has none.
     pub seq: u64,
     /// The price; zero in a cancel. Of a quote the bid, zero where there is none.
@@ -119,9 +122,6 @@ pub struct Tick {
     pub ask_size: u32,
     /// Whose print it is.
     pub symbol: Symbol,
-    /// How far the partition's watermark stands ahead of `ts_event` once this tick is counted,
-    /// in whole milliseconds; negative as a rule, see [`Tick::watermark_ms`].
-    pub watermark_lead_ms: i32,
     /// Nanoseconds from `ts_event` until it was received, at most some two seconds either way; [`Tick::NOT_RECEIVED`]
     /// where the tape does not say.
     pub recv_lag: i32,
@@ -133,7 +133,7 @@ pub struct Tick {
     pub eligible: Eligible,
 }
 
-const _: () = assert!(size_of::<Tick>() == 56);
+const _: () = assert!(size_of::<Tick>() == 64);
 
 impl Tick {
     /// The `recv_lag` of a tick that does not say when it was received.
@@ -155,23 +155,22 @@ impl Tick {
         self.recv_lag = lag.clamp(i64::from(-i32::MAX), i64::from(i32::MAX)) as i32;
     }
 
-    /// The watermark of this tick's partition once the tick is counted, in milliseconds since the epoch:
-    /// the partition's highest `ts_event` so far less the disorder, rounded down, never below zero.
-    pub fn watermark_ms(&self) -> i64 {
-        self.ts_event.div_euclid(MS) + i64::from(self.watermark_lead_ms)
-    }
-
     /// Sets the watermark of this tick's partition.
     pub fn set_watermark(&mut self, watermark: EventTime) {
-        self.watermark_lead_ms = self.lead_ms(watermark);
+        self.watermark_ms = watermark_ms(watermark);
     }
 
-    /// The `watermark_lead_ms` that says so, saturating some 24 days from `ts_event`.
+    /// Whether it lies at its partition's watermark or beyond, and not before this time.
     #[inline(always)]
-    pub fn lead_ms(&self, watermark: EventTime) -> i32 {
-        let lead = (watermark.max(0) as u64 / MS as u64) as i64 - self.ts_event.div_euclid(MS);
-        lead.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+    pub fn is_ahead(&self, sent: EventTime) -> bool {
+        self.watermark_ms * MS <= self.ts_event && self.ts_event >= sent
     }
+}
+
+/// A watermark as ticks carry it: in whole milliseconds, rounded down, never below zero.
+#[inline(always)]
+pub fn watermark_ms(watermark: EventTime) -> i64 {
+    (watermark.max(0) as u64 / MS as u64) as i64
 }
 
 /// A hash of bytes that is the same in every process and release: FNV-1a, finished by splitmix64's mixer.

@@ -82,7 +82,7 @@ impl Tape {
                 size: 1 + (n % 50) as u32,
                 ask_size: 0,
                 symbol: Symbol((n % i64::from(SYMBOLS)) as u32),
-                watermark_lead_ms: 0,
+                watermark_ms: 0,
                 recv_lag: Tick::NOT_RECEIVED,
                 venue: Venue(1),
                 kind: Kind::Trade,

@@ -524,7 +524,7 @@ fn record() -> impl Strategy<Value = Record> {
                 size: 1,
                 ask_size: 0,
                 symbol: Symbol(if symbol == 0 { 2 } else { symbol % 2 }),
-                watermark_lead_ms: 0,
+                watermark_ms: 0,
                 recv_lag: Tick::NOT_RECEIVED,
                 venue: Venue(if venue == 0 { 2 } else { venue % 2 }),
                 kind,

@@ -668,3 +668,58 @@ fn what_is_hidden_in_a_folder_is_no_part_of_the_tape() {
     let played = folder.play(&folder.arg("tape"), &[]);
     assert_eq!((played.ledger("read"), played.bars), (plain.ledger("read"), plain.bars));
 }
+
+#[test]
+fn a_part_of_a_tape_is_the_same_however_it_is_sorted_and_split() {
+    let folder = Folder::new();
+    let header = "ts_event,symbol,price,size\n";
+    let of = |symbol: &str| -> Vec<String> {
+        (0..40).map(|nth| format!("{},{symbol},{},1\n", START + nth * SECOND / 2, nth + 1)).collect()
+    };
+    let (a, b) = (of("A"), of("B"));
+    let by_symbol = folder.write("by_symbol.csv", header.to_owned() + &a.concat() + &b.concat());
+    let both = a.iter().zip(&b).flat_map(|(a, b)| [&a[..], &b[..]]).collect::<String>();
+    let by_time = folder.write("by_time.csv", header.to_owned() + &both);
+    folder.write("split/a.csv", header.to_owned() + &a.concat());
+    folder.write("split/b.csv", header.to_owned() + &b.concat());
+    let split = folder.arg("split");
+    for part in [&["--end", "2023-11-14T22:14:07Z"][..], &["--start", "2023-11-14T22:14:07Z"]] {
+        let whole = folder.play(&by_time, part);
+        assert!((1..80).contains(&whole.ledger("read")), "{part:?}");
+        for input in [&by_symbol, &split] {
+            assert_same(input, &folder.play(input, part), &whole);
+        }
+    }
+}
+
+#[test]
+fn no_knob_shows_in_the_changes_of_a_table_by_symbol_however_long_it_is() {
+    let folder = Folder::new();
+    let day = |symbol: &str, day: i64| format!("{},{symbol},10,1\n", START + day * 86_400 * SECOND);
+    let table: String = ["A", "B", "C"].iter().flat_map(|symbol| (0..60).map(|nth| day(symbol, nth))).collect();
+    let input = folder.write("table.csv", format!("ts_event,symbol,price,size\n{table}"));
+    let changes = |knobs: &str| {
+        let out = folder.arg("changes");
+        let args = ["--input", &input, "--out", &out, "--set", "source.max_jump=48h", "--set", "output.mode=changes"];
+        run(&[&args[..], &knobs.split(' ').collect::<Vec<_>>()].concat()).exits(0);
+        std::fs::read_to_string(folder.path().join("changes/bars.changes.csv")).unwrap()
+    };
+    let known = changes("--workers 1 --batch 1");
+    assert_eq!(known.lines().count(), 181);
+    for knobs in ["--workers 1", "--workers 3 --batch 64", "--workers 2"] {
+        assert_eq!(changes(knobs), known, "{knobs}");
+    }
+}
+
+#[test]
+fn a_first_block_that_is_broken_costs_only_itself_on_standard_input() {
+    let folder = Folder::new();
+    let input = folder.write("tape.csv", format!("ts_event,symbol,price,size\n{START},A,10,1\n"));
+    let args = ["convert", &input, "--to", "bin", "--out", &folder.arg("blocks")];
+    Running::start(&mut program::at(env!("CARGO_BIN_EXE_replay"), &args)).end().exits(0);
+    let block = std::fs::read(folder.path().join("blocks/tape.bin")).unwrap();
+    let mut broken = block.clone();
+    *broken.last_mut().unwrap() ^= 1;
+    let played = folder.play_on(&[broken, block].concat(), &[]);
+    assert_eq!(["read", "on_time", "rejected"].map(|what| played.ledger(what)), [2, 1, 1]);
+}

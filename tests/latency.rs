@@ -35,7 +35,7 @@ fn tape(millis: i64) -> Vec<Tick> {
             size: 1,
             symbol: Symbol(0),
             ask_size: 0,
-            watermark_lead_ms: 0,
+            watermark_ms: 0,
             recv_lag: Tick::NOT_RECEIVED,
             venue: Venue(0),
             kind: Kind::Trade,
@@ -338,7 +338,7 @@ fn what_came_before_the_workers_were_there_is_kept_in_the_latencies() {
     // The workers begin at 50 ms, when all has come, a tick a millisecond from 10 ms on.
     let (ticks, dues) = (tape(20), (10..30).map(|at| at * MS as u64).collect());
     clock.advance(Duration::from_millis(50));
-    let block = Block { watermark_ms: ticks[19].watermark_ms(), ticks, dues, moved_at: None };
+    let block = Block { watermark_ms: ticks[19].watermark_ms, ticks, dues, moved_at: None };
     let feed = Feed::new(Box::new(Come(Some(block))), Pace::AsRead, DISORDER).live(u64::MAX, 0).by_blocks();
     let outcome = run_feeds::<Ohlcv>(vec![feed], 0, around, greedy(), Arc::default(), Box::new(Discard));
     let waited: Vec<(u64, u64)> = (21..=40).map(|millis| (millis, 1)).collect();

@@ -82,7 +82,7 @@ impl Week {
             size: 1 + (cents % 50) as u32,
             ask_size: 1,
             symbol: Symbol(symbol),
-            watermark_lead_ms: 0,
+            watermark_ms: 0,
             recv_lag: 1_000,
             venue: Venue(1),
             kind,

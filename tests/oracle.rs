@@ -433,7 +433,7 @@ proptest! {
         }
         for tick in &made {
             prop_assert!(tick.ts_event >= 0 && tick.symbol.0 < spec.symbols && tick.venue.0 < spec.venues);
-            prop_assert!(tick.watermark_lead_ms == 0 && (tick.seq > 0 || tick.kind == Kind::Quote));
+            prop_assert!(tick.watermark_ms == 0 && (tick.seq > 0 || tick.kind == Kind::Quote));
         }
     }
 }

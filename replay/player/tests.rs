@@ -235,12 +235,11 @@ fn all(case: &Case, passes: usize) -> Vec<Item> {
         }
     }
     read.sort_unstable();
-    read.retain(|(clock, ..)| case.end.is_none_or(|end| *clock < end));
-    let is_played = |clock: i64, i: usize| {
-        case.start.is_none_or(|start| clock >= start) && (!case.only_first || i.is_multiple_of(2))
+    let is_played = |at: i64, i: usize| {
+        let is_in = case.start.is_none_or(|start| at >= start) && case.end.is_none_or(|end| at < end);
+        is_in && (!case.only_first || i.is_multiple_of(2))
     };
-    let played: Vec<i64> =
-        read.iter().filter(|(clock, _, i, _)| is_played(*clock, *i)).map(|(clock, ..)| *clock).collect();
+    let played: Vec<i64> = read.iter().filter(|(.., i, at)| is_played(*at, *i)).map(|(clock, ..)| *clock).collect();
     let days = played.first().zip(played.last()).map_or(0, |(first, last)| last / DAY - first / DAY + 1);
     let (mut counts, mut items) = ([0; 2], Vec::new());
     for pass in 0..passes {
@@ -248,7 +247,7 @@ fn all(case: &Case, passes: usize) -> Vec<Item> {
         for (clock, p, i, at) in &read {
             let seq = counts[i % 2];
             counts[i % 2] += 1;
-            if is_played(*clock, *i) {
+            if is_played(*at, *i) {
                 let (ts_event, clock) = ((at + shift) * MINUTE, (clock + shift) * MINUTE);
                 let (price, nth) = (price(*p, *i), items.len());
                 items.push(Item { price, symbol: i % 2, ts_event, clock, seq, pass, nth, is_late: false, jitter: 0 });
@@ -262,22 +261,10 @@ fn all(case: &Case, passes: usize) -> Vec<Item> {
 fn alone(item: &Item, faults: Faults) -> Vec<(EventTime, u64)> {
     let (price, recv_lag) = (Price(item.price * Price::SCALE), Tick::NOT_RECEIVED);
     let (ts_event, seq, symbol, venue, kind) = (item.ts_event, item.seq, Symbol(0), Venue(0), Kind::Trade);
-    let (ref_seq, size, ask_size, watermark_lead_ms) = (0, 1, 0, 0);
+    let (ref_seq, size, ask_size, watermark_ms) = (0, 1, 0, 0);
     let eligible = Eligible::ALL;
-    let tick = Tick {
-        ts_event,
-        seq,
-        price,
-        ref_seq,
-        size,
-        ask_size,
-        symbol,
-        watermark_lead_ms,
-        recv_lag,
-        venue,
-        kind,
-        eligible,
-    };
+    let tick =
+        Tick { ts_event, seq, price, ref_seq, size, ask_size, symbol, watermark_ms, recv_lag, venue, kind, eligible };
     let rules = PartitionRules { disorder: 0, max_jump: i64::MAX };
     let mut merge = Merge::new(vec![Leaf::made([tick].into(), rules)], u64::MAX, u64::MAX).controlled(
         &Controls { faults, ..Controls::default() },

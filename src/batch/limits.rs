@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_batch_goes_at_the_first_of_its_limits() {
-        let limits = BatchLimits::new(100, Duration::from_nanos(50), 10 * 56);
+        let limits = BatchLimits::new(100, Duration::from_nanos(50), 10 * size_of::<Tick>() as u64);
         assert_eq!(limits.max_ticks, 10);
         assert!(!limits.is_ready(0, 0, 1_000));
         assert!(!limits.is_ready(9, 1_000, 1_049));

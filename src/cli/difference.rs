@@ -118,22 +118,9 @@ mod tests {
 
     fn tick(ts_event: i64, seq: u64, kind: Kind) -> Tick {
         let (price, ref_seq, recv_lag) = (Price(Price::SCALE), 1, Tick::NOT_RECEIVED);
-        let (size, ask_size, symbol, venue, watermark_lead_ms) = (2, 0, Symbol(1), Venue(0), 0);
+        let (size, ask_size, symbol, venue, watermark_ms) = (2, 0, Symbol(1), Venue(0), 0);
         let eligible = Eligible::ALL;
-        Tick {
-            ts_event,
-            seq,
-            price,
-            ref_seq,
-            size,
-            ask_size,
-            symbol,
-            watermark_lead_ms,
-            recv_lag,
-            venue,
-            kind,
-            eligible,
-        }
+        Tick { ts_event, seq, price, ref_seq, size, ask_size, symbol, watermark_ms, recv_lag, venue, kind, eligible }
     }
 
     fn lateness() -> Lateness {

@@ -38,10 +38,10 @@ pub struct Flags {
     /// A rate that swings about its average: 10x/100ms/5s is ten times as high for 100 ms of every 5 s
     #[arg(long, global = true)]
     pub burst: Option<String>,
-    /// Begin at this time of the tape: 2026-01-05T14:45:00Z, or in the tape's zone 2026-01-05T09:45 or 2026-01-05
+    /// Play what is of this time or later: 2026-01-05T14:45:00Z, or in the tape's zone 2026-01-05T09:45 or 2026-01-05
     #[arg(long, global = true, value_name = "TIME")]
     pub start: Option<String>,
-    /// End before this time of the tape
+    /// Play what is before this time of the tape
     #[arg(long, global = true, value_name = "TIME")]
     pub end: Option<String>,
     /// Play these symbols only: A,B

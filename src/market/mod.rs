@@ -108,7 +108,7 @@ impl Market {
                 size: print.size,
                 symbol,
                 ask_size: 0,
-                watermark_lead_ms: 0,
+                watermark_ms: 0,
                 recv_lag: Tick::NOT_RECEIVED,
                 venue: Venue::default(),
                 kind: Kind::Trade,
@@ -161,7 +161,7 @@ mod tests {
         let market = Market { seed: 7, symbols: 20, per_second: 10_000.0, ticks: 20_000 };
         let of = |disorder| {
             let tape = market.tape(&Names::default(), PartitionRules { disorder, max_jump: 0 });
-            tape.into_iter().map(|tick| Tick { watermark_lead_ms: 0, ..tick }).collect::<Vec<_>>()
+            tape.into_iter().map(|tick| Tick { watermark_ms: 0, ..tick }).collect::<Vec<_>>()
         };
         assert_eq!(of(0), of(SECOND));
         let late = |disorder| {

@@ -232,10 +232,10 @@ impl Context {
     /// When a tick counts that bears on a window ending at `end_ms`, where the worker's watermark stood at `sent_ms`
     /// when it was sent: at the end if it is ahead of its partition's watermark, else at the next time for amendments.
     pub fn counts_at(&self, tick: &Tick, end_ms: i64, sent_ms: i64) -> i64 {
-        if tick.watermark_lead_ms <= 0 && tick.ts_event >= sent_ms.saturating_mul(MS) {
+        if tick.is_ahead(sent_ms.saturating_mul(MS)) {
             end_ms
         } else {
-            end_ms.max(self.amendments_after(tick.watermark_ms().max(sent_ms)))
+            end_ms.max(self.amendments_after(tick.watermark_ms.max(sent_ms)))
         }
     }
 

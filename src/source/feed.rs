@@ -125,15 +125,15 @@ impl Feed {
             if scheduled {
                 let dues = &self.block.dues[self.at..self.at + ticks.len()];
                 ticks = &ticks[..dues.partition_point(|due| start + *due <= now)];
-                let stop = ticks.partition_point(|tick| tick.watermark_ms() < stop_ms);
+                let stop = ticks.partition_point(|tick| tick.watermark_ms < stop_ms);
                 ticks = &ticks[..ticks.len().min(stop + 1)];
             }
             let Some(last) = ticks.last() else {
-                let (due, head) = (start + self.block.dues[self.at], self.block.ticks[self.at].watermark_ms());
+                let (due, head) = (start + self.block.dues[self.at], self.block.ticks[self.at].watermark_ms);
                 self.reach(head, now);
                 return Ok(Next::At(due));
             };
-            let (count, watermark_ms) = (ticks.len(), last.watermark_ms());
+            let (count, watermark_ms) = (ticks.len(), last.watermark_ms);
             out.push(&self.block, self.at..self.at + count);
             if let Some(dues) = self.block.dues.get(self.at..self.at + count) {
                 out.dues.extend(dues.iter().map(|due| start + *due));
@@ -157,7 +157,7 @@ impl Feed {
     pub fn gathers_until(&self, room: usize, stop_ms: i64) -> Option<RunTime> {
         let ticks = self.block.ticks.get(self.at..).filter(|ticks| self.is_scheduled() && !ticks.is_empty())?;
         let ticks = &ticks[..room.clamp(1, ticks.len())];
-        let stop = ticks.partition_point(|tick| tick.watermark_ms() < stop_ms);
+        let stop = ticks.partition_point(|tick| tick.watermark_ms < stop_ms);
         Some(self.start + self.block.dues[self.at + stop.min(ticks.len() - 1)])
     }
 

@@ -280,7 +280,7 @@ impl<'a> Gather<'a> {
             let due = carried.unwrap_or(self.partitions[at].heard_at);
             let tick = self.take(at, placed.record.tick, placed.record.has_seq, due, hands);
             let stand = &mut self.partitions[at].stand;
-            (stand.watermark_ms, stand.last_due) = (Some(tick.watermark_ms()), due);
+            (stand.watermark_ms, stand.last_due) = (Some(tick.watermark_ms), due);
             stand.ticks += 1;
             if tick.ts_event == placed.clock {
                 stand.latest = Some((tick.symbol, tick.ts_event, tick.seq));

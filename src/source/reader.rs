@@ -110,7 +110,7 @@ impl Reader {
                 }
             }
             if let Some(last) = last {
-                let watermark_ms = last.watermark_ms();
+                let watermark_ms = last.watermark_ms;
                 self.standing.ticks += hands.count() as u64;
                 self.standing.watermark_ms = Some(watermark_ms);
                 self.standing.heard_at = around.clock.now();

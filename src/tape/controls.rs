@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::faults::Faults;
 use crate::lateness::Sessions;
-use crate::tick::{Names, Symbol};
+use crate::tick::{Names, Symbol, Tick};
 use crate::time::{EventTime, SECOND};
 
 /// What is played of a tape, and what becomes of it on its way.
@@ -49,7 +49,8 @@ impl Controls {
     }
 }
 
-/// What is played, by the clock of each record's partition, so that it is one piece of the merged tape.
+/// What is played, by the time of each record: by the clocks of partitions, another one would be played of the same rows in
+/// other files, or in another order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Selection {
     /// The time to begin with.
@@ -71,19 +72,16 @@ struct Chosen {
 
 impl Selection {
     #[inline]
-    pub(super) fn has(&mut self, clock: EventTime, symbol: Symbol) -> bool {
-        self.start.is_none_or(|start| clock >= start) && self.chosen.as_mut().is_none_or(|chosen| chosen.has(symbol))
+    pub(super) fn has(&mut self, tick: &Tick) -> bool {
+        self.start.is_none_or(|start| tick.ts_event >= start)
+            && self.end.is_none_or(|end| tick.ts_event < end)
+            && self.chosen.as_mut().is_none_or(|chosen| chosen.has(tick.symbol))
     }
 
     /// Whether that is the whole tape.
     #[inline]
     pub(super) fn is_all(&self) -> bool {
         self.start.is_none() && self.end.is_none() && self.chosen.is_none()
-    }
-
-    #[inline]
-    pub(super) fn is_over(&self, clock: EventTime) -> bool {
-        self.end.is_some_and(|end| clock >= end)
     }
 }
 

@@ -117,7 +117,7 @@ impl Faulty {
             count(2);
             // It comes when its partition's time, and watermark, have gone on by so much, whatever else is played then.
             let (at, mut late) = (placed.clock.saturating_add(faults.late_by), placed);
-            late.record.tick.set_watermark((tick.watermark_ms() * MS).saturating_add(faults.late_by));
+            late.record.tick.set_watermark((tick.watermark_ms * MS).saturating_add(faults.late_by));
             self.held.entry(at).or_default().push(late);
         } else {
             self.out.push_back(placed);
@@ -157,7 +157,7 @@ mod tests {
 
     use super::super::format::Record;
     use super::*;
-    use crate::tick::{Eligible, Kind, Price, Symbol, Venue};
+    use crate::tick::{Eligible, Kind, Price, Symbol, Venue, watermark_ms};
 
     fn placed(ts_event: EventTime, seq: u64) -> Placed {
         let tick = Tick {
@@ -168,7 +168,7 @@ mod tests {
             size: 1,
             ask_size: 0,
             symbol: Symbol(0),
-            watermark_lead_ms: 0,
+            watermark_ms: watermark_ms(ts_event),
             recv_lag: Tick::NOT_RECEIVED,
             venue: Venue(0),
             kind: Kind::Trade,
@@ -205,7 +205,7 @@ mod tests {
             // Clocks do not go back, and a record comes at its own or at its delay after it.
             prop_assert!(came.is_sorted_by_key(|placed| placed.clock));
             // Nor do watermarks: by them changes get their logical times, and batches their ends.
-            prop_assert!(came.is_sorted_by_key(|placed| placed.record.tick.watermark_ms()));
+            prop_assert!(came.is_sorted_by_key(|placed| placed.record.tick.watermark_ms));
             for placed in &came {
                 let delay = placed.clock - placed.record.tick.ts_event;
                 prop_assert!(delay == 0 || delay == late_by, "{}", delay);

@@ -123,7 +123,7 @@ mod tests {
                 size: 1,
                 ask_size: 0,
                 symbol: Symbol(symbol),
-                watermark_lead_ms: 0,
+                watermark_ms: 0,
                 recv_lag: Tick::NOT_RECEIVED,
                 venue: Venue(0),
                 kind,

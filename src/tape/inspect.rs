@@ -186,7 +186,7 @@ impl Inspection {
             self.by_symbol.entry((tick.venue, tick.symbol)).or_default().see(tick.seq, session);
         } else {
             // Prices and sizes apart, the merge has set nothing that a line says.
-            let said = Tick { seq: 0, watermark_lead_ms: 0, ..*tick };
+            let said = Tick { seq: 0, watermark_ms: 0, ..*tick };
             let Said { last, line } = self.said.entry(tick.symbol).or_default();
             line.push(said);
             if line.len() == if record.is_of_bar { 4 } else { 1 } {

@@ -14,7 +14,7 @@ use super::leaf::{Head, Heads, Leaf, Placed};
 use super::pace::Timetable;
 use crate::error::{Error, Result};
 use crate::lateness::Sessions;
-use crate::tick::{Names, Tick};
+use crate::tick::{Names, Tick, watermark_ms};
 use crate::time::{EventTime, SECOND};
 use by_time::{ByTime, Open};
 use due::Found;
@@ -259,8 +259,8 @@ impl Merge {
             }
         }
         Ok(self.struck.map(|Placed { record: Record { tick, .. }, clock }| {
-            let Tick { seq, watermark_lead_ms, .. } = tick;
-            Found { seq, watermark_lead_ms, clock }
+            let Tick { seq, watermark_ms, .. } = tick;
+            Found { seq, watermark_ms, clock }
         }))
     }
 
@@ -269,25 +269,24 @@ impl Merge {
     fn select(&mut self) -> Result<Option<Found>> {
         loop {
             let head = if self.partitions.advance()? { self.partitions.head() } else { None };
-            let Some(head) = head.filter(|head| !self.selection.is_over(head.clock)) else {
+            let Some(head) = head else {
                 if self.begin_again()? {
                     continue;
                 }
                 return Ok(None);
             };
-            let Head { record, mut clock, watermark } = head;
+            let Head { record, mut clock, mut watermark } = head;
             let seq = self.positions.number(&record.tick, record.has_seq);
-            if !self.selection.has(clock, record.tick.symbol) {
+            if !self.selection.has(&record.tick) {
                 continue;
             }
-            let watermark_lead_ms = record.tick.lead_ms(watermark);
             if let Some(again) = &mut self.again {
                 again.span = Some((again.span.map_or(clock, |(first, _)| first), clock));
-                clock += again.shift;
+                (clock, watermark) = (clock + again.shift, watermark + again.shift);
                 record.tick.ts_event += again.shift;
                 record.ts_recv = record.ts_recv.map(|ts_recv| ts_recv.saturating_add(again.shift));
             }
-            return Ok(Some(Found { seq, watermark_lead_ms, clock }));
+            return Ok(Some(Found { seq, watermark_ms: watermark_ms(watermark), clock }));
         }
     }
 

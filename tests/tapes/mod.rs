@@ -337,7 +337,7 @@ pub fn trade(ts_event: i64, seq: u64, price: i64, size: u32) -> Tick {
         size,
         symbol: Symbol(0),
         ask_size: 0,
-        watermark_lead_ms: 0,
+        watermark_ms: 0,
         recv_lag: Tick::NOT_RECEIVED,
         venue: Venue(0),
         kind: Kind::Trade,

@@ -8,7 +8,7 @@ use super::nanos;
 use crate::calendar::Days;
 use crate::config::{Layers, Span};
 use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
-use crate::time::{MS, SECOND};
+use crate::time::MS;
 
 #[derive(Deserialize)]
 pub(super) struct LateSection {
@@ -17,9 +17,6 @@ pub(super) struct LateSection {
     horizon: Reach,
     changes_every: Span,
 }
-
-/// The most disorder that a tick can carry its watermark over ([`crate::tick::Tick::set_watermark`]).
-const MAX_DISORDER: i64 = 20 * 86_400 * SECOND;
 
 /// The horizon's words: `session`, `off`, or a span.
 struct Reach(Horizon);
@@ -41,12 +38,13 @@ impl<'de> Deserialize<'de> for Reach {
 
 impl LateSection {
     /// Which ticks are late; sessions are these days.
-    pub fn lateness(&self, layers: &mut Layers, days: Days) -> Lateness {
-        let disorder = nanos(self.disorder);
-        if disorder > MAX_DISORDER {
-            layers.problem("late.disorder", "more than 20 days of disorder", "sort the tape first, or write less");
+    pub fn lateness(&self, days: Days) -> Lateness {
+        Lateness {
+            disorder: nanos(self.disorder),
+            policy: self.policy,
+            horizon: self.horizon.0.clone(),
+            sessions: Sessions::of_days(days),
         }
-        Lateness { disorder, policy: self.policy, horizon: self.horizon.0.clone(), sessions: Sessions::of_days(days) }
     }
 
     /// How often amendments are shown, in milliseconds of watermark.

@@ -17,7 +17,7 @@ impl MarketSection {
     /// The market that was asked for.
     pub fn market(&self, layers: &mut Layers) -> Market {
         let ticks = self.rate.0 * self.length.0.as_secs_f64();
-        // A tick takes 56 bytes in memory, and as much again while the tape is made.
+        // A tick takes 64 bytes in memory, and as much again while the tape is made.
         if ticks > 200e6 {
             let help = format!("{ticks:.0} ticks are too many to hold: lower market.rate or market.length");
             layers.problem("market.length", "a tape that does not fit into memory", &help);

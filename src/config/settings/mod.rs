@@ -122,7 +122,7 @@ impl Config {
         let playback = source.playback(layers, &days, between, natural);
         let inputs = source.inputs(layers, zone, between, &run);
         let input = if is_market { Input::Market(market.market(layers)) } else { Input::Files(inputs) };
-        let lateness = late.lateness(layers, days);
+        let lateness = late.lateness(days);
         let batch = batch.limits(layers);
         let to_topic = output.to_topic(layers, batch, run.topics_within());
         let rejected = source.rejected(layers).map(|address| (address, to_topic.clone()));

@@ -231,7 +231,7 @@ impl DayFeed {
             size,
             ask_size: 0,
             symbol: self.symbol,
-            watermark_lead_ms: 0,
+            watermark_ms: 0,
             recv_lag: Tick::NOT_RECEIVED,
             venue: self.venues[venue],
             kind,

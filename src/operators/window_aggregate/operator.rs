@@ -69,7 +69,7 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
                 self.symbols.resize_with(symbol + 1, SymbolState::new);
             }
             let state = &mut self.symbols[symbol];
-            let is_ahead = tick.watermark_lead_ms <= 0 && tick.ts_event >= sent;
+            let is_ahead = tick.is_ahead(sent);
             let print = print_of(tick);
             // This is all that happens to nearly every tick.
             if tick.kind == Kind::Trade
@@ -113,7 +113,7 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
         let known = about.as_ref().and_then(|about| about.earliest);
         let own = (tick.kind == Kind::Trade).then_some(tick.ts_event);
         let first_end = own.into_iter().chain(known).map(|ts| P::first_end_ms(&self.windows, ts)).min();
-        let at = self.context.amendments_after(tick.watermark_ms().max(sent_ms));
+        let at = self.context.amendments_after(tick.watermark_ms.max(sent_ms));
         let repeats = self.symbols[tick.symbol.0 as usize].waits_for(&tick, &self.context.lateness);
         let is_new = is_ahead && own.is_some() && known.is_none() && !repeats;
         let at_once = is_new || (!repeats && first_end.is_some_and(|end| at <= end));

@@ -90,7 +90,7 @@ fn trade(symbol: Symbol, venue: Venue, print: &Print) -> Tick {
         size: print.size,
         ask_size: 0,
         symbol,
-        watermark_lead_ms: 0,
+        watermark_ms: 0,
         recv_lag: Tick::NOT_RECEIVED,
         venue,
         kind: Kind::Trade,

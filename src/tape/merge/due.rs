@@ -5,8 +5,8 @@ use std::slice;
 use super::super::format::Record;
 use super::super::leaf::{Heads, Placed};
 use super::Positions;
-use crate::tick::Tick;
-use crate::time::{EventTime, MS};
+use crate::tick::{Tick, watermark_ms};
+use crate::time::EventTime;
 
 /// A record in the merged order of a tape, where it was decoded; what the order gives its tick is beside it.
 #[derive(Clone, Copy, Debug)]
@@ -21,14 +21,14 @@ pub struct Due<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     pub seq: u64,
-    pub watermark_lead_ms: i32,
+    pub watermark_ms: i64,
     pub clock: EventTime,
 }
 
 impl Found {
     #[inline(always)]
     pub fn tick(self, record: &Record) -> Tick {
-        Tick { seq: self.seq, watermark_lead_ms: self.watermark_lead_ms, ..record.tick }
+        Tick { seq: self.seq, watermark_ms: self.watermark_ms, ..record.tick }
     }
 
     pub fn placed(self, record: &Record) -> Placed {
@@ -73,18 +73,13 @@ pub struct Plain<'a> {
     positions: &'a mut Positions,
     clock: EventTime,
     disorder: i64,
-    /// The watermark's lead over a record with which the clock moves, as nearly all do, if it is the same for all such.
-    usual_lead_ms: Option<i32>,
 }
 
 impl<'a> Ready<'a> {
     #[inline(always)]
     pub(super) fn plain(heads: Heads, records: &'a [Record], positions: &'a mut Positions) -> Self {
         let Heads { clock, disorder, .. } = heads;
-        // A disorder of whole milliseconds moves the millisecond that an instant lies in by as many.
-        let is_usual = disorder % MS == 0 && clock >= disorder;
-        let usual_lead_ms = i32::try_from(-(disorder / MS)).ok().filter(|_| is_usual);
-        Ready::Plain(Plain { records: records.iter(), positions, clock, disorder, usual_lead_ms })
+        Ready::Plain(Plain { records: records.iter(), positions, clock, disorder })
     }
 }
 
@@ -96,11 +91,8 @@ impl<'a> Iterator for Plain<'a> {
         let record = self.records.next()?;
         self.clock = self.clock.max(record.tick.ts_event);
         let seq = self.positions.number(&record.tick, record.has_seq);
-        let watermark_lead_ms = match self.usual_lead_ms {
-            Some(lead) if record.tick.ts_event == self.clock => lead,
-            _ => record.tick.lead_ms(self.clock.saturating_sub(self.disorder)),
-        };
-        Some(Due { record, found: Found { seq, watermark_lead_ms, clock: self.clock }, due: None })
+        let watermark_ms = watermark_ms(self.clock.saturating_sub(self.disorder));
+        Some(Due { record, found: Found { seq, watermark_ms, clock: self.clock }, due: None })
     }
 }
 

@@ -122,7 +122,7 @@ impl Block {
             size,
             ask_size,
             symbol: symbol.unwrap_or_default(),
-            watermark_lead_ms: 0,
+            watermark_ms: 0,
             recv_lag: Tick::NOT_RECEIVED,
             venue: venue.unwrap_or_default(),
             kind,

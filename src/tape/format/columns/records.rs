@@ -25,7 +25,7 @@ impl Columns {
             size: 0,
             symbol,
             ask_size: 0,
-            watermark_lead_ms: 0,
+            watermark_ms: 0,
             recv_lag: Tick::NOT_RECEIVED,
             venue: self.venue(line)?,
             kind: Kind::Trade,

@@ -102,7 +102,7 @@ impl Columns {
             size: 0,
             symbol: Symbol(0),
             ask_size: 0,
-            watermark_lead_ms: 0,
+            watermark_ms: 0,
             recv_lag: Tick::NOT_RECEIVED,
             venue: Venue::default(),
             kind: Kind::Trade,
