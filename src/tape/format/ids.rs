@@ -25,7 +25,8 @@ pub(super) struct Ids {
     known: HashMap<Vec<u8>, Symbol, BuildHasherDefault<Fnv>>,
     /// Short symbols as numbers, each in the place that its number tells, where another may have taken it.
     recent: Vec<(u64, Symbol)>,
-    first_venues: Vec<(Vec<u8>, Venue)>,
+    /// Short venues as numbers.
+    first_venues: Vec<(u64, Venue)>,
     more_venues: HashMap<Vec<u8>, Venue, BuildHasherDefault<Fnv>>,
 }
 
@@ -47,10 +48,7 @@ impl Ids {
         if len >= 8 {
             return self.look_up(&text[..len]);
         }
-        let number = match text.first_chunk() {
-            Some(eight) => Eight::of(*eight).name(len),
-            None => name_of_few(&text[..len]),
-        };
+        let number = number(text, len);
         let place = mix(number) as usize & (self.recent.len() - 1);
         if self.recent[place].0 != number {
             return self.remember(number, &text[..len]);
@@ -85,9 +83,20 @@ impl Ids {
 
     /// The venue of this text.
     pub fn venue(&mut self, text: &[u8]) -> Result<Venue, String> {
-        if let Some((_, venue)) = self.first_venues.iter().find(|(known, _)| known == text) {
-            return Ok(*venue);
+        self.leading_venue(text, text.len())
+    }
+
+    /// The venue that the first so many bytes of a text are.
+    #[inline(always)]
+    pub fn leading_venue(&mut self, text: &[u8], len: usize) -> Result<Venue, String> {
+        let number = if len < 8 { number(text, len) } else { 0 };
+        match self.first_venues.iter().find(|(known, _)| *known == number) {
+            Some((_, venue)) => Ok(*venue),
+            None => self.look_up_venue(number, &text[..len]),
         }
+    }
+
+    fn look_up_venue(&mut self, number: u64, text: &[u8]) -> Result<Venue, String> {
         if let Some(venue) = self.more_venues.get(text) {
             return Ok(*venue);
         }
@@ -98,8 +107,8 @@ impl Ids {
         }
         // Venue 0 is "none given", so the table's ids are moved by one.
         let id = self.venues.intern(name) as u16 + 1;
-        if self.first_venues.len() < FEW {
-            self.first_venues.push((text.to_vec(), Venue(id)));
+        if number != 0 && self.first_venues.len() < FEW {
+            self.first_venues.push((number, Venue(id)));
         } else {
             self.more_venues.insert(text.to_vec(), Venue(id));
         }
@@ -107,11 +116,15 @@ impl Ids {
     }
 }
 
-/// As [`Eight::name`] of fewer bytes than eight.
-fn name_of_few(text: &[u8]) -> u64 {
-    let mut eight = [0; 8];
-    eight[..text.len()].copy_from_slice(text);
-    Eight::of(eight).name(text.len())
+/// A number for the first so many bytes of a text, which are fewer than eight.
+#[inline(always)]
+fn number(text: &[u8], len: usize) -> u64 {
+    let few = || {
+        let mut eight = [0; 8];
+        eight[..len].copy_from_slice(&text[..len]);
+        eight
+    };
+    Eight::of(text.first_chunk().copied().unwrap_or_else(few)).name(len)
 }
 
 /// A symbol's or venue's text: something that CSV and JSON lines carry without quoting.

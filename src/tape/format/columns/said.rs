@@ -128,11 +128,12 @@ impl Columns {
         ts_recv.into_iter().for_each(|ts_recv| tick.set_received(ts_recv));
         let due = said.number(DUE).map(i64::try_from).transpose().ok()?;
         let (side, conditions) = (Short::new(said.text(SIDE, text))?, Short::new(said.text(CONDITIONS, text))?);
-        let (has_seq, venue) = (said.has(SEQ), said.text(VENUE, text));
+        let has_seq = said.has(SEQ);
+        let venue = said.values.get(VENUE).filter(|_| said.has(VENUE)).copied();
         let (at, len) = said.values.get(SYMBOL).filter(|_| said.has(SYMBOL))?;
         tick.symbol = self.ids.leading_symbol(&text[*at as usize..], *len).ok()?;
-        if !venue.is_empty() {
-            tick.venue = self.ids.venue(venue).ok()?;
+        if let Some((at, len)) = venue {
+            tick.venue = self.ids.leading_venue(&text[at as usize..], len).ok()?;
         }
         self.check_numbered(tick.symbol, has_seq).ok()?;
         Some(Record { tick, has_seq, is_of_bar: false, due, ts_recv, side, conditions })
