@@ -10,7 +10,7 @@ use program::{Folder, run};
 fn what_is_known_not_to_fit_is_refused_before_the_run() {
     let check = |limit: &str, set: &str| run(&["check", "--set", &format!("limits.memory={limit}"), "--set", set]);
     for (set, told) in [
-        ("market.length=10m", "the ticks of the made-up market take 12.5 GiB, and limits.memory is 4.0 GiB"),
+        ("market.length=10m", "the ticks of the made-up market take 14.3 GiB, and limits.memory is 4.0 GiB"),
         ("output.buffer=5GiB", "rows that wait for the end of the run take 5.0 GiB"),
     ] {
         check("4GiB", set).exits(78).says(&[set.split('=').next().unwrap(), told]);
