@@ -66,7 +66,7 @@ fn a_folder_of_anything_is_read_as_far_as_it_is_a_tape_and_the_rest_is_told() {
     );
     folder.write("mixed/empty.bin", "");
     folder.write("mixed/junk.bin", &junk);
-    folder.write("mixed/junk.ndjson", &junk);
+    folder.write("mixed/waste.ndjson", &junk);
     folder.write("mixed/d.csv.gz", &junk);
     folder.write("mixed/notes.txt", "not a tape");
     folder.write("mixed/.hidden", "");
@@ -76,14 +76,14 @@ fn a_folder_of_anything_is_read_as_far_as_it_is_a_tape_and_the_rest_is_told() {
         let files = played.rejected.iter().map(|reject| reject["file"].as_str().unwrap());
         files.filter(|file| file.ends_with(name)).count()
     };
-    assert_eq!(rejects("junk.ndjson"), junk.split(|byte| *byte == b'\n').count());
+    assert_eq!(rejects("waste.ndjson"), junk.split(|byte| *byte == b'\n').count());
     assert_eq!((rejects("c.json"), rejects("junk.bin")), (1, 1));
     assert_eq!(played.ledger("rejected"), played.rejected.len() as u64);
     assert!(played.stderr.contains("d.csv.gz and 1 more"), "{}", played.stderr);
 
     // A header that cannot be used, or a link to nowhere, may hide any number of records.
-    let bad = folder.write("mixed/junk.csv", &junk);
-    run(&["--input", &folder.arg("mixed")]).exits(1).says(&["junk.csv", "header"]);
+    let bad = folder.write("mixed/bad.csv", &junk);
+    run(&["--input", &folder.arg("mixed")]).exits(1).says(&["bad.csv", "header"]);
     std::fs::remove_file(bad).unwrap();
     #[cfg(unix)]
     {
