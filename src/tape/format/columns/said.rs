@@ -9,6 +9,9 @@ use super::{
 };
 use crate::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
 
+/// A line with a value of these is not plain: a bar, and a record whose venue is more than its venue.
+const ODD: u32 = ((1 << (CLOSE + 1)) - (1 << OPEN)) | 1 << CHANNEL;
+
 /// What a line says, read while its fields are found: plain numbers, short texts, or nothing. Of any other field it is not
 /// said what it is, or whether it is right: then all of the line is left to [`Columns::records`], with which this agrees.
 #[derive(Default)]
@@ -35,6 +38,9 @@ impl Said {
             self.filled &= !(1 << column);
             return Some(0);
         }
+        if ODD >> column & 1 == 1 {
+            return None;
+        }
         let (number, len) = match quantity {
             Quantity::Time => leading_time(value).map(|(time, len)| (time as u64, len))?,
             Quantity::Price => leading_price(value).map(|(price, len)| (price.0 as u64, len))?,
@@ -47,14 +53,18 @@ impl Said {
     }
 
     #[inline(always)]
+    fn value(&self, column: usize) -> Option<(u64, usize)> {
+        self.has(column).then(|| self.values[column])
+    }
+
+    #[inline(always)]
     fn number(&self, column: usize) -> Option<u64> {
-        self.has(column).then(|| self.values[column].0)
+        self.value(column).map(|(number, _)| number)
     }
 
     #[inline(always)]
     fn text<'a>(&self, column: usize, line: &'a [u8]) -> &'a [u8] {
-        let (at, len) = self.values[column];
-        if self.has(column) { &line[at as usize..][..len] } else { b"" }
+        self.value(column).map_or(b"", |(at, len)| &line[at as usize..][..len])
     }
 
     #[inline(always)]
@@ -82,15 +92,12 @@ pub(in crate::tape::format) fn is_empty(text: &[u8]) -> bool {
     text.first().is_none_or(|byte| ends_field(*byte))
 }
 
-/// The columns of a bar, and others that change what a line says: it is not plain then.
-const ODD: u32 = ((1 << (CLOSE + 1)) - (1 << OPEN)) | 1 << CHANNEL;
-
 impl Columns {
     /// The trade or quote that is said of a line, if all of it is plain. It stands at the beginning of this text.
     #[inline(always)]
     pub(in crate::tape::format) fn record(&mut self, text: &[u8]) -> Option<Record> {
         let said = &self.said;
-        if self.times.unit != 1 || self.only_paths_symbol || said.filled & ODD != 0 {
+        if self.times.unit != 1 || self.only_paths_symbol {
             return None;
         }
         let size = |column| u32::try_from(said.number(column).unwrap_or(0)).ok();
@@ -128,10 +135,8 @@ impl Columns {
         ts_recv.into_iter().for_each(|ts_recv| tick.set_received(ts_recv));
         let due = said.number(DUE).map(i64::try_from).transpose().ok()?;
         let (side, conditions) = (Short::new(said.text(SIDE, text))?, Short::new(said.text(CONDITIONS, text))?);
-        let has_seq = said.has(SEQ);
-        let venue = said.values.get(VENUE).filter(|_| said.has(VENUE)).copied();
-        let (at, len) = said.values.get(SYMBOL).filter(|_| said.has(SYMBOL))?;
-        tick.symbol = self.ids.leading_symbol(&text[*at as usize..], *len).ok()?;
+        let (has_seq, symbol, venue) = (said.has(SEQ), said.value(SYMBOL)?, said.value(VENUE));
+        tick.symbol = self.ids.leading_symbol(&text[symbol.0 as usize..], symbol.1).ok()?;
         if let Some((at, len)) = venue {
             tick.venue = self.ids.leading_venue(&text[at as usize..], len).ok()?;
         }
