@@ -94,7 +94,9 @@ pub fn play_once(
 
 /// Says which files are empty: a download that failed looks like a day without trades.
 fn tell_empty(inputs: &Inputs) -> Result<()> {
-    let empty: Vec<String> = inputs.lengths()?.into_iter().filter(|it| it.1 == 0).map(|(path, _)| path).collect();
+    let mut empty: Vec<String> = inputs.lengths()?.into_iter().filter(|it| it.1 == 0).map(|(path, _)| path).collect();
+    // A pipe has no length, and may bring much.
+    empty.retain(|path| Path::new(path).is_file());
     match &empty[..] {
         [] => {}
         [file] => say(&format!("reading {}: {file} is empty", inputs.path)),

@@ -215,8 +215,8 @@ impl Columns {
         is_there.then_some((bytes.len(), *column))
     }
 
-    /// Expects these bytes before the `nth` value of an object, if nothing is expected there yet.
-    pub(super) fn expect(&mut self, nth: usize, bytes: &[u8], column: Option<usize>) {
+    /// Expects these bytes before the `nth` value of other objects, if nothing is expected there yet.
+    pub(super) fn learn(&mut self, nth: usize, bytes: &[u8], column: Option<usize>) {
         if nth == self.order.len() && nth < COLUMNS.len() {
             self.order.push(Expected::of(bytes, column));
         }

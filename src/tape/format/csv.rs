@@ -1,6 +1,7 @@
 use memchr::memchr;
 
 use super::columns::{Columns, Quantity, field, is_empty, quantity};
+use super::eight::{Eight, before};
 use super::fields::Fields;
 use super::lines::LONGEST_LINE;
 use super::record::Record;
@@ -123,28 +124,20 @@ impl Header {
 /// would cost more than fields are long.
 #[inline]
 fn commas(line: &[u8], mut tell: impl FnMut(usize)) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const LOW: u64 = ONES * 0x7f;
-    // The upper bit of each byte that is this one: it becomes zero, and of all bytes only zero has no bit then that the
-    // sum carries upwards.
-    let bytes_of = |word: u64, byte: u8| {
-        let word = word ^ (ONES * u64::from(byte));
-        !(((word & LOW) + LOW) | word | LOW)
-    };
-    let (words, rest) = line.as_chunks();
+    let (eights, rest) = line.as_chunks();
     let mut quotes = 0;
-    for (i, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        quotes |= bytes_of(word, b'"');
-        let mut found = bytes_of(word, b',');
+    for (i, eight) in eights.iter().enumerate() {
+        let eight = Eight::of(*eight);
+        quotes |= eight.equal_to(b'"');
+        let mut found = eight.equal_to(b',');
         while found != 0 {
-            tell(8 * i + found.trailing_zeros() as usize / 8);
+            tell(8 * i + before(found));
             found &= found - 1;
         }
     }
     for (i, byte) in rest.iter().enumerate() {
         match byte {
-            b',' => tell(8 * words.len() + i),
+            b',' => tell(8 * eights.len() + i),
             b'"' => quotes |= 1,
             _ => {}
         }

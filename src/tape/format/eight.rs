@@ -50,6 +50,12 @@ impl Eight {
         units(digits, len - 1, len - 1 - whole).filter(|_| len < 8).map(|units| (units, len))
     }
 
+    /// Marks those that are this one.
+    #[inline(always)]
+    pub fn equal_to(self, byte: u8) -> u64 {
+        !at_least(self.0 ^ (ONES * u64::from(byte)), 1) & HIGHEST
+    }
+
     /// How many there are before the first that may end a field, which is none of the bytes from `-` on.
     #[inline(always)]
     pub fn in_field(self) -> usize {
@@ -83,7 +89,7 @@ fn at_least(bytes: u64, least: u8) -> u64 {
 
 /// How many bytes are before the first that is marked.
 #[inline(always)]
-fn before(marks: u64) -> usize {
+pub(super) fn before(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 

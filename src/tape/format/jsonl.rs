@@ -101,7 +101,7 @@ impl<'a> Plain<'a> {
                     self.pass(b':')?;
                     self.spaces();
                     let column = columns.ours(std::str::from_utf8(&self.line[key]).ok()?);
-                    columns.expect(place, &self.line[from..self.at], column);
+                    columns.learn(place, &self.line[from..self.at], column);
                     column
                 }
             };
