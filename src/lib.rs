@@ -44,6 +44,7 @@ pub mod error;
 pub mod time;
 pub mod calendar;
 pub mod memory;
+pub mod prefetch;
 mod decimal;
 pub mod tick;
 mod random;

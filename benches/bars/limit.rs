@@ -5,6 +5,7 @@
 use tapeflow::aggregate::{Aggregate as _, Ohlcv, Print};
 use tapeflow::lateness::{Horizon, Lateness};
 use tapeflow::operators::Summary;
+use tapeflow::prefetch::prefetched;
 use tapeflow::prints::PrintLog;
 use tapeflow::row::{Row as _, Texts};
 use tapeflow::tick::{Kind, Symbol, Tick};
@@ -57,7 +58,7 @@ impl<'a> BareLoop<'a> {
         let BareLoop { windows, rules, texts, .. } = *self;
         let (mut digest, mut clock, mut next_end) = (self.digest, self.clock, self.next_end);
         let slots = &mut self.slots[..];
-        for tick in ticks {
+        for tick in prefetched(ticks) {
             let slot = &mut slots[tick.symbol.0 as usize];
             if tick.ts_event >= slot.clock - DISORDER {
                 slot.clock = slot.clock.max(tick.ts_event);

@@ -12,6 +12,7 @@ use super::agenda::{Agenda, Held};
 use super::context::{Context, Ticks, watermark_of};
 use super::settling::Settling;
 use crate::error::Error;
+use crate::prefetch::prefetched;
 use crate::quality::{Noted, Quality, Standard, VenueFeed};
 use crate::row::Texts;
 use crate::standing::{Pending, Question};
@@ -87,7 +88,7 @@ fn note(
     standard: Standard,
 ) -> Vec<(Noted, u64)> {
     let (mut ledger, mut noted) = (context.counters.ledger.get(), Vec::with_capacity(ticks.len()));
-    for tick in ticks {
+    for tick in prefetched(ticks) {
         let at = tick.symbol.0 as usize;
         if at >= clocks.len() {
             clocks.resize(at + 1, EventTime::MIN);

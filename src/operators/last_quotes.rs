@@ -11,6 +11,7 @@ use super::context::{Context, Ticks, watermark_of};
 use super::{Changes, Summary};
 use crate::asof::Quote;
 use crate::ledger::Ledger;
+use crate::prefetch::prefetched;
 use crate::standing::{Pending, Question};
 use crate::tick::{Kind, Symbol, Tick};
 use crate::time::EventTime;
@@ -84,7 +85,7 @@ impl LastQuotes {
 
     /// Takes quotes that were sent when the worker's watermark stood at `sent_ms`.
     fn take(&mut self, ticks: &[Tick], sent_ms: i64) {
-        for tick in ticks {
+        for tick in prefetched(ticks) {
             if tick.kind != Kind::Quote {
                 self.ledger.ignored += 1;
                 continue;

@@ -10,6 +10,7 @@ use crate::lateness::{Horizon, Lateness, Verdict};
 use crate::ledger::{Ledger, Unfilled};
 use crate::operators::Context;
 use crate::operators::agenda::Agenda;
+use crate::prefetch::prefetched;
 use crate::prints::{Change, Story, Word};
 use crate::standing::Fate;
 use crate::tick::{Kind, Symbol, Tick};
@@ -63,7 +64,7 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
         let sent = sent_ms.saturating_mul(MS);
         let rules = self.context.lateness.clone();
         let mut plain = 0;
-        for tick in ticks {
+        for tick in prefetched(ticks) {
             let symbol = tick.symbol.0 as usize;
             if symbol >= self.symbols.len() {
                 self.symbols.resize_with(symbol + 1, SymbolState::new);
