@@ -1,4 +1,4 @@
-//! Items of a long slice, asked for before their turn.
+//! Memory that is asked for before its turn, so that nobody waits for it.
 
 /// How far ahead, in bytes: far enough for a line of memory to arrive before its turn, and near enough that it is still
 /// in the nearest cache then.
@@ -12,10 +12,11 @@ pub fn prefetched<T>(items: &[T]) -> impl Iterator<Item = &T> {
     items.iter().inspect(|item| fetch(std::ptr::from_ref(*item).wrapping_byte_add(AHEAD)))
 }
 
-/// Asks for the line of memory at an address; where the processor cannot be asked, nothing.
+/// Asks for the line of memory at an address, for whoever comes there soon; any address will do. Where the processor
+/// cannot be asked, it does nothing.
 #[inline(always)]
-fn fetch<T>(at: *const T) {
-    // SAFETY: it is a hint, for which any address will do: nothing is read that the program sees, and nothing fails.
+pub fn fetch<T>(at: *const T) {
+    // SAFETY: it is a hint: nothing is read that the program sees, and no address makes it fail.
     #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code)]
     unsafe {

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use crate::aggregate::Print;
+use crate::prefetch::fetch;
 use crate::time::EventTime;
 use crate::window::Window;
 
@@ -46,6 +47,8 @@ impl Chunks {
             Some(chunk) if chunk.prints.len() < CHUNK => {
                 if seq >= chunk.seq.1 {
                     chunk.prints.push(print);
+                    // The symbol's next print goes there, and would wait for the memory.
+                    fetch(chunk.prints.as_ptr_range().end);
                 } else {
                     chunk.insert(print);
                 }
