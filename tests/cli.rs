@@ -120,6 +120,10 @@ fn all_mistakes_are_shown_at_once_in_their_places() {
         assert_eq!(done.stdout, "");
     }
     run(&["check"]).exits(0);
+    for (vary, told) in [("batch.max_tickz = [1]", "did you mean `max_ticks`"), ("workers = [1, 0]", "workers")] {
+        let file = folder.write("vary.toml", format!("[sweep.vary]\n{vary}\n"));
+        run(&["check", "--config", &file]).exits(78).says(&[told]);
+    }
     let broken = folder.write("broken.toml", "[batch\nmax_ticks = 5\n");
     run(&["--config", &broken]).exits(78).says(&["broken.toml:1"]);
     run(&["--config", &folder.write("binary.toml", b"a = \"\xff\xfe\"")]).exits(78).says(&["binary.toml"]);

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use clap::Args;
+use toml::Value;
 
 use super::outlet::Outlet;
 use super::pipeline::{Pipeline, Playing};
 use super::{Flags, Program, lacking};
-use crate::config::{Config, Layers};
+use crate::config::{Config, Effective, Layers};
 use crate::error::{Error, Result};
 use crate::lab::{Asked, Axis, Cell, Play, Skip, grid, text};
 
@@ -61,18 +62,8 @@ impl CellFlags {
         let skips: Vec<Skip> = self.skip.iter().map(|skip| Skip::parse(skip, &axes)).collect::<Result<_>>()?;
         let (mut cells, mut own) = (Vec::new(), Vec::new());
         for values in grid(&axes, &skips) {
-            let mut layers = self.layers(&flags, program, goal)?;
-            for (axis, value) in axes.iter().zip(&values) {
-                layers.flag(&axis.said_by, &axis.key, value.clone());
-                // Under a target, a linger is the longest wait that may be chosen.
-                let lingers = axis.key == "batch.max_delay" && flags.target_p99.is_none();
-                if lingers && axes.iter().all(|axis| axis.key != "batch.policy") {
-                    layers.flag(&axis.said_by, "batch.policy", "linger");
-                }
-            }
-            let (config, pipeline) = (Config::read(&mut layers), program.closures.configure(&mut layers));
-            let effective = layers.finish()?;
-            let (Some(config), Some(pipeline)) = (config, pipeline) else { return Err(lacking(program.name)) };
+            let layers = self.layers(&flags, program, goal)?;
+            let (config, pipeline, effective) = settings(program, &flags, layers, &axes, &values)?;
             let values = values.iter().map(text).collect();
             cells.push(Cell::new(values, config, &effective, asked.warmup)?);
             own.push(pipeline);
@@ -131,6 +122,38 @@ pub fn player(own: Vec<Box<dyn Pipeline>>) -> Box<Play<'static>> {
         let playing = Playing { dial: Arc::default(), config: &cell.config, around, opened, watch };
         own[at].play(playing, &Outlet::Nowhere)
     })
+}
+
+/// Checks the settings of every cell that the settings ask for, as a sweep would before it starts.
+pub fn check(program: &Program<'_>, flags: &Flags, vary: Vec<Axis>) -> Result<()> {
+    let axes = axes("check", vary, Vec::new())?;
+    let check = |values: &Vec<Value>| {
+        let layers = flags.layers(program.name, program.defaults)?;
+        settings(program, flags, layers, &axes, values).map(drop)
+    };
+    grid(&axes, &[]).iter().try_for_each(check)
+}
+
+/// The settings of one cell: those of `layers`, and over them a value of each axis.
+fn settings(
+    program: &Program<'_>,
+    flags: &Flags,
+    mut layers: Layers,
+    axes: &[Axis],
+    values: &[Value],
+) -> Result<(Config, Box<dyn Pipeline>, Effective)> {
+    for (axis, value) in axes.iter().zip(values) {
+        layers.flag(&axis.said_by, &axis.key, value.clone());
+        // Under a target, a linger is the longest wait that may be chosen.
+        let lingers = axis.key == "batch.max_delay" && flags.target_p99.is_none();
+        if lingers && axes.iter().all(|axis| axis.key != "batch.policy") {
+            layers.flag(&axis.said_by, "batch.policy", "linger");
+        }
+    }
+    let (config, pipeline) = (Config::read(&mut layers), program.closures.configure(&mut layers));
+    let effective = layers.finish()?;
+    let (Some(config), Some(pipeline)) = (config, pipeline) else { return Err(lacking(program.name)) };
+    Ok((config, pipeline, effective))
 }
 
 /// What varies: by the settings, and over it by the command line.

@@ -257,7 +257,10 @@ impl Program<'_> {
         let pipeline = &*pipeline;
         match &command {
             Some(Command::Config) => print(&effective.to_toml_with_origins()),
-            Some(Command::Check) => print("the settings are fine\n"),
+            Some(Command::Check) => {
+                cells::check(self, &flags, asked.vary)?;
+                print("the settings are fine\n")
+            }
             Some(Command::Explain(asked)) => explain::explain(&config, asked, pipeline),
             Some(Command::Verify) => verify::verify(&config, pipeline),
             Some(Command::Follow(flags)) => follow::follow(name, config, &effective, &asked, Some(flags), pipeline),
