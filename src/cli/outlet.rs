@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use crate::config::{Config, Output};
 use crate::error::{Doing as _, Error, Result, lock};
 use crate::row::{Row, Rows, Texts};
-use crate::sink::{self, Discard, Keeper, Lines, Mode, Remote, Settling, Shared, Sink, Stdout, Together};
+use crate::sink::{self, Ahead, Discard, Keeper, Lines, Mode, Remote, Settling, Shared, Sink, Stdout, Together};
 use crate::source::Surroundings;
 
 /// So many folders for temporary files may have been left by others under the names that are tried.
@@ -89,11 +89,11 @@ impl Outlet {
             }
             (Output::Folder(folder), mode) => Target::File(folder.join(mode.file(rows.name, config.encoding))),
         };
-        let folder = match &target {
-            Target::File(path) => path.parent().unwrap_or(Path::new("")),
-            Target::Stdout(Scratch(folder)) => folder,
+        let (folder, ahead) = match &target {
+            Target::File(path) => (path.parent().unwrap_or(Path::new("")), Some(Ahead::new(path, &lines.header()))),
+            Target::Stdout(Scratch(folder)) => (&**folder, None),
         };
-        let keeper = Keeper::new(folder, config.buffer_bytes, around.symbols.clone());
+        let keeper = Keeper::new(folder, config.buffer_bytes, around.symbols.clone(), ahead);
         Ok(Outlet::Settling(Settled { lines, keeper, target }))
     }
 

@@ -3,9 +3,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use super::ahead::Ahead;
 use super::chunk::Chunk;
 use super::order::Order;
-use super::runs::{Nameless, Run, Spill, merge};
+use super::runs::{Change, Merge, Nameless, Run, Spill};
 use super::settle::Kept;
 use crate::error::{Error, Result, lock};
 use crate::tick::Names;
@@ -19,8 +20,13 @@ const CHUNK_BYTES: usize = 1 << 18;
 /// One in so many of its bytes may wait for the keeper while it writes. Beyond that, the workers wait.
 const QUEUE_SHARE: usize = 8;
 
+/// So many bytes wait before they are written to a file ahead of the run's end, a quarter of all at most: workers are not
+/// equally fast, rows are amended, and what comes to stand before a line that is written costs a copy of the file.
+const WAITING_BYTES: usize = 1 << 24;
+
 /// Keeps the lines of all workers until the run has ended. A thread of its own sorts them as they come, so that no worker
-/// stands still for that. It holds so many bytes at most; what is beyond them it writes to a folder, as a merge sort does.
+/// stands still for that. It holds so many bytes at most. What is beyond them it writes to a folder, as a merge sort does,
+/// or, if they go to a file, to that file, as far as they are in order.
 pub struct Keeper {
     end: End,
     thread: Option<JoinHandle<Option<Kept>>>,
@@ -43,17 +49,21 @@ struct Back {
 }
 
 impl Keeper {
-    /// A keeper that holds so many bytes; `folder` is for the others.
-    pub fn new(folder: &Path, limit_bytes: usize, names: Arc<Names>) -> Self {
+    /// A keeper that holds so many bytes; `folder` is for the others, as far as they are not written ahead.
+    pub fn new(folder: &Path, limit_bytes: usize, names: Arc<Names>, ahead: Option<Ahead>) -> Self {
         let queue_bytes = limit_bytes / QUEUE_SHARE;
         let ((to, from), back) = (sync_channel(queue_bytes / CHUNK_BYTES), Arc::<Back>::default());
         let end = End { to, back: back.clone(), full_bytes: CHUNK_BYTES.min(limit_bytes) };
+        let waiting_bytes = WAITING_BYTES.min(limit_bytes / 4);
         let mut keeping = Keeping {
             folder: folder.into(),
-            limit_bytes: limit_bytes - queue_bytes,
+            waiting_bytes,
+            limit_bytes: limit_bytes - queue_bytes - waiting_bytes,
             order: Order::of(names),
+            ahead,
+            in_turn: Merge::default(),
             held: Vec::new(),
-            bytes: 0,
+            held_bytes: 0,
             spilled: Vec::new(),
             files: 0,
         };
@@ -130,11 +140,15 @@ impl End {
 /// The thread's state.
 struct Keeping {
     folder: PathBuf,
+    waiting_bytes: usize,
     limit_bytes: usize,
     order: Order,
-    /// Runs in memory.
+    ahead: Option<Ahead>,
+    /// What waits to be written ahead.
+    in_turn: Merge,
+    /// Runs in memory that are not.
     held: Vec<Run>,
-    bytes: usize,
+    held_bytes: usize,
     /// Runs on disk by level.
     spilled: Vec<Vec<Run>>,
     files: usize,
@@ -147,22 +161,35 @@ impl Keeping {
             self.order.learn();
             chunk.drain_sorted(&self.order, &mut packed);
             lock(&back.spare).push(chunk);
-            // A copy of its own size leaves room for others, and the memory of what is packed next is in the cache.
-            self.bytes += packed.len();
-            self.held.push(Run::Held(packed.as_slice().into()));
-            packed.clear();
-            if self.bytes > self.limit_bytes {
-                self.spill()?;
+            match &mut self.ahead {
+                None => self.hold(&packed)?,
+                Some(ahead) => {
+                    // A copy of its own size leaves room for others, and the memory of what is packed next is in the cache.
+                    self.in_turn.add(Run::Held(packed.as_slice().into()), &self.order)?;
+                    if self.in_turn.held_bytes > self.waiting_bytes {
+                        let unwritten = ahead.write(&mut self.in_turn, self.waiting_bytes, &self.order)?;
+                        self.hold(&unwritten)?;
+                    }
+                }
             }
+            packed.clear();
         }
         Ok(())
     }
 
-    /// Makes one run on disk of those in memory.
-    fn spill(&mut self) -> Result<()> {
+    /// Holds a run until the end, in memory if it can.
+    fn hold(&mut self, packed: &[u8]) -> Result<()> {
+        if packed.is_empty() {
+            return Ok(());
+        }
+        self.held_bytes += packed.len();
+        self.held.push(Run::Held(packed.into()));
+        if self.held_bytes <= self.limit_bytes {
+            return Ok(());
+        }
+        self.held_bytes = 0;
         let runs = std::mem::take(&mut self.held);
-        let file = self.merged(&runs)?;
-        self.bytes = 0;
+        let file = self.merged(runs)?;
         self.put(0, file)
     }
 
@@ -176,19 +203,20 @@ impl Keeping {
             return Ok(());
         }
         let runs = std::mem::take(&mut self.spilled[level]);
-        let file = self.merged(&runs)?;
+        let file = self.merged(runs)?;
         self.put(level + 1, file)
     }
 
-    fn merged(&mut self, runs: &[Run]) -> Result<Nameless> {
+    fn merged(&mut self, runs: Vec<Run>) -> Result<Nameless> {
         self.files += 1;
         let mut spill = Spill::create(self.folder.join(format!(".settling-{}", self.files)))?;
-        merge(runs, &self.order, |head| spill.write(&head.place, head.times, &head.line))?;
+        Merge::of(runs, &self.order)?.drain(&self.order, |change: &Change| spill.write(change))?;
         spill.end()
     }
 
     fn kept(self) -> Kept {
-        Kept { runs: self.spilled.into_iter().flatten().chain(self.held).collect(), order: self.order }
+        let held = self.spilled.into_iter().flatten().chain(self.held).collect();
+        Kept { held, in_turn: self.in_turn, begun: self.ahead.and_then(Ahead::begun), order: self.order }
     }
 }
 
@@ -219,9 +247,16 @@ mod tests {
             // For each worker lines of a time and a symbol, each of which may be taken back by the next worker.
             given in prop::collection::vec(prop::collection::vec((0..40_i64, 0..3_u32, any::<bool>()), 0..80), 1..4),
             limit_bytes in prop_oneof![1..2_000_usize, Just(1 << 30)],
+            is_file: bool,
+            is_sorted: bool,
         ) {
+            let mut given: Vec<Vec<(i64, u32, bool)>> = given;
+            if is_sorted {
+                given.iter_mut().for_each(|lines| lines.sort_by_key(|(ts, symbol, _)| (*ts, SYMBOLS[*symbol as usize])));
+            }
             let folder = tempfile::tempdir().unwrap();
-            let keeper = Keeper::new(folder.path(), limit_bytes, names());
+            let (path, header) = (folder.path().join("rows.csv"), "header\n");
+            let keeper = Keeper::new(folder.path(), limit_bytes, names(), is_file.then(|| Ahead::new(&path, header)));
             let ends: Vec<End> = given.iter().map(|_| keeper.end()).collect();
             let mut chunks: Vec<Chunk> = given.iter().map(|_| Chunk::default()).collect();
             let mut standing = BTreeMap::new();
@@ -241,9 +276,17 @@ mod tests {
             }
             ends.iter().zip(&mut chunks).for_each(|(end, chunk)| end.take(chunk).unwrap());
             drop(ends);
-            let (mut settled, mut expected) = (Vec::new(), String::from("header\n"));
+            let (mut settled, mut expected) = (Vec::new(), String::from(header));
             expected.extend(standing.values().map(String::as_str));
-            let rows = keeper.finish().unwrap().settle_to(&mut settled, "writing", "header\n").unwrap();
+            let kept = keeper.finish().unwrap();
+            let rows = match is_file {
+                true => kept.settle(&path, header).unwrap(),
+                false => kept.settle_to(&mut settled, "writing", header).unwrap(),
+            };
+            if is_file {
+                settled = std::fs::read(&path).unwrap();
+                std::fs::remove_file(&path).unwrap();
+            }
             prop_assert_eq!(rows, standing.len() as u64);
             prop_assert_eq!(String::from_utf8(settled).unwrap(), expected);
             prop_assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -252,7 +295,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_told_once_to_a_worker_or_to_whoever_wants_everything() {
-        let keeper = Keeper::new(Path::new("/nowhere/at/all"), 1, names());
+        let keeper = Keeper::new(Path::new("/nowhere/at/all"), 1, names(), None);
         let end = keeper.end();
         let give = |_| {
             let mut chunk = Chunk::default();
@@ -268,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_of_the_last_chunks_is_told_in_the_end() {
-        let keeper = Keeper::new(Path::new("/nowhere/at/all"), 1, names());
+        let keeper = Keeper::new(Path::new("/nowhere/at/all"), 1, names(), None);
         for _ in 0..3 {
             let mut chunk = Chunk::default();
             chunk.push(Place::default(), 1, b"a line");

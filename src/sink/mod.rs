@@ -1,5 +1,6 @@
 //! Sinks: where rows go. A new one is a new file here.
 
+mod ahead;
 mod behind;
 mod chunk;
 mod courier;
@@ -15,6 +16,7 @@ mod settle;
 mod socket;
 mod stdout;
 
+pub use ahead::Ahead;
 pub use courier::{Courier, Cut, Parcel, Remote, Shared, Stream, ToTopic, open, open_for_rejects};
 pub use discard::Discard;
 pub use keeper::{End, Keeper};

@@ -27,11 +27,17 @@ pub struct Packer {
 
 impl Packer {
     /// Appends the next change: a line that is inserted so many times.
-    pub fn pack(&mut self, Place { time_ms, key }: &Place, often: i32, line: &[u8], out: &mut Vec<u8>) {
+    pub fn pack(&mut self, place: &Place, often: i32, line: &[u8], out: &mut Vec<u8>) {
+        self.pack_place(place, often, line.len(), out);
+        out.extend_from_slice(line);
+    }
+
+    /// The same without the line, which is so long.
+    pub fn pack_place(&mut self, Place { time_ms, key }: &Place, often: i32, len: usize, out: &mut Vec<u8>) {
         let (times, [first, second], flags) = ((*time_ms, key.ts), key.symbols, out.len());
         out.push(0);
         out.extend_from_slice(&first.0.to_le_bytes());
-        out.extend_from_slice(&(line.len() as u32).to_le_bytes());
+        out.extend_from_slice(&(len as u32).to_le_bytes());
         let mut announced = |flag: u8, bytes: &[u8]| {
             out[flags] |= flag;
             out.extend_from_slice(bytes);
@@ -50,7 +56,6 @@ impl Packer {
         if often != 1 {
             announced(OFTEN, &often.to_le_bytes());
         }
-        out.extend_from_slice(line);
     }
 }
 
@@ -66,6 +71,18 @@ impl Unpacker {
     /// # Errors
     /// When it cannot be read, or not to its end.
     pub fn unpack(&mut self, from: &mut impl Read, line: &mut Vec<u8>) -> io::Result<Option<(Place, i32)>> {
+        let change = self.unpack_place(from, line)?;
+        if change.is_some() {
+            from.read_exact(line)?;
+        }
+        Ok(change)
+    }
+
+    /// The same of one without its line, for which it makes room.
+    ///
+    /// # Errors
+    /// As for [`Unpacker::unpack`].
+    pub fn unpack_place(&mut self, from: &mut impl Read, line: &mut Vec<u8>) -> io::Result<Option<(Place, i32)>> {
         let flags = match bytes(from) {
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(None),
             flags => u8::from_le_bytes(flags?),
@@ -78,7 +95,6 @@ impl Unpacker {
         let rank = if flags & RANK != 0 { u32::from_le_bytes(bytes(from)?) } else { 0 };
         let second = if flags & SECOND != 0 { u32::from_le_bytes(bytes(from)?) } else { first };
         let often = if flags & OFTEN != 0 { i32::from_le_bytes(bytes(from)?) } else { 1 };
-        from.read_exact(line)?;
         let (time_ms, ts) = self.times;
         let key = Key { ts, place: rank, symbols: [Symbol(first), Symbol(second)] };
         Ok(Some((Place { time_ms, key }, often)))

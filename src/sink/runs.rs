@@ -1,8 +1,7 @@
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Seek as _, Write};
+use std::io::{BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use super::order::{Order, Place};
@@ -15,13 +14,15 @@ pub enum Run {
     Held(Box<[u8]>),
     /// In a file.
     Spilled(Nameless),
+    /// In two files: one has the places of the lines, and the other the lines, each inserted once, behind so many bytes.
+    Written(Nameless, Nameless, u64),
 }
 
 /// A file that is in no folder any more, so that nothing of it stays however the run ends, and no other run finds it. The
 /// path is what it was made under, for messages.
 pub struct Nameless {
-    file: File,
-    path: PathBuf,
+    pub file: File,
+    pub path: PathBuf,
 }
 
 /// A file that goes when it is no longer needed, however the run ends.
@@ -50,9 +51,16 @@ impl Spill {
         Ok(Spill { path, out, packer: Packer::default(), packed: Vec::new() })
     }
 
-    pub fn write(&mut self, place: &Place, often: i32, line: &[u8]) -> Result<()> {
+    pub fn write(&mut self, Change { place, times, line }: &Change) -> Result<()> {
         self.packed.clear();
-        self.packer.pack(place, often, line, &mut self.packed);
+        self.packer.pack(place, *times, line, &mut self.packed);
+        self.out.write_all(&self.packed).doing(|| writing(&self.path))
+    }
+
+    /// Writes a change without its line.
+    pub fn write_place(&mut self, Change { place, times, line }: &Change) -> Result<()> {
+        self.packed.clear();
+        self.packer.pack_place(place, *times, line.len(), &mut self.packed);
         self.out.write_all(&self.packed).doing(|| writing(&self.path))
     }
 
@@ -71,107 +79,186 @@ fn reading(path: &Path) -> String {
     format!("reading {}", path.display())
 }
 
-/// One change read back from a run. It is greater than those behind it, for a heap that gives the greatest first.
-pub struct Head<'a> {
+/// A line, and how often it is inserted, less how often it is retracted.
+#[derive(Default)]
+pub struct Change {
     pub place: Place,
     pub line: Vec<u8>,
     pub times: i32,
-    run: usize,
-    order: &'a Order,
 }
 
-impl<'a> Head<'a> {
-    fn of(run: usize, order: &'a Order) -> Box<Self> {
-        Box::new(Head { place: Place::default(), line: Vec::new(), times: 0, run, order })
+impl Change {
+    fn compare(&self, other: &Change, order: &Order) -> Ordering {
+        order.compare(&self.place, &other.place).then_with(|| self.line.cmp(&other.line))
     }
 }
 
-impl PartialEq for Head<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Head<'_> {}
-
-impl PartialOrd for Head<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Head<'_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_place = self.order.compare(&other.place, &self.place);
-        by_place.then_with(|| (&other.line, other.run).cmp(&(&self.line, self.run)))
-    }
-}
-
-/// A run being read.
-struct Reading<'a> {
-    packed: Packed<'a>,
+/// A run that is read, and its next change.
+struct Reading {
+    next: Change,
+    packed: Packed,
     unpacker: Unpacker,
 }
 
-enum Packed<'a> {
-    Held(&'a [u8]),
-    Spilled(&'a Path, BufReader<&'a File>),
+enum Packed {
+    /// From this byte on.
+    Held(Box<[u8]>, usize),
+    Spilled(PathBuf, BufReader<File>),
+    Written([PathBuf; 2], [BufReader<File>; 2]),
 }
 
-impl Reading<'_> {
-    fn open(run: &Run) -> Result<Reading<'_>> {
+impl Reading {
+    fn open(run: Run) -> Result<Reading> {
+        let from = |Nameless { mut file, path }: Nameless, bytes| {
+            file.seek(SeekFrom::Start(bytes)).doing(|| reading(&path))?;
+            Ok((path, BufReader::with_capacity(1 << 16, file)))
+        };
         let packed = match run {
-            Run::Held(packed) => Packed::Held(packed),
-            Run::Spilled(Nameless { file, path }) => {
-                let mut bytes = file;
-                bytes.rewind().doing(|| reading(path))?;
-                Packed::Spilled(path, BufReader::with_capacity(1 << 16, bytes))
+            Run::Held(packed) => Packed::Held(packed, 0),
+            Run::Spilled(file) => from(file, 0).map(|(path, file)| Packed::Spilled(path, file))?,
+            Run::Written(places, lines, header_bytes) => {
+                let ((place, places), (line, lines)) = (from(places, 0)?, from(lines, header_bytes)?);
+                Packed::Written([place, line], [places, lines])
             }
         };
-        Ok(Reading { packed, unpacker: Unpacker::default() })
+        Ok(Reading { next: Change::default(), packed, unpacker: Unpacker::default() })
     }
 
-    /// Makes `next` the next change; false if there is none.
-    fn next(&mut self, next: &mut Head<'_>) -> Result<bool> {
-        let unpacked = match &mut self.packed {
-            Packed::Held(packed) => self.unpacker.unpack(packed, &mut next.line).doing(|| "reading rows in memory"),
-            Packed::Spilled(path, file) => self.unpacker.unpack(file, &mut next.line).doing(|| reading(path)),
+    /// Goes on to the next change; false if there is none.
+    fn go_on(&mut self) -> Result<bool> {
+        let Reading { next: Change { place, line, times }, packed, unpacker } = self;
+        let unpacked = match packed {
+            Packed::Held(packed, at) => {
+                let mut rest = &packed[*at..];
+                let unpacked = unpacker.unpack(&mut rest, line).doing(|| "reading rows in memory")?;
+                *at = packed.len() - rest.len();
+                unpacked
+            }
+            Packed::Spilled(path, file) => unpacker.unpack(file, line).doing(|| reading(path))?,
+            Packed::Written([of_places, of_lines], [places, lines]) => {
+                let unpacked = unpacker.unpack_place(places, line).doing(|| reading(of_places))?;
+                if unpacked.is_some() {
+                    lines.read_exact(line).doing(|| reading(of_lines))?;
+                }
+                unpacked
+            }
         };
-        Ok(unpacked?.map(|(place, times)| (next.place, next.times) = (place, times)).is_some())
+        Ok(unpacked.map(|change| (*place, *times) = change).is_some())
+    }
+
+    /// So many bytes in memory are behind the next change.
+    fn held_bytes(&self) -> usize {
+        if let Packed::Held(packed, at) = &self.packed { packed.len() - at } else { 0 }
     }
 }
 
-/// Merges runs and hands over what is left of each line in the end, sorted by place and text.
-pub fn merge(runs: &[Run], order: &Order, mut give: impl FnMut(&Head<'_>) -> Result<()>) -> Result<()> {
-    let mut reading = runs.iter().map(Reading::open).collect::<Result<Vec<_>>>()?;
-    let mut heap = BinaryHeap::new();
-    for (run, reading) in reading.iter_mut().enumerate() {
-        let mut head = Head::of(run, order);
-        if reading.next(&mut head)? {
-            heap.push(head);
-        }
+/// Runs that are merged: what they come to is taken in order, and there may be more of them meanwhile.
+#[derive(Default)]
+pub struct Merge {
+    /// A heap, of which the first has the least change.
+    readings: Vec<Box<Reading>>,
+    /// So many bytes in memory are behind the next changes.
+    pub held_bytes: usize,
+}
+
+impl Merge {
+    /// These runs.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn of(runs: impl IntoIterator<Item = Run>, order: &Order) -> Result<Merge> {
+        let mut merge = Merge::default();
+        runs.into_iter().try_for_each(|run| merge.add(run, order))?;
+        Ok(merge)
     }
-    // The least line so far, all of which is not known before a greater one comes.
-    let mut row = Head::of(0, order);
-    while let Some(mut least) = heap.peek_mut() {
-        if (least.place, &least.line) == (row.place, &row.line) {
-            row.times += least.times;
-        } else {
-            if row.times != 0 {
-                give(&row)?;
+
+    /// Adds a run.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn add(&mut self, run: Run, order: &Order) -> Result<()> {
+        let mut reading = Box::new(Reading::open(run)?);
+        if reading.go_on()? {
+            self.held_bytes += reading.held_bytes();
+            self.readings.push(reading);
+            self.sift_up(order);
+        }
+        Ok(())
+    }
+
+    /// Takes the least change, which is all that the runs have of its line; false if there is none. Lines that are
+    /// retracted as often as they are inserted are none.
+    ///
+    /// # Errors
+    /// When a run cannot be read.
+    pub fn take(&mut self, change: &mut Change, order: &Order) -> Result<bool> {
+        while let Some(least) = self.readings.first_mut() {
+            mem::swap(change, &mut least.next);
+            self.go_on(order)?;
+            while let Some(least) = self.readings.first()
+                && (least.next.place, &least.next.line) == (change.place, &change.line)
+            {
+                change.times += least.next.times;
+                self.go_on(order)?;
             }
-            let run = least.run;
-            std::mem::swap(&mut row, &mut *least);
-            least.run = run;
+            if change.times != 0 {
+                return Ok(true);
+            }
         }
-        if !reading[least.run].next(&mut least)? {
-            PeekMut::pop(least);
+        Ok(false)
+    }
+
+    /// Takes them all.
+    ///
+    /// # Errors
+    /// When a run cannot be read, or what `give` says.
+    pub fn drain(mut self, order: &Order, mut give: impl FnMut(&Change) -> Result<()>) -> Result<()> {
+        let mut change = Change::default();
+        while self.take(&mut change, order)? {
+            give(&change)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on in the first run.
+    fn go_on(&mut self, order: &Order) -> Result<()> {
+        let first = &mut self.readings[0];
+        self.held_bytes -= first.held_bytes();
+        if first.go_on()? {
+            self.held_bytes += first.held_bytes();
+        } else {
+            self.readings.swap_remove(0);
+        }
+        self.sift_down(order);
+        Ok(())
+    }
+
+    fn is_less(&self, a: usize, b: usize, order: &Order) -> bool {
+        self.readings[a].next.compare(&self.readings[b].next, order).is_lt()
+    }
+
+    fn sift_up(&mut self, order: &Order) {
+        let mut at = self.readings.len() - 1;
+        while at > 0 && self.is_less(at, (at - 1) / 2, order) {
+            self.readings.swap(at, (at - 1) / 2);
+            at = (at - 1) / 2;
         }
     }
-    if row.times != 0 {
-        give(&row)?;
+
+    fn sift_down(&mut self, order: &Order) {
+        let (mut at, len) = (0, self.readings.len());
+        loop {
+            let mut child = 2 * at + 1;
+            if child + 1 < len && self.is_less(child + 1, child, order) {
+                child += 1;
+            }
+            if child >= len || !self.is_less(child, at, order) {
+                return;
+            }
+            self.readings.swap(at, child);
+            at = child;
+        }
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -203,12 +290,13 @@ mod tests {
             run(&[(1, "a", 1), (1, "b", 1), (0, "a", 1), (0, "z", 2)]),
             run(&[(1, "c", 1), (0, "a", 1)]),
         ];
-        let mut rows = Vec::new();
-        merge(&runs, &Order::of(names), |head| {
-            rows.push((head.place.key.symbols[0].0, String::from_utf8(head.line.clone()).unwrap(), head.times));
+        let (mut rows, order) = (Vec::new(), Order::of(names));
+        let merge = Merge::of(runs, &order).unwrap();
+        let give = |change: &Change| {
+            rows.push((change.place.key.symbols[0].0, String::from_utf8(change.line.clone()).unwrap(), change.times));
             Ok(())
-        })
-        .unwrap();
+        };
+        merge.drain(&order, give).unwrap();
         let known = [(1, "a", 2), (1, "b", 1), (1, "c", 2), (0, "a", 1), (0, "z", 2)];
         assert_eq!(rows, known.map(|(symbol, line, times)| (symbol, line.to_owned(), times)));
     }

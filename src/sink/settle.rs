@@ -1,14 +1,15 @@
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use super::Sink;
+use super::ahead::{Begun, create_part};
 use super::behind::write_behind;
 use super::chunk::Chunk;
 use super::keeper::End;
 use super::lines::Lines;
 use super::order::Order;
-use super::runs::{Run, Temporary, merge, writing};
+use super::runs::{Merge, Run, writing};
 use crate::error::{Doing as _, Error, Result};
 use crate::row::{Row, Texts};
 
@@ -50,7 +51,11 @@ impl Drop for Settling {
 
 /// All lines of a run, to be settled.
 pub struct Kept {
-    pub(super) runs: Vec<Run>,
+    /// Those that can stand anywhere among the others.
+    pub(super) held: Vec<Run>,
+    /// Those that come behind what is written, or between its lines if they came late.
+    pub(super) in_turn: Merge,
+    pub(super) begun: Option<Begun>,
     pub(super) order: Order,
 }
 
@@ -60,11 +65,16 @@ impl Kept {
     ///
     /// # Errors
     /// When the file cannot be written, or a run not read.
-    pub fn settle(self, path: &Path, header: &str) -> Result<u64> {
-        let part = path.with_extension("part");
-        // One that is there already is another run's, and not ours to remove.
-        let file = File::create_new(&part).doing(|| writing(&part))?;
-        let part = Temporary(part);
+    pub fn settle(mut self, path: &Path, header: &str) -> Result<u64> {
+        if let Some(mut begun) = self.begun.take() {
+            let unwritten = begun.write(&mut self.in_turn, 0, &self.order)?;
+            if self.held.is_empty() && unwritten.is_empty() {
+                let rows = begun.rows;
+                return begun.finish(path).map(|()| rows);
+            }
+            self.held.extend([Run::Held(unwritten.into()), begun.into_run()?]);
+        }
+        let (part, file) = create_part(path)?;
         let rows = self.settle_to(file, &writing(&part.0), header)?;
         fs::rename(&part.0, path).doing(|| writing(path))?;
         Ok(rows)
@@ -75,10 +85,12 @@ impl Kept {
     /// # Errors
     /// When it cannot be written, or a run not read.
     pub fn settle_to(self, out: impl Write + Send, doing: &str, header: &str) -> Result<u64> {
+        let Kept { held, in_turn: mut merge, order, .. } = self;
+        held.into_iter().try_for_each(|run| merge.add(run, &order))?;
         let mut rows = 0;
         let (made, written) = write_behind(out, |out| {
             out.write_all(header.as_bytes()).doing(|| doing)?;
-            merge(&self.runs, &self.order, |row| {
+            merge.drain(&order, |row| {
                 if row.times != 1 {
                     let (times, line) = (row.times, String::from_utf8_lossy(&row.line));
                     return Err(Error::Input(format!("settling the rows: this one stands {times} times: {line}")));
