@@ -184,6 +184,9 @@ impl Columns {
     }
 
     /// Hands over each column's number and value.
+    ///
+    /// # Panics
+    /// If the row has more or fewer values than columns.
     fn each<R: Row>(&self, row: &R, texts: &Texts, give: &mut impl FnMut(usize, Field<'_>)) {
         let mut at = 0;
         row.fields(texts, &mut |field| {
@@ -194,6 +197,12 @@ impl Columns {
             give(at, field);
             at += 1;
         });
+        assert!(at == self.names.len(), "a row of {} has {at} values for {} columns", R::NAME, self.names.len());
+    }
+
+    /// A column's name.
+    fn name(&self, at: usize) -> &'static str {
+        self.names.get(at).copied().unwrap_or_default()
     }
 }
 

@@ -109,6 +109,19 @@ fn a_worker_that_hangs_ends_the_run() {
 }
 
 #[test]
+#[should_panic(expected = "worker 1 panicked, as told above")]
+fn a_worker_that_panics_ends_the_run() {
+    let sessions = Sessions::new(TimeZone::UTC);
+    let rules = Lateness { disorder: 0, policy: LatePolicy::Amend, horizon: Horizon::None, sessions };
+    let ticks: Vec<Tick> = (0..10).map(|at| trade(at * SECOND, at as u64, 100, 1)).collect();
+    play_through(&ticks, &rules, &Knobs { workers: 2, ..Knobs::default() }, |ticks| {
+        let worker = ticks.context.worker;
+        let bars = ticks.window_aggregate::<Ohlcv>(Tumbling::new(SECOND).unwrap());
+        bars.inspect(move |_| assert_eq!(worker, 0, "it is not for this worker"))
+    });
+}
+
+#[test]
 fn another_tape_has_another_digest() {
     let spec = Spec {
         seed: 1,

@@ -85,7 +85,8 @@ fn windows_of_prints() -> impl Strategy<Value = Windows> {
         prop::sample::select(vec![1_000_000, 5_000_000]).prop_map(|every| (Measure::Notional, every)),
     ];
     let count = (count, any::<bool>()).prop_map(|((of, every), splits)| Count::new(of, every, splits).unwrap().into());
-    let last = (1..24_usize, prop::sample::select(vec![SECOND, 7 * SECOND]))
+    let prints = prop_oneof![8 => 1..24_usize, 1 => Just(usize::MAX)];
+    let last = (prints, prop::sample::select(vec![SECOND, 7 * SECOND]))
         .prop_map(|(prints, every)| Last::new(prints, Tumbling::new(every).unwrap()).unwrap().into());
     prop_oneof![count, last]
 }

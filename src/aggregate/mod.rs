@@ -66,8 +66,8 @@ pub trait Aggregate: Clone + Default + 'static {
     /// it is and says `false`, and the summary is made anew from the prints.
     fn remove(&mut self, print: &Print) -> bool;
 
-    /// Likewise, where another print of the same price and eligibility stays, which keeps the highest and the lowest
-    /// price what they are.
+    /// Likewise, where another print of the same price and eligibility stays, or is added next: so the highest and the
+    /// lowest price are what they were.
     fn remove_beside_twin(&mut self, print: &Print) -> bool {
         self.remove(print)
     }

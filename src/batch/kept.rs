@@ -55,7 +55,7 @@ pub struct Kept {
 impl Kept {
     /// Counts by this target, in intervals that begin at `from`; what was due before is only acted upon.
     pub fn new(target_p99: Duration, from: RunTime) -> Self {
-        let target = target_p99.as_nanos() as u64;
+        let target = u64::try_from(target_p99.as_nanos()).unwrap_or(u64::MAX);
         Kept { target, near: target / 5 * 4, from, recent: Tally::default(), untold: Vec::new() }
     }
 

@@ -32,7 +32,7 @@ impl BatchLimits {
 
     /// The instant at which a batch whose oldest tick was due at `oldest` is sealed even if it is not full.
     pub fn deadline(&self, oldest: RunTime) -> RunTime {
-        oldest.saturating_add(self.max_delay.as_nanos() as u64)
+        oldest.saturating_add(u64::try_from(self.max_delay.as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// Whether a batch of `ticks`, the oldest of which was due at `oldest`, is to go now.

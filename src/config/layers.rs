@@ -176,6 +176,11 @@ impl Layers {
         }
     }
 
+    /// Whether there is such a setting.
+    pub fn has(&self, key: &str) -> bool {
+        self.known.kind(&path(key)) == Some(Kind::Value)
+    }
+
     /// Whether a setting is other than the defaults have it.
     pub fn is_changed(&self, key: &str) -> bool {
         let path = path(key);

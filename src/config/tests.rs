@@ -55,6 +55,16 @@ fn defaults() -> Layers {
     Layers::new("ohlcv.toml", DEFAULTS, &["source.columns"])
 }
 
+#[test]
+fn windows_of_prints_are_numbered_where_they_are_the_default_too() {
+    let is_numbered = |kind: &str| {
+        let defaults = include_str!("../../pipelines/ohlcv.toml").replacen("\"tumbling\"", &format!("{kind:?}"), 1);
+        let open = ["source.columns", "source.librdkafka", "output.librdkafka", "sweep.vary"];
+        Config::read(&mut Layers::new("own.toml", defaults.leak(), &open)).unwrap().is_numbered
+    };
+    assert!(is_numbered("count") && !is_numbered("sliding"));
+}
+
 /// Lays files, given as name and content, over the defaults, has `more` done to them, and reads all of it.
 /// The result and every text in it name the files without their directory.
 fn run(files: &[(&str, &[u8])], more: impl FnOnce(&mut Layers)) -> Result<(Source, Batch, Effective), String> {

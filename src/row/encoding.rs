@@ -43,7 +43,7 @@ impl Encoding {
     pub fn write<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, times: &mut LastTimes, out: &mut Vec<u8>) {
         let mut prices = LastPrices::default();
         columns.each(row, texts, &mut |at, field| {
-            self.column(at, columns.names[at], out);
+            self.column(at, columns.name(at), out);
             match field {
                 Field::Time(time) => times.write(time, out),
                 Field::Price(Some(price)) => prices.write(price, out),
@@ -68,7 +68,7 @@ impl Encoding {
         self.column(1, Columns::OF_CHANGES[1], out);
         write_signed(diff as i64, out);
         columns.each(row, texts, &mut |at, field| {
-            self.column(at + 2, columns.names[at], out);
+            self.column(at + 2, columns.name(at), out);
             self.value(field, out);
         });
         self.end_line(out);
@@ -77,7 +77,7 @@ impl Encoding {
     /// Appends the line that says that there is no row about this any more: its key, and no value for the rest.
     pub fn write_tombstone<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, out: &mut Vec<u8>) {
         columns.each(row, texts, &mut |at, field| {
-            self.column(at, columns.names[at], out);
+            self.column(at, columns.name(at), out);
             self.value(if at < columns.of_key { field } else { Field::Null }, out);
         });
         self.end_line(out);
@@ -121,8 +121,8 @@ impl Encoding {
             Field::Price(Some(price)) => price.write(out),
             Field::Amount(Some(amount)) => write_amount(amount, out),
             // The shortest decimal that reads back as the same number, without an exponent. It cannot fail, either.
-            Field::Real(Some(real)) => drop(write!(out, "{}", real.0)),
-            Field::Price(None) | Field::Amount(None) | Field::Real(None) | Field::Null => {
+            Field::Real(Some(real)) if real.0.is_finite() => drop(write!(out, "{}", real.0)),
+            Field::Price(None) | Field::Amount(None) | Field::Real(_) | Field::Null => {
                 out.extend_from_slice(if self == Encoding::Jsonl { b"null" } else { b"" });
             }
         }
@@ -194,6 +194,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::row::Real;
+
+    #[test]
+    fn what_is_no_number_is_nothing() {
+        for real in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let text = |encoding: Encoding| {
+                let mut out = Vec::new();
+                encoding.value(Field::Real(Some(Real(real))), &mut out);
+                String::from_utf8(out).unwrap()
+            };
+            assert_eq!(Encoding::ALL.map(text), ["", "null"], "{real}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -12,7 +12,7 @@ use super::others::Others;
 use super::watch::{Snapshot, Watch};
 use super::watchdog::Watchdog;
 use crate::cluster::Cluster;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::latency::{Closes, Stages};
 use crate::operators::Failure;
 use crate::tape::{Conditions, Rejects};
@@ -67,6 +67,10 @@ impl Follow<'_> {
     fn take(&mut self, message: Message, watch: &mut dyn Watch) -> Result<Option<Share>> {
         match message {
             Message::Share(share) => return Ok(Some(share)),
+            Message::Panicked(worker) => {
+                let text = "panicked, as told above: the mistake is in what it was given to do, or in this library";
+                return Err(Error::Input(format!("worker {worker} {text}")));
+            }
             Message::Process(told) => {
                 let taken = self.others.take(told, self.counted);
                 // What another process tells of a failure may be that it has heard of ours.

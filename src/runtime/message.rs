@@ -80,6 +80,8 @@ pub(super) enum Message {
     },
     /// A worker's share, or that of all workers of another process.
     Share(Share),
+    /// A worker panicked.
+    Panicked(usize),
     Process(Told),
 }
 
@@ -132,6 +134,16 @@ pub(super) enum Order {
 
 /// Messages on their way from a worker to whoever watches, and empty histograms on the way back.
 pub(super) struct Post {
+    pub worker: usize,
     pub messages: Sender<Message>,
     pub empty: Receiver<Box<Stages>>,
+}
+
+impl Drop for Post {
+    /// The other workers do not miss one that panics: they would wait for it for ever.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.messages.send(Message::Panicked(self.worker));
+        }
+    }
 }

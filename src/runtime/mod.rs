@@ -65,10 +65,10 @@ const HEAD_START: RunTime = 20_000_000;
 const HEAD_START_TOGETHER: RunTime = 200_000_000;
 
 /// Runs a pipeline over the feeds, one worker each. In all processes but the first, the outcome is empty: what happens
-/// there is in that of the first.
+/// there is in that of the first. How this process has its memory from the system depends on the run ([`memory`]).
 ///
 /// # Errors
-/// The first failure of an input, an operator or a sink; or when a worker hangs, or another process is gone.
+/// The first failure of an input, an operator or a sink; or when a worker panics or hangs, or another process is gone.
 pub fn run<R, F>(
     plan: Plan,
     feeds: Vec<Feed>,
@@ -129,10 +129,11 @@ fn run_built(plan: Plan, mut feeds: Vec<Feed>, builds: Vec<Box<Build>>, watch: &
     let seats: Vec<Seat> = feeds
         .into_iter()
         .zip(builds)
-        .map(|(feed, build)| {
+        .zip(mine.clone())
+        .map(|((feed, build), worker)| {
             let (back, empty) = channel();
             returns.push(back);
-            Mutex::new(Some((feed, build, Post { messages: sender.clone(), empty }, lateness.clone())))
+            Mutex::new(Some((feed, build, Post { worker, messages: sender.clone(), empty }, lateness.clone())))
         })
         .collect();
     drop(sender);

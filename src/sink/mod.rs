@@ -30,7 +30,7 @@ use crate::row::{Row, Texts};
 
 /// One worker's end of an output.
 ///
-/// It is told whole moments: all changes of one logical time, without those that cancel out, in order of the rows.
+/// It is told whole moments: all changes of one logical time, without those that cancel out, in any order.
 pub trait Sink<R: Row> {
     /// What comes next is of this logical time, in milliseconds, or later.
     ///

@@ -154,7 +154,7 @@ impl Config {
             mode: output.mode(&to),
             output: to,
             encoding: output.format,
-            is_numbered: layers.is_changed("window.kind") && layers.section::<String>("window.kind")? == "count",
+            is_numbered: layers.has("window.kind") && layers.section::<String>("window.kind")? == "count",
             buffer_bytes: usize::try_from(output.buffer.0).unwrap_or(usize::MAX),
         })
     }

@@ -66,9 +66,11 @@ impl<A: Aggregate> Bin<A> {
         self.full = count.is_full(self.counted);
     }
 
-    /// The row, once it is full.
-    fn row(&self, diff: isize) -> Option<(Window, u32, A::Value, isize)> {
-        Some((self.span.filter(|_| self.full)?, self.place, self.state.lower()?, diff))
+    /// Inserts or retracts its row, once it is full.
+    fn tell(&self, diff: isize, out: &mut Out<A::Value>) {
+        if let Some(span) = self.span.filter(|_| self.full) {
+            out.row(span, self.place, self.state.lower(), diff);
+        }
     }
 }
 
@@ -86,7 +88,7 @@ impl<A: Aggregate> Counted<A> {
         let first = &self.bins[from];
         let again = Bin::new(first.session, first.place, first.begins, first.taken);
         self.next = again.begins;
-        out.rows.extend(self.bins.drain(from..).filter_map(|bin| bin.row(-1)));
+        self.bins.drain(from..).for_each(|bin| bin.tell(-1, out));
         self.bins.push_back(again);
     }
 
@@ -108,7 +110,7 @@ impl<A: Aggregate> Counted<A> {
                 let shares = count.takes(bin.counted, print.price, left, print.eligible);
                 bin.fill(self.next, &print, shares, count);
                 left -= shares;
-                out.rows.extend(bin.row(1));
+                bin.tell(1, out);
                 if left == 0 {
                     break;
                 }

@@ -39,7 +39,7 @@ impl<A: Aggregate> Lasts<A> {
         for print in changes.iter().flat_map(|(before, after)| [before, after]).flatten() {
             // It may be the last of its time, and the changes beside it may move it.
             let place = self.prints.number_at(print.ts_event.saturating_add(1));
-            let reach = place + (around.windows.prints + changes.len()) as u64;
+            let reach = place.saturating_add(around.windows.prints.saturating_add(changes.len()) as u64);
             let mut next = Some(print.ts_event);
             while let Some(window) = next.map(|ts| around.windows.every.window_of(ts))
                 && window.end_ms() <= around.passed
@@ -89,8 +89,8 @@ impl<A: Aggregate> Panes<A> for Lasts<A> {
         for (window, old) in std::mem::take(&mut self.told) {
             let new = self.value(window, around);
             if old != new {
-                out.rows.extend(old.map(|value| (window, 0, value, -1)));
-                out.rows.extend(new.map(|value| (window, 0, value, 1)));
+                out.row(window, 0, old, -1);
+                out.row(window, 0, new, 1);
             }
         }
     }
@@ -105,7 +105,7 @@ impl<A: Aggregate> Panes<A> for Lasts<A> {
                 break;
             }
             if window.end_ms() == around.passed {
-                out.rows.extend(self.value(window, around).map(|value| (window, 0, value, 1)));
+                out.row(window, 0, self.value(window, around), 1);
             }
             next = self.prints.number_at(window.end);
         }

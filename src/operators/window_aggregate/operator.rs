@@ -34,8 +34,7 @@ pub struct WindowAggregate<A: Aggregate, P: Panes<A>> {
     pub(super) late: VecDeque<(Tick, Fate)>,
     /// The watermark up to which everything has happened.
     pub passed: i64,
-    /// What changed and was not handed on.
-    pub changes: Vec<(Summary<A::Value>, u64, isize)>,
+    /// What the windows want, and what changed and was not handed on.
     out: Out<A::Value>,
     ledger: Ledger,
     spare: Vec<Vec<Symbol>>,
@@ -52,7 +51,6 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
             amendments: BTreeMap::new(),
             late: VecDeque::new(),
             passed: 0,
-            changes: Vec::new(),
             out: Out::new(),
             ledger: Ledger::default(),
             spare: Vec::new(),
@@ -190,6 +188,7 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
             state.log_changes(about, changes, rules);
         }
         let (panes, around) = state.panes(&self.windows, rules, passed);
+        (self.out.symbol, self.out.time) = (symbol, passed as u64);
         panes.after(changes, &around, &mut self.out);
         let opens = !self.out.looks.is_empty();
         self.hand_on(symbol);
@@ -234,9 +233,6 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
         while let Some(look) = self.out.looks.pop() {
             self.look_at(symbol, look);
         }
-        let summary =
-            |(window, place, value, diff)| (Summary { window, place, symbol, value }, self.passed as u64, diff);
-        self.changes.extend(self.out.rows.drain(..).map(summary));
     }
 
     /// Looks at the symbols that want it at the watermark `ms`.
@@ -244,9 +240,11 @@ impl<A: Aggregate, P: Panes<A>> WindowAggregate<A, P> {
         let Some(mut symbols) = self.closes.remove(&ms) else { return };
         symbols.sort_unstable();
         symbols.dedup();
+        self.out.time = ms as u64;
         for symbol in symbols.drain(..) {
             let state = &mut self.symbols[symbol.0 as usize];
             let (panes, around) = state.panes(&self.windows, &self.context.lateness, ms);
+            self.out.symbol = symbol;
             panes.close(&around, &mut self.out);
             self.hand_on(symbol);
         }
@@ -291,13 +289,13 @@ impl<A: Aggregate, P: Panes<A>> Agenda for WindowAggregate<A, P> {
             // Windows that were taken back are filled anew.
             self.close(ms);
             // Ticks that amend the same row at the same time are one change.
-            consolidate_updates(&mut self.changes);
+            consolidate_updates(&mut self.out.changes);
         }
         self.context.counters.ledger.set(self.ledger);
     }
 
     fn changes(&mut self) -> &mut Vec<(Summary<A::Value>, u64, isize)> {
-        &mut self.changes
+        &mut self.out.changes
     }
 }
 

@@ -1,7 +1,9 @@
+use super::Summary;
 use crate::aggregate::{Aggregate, Print};
 use crate::lateness::Lateness;
 use crate::ledger::Unfilled;
 use crate::prints::{Change, PrintLog};
+use crate::tick::Symbol;
 use crate::time::EventTime;
 use crate::window::Window;
 
@@ -20,8 +22,12 @@ pub struct Around<'a, R> {
 
 /// What a symbol's windows want.
 pub struct Out<V> {
-    /// Rows to be inserted or retracted: window, place, value, difference.
-    pub rows: Vec<(Window, u32, V, isize)>,
+    /// Whose windows they are.
+    pub symbol: Symbol,
+    /// When they want it, as logical time.
+    pub time: u64,
+    /// Rows that were inserted or retracted, of other symbols as well.
+    pub changes: Vec<(Summary<V>, u64, isize)>,
     /// Watermarks in milliseconds at which the symbol is to be looked at by [`Panes::close`].
     pub looks: Vec<i64>,
     /// A print that fills more windows than one may, and how many: it ends the run.
@@ -30,7 +36,15 @@ pub struct Out<V> {
 
 impl<V> Out<V> {
     pub fn new() -> Self {
-        Out { rows: Vec::new(), looks: Vec::new(), too_many: None }
+        Out { symbol: Symbol(0), time: 0, changes: Vec::new(), looks: Vec::new(), too_many: None }
+    }
+
+    /// Inserts (`diff` 1) or retracts (-1) a window's row, if it has one.
+    #[inline]
+    pub fn row(&mut self, window: Window, place: u32, value: Option<V>, diff: isize) {
+        if let Some(value) = value {
+            self.changes.push((Summary { window, place, symbol: self.symbol, value }, self.time, diff));
+        }
     }
 }
 

@@ -160,9 +160,9 @@ impl<A: Aggregate> Panes<A> for Runs<A> {
         let open = self.within(from, to).map(|(first, run)| window_of(first, run, gap).end_ms());
         out.looks.extend(open.filter(|end_ms| *end_ms > around.passed));
         let gone = old.iter().filter(|row| !new.contains(row)).cloned();
-        out.rows.extend(gone.map(|(window, value)| (window, 0, value, -1)));
+        gone.for_each(|(window, value)| out.row(window, 0, Some(value), -1));
         let added = new.iter().filter(|row| !old.contains(row)).cloned();
-        out.rows.extend(added.map(|(window, value)| (window, 0, value, 1)));
+        added.for_each(|(window, value)| out.row(window, 0, Some(value), 1));
     }
 
     fn close(&mut self, around: &Around<'_, Gap>, out: &mut Out<A::Value>) {
@@ -172,9 +172,7 @@ impl<A: Aggregate> Panes<A> for Runs<A> {
             let window = window_of(*first, run, around.windows);
             match window.end_ms().cmp(&around.passed) {
                 std::cmp::Ordering::Less => break,
-                std::cmp::Ordering::Equal => {
-                    out.rows.extend(run.state.lower().map(|value| (window, 0, value, 1)));
-                }
+                std::cmp::Ordering::Equal => out.row(window, 0, run.state.lower(), 1),
                 std::cmp::Ordering::Greater => out.looks.push(window.end_ms()),
             }
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::panes::{Around, Out, Panes};
 use super::running::Running;
 use crate::aggregate::{Aggregate, Print};
+use crate::lateness::Horizon;
 use crate::prints::Change;
 use crate::time::{EventTime, MS};
 use crate::window::{Sliced, Window};
@@ -136,7 +137,9 @@ impl<A: Aggregate> Slices<A> {
     /// Adds a print that lies in another slice than the newest; says when to look at the symbol if it opened one.
     fn add_elsewhere(&mut self, print: &Print, windows: &Rules) -> Option<i64> {
         let span = windows.slice_of(print.ts_event);
-        if let Some(slice) = self.slice_mut(span.start) {
+        if span.start <= self.newest.span.start
+            && let Some(slice) = self.slice_mut(span.start)
+        {
             slice.state.add(print);
             return None;
         }
@@ -155,7 +158,7 @@ impl<A: Aggregate> Slices<A> {
         }
         let ending = self.others.range(self.ended..).chain(Some(&self.newest));
         for Slice { span, state } in ending.take_while(|slice| slice.span.end_ms() <= around.passed) {
-            out.rows.extend(state.lower().map(|value| (*span, around.windows.place(*span), value, 1)));
+            out.row(*span, around.windows.place(*span), state.lower(), 1);
         }
     }
 
@@ -278,8 +281,8 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
         for (window, old) in std::mem::take(&mut self.told) {
             let (place, new) = (around.windows.place(window), self.value(window, around, &mut running));
             if old != new {
-                out.rows.extend(old.map(|value| (window, place, value, -1)));
-                out.rows.extend(new.map(|value| (window, place, value, 1)));
+                out.row(window, place, old, -1);
+                out.row(window, place, new, 1);
             }
         }
     }
@@ -295,7 +298,7 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
                 Some(last) if last >= window.start => {
                     let value = self.value(window, around, &mut running);
                     let place = around.windows.place(window);
-                    out.rows.extend(value.map(|value| (window, place, value, 1)));
+                    out.row(window, place, value, 1);
                     let next = around.windows.ending_after(window.end);
                     // The next window's own slices have it looked at; this is for those that it shares with this one.
                     let shows_from = around.windows.shown_by(next).start;
@@ -336,6 +339,7 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
             self.others.pop_front();
             self.ended = self.ended.saturating_sub(1);
         }
-        around.windows.since(settled)
+        // Where there is no horizon no print is kept, whatever is said here.
+        if around.lateness.horizon == Horizon::None { settled } else { around.windows.since(settled) }
     }
 }
