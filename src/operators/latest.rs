@@ -6,6 +6,7 @@ use timely::dataflow::operators::vec::Map as _;
 
 use super::Changes;
 use super::agenda::{Agenda, changes_of};
+use super::by_time::ByTime;
 use super::context::{Context, Ticks};
 use super::standings::{Boards, expires, forgotten};
 use crate::aggregate::{DayPart, Part, Value as _, percent};
@@ -148,10 +149,10 @@ enum Piece {
 /// What is kept of a symbol: the pieces of each window, and how it stood at its end.
 #[derive(Default)]
 struct Kept {
-    parts: BTreeMap<EventTime, Part>,
-    quotes: BTreeMap<EventTime, Quote>,
-    stood: BTreeMap<EventTime, Latest>,
-    told: BTreeMap<EventTime, Latest>,
+    parts: ByTime<Part>,
+    quotes: ByTime<Quote>,
+    stood: ByTime<Latest>,
+    told: ByTime<Latest>,
 }
 
 struct LatestRows {
@@ -180,13 +181,12 @@ impl LatestRows {
         let sessions = &self.context.lateness.sessions;
         let Some(kept) = self.symbols.get_mut(&symbol) else { return Vec::new() };
         let (Some(first), Some(last)) = (touched.first().copied(), touched.last().copied()) else { return Vec::new() };
-        let starts = kept.parts.range(first..).map(|(start, _)| *start);
-        let starts: BTreeSet<EventTime> =
-            starts.chain(kept.quotes.range(first..).map(|(start, _)| *start)).chain(touched).collect();
-        let mut before = kept.stood.range(..first).next_back().map(|(_, stood)| stood.clone());
+        let starts = kept.parts.times_from(first).chain(kept.quotes.times_from(first));
+        let starts: BTreeSet<EventTime> = starts.chain(touched).collect();
+        let mut before = kept.stood.last_in(EventTime::MIN..first).cloned();
         let mut changed = Vec::new();
         for start in starts {
-            let (part, quote) = (kept.parts.get(&start), kept.quotes.get(&start));
+            let (part, quote) = (kept.parts.get(start), kept.quotes.get(start));
             let window = self.every.windows.window_of(start);
             let same_day = |before: &Latest| sessions.of(before.window.start) == sessions.of(start);
             let now = (part.is_some() || quote.is_some()).then(|| {
@@ -203,7 +203,7 @@ impl LatestRows {
                     },
                 }
             });
-            let stood = kept.stood.get(&start);
+            let stood = kept.stood.get(start);
             if stood == now.as_ref() && start > last {
                 break;
             }
@@ -215,7 +215,7 @@ impl LatestRows {
                     before = Some(now.clone());
                     kept.stood.insert(start, now);
                 }
-                None => _ = kept.stood.remove(&start),
+                None => _ = kept.stood.remove(start),
             }
         }
         changed
@@ -224,11 +224,11 @@ impl LatestRows {
     /// Tells how a symbol stood at the end of a board, if that is not what was told before.
     fn tell(&mut self, symbol: Symbol, board: Window, time: u64) {
         let Some(kept) = self.symbols.get_mut(&symbol) else { return };
-        let stood = kept.stood.range(board.start..board.end).next_back().map(|(_, stood)| stood);
+        let stood = kept.stood.last_in(board.start..board.end);
         let now = stood.map(|stood| Latest { window: board, ..stood.clone() });
         let told = match &now {
             Some(now) => kept.told.insert(board.start, now.clone()),
-            None => kept.told.remove(&board.start),
+            None => kept.told.remove(board.start),
         };
         if told != now {
             self.changes.extend(told.map(|told| (told, time, -1)));
@@ -241,13 +241,15 @@ impl LatestRows {
     fn forget(&mut self, symbol: Symbol, time: u64) {
         let is_over = |start| expires(self.board_of(start), self.every.keep).is_some_and(|expires| time >= expires);
         let Some(kept) = self.symbols.get(&symbol) else { return };
-        let Some(last) = kept.stood.keys().copied().take_while(|start| is_over(*start)).last() else { return };
+        let Some(last) = kept.stood.times_from(EventTime::MIN).take_while(|start| is_over(*start)).last() else {
+            return;
+        };
         let board = self.board_of(last);
         let Some(kept) = self.symbols.get_mut(&symbol) else { return };
-        kept.parts = kept.parts.split_off(&last);
-        kept.quotes = kept.quotes.split_off(&last);
-        kept.stood = kept.stood.split_off(&last);
-        kept.told = kept.told.split_off(&board.start);
+        kept.parts.forget_before(last);
+        kept.quotes.forget_before(last);
+        kept.stood.forget_before(last);
+        kept.told.forget_before(board.start);
     }
 }
 
@@ -272,9 +274,9 @@ impl Agenda for LatestRows {
             let kept = self.symbols.entry(symbol).or_default();
             match (piece, diff) {
                 (Piece::Part(part), 1) => _ = kept.parts.insert(window.start, part),
-                (Piece::Part(_), _) => _ = kept.parts.remove(&window.start),
+                (Piece::Part(_), _) => _ = kept.parts.remove(window.start),
                 (Piece::Quote(quote), 1) => _ = kept.quotes.insert(window.start, quote),
-                (Piece::Quote(_), _) => _ = kept.quotes.remove(&window.start),
+                (Piece::Quote(_), _) => _ = kept.quotes.remove(window.start),
             }
             touched.entry(symbol).or_default().insert(window.start);
         }

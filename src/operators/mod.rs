@@ -2,6 +2,7 @@
 
 mod agenda;
 mod bursts;
+mod by_time;
 mod check_feed;
 mod context;
 mod correlate;
