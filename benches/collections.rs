@@ -27,6 +27,7 @@ use tapeflow::operators::{Boards, By, Changes, Every, Places, Ranking, Ticks, bu
 use tapeflow::pairs::{Correlation, Measure};
 use tapeflow::quality::Standard;
 use tapeflow::row::Row;
+use tapeflow::runtime::Nobody;
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Pacing, in_memory};
 use tapeflow::tick::{Kind, Names, Price, Tick};
@@ -129,7 +130,7 @@ where
             let opened = in_memory(&tape.ticks, Pacing::Max, workers, &around);
             let sinks = (0..workers).map(|_| Box::new(Discard) as Box<dyn Sink<R> + Send>).collect();
             let (horizon, pipeline) = (Horizon::Session, pipeline.clone());
-            let (knobs, nobody) = (bars::as_fast_as_it_goes(16_384), &mut bars::Nobody);
+            let (knobs, nobody) = (bars::as_fast_as_it_goes(16_384), &mut Nobody);
             let outcome = bars::play_through(knobs, opened.feeds, sinks, horizon, &around, nobody, pipeline);
             assert!(outcome.ledger.balances(), "{what}: a tick was lost: {:?}", outcome.ledger);
             digests.push(outcome.written.digest);

@@ -30,6 +30,7 @@ use tapeflow::aggregate::{Aggregate as _, Ohlcv};
 use tapeflow::lateness::{Horizon, Lateness};
 use tapeflow::market::Market;
 use tapeflow::row::Texts;
+use tapeflow::runtime::Nobody;
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Pacing, in_memory};
 use tapeflow::tick::{Kind, Names, Symbol, Tick, owner};
@@ -166,7 +167,7 @@ impl Bench {
         let outcome = if case.exchanges {
             let (knobs, owners) = (bars::as_fast_as_it_goes(batch), Arc::new(self.owners(case.workers)));
             let feeds = dealt(tape, batch, case.workers);
-            bars::play_through(knobs, feeds, sinks, case.horizon(), &around, &mut bars::Nobody, move |ticks| {
+            bars::play_through(knobs, feeds, sinks, case.horizon(), &around, &mut Nobody, move |ticks| {
                 by_symbol(ticks, owners.clone()).window_aggregate::<Ohlcv>(bars::windows())
             })
         } else {

@@ -28,7 +28,7 @@ use jiff::tz::TimeZone;
 use tapeflow::lateness::Horizon;
 use tapeflow::market::Market;
 use tapeflow::row::{Columns, Encoding};
-use tapeflow::sink::{Keeper, Lines, Mode, Settling, Sink};
+use tapeflow::sink::{Ahead, Keeper, Lines, Mode, Settling, Sink};
 use tapeflow::source::{self, Inputs, Live, Opened, Pacing, Playback, Surroundings, in_memory};
 use tapeflow::tape::Controls;
 use tapeflow::tape::format::{self, BlockEncoder, Decoder, Format, Input, Position, Record};
@@ -235,7 +235,8 @@ fn run(tape: &Tape, workers: usize, folder: &Path) -> Run {
     let (began, cpu) = (Instant::now(), bars::cpu_seconds());
     let opened = held.unwrap_or_else(|path| open(path, workers, &around));
     let columns = Columns::of::<bars::Row>(false);
-    let keeper = Keeper::new(folder, 256 << 20, symbols.clone());
+    let (path, header) = (folder.join("bars.csv"), Encoding::Csv.header(&columns.names));
+    let keeper = Keeper::new(folder, 256 << 20, symbols.clone(), Some(Ahead::new(&path, &header)));
     let sinks = opened.feeds.iter().map(|_| {
         let lines = Lines::new(Mode::Final, Encoding::Csv, columns.clone());
         Box::new(Settling::new(lines, keeper.end())) as Box<dyn Sink<bars::Row> + Send>
@@ -244,11 +245,7 @@ fn run(tape: &Tape, workers: usize, folder: &Path) -> Run {
     let outcome = bars::play(opened.feeds, sinks, 16_384, Horizon::None, &around);
     assert!(outcome.ledger.balances() && around.rejects.count() == 0, "a tick was lost");
     let settled = Instant::now();
-    let header = Encoding::Csv.header(&columns.names);
-    let rows = keeper
-        .finish()
-        .and_then(|kept| kept.settle(&folder.join("bars.csv"), &header))
-        .expect("the rows can be settled");
+    let rows = keeper.finish().and_then(|kept| kept.settle(&path, &header)).expect("the rows can be settled");
     assert_eq!(rows, outcome.written.rows as u64, "a row was lost");
     Run {
         ticks: outcome.ledger.read,

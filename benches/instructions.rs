@@ -23,6 +23,7 @@ use tapeflow::aggregate::Ohlcv;
 use tapeflow::lateness::Horizon;
 use tapeflow::market::Market;
 use tapeflow::row::Encoding;
+use tapeflow::runtime::Nobody;
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Pacing, in_memory};
 use tapeflow::tape::format::{BlockEncoder, Columns, Decoder, Encoder, Format, Record};
@@ -207,7 +208,7 @@ fn run(tape: &Tape, windows: impl Into<Windows>, horizon: Horizon) {
     let feeds = in_memory(&tape.ticks, Pacing::Max, 1, &around).feeds;
     let sinks = vec![Box::new(Discard) as Box<dyn Sink<_> + Send>];
     let knobs = bars::as_fast_as_it_goes(4_096);
-    let outcome = bars::play_through(knobs, feeds, sinks, horizon, &around, &mut bars::Nobody, move |ticks| {
+    let outcome = bars::play_through(knobs, feeds, sinks, horizon, &around, &mut Nobody, move |ticks| {
         ticks.window_aggregate::<Ohlcv>(windows.clone())
     });
     assert!(outcome.ledger.balances() && outcome.written.rows > 0, "a tick was lost");

@@ -25,6 +25,7 @@ use tapeflow::error::Result;
 use tapeflow::lateness::Horizon;
 use tapeflow::market::Market;
 use tapeflow::row::Texts;
+use tapeflow::runtime::Nobody;
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pull};
 use tapeflow::tape::Pace;
@@ -95,7 +96,7 @@ fn dataflow(tape: &Tape, windows: impl Into<Windows>) -> Took {
     let feeds = vec![Feed::new(Box::new(halves), Pace::AsRead, bars::DISORDER)];
     let sinks = vec![Box::new(Discard) as Box<dyn Sink<_> + Send>];
     let (knobs, around) = (bars::as_fast_as_it_goes(BATCH), bars::surroundings(&tape.symbols));
-    let outcome = bars::play_through(knobs, feeds, sinks, Horizon::None, &around, &mut bars::Nobody, move |ticks| {
+    let outcome = bars::play_through(knobs, feeds, sinks, Horizon::None, &around, &mut Nobody, move |ticks| {
         ticks.window_aggregate::<Ohlcv>(windows.clone())
     });
     let marks = marks.lock().expect("nobody panics");

@@ -40,6 +40,9 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+// Their types are in what this library takes and gives.
+pub use {differential_dataflow, hdrhistogram, jiff, timely};
+
 pub mod error;
 pub mod time;
 pub mod calendar;

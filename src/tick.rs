@@ -139,6 +139,24 @@ impl Tick {
     /// The `recv_lag` of a tick that does not say when it was received.
     pub const NOT_RECEIVED: i32 = i32::MIN;
 
+    /// A trade at no venue that counts for all, without a watermark and a time of receipt.
+    pub fn trade(symbol: Symbol, ts_event: EventTime, seq: u64, price: Price, size: u32) -> Self {
+        Tick {
+            ts_event,
+            seq,
+            price,
+            ref_seq: 0,
+            size,
+            symbol,
+            ask_size: 0,
+            watermark_ms: 0,
+            recv_lag: Tick::NOT_RECEIVED,
+            venue: Venue::default(),
+            kind: Kind::Trade,
+            eligible: Eligible::ALL,
+        }
+    }
+
     /// The ask of a quote, zero where there is none.
     pub fn ask(&self) -> Price {
         Price(self.ref_seq as i64)

@@ -12,11 +12,11 @@ use tapeflow::aggregate::Ohlcv;
 use tapeflow::batch::BatchLimits;
 use tapeflow::error::Result;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
-use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
+use tapeflow::runtime::{self, Nobody, Plan};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pull, Surroundings};
 use tapeflow::tape::{Pace, PartitionRules};
-use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Price, Symbol, Tick, Venue};
 use tapeflow::time::{Clock, MS, SECOND};
 use tapeflow::window::{Sliding, Tumbling, Windows};
 
@@ -75,18 +75,14 @@ impl Tape {
             let ts_event = OPEN + n * (SECOND / per_second) - back;
             clock = clock.max(ts_event);
             let mut tick = Tick {
-                ts_event,
-                seq: n as u64,
-                price: Price(Price::SCALE * 100 + n * 7_919 % 997),
-                ref_seq: 0,
-                size: 1 + (n % 50) as u32,
-                ask_size: 0,
-                symbol: Symbol((n % i64::from(SYMBOLS)) as u32),
-                watermark_ms: 0,
-                recv_lag: Tick::NOT_RECEIVED,
                 venue: Venue(1),
-                kind: Kind::Trade,
-                eligible: Eligible::ALL,
+                ..Tick::trade(
+                    Symbol((n % i64::from(SYMBOLS)) as u32),
+                    ts_event,
+                    n as u64,
+                    Price(Price::SCALE * 100 + n * 7_919 % 997),
+                    1 + (n % 50) as u32,
+                )
             };
             tick.set_watermark(clock - DISORDER);
             tick
@@ -107,17 +103,6 @@ impl Blocks for Tape {
         }
         self.pulled += 1;
         Ok(self.seconds.next().map_or(Pull::End, Pull::Block))
-    }
-}
-
-/// A watcher that looks away.
-struct Nobody;
-
-impl Watch for Nobody {
-    fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
-
-    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
-        Ok(())
     }
 }
 

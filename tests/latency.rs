@@ -14,11 +14,11 @@ use tapeflow::error::Result;
 use tapeflow::latency::Stage;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::operators::Summary;
-use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
+use tapeflow::runtime::{self, Knobs, Nobody, Outcome, Plan};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pacing, Pull, Surroundings, in_memory};
 use tapeflow::tape::{Pace, PartitionRules};
-use tapeflow::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
+use tapeflow::tick::{Price, Symbol, Tick};
 use tapeflow::time::{Clock, MS};
 use tapeflow::window::Tumbling;
 
@@ -27,34 +27,11 @@ const DISORDER: i64 = 100 * MS;
 /// One tick a millisecond of one symbol, for so many milliseconds of event time from 1,000 s.
 fn tape(millis: i64) -> Vec<Tick> {
     let tick = |i: i64| {
-        let mut tick = Tick {
-            ts_event: 1_000_000 * MS + i * MS,
-            seq: i as u64 + 1,
-            price: Price(i + 1),
-            ref_seq: 0,
-            size: 1,
-            symbol: Symbol(0),
-            ask_size: 0,
-            watermark_ms: 0,
-            recv_lag: Tick::NOT_RECEIVED,
-            venue: Venue(0),
-            kind: Kind::Trade,
-            eligible: Eligible::ALL,
-        };
+        let mut tick = Tick::trade(Symbol(0), 1_000_000 * MS + i * MS, i as u64 + 1, Price(i + 1), 1);
         tick.set_watermark(tick.ts_event - DISORDER);
         tick
     };
     (0..millis).map(tick).collect()
-}
-
-struct Nobody;
-
-impl Watch for Nobody {
-    fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
-
-    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// Plays the tape at its own speed through windows of one second on a manual clock.

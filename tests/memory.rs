@@ -20,7 +20,7 @@ use tapeflow::operators::{Boards, By, Changes, Every, Places, Ranking, Ticks, bu
 use tapeflow::pairs::{Correlation, Measure};
 use tapeflow::quality::Standard;
 use tapeflow::row::Row;
-use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
+use tapeflow::runtime::{self, Nobody, Plan};
 use tapeflow::sink::{Discard, Sink};
 use tapeflow::source::{Block, Blocks, Feed, Pull, Surroundings};
 use tapeflow::tape::{Pace, PartitionRules};
@@ -125,17 +125,6 @@ impl Blocks for Week {
         }
         self.second += 1;
         Ok(Pull::Block(Arc::new(block)))
-    }
-}
-
-/// A watcher that looks away.
-struct Nobody;
-
-impl Watch for Nobody {
-    fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
-
-    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
-        Ok(())
     }
 }
 

@@ -14,12 +14,11 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tapeflow::aggregate::{Bar, Ohlcv};
 use tapeflow::batch::BatchLimits;
-use tapeflow::error::Result;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::market::Market;
 use tapeflow::operators::{Changes, Summary, Ticks};
 use tapeflow::row;
-use tapeflow::runtime::{self, Interval, Knobs, Outcome, Plan, Snapshot, Watch};
+use tapeflow::runtime::{self, Knobs, Nobody, Outcome, Plan, Watch};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Feed, Surroundings};
 use tapeflow::tape::PartitionRules;
@@ -147,17 +146,6 @@ where
     };
     let outcome = runtime::run(plan, feeds, sinks, watch, pipeline);
     outcome.unwrap_or_else(|error| panic!("the run failed: {error}"))
-}
-
-/// A watcher that looks away.
-pub struct Nobody;
-
-impl Watch for Nobody {
-    fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
-
-    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// Whether the bench is to be over soon: `cargo bench -- --quick`.

@@ -12,7 +12,7 @@ use crate::config::{Config, Effective, Input};
 use crate::error::{Result, say};
 use crate::lab::{Asked, Cell, part};
 use crate::play;
-use crate::runtime::{Interval, Snapshot, Watch, hand_on_rejects, tell_failure};
+use crate::runtime::{Nobody, hand_on_rejects, tell_failure};
 use crate::tick::stable_hash;
 
 /// What a process is told by the one that starts it.
@@ -128,15 +128,4 @@ fn check_input(config: &Config) -> Result<()> {
 /// The addresses of all processes, where there is a file of them.
 fn addresses(config: &Config) -> Result<Option<Vec<String>>> {
     config.hosts.as_ref().map(|path| hosts(path, config.processes)).transpose()
-}
-
-/// Nobody follows it here: the first process shows the run.
-struct Nobody;
-
-impl Watch for Nobody {
-    fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
-
-    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
-        Ok(())
-    }
 }

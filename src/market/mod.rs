@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::random::Random;
 use crate::tape::PartitionRules;
 use crate::tape::folder::in_parallel;
-use crate::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue, stable_hash};
+use crate::tick::{Kind, Names, Price, Symbol, Tick, stable_hash};
 use crate::time::{EventTime, MS, SECOND};
 use generate::{Day, MarketPath, Shape, made_up_bar, made_up_name, zipf};
 
@@ -100,20 +100,7 @@ impl Market {
         let prints = day.prints(&mut random);
         let mut arrivals: Vec<(EventTime, Tick)> = Vec::with_capacity(prints.len());
         for (print, seq) in prints.iter().zip(1..) {
-            let mut tick = Tick {
-                ts_event: print.ts_event,
-                seq,
-                price: print.quoted.price,
-                ref_seq: 0,
-                size: print.size,
-                symbol,
-                ask_size: 0,
-                watermark_ms: 0,
-                recv_lag: Tick::NOT_RECEIVED,
-                venue: Venue::default(),
-                kind: Kind::Trade,
-                eligible: Eligible::ALL,
-            };
+            let mut tick = Tick::trade(symbol, print.ts_event, seq, print.quoted.price, print.size);
             // A cancel or correction takes the place of a print, and speaks of one of its symbol's recent ones.
             let said = random.below(10_000);
             if said < CANCELS + CORRECTIONS && seq > 1 {

@@ -48,7 +48,7 @@ use watchdog::Watchdog;
 pub use others::{hand_on_rejects, tell_failure};
 pub use outcome::{Held, Outcome};
 pub use plan::{Knobs, Plan};
-pub use watch::{Interval, Snapshot, Watch};
+pub use watch::{Interval, Nobody, Snapshot, Watch};
 
 /// A worker's feed, dataflow, post and rules, waiting for its thread to start.
 type Seat = Mutex<Option<(Feed, Box<Build>, Post, Lateness)>>;
@@ -66,6 +66,71 @@ const HEAD_START_TOGETHER: RunTime = 200_000_000;
 
 /// Runs a pipeline over the feeds, one worker each. In all processes but the first, the outcome is empty: what happens
 /// there is in that of the first. How this process has its memory from the system depends on the run ([`memory`]).
+///
+/// Bars of a second of three trades, the last of which comes 600 ms late:
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use std::time::Duration;
+///
+/// use tapeflow::aggregate::Ohlcv;
+/// use tapeflow::batch::BatchLimits;
+/// use tapeflow::jiff::tz::TimeZone;
+/// use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
+/// use tapeflow::runtime::{self, Knobs, Nobody, Plan};
+/// use tapeflow::sink::{Discard, Sink};
+/// use tapeflow::source::{Pacing, Surroundings, in_memory};
+/// use tapeflow::tape::PartitionRules;
+/// use tapeflow::tick::{Price, Symbol, Tick};
+/// use tapeflow::time::{Clock, MS, SECOND};
+/// use tapeflow::window::Tumbling;
+///
+/// # fn main() -> tapeflow::error::Result<()> {
+/// // Feeds, watermarks and rules of lateness must agree on the disorder.
+/// let (disorder, workers) = (50 * MS, 2);
+/// let around = Surroundings::alone(Clock::wall(), PartitionRules { disorder, max_jump: i64::MAX });
+/// let symbol = Symbol(around.symbols.intern("AAPL"));
+/// let trades = [(SECOND + 100 * MS, 1, 101), (2 * SECOND + 500 * MS, 2, 103), (SECOND + 900 * MS, 3, 105)];
+/// let mut clock = 0;
+/// let tape = trades.map(|(ts_event, seq, price)| {
+///     let mut tick = Tick::trade(symbol, ts_event, seq, Price(price * Price::SCALE), 10);
+///     clock = clock.max(ts_event);
+///     tick.set_watermark(clock - disorder);
+///     tick
+/// });
+///
+/// let plan = Plan {
+///     around: around.clone(),
+///     knobs: Knobs::of(BatchLimits::new(256, Duration::ZERO, u64::MAX)),
+///     dial: Arc::default(),
+///     lateness: Lateness {
+///         disorder,
+///         policy: LatePolicy::Amend,
+///         horizon: Horizon::Session,
+///         sessions: Sessions::new(TimeZone::UTC),
+///     },
+///     changes_every_ms: 1_000,
+/// };
+/// let feeds = in_memory(&tape, Pacing::Max, workers, &around).feeds;
+/// let sinks = feeds.iter().map(|_| Box::new(Discard) as Box<dyn Sink<_> + Send>).collect();
+/// let seen = Arc::new(Mutex::new(Vec::new()));
+/// let (rows, second) = (seen.clone(), Tumbling::new(SECOND).expect("a second is longer than nothing"));
+/// let outcome = runtime::run(plan, feeds, sinks, &mut Nobody, move |ticks| {
+///     let rows = rows.clone();
+///     let bars = ticks.window_aggregate::<Ohlcv>(second);
+///     bars.inspect(move |(row, _time, diff)| {
+///         let bar = (row.window.start / SECOND, row.value.close.map(|price| price.0 / Price::SCALE));
+///         rows.lock().unwrap().push((bar, *diff));
+///     })
+/// })?;
+/// assert_eq!(outcome.written.rows, 2);
+/// let mut seen = seen.lock().unwrap().clone();
+/// seen.sort();
+/// // The bar of the first second was told without the late trade, and then with it.
+/// assert_eq!(seen, [((1, Some(101)), -1), ((1, Some(101)), 1), ((1, Some(105)), 1), ((2, Some(103)), 1)]);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// The first failure of an input, an operator or a sink; or when a worker panics or hangs, or another process is gone.

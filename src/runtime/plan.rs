@@ -25,6 +25,14 @@ pub struct Knobs {
     pub memory: Option<u64>,
 }
 
+impl Knobs {
+    /// Batches by these limits. Workers park, and may be a minute of event time ahead; all is measured, and nothing ends
+    /// the run early.
+    pub fn of(batch: BatchLimits) -> Self {
+        Knobs { batch, spin: false, max_lead_ms: 60_000, warmup: 0, watchdog: None, memory: None }
+    }
+}
+
 /// How a run is to be done.
 pub struct Plan {
     /// What it shares with its sources.

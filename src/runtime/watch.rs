@@ -60,3 +60,14 @@ pub trait Watch {
         Ok(())
     }
 }
+
+/// Nobody follows it.
+pub struct Nobody;
+
+impl Watch for Nobody {
+    fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
+
+    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
+        Ok(())
+    }
+}

@@ -157,23 +157,10 @@ mod tests {
 
     use super::super::format::Record;
     use super::*;
-    use crate::tick::{Eligible, Kind, Price, Symbol, Venue, watermark_ms};
+    use crate::tick::{Price, Symbol, watermark_ms};
 
     fn placed(ts_event: EventTime, seq: u64) -> Placed {
-        let tick = Tick {
-            ts_event,
-            seq,
-            price: Price(1),
-            ref_seq: 0,
-            size: 1,
-            ask_size: 0,
-            symbol: Symbol(0),
-            watermark_ms: watermark_ms(ts_event),
-            recv_lag: Tick::NOT_RECEIVED,
-            venue: Venue(0),
-            kind: Kind::Trade,
-            eligible: Eligible::ALL,
-        };
+        let tick = Tick { watermark_ms: watermark_ms(ts_event), ..Tick::trade(Symbol(0), ts_event, seq, Price(1), 1) };
         Placed { record: Record::from(tick), clock: ts_event }
     }
 

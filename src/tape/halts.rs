@@ -107,27 +107,14 @@ fn keep(longest: &mut Option<Silence>, silence: Silence) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tick::{Eligible, Price, Venue};
+    use crate::tick::Price;
 
     /// What is heard of these records: their kind, symbol and second, each day a hundred thousand seconds.
     fn heard(records: impl IntoIterator<Item = (Kind, u32, i64)>) -> Listener {
         let mut listener = Listener::default();
         let mut clock = 0;
         for (kind, symbol, at) in records {
-            let tick = Tick {
-                eligible: Eligible::ALL,
-                ts_event: at * SECOND,
-                seq: 0,
-                price: Price(1),
-                ref_seq: 0,
-                size: 1,
-                ask_size: 0,
-                symbol: Symbol(symbol),
-                watermark_ms: 0,
-                recv_lag: Tick::NOT_RECEIVED,
-                venue: Venue(0),
-                kind,
-            };
+            let tick = Tick { kind, ..Tick::trade(Symbol(symbol), at * SECOND, 0, Price(1), 1) };
             clock = clock.max(tick.ts_event);
             listener.hear(&tick, clock, at / DAY);
         }

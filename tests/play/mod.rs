@@ -12,7 +12,7 @@ use tapeflow::lateness::{Horizon, LatePolicy, Lateness};
 use tapeflow::ledger::{Ledger, Unfilled};
 use tapeflow::operators::{Changes, Summary, Ticks};
 use tapeflow::row::{Row, Texts};
-use tapeflow::runtime::{self, Interval, Plan, Snapshot, Watch};
+use tapeflow::runtime::{self, Nobody, Plan};
 use tapeflow::sink::Sink;
 use tapeflow::source::{Pacing, Surroundings, in_memory};
 use tapeflow::tape::PartitionRules;
@@ -89,17 +89,6 @@ impl<R: Row> Sink<R> for Remember<R> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// A watcher that looks away.
-pub struct Nobody;
-
-impl Watch for Nobody {
-    fn progress(&mut self, _snapshot: &Snapshot<'_>) {}
-
-    fn interval(&mut self, _interval: &Interval<'_>) -> Result<()> {
         Ok(())
     }
 }

@@ -329,20 +329,7 @@ fn near(dice: &mut Dice, ts_event: i64, horizon: i64) -> i64 {
 
 /// A trade of the first symbol, at no venue.
 pub fn trade(ts_event: i64, seq: u64, price: i64, size: u32) -> Tick {
-    Tick {
-        ts_event,
-        seq,
-        price: Price(price),
-        ref_seq: 0,
-        size,
-        symbol: Symbol(0),
-        ask_size: 0,
-        watermark_ms: 0,
-        recv_lag: Tick::NOT_RECEIVED,
-        venue: Venue(0),
-        kind: Kind::Trade,
-        eligible: Eligible::ALL,
-    }
+    Tick::trade(Symbol(0), ts_event, seq, Price(price), size)
 }
 
 fn any_trade(dice: &mut Dice, ts_event: i64, spec: &Spec) -> Tick {

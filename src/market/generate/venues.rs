@@ -7,7 +7,7 @@ use super::halt::{self, Halt};
 use crate::random::Random;
 use crate::tape::Part;
 use crate::tape::format::{Record, Short};
-use crate::tick::{Eligible, Kind, Names, Price, Symbol, Tick, Venue};
+use crate::tick::{Kind, Names, Price, Symbol, Tick, Venue};
 use crate::time::{EventTime, SECOND};
 
 /// Where shares are traded.
@@ -223,20 +223,7 @@ impl DayFeed {
     }
 
     fn tick(&self, kind: Kind, ts_event: EventTime, seq: u64, price: Price, size: u32, venue: usize) -> Tick {
-        Tick {
-            ts_event,
-            seq,
-            price,
-            ref_seq: 0,
-            size,
-            ask_size: 0,
-            symbol: self.symbol,
-            watermark_ms: 0,
-            recv_lag: Tick::NOT_RECEIVED,
-            venue: self.venues[venue],
-            kind,
-            eligible: Eligible::ALL,
-        }
+        Tick { kind, venue: self.venues[venue], ..Tick::trade(self.symbol, ts_event, seq, price, size) }
     }
 
     /// A venue's messages are received in its order, after its lag and some more.

@@ -6,7 +6,7 @@ use super::panes::Panes;
 use crate::aggregate::{Aggregate, Print};
 use crate::row::{Columns, Encoding, LastTimes, Row, Texts};
 use crate::standing::{Fate, Pending, Question, Said, Why};
-use crate::tick::{Kind, Symbol, Tick, Venue};
+use crate::tick::{Symbol, Tick, Venue};
 use crate::time::EventTime;
 
 /// So many watermarks, windows and records are told of at most.
@@ -82,18 +82,5 @@ fn is_same(a: &Tick, b: &Tick) -> bool {
 
 /// A print as the record that it came as.
 fn trade(symbol: Symbol, venue: Venue, print: &Print) -> Tick {
-    Tick {
-        ts_event: print.ts_event,
-        seq: print.seq,
-        price: print.price,
-        ref_seq: 0,
-        size: print.size,
-        ask_size: 0,
-        symbol,
-        watermark_ms: 0,
-        recv_lag: Tick::NOT_RECEIVED,
-        venue,
-        kind: Kind::Trade,
-        eligible: print.eligible,
-    }
+    Tick { venue, eligible: print.eligible, ..Tick::trade(symbol, print.ts_event, print.seq, print.price, print.size) }
 }
