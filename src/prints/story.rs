@@ -16,6 +16,8 @@ pub struct Stories {
     stories: HashMap<StoryKey, Story>,
     /// How many messages wait for a print that they reach.
     waiting: usize,
+    /// None of them is over before this time; nothing if there are none.
+    oldest: Option<EventTime>,
 }
 
 /// Everything that was accepted about the prints of one key. As a rule that is one print; where sequence numbers
@@ -140,6 +142,7 @@ impl Stories {
             Word::Trade(print) => story.add_trade(print, rules),
             Word::Message(tick) => story.messages.push(tick),
         }
+        self.oldest = self.oldest.into_iter().chain([story.last_ts()]).min();
         let after = story.states(rules);
         self.waiting = self.waiting + story.matched(rules).1 as usize - unmatched as usize;
         before.resize(after.len(), None);
@@ -157,14 +160,21 @@ impl Stories {
     /// Ends the stories of which all was said before `ts`.
     #[inline]
     pub fn end_before(&mut self, ts: EventTime, rules: &Lateness, mut ended: impl FnMut(&Story)) {
-        let waiting = &mut self.waiting;
+        // Within a session there may be many of them, of which none ends.
+        if self.oldest.is_none_or(|oldest| oldest >= ts) {
+            return;
+        }
+        let (waiting, mut oldest) = (&mut self.waiting, None);
         self.stories.retain(|_, story| {
-            let goes_on = story.last_ts() >= ts;
-            if !goes_on {
+            let last = story.last_ts();
+            if last < ts {
                 *waiting -= story.matched(rules).1 as usize;
                 ended(story);
+            } else {
+                oldest = oldest.into_iter().chain([last]).min();
             }
-            goes_on
+            last >= ts
         });
+        self.oldest = oldest;
     }
 }
