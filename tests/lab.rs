@@ -262,12 +262,13 @@ fn made_up(capacity: f64, clock: fn(u64) -> u64, latency: impl Fn(&Cell) -> u64)
         let (read, rate) = (cell.ticks().unwrap(), cell.rate().unwrap());
         let (mut recorder, ends) = (Recorder::since(0), cell.ends());
         let dues: Vec<u64> = (0..read).map(|i| (i as f64 * 1e9 / rate) as u64).collect();
-        for due in dues.into_iter().map(clock) {
+        for due in dues.iter().copied().map(clock) {
             recorder.arrived(&[due], 1, due, 0);
             recorder.sealed(due);
             recorder.applied(1, due + latency(cell));
         }
-        let applied_by = if rate <= capacity { ends } else { ends * 2 };
+        // However late the machine that this runs on wakes up.
+        let applied_by = if rate <= capacity { ends } else { dues[dues.len() - 1] + 10_000_000_000 };
         Outcome {
             ledger: Ledger { read, on_time: read, ..Ledger::default() },
             unfilled: Default::default(),
@@ -328,17 +329,44 @@ fn a_made_up_machines_capacity_is_found() {
     for (found, capacity) in found.iter().zip([5_000.0, 50_000.0]) {
         let rate = found.sustained.unwrap();
         assert!(rate <= capacity && capacity < rate * 1.02 + 1.0, "{rate} for {capacity}");
-        assert_eq!(found.limit.as_deref(), Some("50.00% were applied in time"));
+        assert_eq!(found.limit.as_deref(), Some("the last tick was applied 10.0 s late"));
         let shares: Vec<f64> = found.at_shares.iter().map(|(share, at)| at.offered / rate / share).collect();
         assert!(shares.iter().all(|share| (share - 1.0).abs() < 0.02), "{shares:?}");
     }
-    assert!(table.contains("limited by") && table.contains("50.00% were applied in time"), "{table}");
+    assert!(table.contains("limited by") && table.contains("the last tick was applied 10.0 s late"), "{table}");
     // 20,000 a second take 20 ms.
     let (_, found) = of(Some("p99 <= 20ms"));
     assert!(found[0].sustained.unwrap() > 4_900.0);
     let rate = found[1].sustained.unwrap();
     assert!((19_600.0..=20_000.0).contains(&rate), "{rate}");
     assert!(found[1].limit.as_deref().unwrap().starts_with("p99 is 20."), "{:?}", found[1].limit);
+}
+
+#[test]
+fn a_load_that_is_too_much_is_not_sustained_whatever_batches_wait_for() {
+    // At a thousand ticks a second. Before the run ends, the backlog is looked at each millisecond.
+    let sustained = |linger_s: u64, capacity: f64, applied: fn(u64) -> u64| {
+        let mut sweep = two_cells();
+        for cell in &mut sweep.cells {
+            cell.config.knobs.batch.max_delay = Duration::from_secs(linger_s);
+        }
+        let play = &mut |_: usize, cell: &Cell, _: &_, _, watch: &mut dyn Watch| {
+            let stages = Stages::default();
+            for ms in 0..=50 {
+                let (elapsed, applied) = (ms * 1_000_000, applied(ms));
+                watch.progress(&Snapshot { elapsed, applied, backlog: 0, rows: 0, stages: &stages });
+            }
+            Ok(made_up(capacity, |now| now, |_| 1_000)(cell))
+        };
+        let results = sweep.run(&AtomicBool::new(false), play).unwrap();
+        [0, 1].map(|cell| summary(&results.runs[cell]).unwrap().sustainable)
+    };
+    assert_eq!(sustained(0, 1e9, |ms| ms), [true, true]);
+    // The last tick is applied ten seconds late, and no linger makes up for it.
+    assert_eq!(sustained(20, 500.0, |ms| ms), [false, false]);
+    // All is applied in time, and yet half of it has waited by the end; in a batch of 16 they may have gathered.
+    assert_eq!(sustained(0, 1e9, |ms| ms / 2), [false, false]);
+    assert_eq!(sustained(20, 1e9, |ms| ms * 3 / 4), [false, true]);
 }
 
 #[test]

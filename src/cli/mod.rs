@@ -120,9 +120,10 @@ enum Command {
     /// Search for the highest rate that each setting sustains, and tell its latency below it
     ///
     /// Settings are given as for a sweep: --batch 1,16,256 --workers 1,2. The rate grows by half, from --rate on, until
-    /// it fails, and what is in doubt is then halved until it is known within 2%. A rate holds if what was due was
-    /// applied in time (99.9%), nothing was lost, the backlog did not grow, and latency kept to --slo; it fails when it
-    /// failed twice. Then latency is measured at 50% and 80% of the highest rate.
+    /// it fails, and what is in doubt is then halved until it is known within 2%. A rate holds if the backlog did not
+    /// grow, the last tick was applied in time (5 ms, 0.1% of the span, or the machine's longest pause), nothing was
+    /// lost, and latency kept to --slo; it fails when it failed twice. Then latency is measured at 50% and 80% of the
+    /// highest rate.
     ///
     /// The table goes to standard output; with --out DIR, capacity.csv and capacity.json hold every run.
     Capacity(CapacityFlags),

@@ -22,12 +22,15 @@ pub struct Backlog {
     pub growth: f64,
     /// The standard error of the growth.
     pub growth_error: f64,
+    /// Ticks by which it may grow, a second, since batches that wait for company gather them.
+    pub gathers: f64,
 }
 
 impl Backlog {
     /// The backlog in a span, out of samples (when, ticks) from its beginning to its end. Each stands for the time
-    /// until the next. None where there are too few to say.
-    pub fn of(samples: &[(u64, u64)], from: u64, to: u64) -> Option<Self> {
+    /// until the next. Batches may hold so many ticks at a time that only wait for company. None where there are too
+    /// few samples to say.
+    pub fn of(samples: &[(u64, u64)], from: u64, to: u64, held: f64) -> Option<Self> {
         let piece = (to.saturating_sub(from) / PIECES).max(1);
         let mut pieces = [(0.0, 0.0); PIECES as usize];
         let mut count = 0;
@@ -42,12 +45,13 @@ impl Backlog {
         }
         let mean = |(i, (area, held)): (usize, &(f64, f64))| ((i as f64 + 0.5) * piece as f64 / 1e9, area / held, 1.0);
         let line = Line::through(&pieces.iter().enumerate().map(mean).collect::<Vec<_>>())?;
-        Some(Backlog { samples: count, growth: line.slope, growth_error: line.error })
+        let gathers = held / (to.saturating_sub(from).max(1) as f64 / 1e9);
+        Some(Backlog { samples: count, growth: line.slope, growth_error: line.error, gathers })
     }
 
-    /// Whether it grows, beyond doubt, by more than a thousandth of the rate.
+    /// Whether it grows, beyond doubt, by more than a thousandth of the rate and what batches gather.
     pub fn grows(&self, rate: f64) -> bool {
-        self.growth - 2.0 * self.growth_error > GROWS * rate
+        self.growth - 2.0 * self.growth_error > GROWS * rate + self.gathers
     }
 }
 
@@ -87,13 +91,13 @@ mod tests {
     /// A look a millisecond from 0 to 200 ms; the span is the second half.
     fn backlog(of: impl Fn(u64) -> u64) -> Backlog {
         let samples: Vec<(u64, u64)> = (0..=200).map(|ms| (ms * MS, of(ms))).collect();
-        Backlog::of(&samples, 100 * MS, 200 * MS).unwrap()
+        Backlog::of(&samples, 100 * MS, 200 * MS, 0.0).unwrap()
     }
 
     #[test]
     fn a_backlog_that_stands_does_not_grow_and_one_that_rises_does() {
         let stands = backlog(|ms| if ms < 100 { 7_000 } else { 40 });
-        assert_eq!(stands, Backlog { samples: 100, growth: 0.0, growth_error: 0.0 });
+        assert_eq!(stands, Backlog { samples: 100, ..Backlog::default() });
         assert!(!stands.grows(1_000.0));
         // Two ticks a millisecond are 2,000 a second: 1% of 200,000, which is ten times what is let pass.
         let rises = backlog(|ms| 2 * ms);
@@ -104,13 +108,21 @@ mod tests {
     }
 
     #[test]
+    fn what_batches_gather_is_no_overload() {
+        // A batch that waits longer than the span gathers all that comes in 100 ms; another tick a millisecond is more.
+        let samples = |each: u64| (0..=200).map(|ms| (ms * MS, each * ms)).collect::<Vec<_>>();
+        let grows = |each| Backlog::of(&samples(each), 100 * MS, 200 * MS, 100.0).unwrap().grows(1_000.0);
+        assert!(!grows(1) && grows(2));
+    }
+
+    #[test]
     fn looks_that_come_late_count_for_as_long_as_they_stand() {
         // A tick more waits in each piece, for nine of its ten milliseconds.
         let samples = |i: u64| [(0, 10), (MS, 100 + i), (9 * MS, 10)].map(|(at, ticks)| (i * 10 * MS + at, ticks));
         let pieces: Vec<(u64, u64)> = (0..10).flat_map(samples).chain([(100 * MS, 0)]).collect();
-        let it = Backlog::of(&pieces, 0, 100 * MS).unwrap();
+        let it = Backlog::of(&pieces, 0, 100 * MS, 0.0).unwrap();
         assert!((it.growth - 80.0).abs() < 1e-6 && it.growth_error < 1e-6, "{it:?}");
-        assert_eq!(Backlog::of(&pieces[..4], 0, 100 * MS), None);
+        assert_eq!(Backlog::of(&pieces[..4], 0, 100 * MS, 0.0), None);
     }
 
     #[test]

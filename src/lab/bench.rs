@@ -91,7 +91,7 @@ impl<'a, 'p> Bench<'a, 'p> {
         let traces = Traces { decisions: guard.decisions, ..Traces::new(&outcome, guard.timeline, &control) };
         let measured = Measured::new(cell, &plan, repeat, &outcome, Percentiles::of(&control), applied);
         let warmup = cell.config.knobs.warmup;
-        let backlog = Backlog::of(&guard.looks, warmup, plan.ends);
+        let backlog = Backlog::of(&guard.looks, warmup, plan.ends, cell.most_held(measured.offered));
         // Of a run that was given up, the mean wait is that of what was applied.
         let little = (!measured.censored).then(|| {
             let (due_at, span) = (plan.due_at(warmup), plan.ends.saturating_sub(warmup));

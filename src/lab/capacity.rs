@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::bench::{Bench, Play};
 use super::cell::Source;
-use super::judge::SUSTAINED;
+use super::judge::overload;
 use super::machine::{Machine, command_line};
 use super::progress::Progress;
 use super::search::{Search, Step};
@@ -77,22 +77,13 @@ pub struct CapacityOf {
     pub at_shares: Vec<(f64, Summary)>,
 }
 
-/// Why a run shows that its rate cannot be sustained; none if it can be.
+/// Why a run shows that its rate does not hold; none if it does.
 pub fn fails(run: &Measured, goal: Option<&Goal>) -> Option<String> {
-    let share = run.achieved / run.offered.max(f64::MIN_POSITIVE);
-    let growth = run.backlog.filter(|backlog| backlog.grows(run.offered));
-    if run.censored {
-        Some("it did not drain".into())
-    } else if !run.balances {
-        Some("the ledger does not balance".into())
-    } else if share < SUSTAINED {
-        Some(format!("{:.2}% were applied in time", 100.0 * share))
-    } else if let Some(backlog) = growth {
-        Some(format!("the backlog grows by {:.1}% of the rate", 100.0 * backlog.growth / run.offered))
-    } else {
+    let lost = (!run.balances).then(|| "the ledger does not balance".into());
+    lost.or_else(|| overload(run)).or_else(|| {
         let goal = goal.filter(|goal| !goal.is_met(&run.latency.tick))?;
         Some(format!("{} is {}", goal.percentile(), span(goal.of(&run.latency.tick))))
-    }
+    })
 }
 
 impl Capacity {
@@ -218,7 +209,7 @@ impl Capacity {
             }
         }
         out.push_str(
-            "\n  sustained: what was due was applied in time (99.9%), nothing was lost and the backlog did not grow",
+            "\n  sustained: the backlog did not grow, the last tick was applied in time, and nothing was lost",
         );
         out.push_str(
             "\n  a rate fails when it failed twice; the next one tried above what is sustained is at most 2% higher",
@@ -309,8 +300,8 @@ fn most(cell: &Cell, bench: &mut Bench<'_, '_>) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::Goal;
     use crate::lab::judge::tests::measured;
-    use crate::lab::{Backlog, Goal};
 
     #[test]
     fn a_rate_fails_for_the_first_reason_there_is() {
@@ -320,19 +311,8 @@ mod tests {
         let slow: Goal = "p99 <= 1ms".parse().unwrap();
         assert_eq!(fails(&run, Some(&slow)).unwrap(), "p99 is 2.00 ms");
         assert_eq!(fails(&run, None), None);
-        let grows = Backlog { growth: 21.0, growth_error: 5.0, ..Backlog::default() };
-        let growing = Measured { backlog: Some(grows), ..run.clone() };
-        assert_eq!(fails(&growing, None).unwrap(), "the backlog grows by 2.1% of the rate");
-        let stands = Backlog { growth: 21.0, growth_error: 10.5, ..Backlog::default() };
-        assert_eq!(fails(&Measured { backlog: Some(stands), ..run.clone() }, None), None);
-        assert_eq!(
-            fails(&Measured { achieved: 998.0, ..growing.clone() }, None).unwrap(),
-            "99.80% were applied in time"
-        );
-        assert_eq!(
-            fails(&Measured { balances: false, ..growing.clone() }, None).unwrap(),
-            "the ledger does not balance"
-        );
-        assert_eq!(fails(&Measured { censored: true, ..growing }, None).unwrap(), "it did not drain");
+        let late = Measured { late: 2_000_000_000, achieved: 500.0, ..run };
+        assert_eq!(fails(&late, Some(&slow)).unwrap(), "the last tick was applied 2.00 s late");
+        assert_eq!(fails(&Measured { balances: false, ..late }, None).unwrap(), "the ledger does not balance");
     }
 }

@@ -2,7 +2,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::backlog::{Backlog, Little};
-use super::judge::{achieved, per_second};
+use super::judge::per_second;
 use super::kernel::Pressure;
 use super::tape::Plan;
 use super::{CostLaw, Theory, Traces};
@@ -152,6 +152,12 @@ impl Cell {
         Theory::of(law, rate, limits.max_delay.as_nanos() as f64, limits.max_ticks as f64)
     }
 
+    /// How many ticks all its batches together may hold that only wait for company, at so many ticks a second.
+    pub fn most_held(&self, per_second: f64) -> f64 {
+        let (limits, workers) = (&self.config.knobs.batch, self.config.workers * self.config.processes);
+        (per_second * limits.max_delay.as_secs_f64()).min(limits.max_ticks as f64 * workers as f64)
+    }
+
     /// When the schedule is to end, in nanoseconds from its beginning; at the end of the warm-up for a tape that is
     /// played to its own end.
     pub fn ends(&self) -> u64 {
@@ -200,8 +206,10 @@ pub struct Measured {
     pub latency: Latency,
     /// Ticks a second that were due in the measured span.
     pub offered: f64,
-    /// Ticks a second that were applied of them.
+    /// Ticks a second that were applied of them, to the instant of the last one if that is later than the span's end.
     pub achieved: f64,
+    /// How long after the last tick was due the last one was applied, in nanoseconds.
+    pub late: u64,
     /// Seconds of processor time, warm-up and all.
     pub cpu_seconds: Option<f64>,
     /// Cores in use, on average.
@@ -236,11 +244,11 @@ impl Measured {
         let span = plan.ends.saturating_sub(warmup);
         let latency = Report::latency(outcome, "when each tick was due");
         let censored = outcome.ledger.read < plan.dues.len() as u64 || outcome.elapsed > cell.given_up(plan.ends);
-        let max_delay = cell.config.knobs.batch.max_delay.as_nanos() as u64;
         Measured {
             repeat,
             offered: per_second(plan.measured(), span),
-            achieved: achieved(applied, outcome.applied_by, warmup, span, max_delay),
+            achieved: per_second(applied, outcome.applied_by.saturating_sub(warmup).max(span)),
+            late: outcome.applied_by.saturating_sub(plan.dues.last().copied().unwrap_or(0)),
             cpu_seconds: cpu,
             cores: cpu.map(|cpu| cpu / (outcome.elapsed.max(1) as f64 / 1e9)),
             elapsed: outcome.elapsed,

@@ -135,7 +135,9 @@ fn legend(out: &mut String, sweep: &Sweep, cells: &[Option<Summary>], starred: O
         line("counts as long as it had waited by then, so latencies are at least (>=) what is shown".into());
     }
     if any(|cell| !cell.sustainable && !cell.censored) {
-        line("not sustained: less than 99.9% of what was due had been applied in time".into());
+        line(
+            "not sustained: the backlog grew, or the last tick was applied late, in half of the repeats or more".into(),
+        );
     }
     if any(|cell| cell.noisy) {
         line("noisy: the machine's own pauses passed 1 ms; it is run once more at the end, and never starred".into());

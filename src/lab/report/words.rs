@@ -67,7 +67,10 @@ fn warnings(sweep: &Sweep, cells: &[&Cell]) -> Vec<String> {
         |cell| cell.summary.censored,
         "Censored, since they did not drain in time, so their latencies are at least these",
     );
-    some(|cell| !cell.summary.sustainable && !cell.summary.censored, "Not sustained: less was applied than offered");
+    some(
+        |cell| !cell.summary.sustainable && !cell.summary.censored,
+        "Not sustained, since the backlog grew or the last tick was applied late",
+    );
     some(
         |cell| cell.littles.iter().any(|it| !it.holds),
         "Little's law fails, so latencies are not those of the ticks that the schedule has, or a clock is wrong",
