@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tapeflow::batch::BatchLimits;
 use tapeflow::config::{Config, Layers};
-use tapeflow::lab::{Capacity, Cell, Results, Setting, Sweep, Tune, summary};
+use tapeflow::lab::{Capacity, Cell, Results, Setting, Sweep, Tune, summary, table};
 use tapeflow::latency::{Closes, Recorder, Stages};
 use tapeflow::ledger::Ledger;
 use tapeflow::operators::Written;
@@ -333,7 +333,10 @@ fn a_made_up_machines_capacity_is_found() {
         let shares: Vec<f64> = found.at_shares.iter().map(|(share, at)| at.offered / rate / share).collect();
         assert!(shares.iter().all(|share| (share - 1.0).abs() < 0.02), "{shares:?}");
     }
-    assert!(table.contains("limited by") && table.contains("the last tick was applied 10.0 s late"), "{table}");
+    assert!(
+        table.contains(" noise  limited by\n") && table.contains("the last tick was applied 10.0 s late"),
+        "{table}"
+    );
     // 20,000 a second take 20 ms.
     let (_, found) = of(Some("p99 <= 20ms"));
     assert!(found[0].sustained.unwrap() > 4_900.0);
@@ -402,6 +405,47 @@ fn cells_that_played_the_same_ticks_and_have_other_rows_are_named() {
     assert_eq!(sweep.disagreement(&run(&sweep, [Some(7), Some(7)])), None);
     let text = sweep.disagreement(&run(&sweep, [Some(7), Some(8)])).unwrap();
     assert_eq!(text, "  batch=16, repeat 1: digest 0000000000000008, but 0000000000000007 in batch=1");
+}
+
+#[test]
+fn rates_that_were_passed_over_and_runs_that_were_run_once_more_are_told() {
+    let sweep = Sweep { goal: Some("p99 <= 1ms".parse().unwrap()), ..two_cells() };
+    let play = &mut |_: usize, cell: &Cell, _: &_, _, _: &mut dyn Watch| Ok(made_up(1e9, |now| now, |_| 3_000)(cell));
+    let mut results = sweep.run(&AtomicBool::new(false), play).unwrap();
+    // However quiet the machine was, and as if the second cell had twice the rate.
+    results.discarded = vec![vec![], vec![results.runs[1][0].clone()]];
+    results.runs.iter_mut().flatten().for_each(|run| run.noisy = false);
+    let told = |results: &Results| table(&sweep, results);
+    results.runs[1][0].offered *= 2.0;
+    assert!(
+        told(&results).contains("keeps p99 <= 1ms, is sustained and was run in quiet: batch=16\n"),
+        "{}",
+        told(&results)
+    );
+    assert!(!told(&results).contains("passed over"));
+    results.runs[1][0].noisy = true;
+    for line in [
+        "highest rate that keeps p99 <= 1ms, is sustained and was run in quiet: batch=1\n",
+        "  passed over: higher rates that kept it too, but were noisy: batch=16\n",
+        "  run once more, since they were noisy, and not counted: batch=16, repeat 1 (p99 3.00 us)\n",
+    ] {
+        assert!(told(&results).contains(line), "{line} is not in: {}", told(&results));
+    }
+}
+
+#[test]
+fn what_was_not_measured_before_an_interrupt_is_not_said_to_be_none() {
+    let (sweep, stop) = (two_cells(), AtomicBool::new(true));
+    let play = &mut |_: usize, cell: &Cell, _: &_, _, _: &mut dyn Watch| Ok(made_up(1e9, |now| now, |_| 3_000)(cell));
+    let results = sweep.run(&stop, play).unwrap();
+    let table = table(&sweep, &results);
+    assert!(table.contains("interrupted") && table.contains("not run"), "{table}");
+    assert!(!table.contains("tells no processor time"), "{table}");
+    let Sweep { pipeline, keys, labels, cells, repeat, goal, settings, .. } = sweep;
+    let capacity = Capacity { pipeline, keys, labels, cells, repeat, goal, settings };
+    let found = capacity.run(&stop, play).unwrap();
+    let table = capacity.table(&found);
+    assert!(table.contains("unknown") && !table.contains("none"), "{table}");
 }
 
 #[test]

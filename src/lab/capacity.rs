@@ -86,6 +86,19 @@ pub fn fails(run: &Measured, goal: Option<&Goal>) -> Option<String> {
     })
 }
 
+impl CapacityOf {
+    /// The worst p99 of how long the machine held up a thread that only sleeps, in all runs.
+    fn noise(&self) -> Option<u64> {
+        let tried = self.tried.iter().map(|it| it.run.control.p99);
+        tried.chain(self.at_shares.iter().map(|(_, it)| it.control_p99)).max()
+    }
+
+    /// Whether the machine was too restless in any of its runs.
+    fn is_noisy(&self) -> bool {
+        self.tried.iter().any(|it| it.run.noisy) || self.at_shares.iter().any(|(_, it)| it.noisy)
+    }
+}
+
 impl Capacity {
     /// Searches for the capacity of one setting after the other, until `stop` is set.
     ///
@@ -179,11 +192,14 @@ impl Capacity {
             [format!("at {share}: p50"), "p99".into(), "p99.9".into(), "cores".into()]
         });
         let first = [String::new()].into_iter().chain(self.labels.iter().cloned()).chain(["sustained/s".into()]);
-        let mut rows: Vec<Vec<String>> = vec![first.chain(heads).chain(["limited by".into()]).collect()];
+        let mut rows: Vec<Vec<String>> =
+            vec![first.chain(heads).chain(["noise".into(), "limited by".into()]).collect()];
         for (at, of) in found.iter().enumerate() {
-            let sustained = of
-                .sustained
-                .map_or("none".into(), |rate| format!("{}{}", if of.at_least { ">=" } else { "" }, count(rate as u64)));
+            let sustained = match of.sustained {
+                Some(rate) => format!("{}{}", if of.at_least { ">=" } else { "" }, count(rate as u64)),
+                None if of.interrupted => "unknown".into(),
+                None => "none".into(),
+            };
             let figures = (0..SHARES.len()).flat_map(|share| match of.at_shares.get(share) {
                 Some((_, it)) => {
                     let cores = it.cores.map_or("-".into(), |cores| format!("{cores:.2}"));
@@ -191,6 +207,7 @@ impl Capacity {
                 }
                 None => [const { String::new() }; 4],
             });
+            let noise = of.noise().map_or_else(String::new, span);
             let limit = match (&of.limit, of.at_least) {
                 (_, true) if of.interrupted => "the search, which was interrupted".into(),
                 (_, true) => "nothing: it is the highest rate there was to try".into(),
@@ -198,7 +215,13 @@ impl Capacity {
             };
             let values = self.cells[at].values.iter().cloned();
             rows.push(
-                [String::new()].into_iter().chain(values).chain([sustained]).chain(figures).chain([limit]).collect(),
+                [String::new()]
+                    .into_iter()
+                    .chain(values)
+                    .chain([sustained])
+                    .chain(figures)
+                    .chain([noise, limit])
+                    .collect(),
             );
         }
         out.push_str(&aligned(&rows));
@@ -216,8 +239,14 @@ impl Capacity {
         );
         out.push_str(
             "\n  latency of ticks from when each was due, medians of the repeats, at these shares of what is \
-             sustained\n",
+             sustained",
         );
+        out.push_str("\n  noise is the worst p99, in all its runs, of how long the machine held up a sleeper\n");
+        if found.iter().any(CapacityOf::is_noisy) {
+            out.push_str(
+                "  beyond 1 ms a rate may have failed by the machine's doing: search again when it is quiet\n",
+            );
+        }
         out
     }
 

@@ -118,6 +118,13 @@ pub fn star(cells: &[Option<Summary>], goal: &Goal) -> Option<usize> {
     all.min_by(|(_, a), (_, b)| better(a, b)).map(|(at, _)| at)
 }
 
+/// The cells at higher rates than the starred one's that would meet the goal, too, but for a machine that was restless.
+pub fn passed_over(cells: &[Option<Summary>], goal: &Goal, star: &Summary) -> Vec<usize> {
+    let is_it =
+        |cell: &Summary| cell.sustainable && cell.noisy && cell.offered > star.offered && goal.is_met(&cell.tick);
+    (0..cells.len()).filter(|at| cells[*at].as_ref().is_some_and(is_it)).collect()
+}
+
 /// Says which runs break the promise that the rows are a function of the ticks alone, if any do. `same` tells which
 /// cells must have the same rows, `name` names a cell.
 pub fn disagreement(
@@ -247,10 +254,13 @@ pub(super) mod tests {
         let goal: Goal = "p99 <= 20ns".parse().unwrap();
         let mut cells = vec![cell(1e3, 10, 0.1), cell(2e3, 10, 0.9), cell(2e3, 20, 0.5), cell(2e3, 21, 0.1), None];
         assert_eq!(star(&cells, &goal), Some(2));
+        let passed = |cells: &[Option<Summary>], star: usize| passed_over(cells, &goal, cells[star].as_ref().unwrap());
         cells[2].as_mut().unwrap().noisy = true;
         assert_eq!(star(&cells, &goal), Some(1));
+        assert!(passed(&cells, 1).is_empty());
         cells[1].as_mut().unwrap().sustainable = false;
         assert_eq!(star(&cells, &goal), Some(0));
+        assert_eq!(passed(&cells, 0), [2]);
         assert_eq!(star(&cells[3..], &goal), None);
         assert_eq!(star(&[cell(1e3, 9, 0.5), cell(1e3, 8, 0.5), cell(1e3, 9, 0.5)], &goal), Some(1));
     }

@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use super::judge::passed_over;
 use super::{Measured, Pressure, Results, Summary, Sweep, pareto, star, summary};
 use crate::report::{count, span};
 
@@ -8,7 +9,8 @@ pub fn table(sweep: &Sweep, results: &Results) -> String {
     let cells: Vec<Option<Summary>> = results.runs.iter().map(|runs| summary(runs)).collect();
     let front = pareto(&cells);
     let starred = sweep.goal.and_then(|goal| star(&cells, &goal));
-    let has_cpu = cells.iter().flatten().any(|cell| cell.cores.is_some());
+    // Nothing is known of the system before a run has ended.
+    let has_cpu = cells.iter().flatten().all(|cell| cell.cores.is_some());
     let mut rows = vec![heads(sweep, has_cpu)];
     for (at, cell) in cells.iter().enumerate() {
         let mark = match (starred == Some(at), front[at]) {
@@ -93,11 +95,23 @@ fn checks(out: &mut String, sweep: &Sweep, results: &Results) {
     if !said.is_empty() {
         line(format!("at worst, in a run, by the kernel: {}", said.join(", ")));
     }
+    let again = |(at, runs): (usize, &Vec<Measured>)| -> Vec<String> {
+        runs.iter().map(|run| discarded(&sweep.name(at), run.repeat + 1, run.latency.tick.p99)).collect()
+    };
+    let again: Vec<String> = results.discarded.iter().enumerate().flat_map(again).collect();
+    if !again.is_empty() {
+        line(format!("run once more, since they were noisy, and not counted: {}", few(&again)));
+    }
     for (at, runs) in results.runs.iter().enumerate() {
         for run in runs {
             little(run, &sweep.name(at)).into_iter().for_each(&mut line);
         }
     }
+}
+
+/// A run that does not count, with the p99 that it had.
+pub fn discarded(cell: &str, repeat: usize, p99: u64) -> String {
+    format!("{cell}, repeat {repeat} (p99 {})", span(p99))
 }
 
 /// Says so where the ticks that waited in a run do not go with how long they waited.
@@ -118,13 +132,18 @@ fn legend(out: &mut String, sweep: &Sweep, cells: &[Option<Summary>], starred: O
     match (&sweep.goal, starred) {
         (Some(goal), Some(at)) => {
             let name = sweep.name(at);
-            line(format!("* {cheap} at the highest rate that keeps {goal} and is sustained: {name}"));
+            line(format!("* {cheap} at the highest rate that keeps {goal}, is sustained and was run in quiet: {name}"));
+            let passed = cells[at].as_ref().map_or_else(Vec::new, |star| passed_over(cells, goal, star));
+            if !passed.is_empty() {
+                let names: Vec<String> = passed.into_iter().map(|at| sweep.name(at)).collect();
+                line(format!("passed over: higher rates that kept it too, but were noisy: {}", few(&names)));
+            }
         }
         (Some(goal), None) => line(format!("no row is starred: none keeps {goal}, is sustained and was run in quiet")),
         (None, _) => {}
     }
     line("+ on the Pareto front: no sustained row has as high a rate, as low a p99 and as few cores".into());
-    line("each figure is the median of the repeats; noise is the p99 of how long the machine held up a sleeper".into());
+    line("figures are medians of the repeats; noise is the worst p99 of how long the machine held up a sleeper".into());
     if !has_cpu && sweep.goal.is_none() {
         line("this system tells no processor time, so there is no column of cores".into());
     }
@@ -141,5 +160,14 @@ fn legend(out: &mut String, sweep: &Sweep, cells: &[Option<Summary>], starred: O
     }
     if any(|cell| cell.noisy) {
         line("noisy: the machine's own pauses passed 1 ms; it is run once more at the end, and never starred".into());
+    }
+}
+
+/// Some names, and how many more there are where that would be too many.
+pub fn few(names: &[String]) -> String {
+    const FEW: usize = 4;
+    match names.len() {
+        all if all > FEW => format!("{} and {} more", names[..FEW].join(", "), all - FEW),
+        _ => names.join(", "),
     }
 }

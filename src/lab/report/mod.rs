@@ -4,6 +4,7 @@ mod page;
 mod picture;
 mod saved;
 mod tables;
+mod verdict;
 mod words;
 
 use std::fs;

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::saved::{Cell, Saved, Sweep, letter};
 use super::tables::{Table, table};
-use super::words::{arrivals, caption, contract, repeats, verdict};
+use super::verdict::verdict;
+use super::words::{arrivals, caption, contract, repeats};
 use crate::error::{Error, Result};
 use crate::lab::{CostLaw, Theory};
 use crate::report::span;

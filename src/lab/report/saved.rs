@@ -10,7 +10,7 @@ use crate::lab::files::cell_file;
 use crate::lab::machine::Machine;
 use crate::lab::{Chosen, CostLaw, Little, Pressure, Second, Summary, Theory};
 use crate::latency::{Boundary, Slowest, histogram};
-use crate::report::read_log;
+use crate::report::{Percentiles, read_log};
 
 /// How a sweep was done, as far as the report tells.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,6 +52,22 @@ struct SavedCell {
     theory: Option<Theory>,
     median_run: Option<usize>,
     runs: Vec<SavedRun>,
+    #[serde(default)]
+    discarded_as_noisy: Vec<Discarded>,
+}
+
+/// A noisy run that was run once more, and does not count.
+#[derive(Clone, Deserialize)]
+pub struct Discarded {
+    /// Which of its cell's repeats it was, from one.
+    pub repeat: usize,
+    pub latency: Ticks,
+}
+
+/// Of a run's latencies, those of ticks.
+#[derive(Clone, Deserialize)]
+pub struct Ticks {
+    pub tick: Percentiles,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -84,6 +100,8 @@ pub struct Cell {
     pub theory: Option<Theory>,
     /// What the kernel says others took, as in [`Pressure::shares`]: the worst of its runs.
     pub taken: [Option<f64>; 3],
+    /// What was run once more.
+    pub discarded: Vec<Discarded>,
     /// Little's law in each of its runs that drained.
     pub littles: Vec<Little>,
     /// Of the run that stands for the cell: the one in the middle by p99.
@@ -182,6 +200,7 @@ impl Saved {
                 star: cell.star,
                 theory: cell.theory,
                 taken,
+                discarded: cell.discarded_as_noisy,
                 littles,
                 timeline: traces.timeline,
                 decisions: traces.decisions,
