@@ -120,9 +120,16 @@ fn all_mistakes_are_shown_at_once_in_their_places() {
         assert_eq!(done.stdout, "");
     }
     run(&["check"]).exits(0);
-    for (vary, told) in [("batch.max_tickz = [1]", "did you mean `max_ticks`"), ("workers = [1, 0]", "workers")] {
+    let burst = "source.burst = [\"2x/1ms/5s\"]\n[source]\nfor = \"1s\"\nrate = \"1k/s\"";
+    for (vary, code, told) in [
+        ("batch.max_tickz = [1]", 78, "did you mean `max_ticks`"),
+        ("workers = [1, 0]", 78, "workers"),
+        // As a sweep refuses it.
+        ("source.speed = [\"1x\", \"max\"]", 2, "cells are played at a rate or a speed"),
+        (burst, 2, "shorter than a burst's period"),
+    ] {
         let file = folder.write("vary.toml", format!("[sweep.vary]\n{vary}\n"));
-        run(&["check", "--config", &file]).exits(78).says(&[told]);
+        run(&["check", "--config", &file]).exits(code).says(&[told]);
     }
     let broken = folder.write("broken.toml", "[batch\nmax_ticks = 5\n");
     run(&["--config", &broken]).exits(78).says(&["broken.toml:1"]);

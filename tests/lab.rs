@@ -473,6 +473,8 @@ fn a_sweep_that_makes_no_sense_is_refused_before_anything_is_run() {
     assert!(refused("--batch 1,2 --rate 1M/s --for 10m").contains("give a shorter --for"));
     assert!(refused("--vary sweep.repeat=1,2").contains("sweep.repeat is the same for all cells"));
     assert!(refused("--batch 1,x").starts_with("Some(78) "));
+    assert!(refused("--batch 1,2 --rate 1k/s --out tcp://127.0.0.1:9").contains("give --out DIR, or --out none"));
+    assert!(refused("--linger 1ms,1000us --rate 1k/s,1000/s --skip linger=1ms").contains("leaves no cell to run"));
     assert!(refused("--vary batch.max_tick=1,2").contains("did you mean `max_ticks`?"));
     assert!(refused("--batch 1,2 --repeat 0").contains("not a number of repeats"));
     assert!(refused("--batch 1,2 --goal p99").contains("is not a goal"));

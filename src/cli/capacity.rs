@@ -2,10 +2,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::cells::{CellFlags, player};
-use super::{Flags, Program, out_folder, print, stop_on_signals};
-use crate::error::{Error, Result};
-use crate::lab::Capacity;
+use super::cells::{CellFlags, as_it_was, player};
+use super::{Flags, Program, print, stop_on_signals};
+use crate::error::{Error, Result, say};
+use crate::lab::{Capacity, CapacityOf};
 
 /// The flags of a search for capacities, beside those of a run.
 #[derive(Args)]
@@ -25,7 +25,7 @@ pub fn capacity(program: &Program<'_>, flags: Flags, asked: &CapacityFlags) -> R
         let text = format!("capacity: {} is what is searched for; give one rate to begin with", axis.key);
         return Err(Error::Usage(text));
     }
-    let folder = out_folder(&cells.config)?.map(std::path::Path::to_path_buf);
+    let folder = cells.folder("capacity")?;
     let capacity = Capacity {
         pipeline: program.name.into(),
         keys: cells.keys(),
@@ -37,10 +37,12 @@ pub fn capacity(program: &Program<'_>, flags: Flags, asked: &CapacityFlags) -> R
     };
     let stop = stop_on_signals()?;
     let found = capacity.run(&stop, &mut *player(cells.own))?;
-    if let Some(folder) = folder {
-        capacity.write(&folder, &found)?;
-    }
     print(&capacity.table(&found))?;
+    match folder {
+        Some((folder, _)) if found.iter().all(CapacityOf::is_empty) => say(&as_it_was("capacity", &folder)),
+        Some((folder, _claim)) => capacity.write(&folder, &found)?,
+        None => {}
+    }
     let interrupted = found.iter().any(|of| of.interrupted);
     Ok(if interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }

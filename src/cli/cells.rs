@@ -1,12 +1,14 @@
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use toml::Value;
 
+use super::claim::Claim;
 use super::outlet::Outlet;
 use super::pipeline::{Pipeline, Playing};
-use super::{Flags, Program, lacking};
-use crate::config::{Config, Effective, Layers};
+use super::{Flags, Program, lacking, out_folder};
+use crate::config::{Config, Effective, Layers, Output};
 use crate::error::{Error, Result};
 use crate::lab::{Asked, Axis, Cell, Play, Skip, grid, text};
 
@@ -110,10 +112,26 @@ impl Cells {
         self.axes.iter().map(|axis| axis.key.clone()).collect()
     }
 
+    /// The folder for what `command` finds, and what keeps others out of it meanwhile, where one is named.
+    pub fn folder(&self, command: &str) -> Result<Option<(PathBuf, Claim)>> {
+        if let Output::Address(..) = self.config.output {
+            let text =
+                "what is measured goes into a folder, and the rows of cells nowhere: give --out DIR, or --out none";
+            return Err(Error::Usage(format!("{command}: {text}")));
+        }
+        let claimed = |folder: &Path| Ok((folder.to_owned(), Claim::of(folder)?));
+        out_folder(&self.config)?.map(claimed).transpose()
+    }
+
     /// Their names at the heads of columns.
     pub fn labels(&self) -> Vec<String> {
         self.axes.iter().map(|axis| axis.label().to_owned()).collect()
     }
+}
+
+/// Says that a folder was left alone.
+pub fn as_it_was(command: &str, folder: &Path) -> String {
+    format!("{command}: no run had ended, so nothing was written: {} is as it was", folder.display())
 }
 
 /// Plays cells, each through a pipeline with its own settings, and discards their rows.
@@ -124,12 +142,16 @@ pub fn player(own: Vec<Box<dyn Pipeline>>) -> Box<Play<'static>> {
     })
 }
 
-/// Checks the settings of every cell that the settings ask for, as a sweep would before it starts.
-pub fn check(program: &Program<'_>, flags: &Flags, vary: Vec<Axis>) -> Result<()> {
-    let axes = axes("check", vary, Vec::new())?;
+/// Checks every cell that the settings ask for, if they ask for any, as a sweep would before it starts.
+pub fn check(program: &Program<'_>, flags: &Flags, asked: Asked) -> Result<()> {
+    if asked.vary.is_empty() {
+        return Ok(());
+    }
+    let axes = axes("check", asked.vary, Vec::new())?;
     let check = |values: &Vec<Value>| {
         let layers = flags.layers(program.name, program.defaults)?;
-        settings(program, flags, layers, &axes, values).map(drop)
+        let (config, _, effective) = settings(program, flags, layers, &axes, values)?;
+        Cell::new(Vec::new(), config, &effective, asked.warmup).map(drop)
     };
     grid(&axes, &[]).iter().try_for_each(check)
 }

@@ -259,7 +259,7 @@ impl Program<'_> {
         match &command {
             Some(Command::Config) => print(&effective.to_toml_with_origins()),
             Some(Command::Check) => {
-                cells::check(self, &flags, asked.vary)?;
+                cells::check(self, &flags, asked)?;
                 print("the settings are fine\n")
             }
             Some(Command::Explain(asked)) => explain::explain(&config, asked, pipeline),

@@ -4,8 +4,8 @@ use std::slice;
 
 use clap::Args;
 
-use super::cells::{CellFlags, player};
-use super::{Flags, Program, out_folder, print, stop_on_signals};
+use super::cells::{CellFlags, as_it_was, player};
+use super::{Flags, Program, print, stop_on_signals};
 use crate::error::{Error, Result, say};
 use crate::lab::{Sweep, table, write, write_picture, write_report};
 use crate::tape::make_folder;
@@ -29,7 +29,7 @@ pub fn sweep(program: &Program<'_>, flags: Flags, asked: &SweepFlags) -> Result<
     if cells.axes.is_empty() {
         return Err(Error::Usage(format!("sweep: nothing varies; give lists of values, for example {EXAMPLE}")));
     }
-    let folder = out_folder(&cells.config)?.map(Path::to_path_buf);
+    let folder = cells.folder("sweep")?;
     let sweep = Sweep {
         pipeline: program.name.into(),
         keys: cells.keys(),
@@ -44,11 +44,15 @@ pub fn sweep(program: &Program<'_>, flags: Flags, asked: &SweepFlags) -> Result<
     let stop = stop_on_signals()?;
     let results = sweep.run(&stop, &mut *player(cells.own))?;
     print(&table(&sweep, &results))?;
-    if let Some(folder) = folder {
-        write(&folder, &sweep, &results)?;
-        write_picture(&folder, &folder)?;
-        let page = write_report(slice::from_ref(&folder), &folder)?;
-        say(&format!("\nthe report is {}", page.display()));
+    match folder {
+        Some((folder, _)) if results.is_empty() => say(&as_it_was("sweep", &folder)),
+        Some((folder, _claim)) => {
+            write(&folder, &sweep, &results)?;
+            write_picture(&folder, &folder)?;
+            let page = write_report(slice::from_ref(&folder), &folder)?;
+            say(&format!("\nthe report is {}", page.display()));
+        }
+        None => {}
     }
     if let Some(text) = sweep.disagreement(&results) {
         let text = format!("sweep: cells that play the same ticks must have the same result, and do not:\n{text}");

@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -14,8 +13,9 @@ use super::progress::Progress;
 use super::search::{Search, Step};
 use super::table::{aligned, little};
 use super::tape::most_ticks;
+use super::together::Together;
 use super::{Cell, Goal, Measured, Summary, summary};
-use crate::error::{Doing as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::report::{count, span};
 
 /// The most ticks of one tape: its rate is the highest that is tried.
@@ -87,6 +87,11 @@ pub fn fails(run: &Measured, goal: Option<&Goal>) -> Option<String> {
 }
 
 impl CapacityOf {
+    /// Whether no run has ended.
+    pub fn is_empty(&self) -> bool {
+        self.tried.is_empty()
+    }
+
     /// The worst p99 of how long the machine held up a thread that only sleeps, in all runs.
     fn noise(&self) -> Option<u64> {
         let tried = self.tried.iter().map(|it| it.run.control.p99);
@@ -255,10 +260,7 @@ impl Capacity {
     /// # Errors
     /// When they cannot be written.
     pub fn write(&self, folder: &Path, found: &[CapacityOf]) -> Result<()> {
-        let put = |name: &str, text: String| {
-            let path = folder.join(name);
-            fs::write(&path, text).doing(|| format!("writing {}", path.display()))
-        };
+        let mut files = Together::into(folder);
         let keys: String = self.keys.iter().map(|key| format!("{key},")).collect();
         let mut csv =
             format!("{keys}rate,holds,why,offered,achieved,cores,p50,p90,p99,p99.9,p99.99,max,backlog,growth\n");
@@ -283,7 +285,7 @@ impl Capacity {
                 );
             }
         }
-        put("capacity.csv", csv)?;
+        files.put("capacity.csv", csv)?;
         let settings = |at: usize| -> serde_json::Map<String, serde_json::Value> {
             self.keys.iter().cloned().zip(self.cells[at].values.iter().map(|it| it.as_str().into())).collect()
         };
@@ -302,7 +304,8 @@ impl Capacity {
             "settings": all.collect::<Vec<_>>(),
         });
         let text = serde_json::to_string_pretty(&report);
-        put("capacity.json", text.map_err(|e| Error::Input(format!("writing capacity.json: {e}")))? + "\n")
+        files.put("capacity.json", text.map_err(|e| Error::Input(format!("writing capacity.json: {e}")))? + "\n")?;
+        files.settle()
     }
 }
 

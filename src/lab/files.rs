@@ -6,35 +6,34 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::machine::{Machine, command_line};
+use super::together::Together;
 use super::traces::middle;
 use super::{Measured, Results, Summary, Sweep, pareto, star, summary};
 use crate::error::{Doing as _, Error, Result};
 use crate::report::{LatencyLog, Percentiles, hgrm};
 
-/// Writes all that a sweep leaves behind into a folder: `sweep.json`, tables as CSV, and for each cell its histograms
-/// for HdrHistogram's tools.
+/// Writes all that a sweep leaves behind into a folder, instead of what an earlier one left: tables as CSV, for each cell
+/// its histograms for HdrHistogram's tools, and at last `sweep.json`.
 ///
 /// # Errors
 /// When they cannot be written.
 pub fn write(folder: &Path, sweep: &Sweep, results: &Results) -> Result<()> {
-    let put = |name: &str, text: String| {
-        let path = folder.join(name);
-        fs::write(&path, text).doing(|| format!("writing {}", path.display()))
-    };
-    remove_earlier(folder)?;
-    put("sweep.csv", sweep_csv(sweep, results))?;
-    put("percentiles.csv", percentiles_csv(sweep, results))?;
-    put("timeline.csv", timeline_csv(sweep, results))?;
-    put("closes.csv", closes_csv(sweep, results))?;
+    let mut files = Together::into(folder);
+    files.put("sweep.csv", sweep_csv(sweep, results))?;
+    files.put("percentiles.csv", percentiles_csv(sweep, results))?;
+    files.put("timeline.csv", timeline_csv(sweep, results))?;
+    files.put("closes.csv", closes_csv(sweep, results))?;
     for (at, runs) in results.runs.iter().enumerate() {
         let name = cell_file(at + 1);
-        log(&folder.join(format!("{name}.hlog")), runs)?;
+        log(&files.begin(&format!("{name}.hlog")), runs)?;
         if let Some((_, ticks)) = middle(runs).and_then(|run| runs[run].traces.histograms.first()) {
-            put(&format!("{name}.hgrm"), hgrm(ticks))?;
+            files.put(&format!("{name}.hgrm"), hgrm(ticks))?;
         }
     }
     let text = serde_json::to_string_pretty(&report(sweep, results));
-    put("sweep.json", text.map_err(|e| Error::Input(format!("writing sweep.json: {e}")))? + "\n")
+    files.put("sweep.json", text.map_err(|e| Error::Input(format!("writing sweep.json: {e}")))? + "\n")?;
+    remove_earlier(folder)?;
+    files.settle()
 }
 
 /// What the files of a cell, counted from one, are called, without their extension.
@@ -42,8 +41,14 @@ pub fn cell_file(cell: usize) -> String {
     format!("cell-{cell}")
 }
 
-/// Removes the cells of an earlier sweep, of which there may have been more.
+/// Removes what an earlier sweep left, of which there may have been more cells, and whose page says nothing of this one.
 fn remove_earlier(folder: &Path) -> Result<()> {
+    for name in ["sweep.json", "report.html", "sweep.svg"] {
+        let path = folder.join(name);
+        if path.exists() {
+            fs::remove_file(&path).doing(|| format!("removing {}", path.display()))?;
+        }
+    }
     for cell in 1.. {
         let files = ["hlog", "hgrm"].map(|extension| folder.join(cell_file(cell)).with_extension(extension));
         let there: Vec<_> = files.iter().filter(|file| file.exists()).collect();

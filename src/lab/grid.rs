@@ -1,5 +1,8 @@
+use std::str::FromStr;
+
 use toml::Value;
 
+use crate::config::{Bytes, Count, Rate, Span, Speed};
 use crate::error::{Error, Result};
 use crate::tick::mix;
 
@@ -31,7 +34,7 @@ impl Axis {
         let key = SHORT.iter().find(|(short, _)| *short == key).map_or(key, |(_, key)| key);
         let mut distinct: Vec<Value> = Vec::new();
         for value in values {
-            if !distinct.contains(&value) {
+            if !distinct.iter().any(|it| is_same(it, &value)) {
                 distinct.push(value);
             }
         }
@@ -55,6 +58,20 @@ impl Axis {
     pub fn label(&self) -> &str {
         SHORT.iter().find(|(_, key)| *key == self.key).map_or(&self.key, |(short, _)| short)
     }
+}
+
+/// Whether two values are the same, or the same amount in other units: `1ms` and `1000us`.
+fn is_same(a: &Value, b: &Value) -> bool {
+    fn amounts<T: FromStr + PartialEq>(a: &str, b: &str) -> bool {
+        a.parse::<T>().is_ok_and(|a| b.parse::<T>().is_ok_and(|b| a == b))
+    }
+    let (one, other) = (&text(a), &text(b));
+    a == b
+        || amounts::<Span>(one, other)
+        || amounts::<Rate>(one, other)
+        || amounts::<Speed>(one, other)
+        || amounts::<Count>(one, other)
+        || amounts::<Bytes>(one, other)
 }
 
 /// A value as the command line gives it: a number or a truth where it is one, else a text.
@@ -154,6 +171,15 @@ mod tests {
         let skip = |said: &str| Skip::parse(said, &axes).unwrap();
         assert_eq!(shown(&grid(&axes, &[skip("batch=1,linger=1ms")])), ["1 0s", "16 0s", "16 1ms"]);
         assert_eq!(shown(&grid(&axes, &[skip("batch.max_ticks=16"), skip("linger=0s")])), ["1 1ms"]);
+    }
+
+    #[test]
+    fn values_that_are_the_same_in_other_units_are_one() {
+        let values = |list: &str| Axis::parse("--vary", "key", list).unwrap().values.len();
+        let same = ["1ms,1000us", "1k/s,1000/s", "1k,1000", "1x,1.0x", "1MiB,1024KiB", "tape,tape"];
+        assert_eq!(same.map(values), [1; 6]);
+        let differ = ["1ms,1us", "1k/s,1k", "1,2", "1s,1x", "true,1", "tape,poisson"];
+        assert_eq!(differ.map(values), [2; 6]);
     }
 
     #[test]

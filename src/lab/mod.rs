@@ -23,6 +23,7 @@ mod sweep;
 mod table;
 mod tape;
 mod theory;
+mod together;
 mod traces;
 mod tune;
 mod tuner;

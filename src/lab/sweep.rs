@@ -48,6 +48,11 @@ pub struct Results {
 }
 
 impl Results {
+    /// Whether no run has ended.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// What batches cost in all runs together.
     pub fn cost_law(&self) -> Option<CostLaw> {
         let mut costs = Costs::default();

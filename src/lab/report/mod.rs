@@ -7,10 +7,10 @@ mod tables;
 mod verdict;
 mod words;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Doing as _, Result};
+use super::together::Together;
+use crate::error::Result;
 use saved::Saved;
 
 /// Writes `report.html` into a folder: what the sweeps in `folders` say, side by side if they are several.
@@ -18,8 +18,7 @@ use saved::Saved;
 /// # Errors
 /// When one of the folders is not a sweep's, or the page cannot be written.
 pub fn write_report(folders: &[PathBuf], into: &Path) -> Result<PathBuf> {
-    let path = into.join("report.html");
-    put(path, page::page(&Saved::read(folders)?)?)
+    put(into, "report.html", page::page(&Saved::read(folders)?)?)
 }
 
 /// Writes `sweep.svg` into a folder: what the sweep in `folder` says, in one picture.
@@ -28,10 +27,12 @@ pub fn write_report(folders: &[PathBuf], into: &Path) -> Result<PathBuf> {
 /// When the folder is not a sweep's, or the picture cannot be written.
 pub fn write_picture(folder: &Path, into: &Path) -> Result<PathBuf> {
     let saved = Saved::read(&[folder.to_owned()])?;
-    put(into.join("sweep.svg"), picture::picture(&saved))
+    put(into, "sweep.svg", picture::picture(&saved))
 }
 
-fn put(path: PathBuf, text: String) -> Result<PathBuf> {
-    fs::write(&path, text).doing(|| format!("writing {}", path.display()))?;
-    Ok(path)
+fn put(into: &Path, name: &str, text: String) -> Result<PathBuf> {
+    let mut files = Together::into(into);
+    files.put(name, text)?;
+    files.settle()?;
+    Ok(into.join(name))
 }
