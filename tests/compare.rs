@@ -76,6 +76,31 @@ fn of_sweeps_only_what_lies_beyond_the_ranges_of_the_repeats_is_a_difference() {
 }
 
 #[test]
+fn cells_that_did_not_drain_are_marked_and_single_runs_have_no_ranges() {
+    let folder = Folder::new();
+    let sweep = |name: &str, censored: bool| {
+        let percentiles = json!({ "count": 9, "p50": 1_000, "p99": 2_000 });
+        let digest = if censored { Value::Null } else { "a".into() };
+        let run =
+            json!({ "latency": { "tick": percentiles }, "achieved": 5e5, "digest": digest, "censored": censored });
+        let cell = json!({ "settings": { "batch.max_ticks": 1 }, "ticks": 100, "runs": [run] });
+        let manifest = json!({ "pipeline": "ohlcv", "complete": true, "version": "0", "settings": {} });
+        folder.write(&format!("{name}/sweep.json"), json!({ "manifest": manifest, "cells": [cell] }).to_string());
+        folder.arg(name)
+    };
+    let (drained, stopped) = (sweep("drained", false), sweep("stopped", true));
+    let shown = |base: &str, new: &str| run(&["compare", base, new]).exits(0).stdout;
+    let text = shown(&drained, &stopped);
+    assert!(text.contains("\n  censored  new: it did not drain, so latencies are at least these\n"), "{text}");
+    assert!(text.contains("\n  digest    DIFFERENT: a -> none\n"), "{text}");
+    assert!(text.contains("one run a cell has no range") && !text.contains("where those ranges overlap"), "{text}");
+    let text = shown(&stopped, &stopped);
+    assert!(text.contains("\n  censored  base and new: ") && text.contains("\n  digest    unknown: "), "{text}");
+    assert!(!shown(&drained, &drained).contains("censored"));
+    run(&["compare", &stopped, &stopped, "--fail-if", "digest"]).exits(1).says(&["digest cannot be told"]);
+}
+
+#[test]
 fn a_real_sweep_is_compared_with_itself() {
     let folder = Folder::new();
     let out = folder.arg("sweep");

@@ -126,6 +126,36 @@ fn a_recorded_tape_is_read_once_and_played_in_every_cell_by_every_schedule() {
 }
 
 #[test]
+fn few_ticks_have_their_rate_and_advice_that_helps() {
+    let out = tempfile::tempdir().unwrap();
+    let file = |name: &str, lines: &str| {
+        let path = out.path().join(name);
+        fs::write(&path, format!("ts_event,symbol,price,size\n{lines}")).unwrap();
+        path.display().to_string()
+    };
+    let offered = |args: &str| {
+        let folder = out.path().join("sweep");
+        let output = sweep(&format!("{args} --batch 1,2 --repeat 1 --warmup 0s --out {}", folder.display()));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let json: Value = serde_json::from_str(&fs::read_to_string(folder.join("sweep.json")).unwrap()).unwrap();
+        json["cells"][0]["runs"][0]["offered"].as_f64().unwrap()
+    };
+    // Ten ticks are due from 0 to 900 ms.
+    assert_eq!(offered("--rate 10/s --for 1s"), 10.0);
+    let one = file("one.csv", "1000000000,A,5,1\n");
+    assert_eq!(offered(&format!("--input {one} --rate 1k/s")), 1_000.0);
+    let three = file("three.csv", "1000000000,A,5,1\n2000000000,A,5,1\n3000000000,A,5,1\n");
+    assert_eq!(offered(&format!("--input {three} --rate 1k/s")), 1_000.0);
+
+    let told = refused("--batch 1,2 --rate 2.5/s --for 1s --warmup 0s");
+    assert!(told.contains("lasts 400 ms at this pace") && told.contains("a longer --for or a higher rate"), "{told}");
+    let told = refused("--batch 1,2 --rate 2/s --for 100ms --warmup 1900ms");
+    assert!(told.contains("a shorter --warmup, a longer --for or a higher rate"), "{told}");
+    let told = refused(&format!("--batch 1,2 --input {} --rate 1k/s", file("none.csv", "")));
+    assert!(told.contains("there is no tick to play: the input is empty"), "{told}");
+}
+
+#[test]
 fn a_capacity_is_searched_for_and_every_run_is_written() {
     let out = tempfile::tempdir().unwrap();
     let (tape, folder) = (out.path().join("tape.csv"), out.path().join("capacity"));

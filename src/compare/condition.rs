@@ -30,7 +30,8 @@ impl Condition {
     /// figure.
     pub fn holds(&self, pair: &Pair<'_>) -> Option<bool> {
         let Condition::Change { stage, name, more, than } = self else {
-            return Some(pair.base.digests != pair.new.digests);
+            let (base, new) = (&pair.base.digests, &pair.new.digests);
+            return (!base.is_empty() || !new.is_empty()).then_some(base != new);
         };
         let is_it = |(base, _): &(&Figure, &Figure)| (base.stage, base.name) == (*stage, *name);
         let (base, new) = pair.figures().find(is_it)?;
@@ -85,7 +86,7 @@ mod tests {
     fn subject(p99: &[f64], cores: &[f64], digest: &str) -> Subject {
         let figures = [Figure::new(Some("tick"), "p99", p99.to_vec()), Figure::new(None, "cores", cores.to_vec())];
         let figures = figures.into_iter().flatten().collect();
-        Subject { name: String::new(), digests: vec![digest.into()], figures }
+        Subject { name: String::new(), digests: vec![digest.into()], censored: false, figures }
     }
 
     #[test]
@@ -116,5 +117,10 @@ mod tests {
         assert_eq!(holds("cores<-10%", &subject(&[1.0], &[1.2], "a")), Some(false));
         assert_eq!(holds("p50>0%", &base), None);
         assert_eq!([holds("digest", &subject(&[1.0], &[1.0], "b")), holds("digest", &base)], [Some(true), Some(false)]);
+        // What was stopped has no digest, which is not that of the other side.
+        let stopped = Subject { digests: Vec::new(), censored: true, ..subject(&[1.0], &[1.0], "") };
+        assert_eq!(holds("digest", &stopped), Some(true));
+        let both = Pair { base: &stopped, new: &stopped };
+        assert_eq!(Condition::Digest.holds(&both), None);
     }
 }

@@ -18,8 +18,10 @@ use serde_json::Value;
 pub struct Subject {
     /// The values of what varies; empty for a run.
     pub name: String,
-    /// The digests of its repeats, each once.
+    /// The digests of its repeats, each once; a run that was stopped has none.
     pub digests: Vec<String>,
+    /// Whether a repeat was stopped because it did not drain, so that latencies are at least what is said.
+    pub censored: bool,
     /// Its figures.
     pub figures: Vec<Figure>,
 }

@@ -96,13 +96,8 @@ fn run(json: &Value) -> Subject {
     let rate = read.zip(seconds).map(|((read, rejected), seconds)| (read - rejected) / seconds);
     let cores = json["cpu_seconds"].as_f64().zip(seconds).map(|(cpu, seconds)| cpu / seconds);
     let digest = json["digest"].as_str().map(str::to_owned);
-    subject(
-        String::new(),
-        digest.into_iter().collect(),
-        rate.into_iter().collect(),
-        cores.into_iter().collect(),
-        &[json],
-    )
+    let figures = figures(rate.into_iter().collect(), cores.into_iter().collect(), &[json]);
+    Subject { name: String::new(), digests: digest.into_iter().collect(), censored: false, figures }
 }
 
 fn cell(json: &Value) -> Subject {
@@ -115,10 +110,11 @@ fn cell(json: &Value) -> Subject {
     let mut digests: Vec<String> = runs.iter().filter_map(|run| run["digest"].as_str().map(str::to_owned)).collect();
     digests.sort();
     digests.dedup();
-    subject(name.join(" "), digests, each("achieved"), each("cores"), &runs)
+    let censored = runs.iter().any(|run| run["censored"] == true);
+    Subject { name: name.join(" "), digests, censored, figures: figures(each("achieved"), each("cores"), &runs) }
 }
 
-fn subject(name: String, digests: Vec<String>, rate: Vec<f64>, cores: Vec<f64>, runs: &[&Value]) -> Subject {
+fn figures(rate: Vec<f64>, cores: Vec<f64>, runs: &[&Value]) -> Vec<Figure> {
     let mut figures: Vec<Figure> =
         [Figure::new(None, "rate", rate), Figure::new(None, "cores", cores)].into_iter().flatten().collect();
     for stage in STAGES {
@@ -127,5 +123,5 @@ fn subject(name: String, digests: Vec<String>, rate: Vec<f64>, cores: Vec<f64>, 
         let of = |name| Figure::new(Some(stage), name, measured().filter_map(|it| it[name].as_f64()).collect());
         figures.extend(PERCENTILES.into_iter().filter_map(of));
     }
-    Subject { name, digests, figures }
+    figures
 }

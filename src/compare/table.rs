@@ -36,6 +36,9 @@ pub fn table(base: &Side, new: &Side) -> String {
         if base.kind == Kind::Sweep {
             line(format!("  {}", pair.base.name));
         }
+        if let Some(side) = censored(pair) {
+            line(format!("  censored  {side}: it did not drain, so latencies are at least these"));
+        }
         line(format!("  digest    {}", digests(pair)));
         let shown = |(figure, _): &(&Figure, &Figure)| {
             base.kind == Kind::Run || OF_A_CELL.contains(&(figure.stage, figure.name))
@@ -60,6 +63,11 @@ pub fn table(base: &Side, new: &Side) -> String {
         Kind::Run => {
             "  one run a side has no range: repeat them, or sweep, to know which differences to believe".into()
         }
+        Kind::Sweep
+            if pairs.iter().flat_map(Pair::figures).all(|(was, is)| was.values.len().max(is.values.len()) == 1) =>
+        {
+            "  one run a cell has no range: --repeat them, to know which differences to believe".into()
+        }
         Kind::Sweep => "  figures are medians of the repeats (min..max); where those ranges overlap, there is no \
                         difference to be believed"
             .into(),
@@ -69,8 +77,21 @@ pub fn table(base: &Side, new: &Side) -> String {
 
 fn digests(pair: &Pair<'_>) -> String {
     let all = |digests: &[String]| if digests.is_empty() { "none".into() } else { digests.join(", ") };
+    if pair.base.digests.is_empty() && pair.new.digests.is_empty() {
+        return "unknown: neither side was played to its end".into();
+    }
     let (was, is) = (all(&pair.base.digests), all(&pair.new.digests));
     if was == is { format!("equal: {was}") } else { format!("DIFFERENT: {was} -> {is}") }
+}
+
+/// On which side a run was stopped, if one was.
+fn censored(pair: &Pair<'_>) -> Option<&'static str> {
+    match (pair.base.censored, pair.new.censored) {
+        (true, true) => Some("base and new"),
+        (true, false) => Some("base"),
+        (false, true) => Some("new"),
+        (false, false) => None,
+    }
 }
 
 fn heads() -> [String; 5] {

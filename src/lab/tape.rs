@@ -23,7 +23,7 @@ pub fn most_ticks<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> u64 {
     fit.fold(MOST_TICKS, u64::min)
 }
 
-/// Where the ticks of a tape that is played in full seem to go on for less than this share of the asked span, the
+/// Where the ticks of a tape that is played in full go on for less than this share of the asked span, the
 /// tape is too short for it. Random gaps may end a little early.
 const ENOUGH: f64 = 0.95;
 
@@ -139,18 +139,32 @@ impl Plan {
         let (warmup, cut) = (cell.config.knobs.warmup, cell.config.play_for.unwrap_or(u64::MAX));
         let all = due_times(&tape.ticks, cell.config.playback.pacing.on(&tape.ticks));
         let dues: Vec<u64> = all.map_while(|due| due.filter(|due| *due < cut)).collect();
-        let (last, asked) = (dues.last().copied().unwrap_or(0), cell.ends());
+        let Some(last) = dues.last().copied() else {
+            let text =
+                "there is no tick to play: the input is empty, or --start, --end and --symbols leave nothing of it";
+            return Err(Error::Usage(text.into()));
+        };
+        let asked = cell.ends();
+        // A made-up tape is as long as it is asked to be, unless that is a few ticks.
+        let (fits, is_measured) = match cell.source {
+            Source::Market(_) => {
+                ("a longer --for or a higher rate", "a shorter --warmup, a longer --for or a higher rate")
+            }
+            Source::Recorded(_) => ("a shorter --for or a lower rate", "a shorter --warmup or a lower rate"),
+        };
         let too_short = |text: String| Err(Error::Usage(format!("the tape lasts {} at this pace, {text}", span(last))));
-        if cell.span.is_some() && (last as f64) < asked as f64 * ENOUGH && dues.len() == tape.ticks.len() {
+        // The last tick stands for as long as any other does.
+        let lasts = last + cell.rate().map_or(1, |rate| ((1e9 / rate) as u64).max(1));
+        if cell.span.is_some() && (lasts as f64) < asked as f64 * ENOUGH && dues.len() == tape.ticks.len() {
             let asked = span(asked);
-            return too_short(format!("and the warm-up and --for take {asked}: give a shorter --for or a lower rate"));
+            return too_short(format!("and the warm-up and --for take {asked}: give {fits}"));
         }
         let warm = dues.partition_point(|due| *due < warmup);
         if warm == dues.len() {
             let warmup = span(warmup);
-            return too_short(format!("and all of it is warm-up ({warmup}): give a shorter --warmup or a lower rate"));
+            return too_short(format!("and all of it is warm-up ({warmup}): give {is_measured}"));
         }
-        Ok(Plan { dues, warmup: warm, ends: asked.max(last + 1) })
+        Ok(Plan { dues, warmup: warm, ends: if cell.span.is_some() { asked.max(last + 1) } else { lasts } })
     }
 
     /// How long the measured ticks had waited that were never applied, when their run was given up at `now` with
