@@ -207,7 +207,7 @@ pub(super) mod tests {
         // Less than 99.9% is achieved of a short span when a worker wakes up late at its end, or the machine pauses.
         assert_eq!(late(5_000_000, run.clone()), None);
         assert_eq!(late(10_100_000, run.clone()).unwrap(), "the last tick was applied 10.1 ms late");
-        let restless = Percentiles { max: 10_100_000, ..run.control.clone() };
+        let restless = Percentiles { max: 10_100_000, ..run.control };
         assert_eq!(late(10_100_000, Measured { control: restless, ..run.clone() }), None);
         // Of a long span, a thousandth is more than that.
         assert_eq!(overload(&Measured { late: 10_100_000, achieved: 999.0, ..run.clone() }), None);
