@@ -392,7 +392,14 @@ fn a_load_that_is_too_much_is_not_sustained_whatever_batches_wait_for() {
             Ok(made_up(capacity, |now| now, |_| 1_000)(cell))
         };
         let results = sweep.run(&AtomicBool::new(false), play).unwrap();
-        [0, 1].map(|cell| summary(&results.runs[cell]).unwrap().sustainable)
+        let shown = table(&sweep, &results);
+        let sustained = [0, 1].map(|cell| summary(&results.runs[cell]).unwrap().sustainable);
+        assert_eq!(
+            shown.contains("not sustained, in half of the repeats or more: batch=1 ("),
+            !sustained[0],
+            "{shown}"
+        );
+        sustained
     };
     assert_eq!(sustained(0, 1e9, |ms| ms), [true, true]);
     // The last tick is applied ten seconds late, and no linger makes up for it.

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::judge::passed_over;
+use super::judge::{overload, passed_over};
 use super::{Measured, Pressure, Results, Summary, Sweep, pareto, star, summary};
 use crate::report::{count, span};
 
@@ -30,7 +30,7 @@ pub fn table(sweep: &Sweep, results: &Results) -> String {
     out.push_str(&aligned(&rows));
     out.push('\n');
     legend(&mut out, sweep, &cells, starred, has_cpu);
-    checks(&mut out, sweep, results);
+    checks(&mut out, sweep, results, &cells);
     out
 }
 
@@ -80,9 +80,18 @@ pub fn aligned(rows: &[Vec<String>]) -> String {
 }
 
 /// What the runs say about the machine, the cost of batches, and about themselves.
-fn checks(out: &mut String, sweep: &Sweep, results: &Results) {
+fn checks(out: &mut String, sweep: &Sweep, results: &Results, cells: &[Option<Summary>]) {
     let runs = || results.runs.iter().flatten();
     let mut line = |text: String| _ = writeln!(out, "  {text}");
+    let overloaded = |(at, cell): (usize, &Option<Summary>)| {
+        cell.as_ref().filter(|cell| !cell.sustainable && !cell.censored)?;
+        let why = results.runs[at].iter().find_map(overload)?;
+        Some(format!("{} ({why})", sweep.name(at)))
+    };
+    let overloaded: Vec<String> = cells.iter().enumerate().filter_map(overloaded).collect();
+    if !overloaded.is_empty() {
+        line(format!("not sustained, in half of the repeats or more: {}", few(&overloaded)));
+    }
     if let Some(law) = results.cost_law() {
         line(law.to_string());
     }
@@ -152,11 +161,6 @@ fn legend(out: &mut String, sweep: &Sweep, cells: &[Option<Summary>], starred: O
             "censored: stopped, since it had not drained long after its schedule's end; what was never applied".into(),
         );
         line("counts as long as it had waited by then, so latencies are at least (>=) what is shown".into());
-    }
-    if any(|cell| !cell.sustainable && !cell.censored) {
-        line(
-            "not sustained: the backlog grew, or the last tick was applied late, in half of the repeats or more".into(),
-        );
     }
     if any(|cell| cell.noisy) {
         line("noisy: the machine's own pauses passed 1 ms; it is run once more at the end, and never starred".into());
