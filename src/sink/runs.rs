@@ -156,6 +156,7 @@ impl Reading {
 #[derive(Default)]
 pub struct Merge {
     /// A heap, of which the first has the least change.
+    #[expect(clippy::vec_box, reason = "those in a heap change their places")]
     readings: Vec<Box<Reading>>,
     /// So many bytes in memory are behind the next changes.
     pub held_bytes: usize,
