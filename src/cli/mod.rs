@@ -131,9 +131,9 @@ enum Command {
     ///
     /// Greedy batches have the lowest latency, and the longer a linger the fewer the cores: lingers are tried up to the
     /// longest that keeps --target-p99 at --rate, beginning with what the cost of batches says. The one with the fewest
-    /// cores is taken, of those that cost the same the fastest, and run three times before it is believed. All that was tried, and what ruled it out, goes to standard error; the lines of the
-    /// [batch] section to standard output, or with --write FILE into that file, whose other lines stay. The exit code
-    /// is 1 when no setting keeps the target.
+    /// cores is taken, of those that cost the same the fastest, and run three times before it is believed. All that was
+    /// tried, and what ruled it out, goes to standard error; the lines of the [batch] section to standard output, or with
+    /// --write FILE into that file, whose other lines stay. The exit code is 1 when no setting keeps the target.
     Tune(TuneFlags),
     /// Play a share of the run of the process that started this one
     #[command(hide = true)]
