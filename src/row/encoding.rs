@@ -43,7 +43,7 @@ impl Encoding {
     pub fn write<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, times: &mut LastTimes, out: &mut Vec<u8>) {
         let mut prices = LastPrices::default();
         columns.each(row, texts, &mut |at, field| {
-            self.column(at, columns.name(at), out);
+            self.column(at, || columns.name(at), out);
             match field {
                 Field::Time(time) => times.write(time, out),
                 Field::Price(Some(price)) => prices.write(price, out),
@@ -63,12 +63,12 @@ impl Encoding {
         columns: &Columns,
         out: &mut Vec<u8>,
     ) {
-        self.column(0, Columns::OF_CHANGES[0], out);
+        self.column(0, || Columns::OF_CHANGES[0], out);
         self.value(Field::Time(time), out);
-        self.column(1, Columns::OF_CHANGES[1], out);
+        self.column(1, || Columns::OF_CHANGES[1], out);
         write_signed(diff as i64, out);
         columns.each(row, texts, &mut |at, field| {
-            self.column(at + 2, columns.name(at), out);
+            self.column(at + 2, || columns.name(at), out);
             self.value(field, out);
         });
         self.end_line(out);
@@ -77,7 +77,7 @@ impl Encoding {
     /// Appends the line that says that there is no row about this any more: its key, and no value for the rest.
     pub fn write_tombstone<R: Row>(self, row: &R, texts: &Texts, columns: &Columns, out: &mut Vec<u8>) {
         columns.each(row, texts, &mut |at, field| {
-            self.column(at, columns.name(at), out);
+            self.column(at, || columns.name(at), out);
             self.value(if at < columns.of_key { field } else { Field::Null }, out);
         });
         self.end_line(out);
@@ -95,13 +95,13 @@ impl Encoding {
 
     /// What stands before the value of a column.
     #[inline]
-    fn column(self, at: usize, name: &str, out: &mut Vec<u8>) {
+    fn column(self, at: usize, name: impl FnOnce() -> &'static str, out: &mut Vec<u8>) {
         match self {
             Encoding::Csv if at > 0 => out.push(b','),
             Encoding::Csv => {}
             Encoding::Jsonl => {
                 out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
-                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(name().as_bytes());
                 out.extend_from_slice(b"\":");
             }
         }

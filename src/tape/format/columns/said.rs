@@ -64,7 +64,10 @@ impl Said {
 
     #[inline(always)]
     fn text<'a>(&self, column: usize, line: &'a [u8]) -> &'a [u8] {
-        self.value(column).map_or(b"", |(at, len)| &line[at as usize..][..len])
+        match self.value(column) {
+            Some((at, len)) => &line[at as usize..][..len],
+            None => b"",
+        }
     }
 
     #[inline(always)]
