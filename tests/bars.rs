@@ -16,7 +16,7 @@ use tapeflow::aggregate::Ohlcv;
 use tapeflow::lateness::{Horizon, LatePolicy, Lateness, Sessions};
 use tapeflow::oracle::{self, Corrected};
 use tapeflow::row::Row as _;
-use tapeflow::tick::Tick;
+use tapeflow::tick::{Kind, Tick};
 use tapeflow::time::SECOND;
 use tapeflow::window::Tumbling;
 use tapes::{Spec, shuffled_within, specs, tape, trade};
@@ -119,6 +119,23 @@ fn a_worker_that_panics_ends_the_run() {
         let bars = ticks.window_aggregate::<Ohlcv>(Tumbling::new(SECOND).unwrap());
         bars.inspect(move |_| assert_eq!(worker, 0, "it is not for this worker"))
     });
+}
+
+#[test]
+fn what_no_operator_takes_is_missed_in_the_ledger() {
+    let sessions = Sessions::new(TimeZone::UTC);
+    let rules = Lateness { disorder: 0, policy: LatePolicy::Amend, horizon: Horizon::None, sessions };
+    let kinds = [Kind::Trade, Kind::Quote, Kind::Trade, Kind::Quote, Kind::Quote];
+    let tick = |(at, kind)| Tick { kind, ..trade(at * SECOND, at as u64, 100, 1) };
+    let ticks: Vec<Tick> = (0..).zip(kinds).map(tick).collect();
+    let second = Tumbling::new(SECOND).unwrap();
+    let played = play_through(&ticks, &rules, &Knobs::default(), move |ticks| {
+        let [_quotes, trades] = ticks.split();
+        trades.window_aggregate::<Ohlcv>(second)
+    });
+    assert_eq!((played.ledger.read, played.ledger.accounted()), (5, 2));
+    let played = play_through(&ticks, &rules, &Knobs::default(), move |ticks| ticks.window_aggregate::<Ohlcv>(second));
+    assert_eq!((played.ledger.ignored, played.ledger.balances()), (3, true));
 }
 
 #[test]

@@ -37,7 +37,8 @@ pub struct Ticks<'scope> {
 }
 
 impl<'scope> Ticks<'scope> {
-    /// The quotes of a stream, and all others, which are counted on their own.
+    /// The quotes of a stream, and all others, which are counted on their own. Both are to be taken by operators: what
+    /// none takes is lost, and the run's ledger does not balance.
     pub fn split(self) -> [Ticks<'scope>; 2] {
         let context = self.context.beside();
         let only = |stream: StreamVec<'scope, u64, Part>, quotes: bool| {

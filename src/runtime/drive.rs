@@ -45,7 +45,8 @@ pub(super) struct Drive<'a> {
     /// The last report: when it was, and what had been applied and sent by then.
     reported: (RunTime, u64, u64),
     report_at: RunTime,
-    sent: u64,
+    /// Ticks that went into the dataflow.
+    pub sent: u64,
     retired: u64,
     batches: u64,
     pub applied_at: RunTime,

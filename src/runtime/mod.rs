@@ -228,7 +228,7 @@ fn run_built(plan: Plan, mut feeds: Vec<Feed>, builds: Vec<Box<Build>>, watch: &
             let mut drive = Drive::new(knobs, tuning, (stop.clone(), inquiry.clone()), context, feed, post, gauge);
             let batches = drive.play(worker, input, &probe, &written);
             let mut ledger = drive.context.ledger();
-            ledger.read = drive.context.applied();
+            ledger.read = drive.sent;
             let (unfilled, written, applied_at) = (drive.context.unfilled(), written.get(), drive.applied_at);
             drive.tell(Message::Share(Share { ledger, unfilled, written, batches, applied_at, cpu_seconds: None }));
             gauge.beats.store(watchdog::OVER, Ordering::Relaxed);
