@@ -141,10 +141,11 @@ fn a_disk_that_fills_up_ends_the_run_and_names_what_could_not_be_written() {
     let input = folder.write("tape.csv", ticks("A", 20_000));
     let rejected = folder.write("rejected.csv", HEADER.to_owned() + &"junk\n".repeat(50_000));
     let out = folder.arg("out");
-    let spills = ["--input", &input, "--out", &out, "--set", "output.buffer=1KiB"];
+    let spills = ["--input", &input, "--set", "output.mode=final", "--set", "output.buffer=1KiB"];
+    with_little_room(64, &spills).exits(1).says(&["writing", "settling"]);
     for (args, name) in [
-        (&spills[..], "settling"),
-        (&spills[..4], "bars"),
+        (&[&spills[..], &["--out", &out]].concat()[..], "bars"),
+        (&["--input", &input, "--out", &out], "bars"),
         (&["--input", &input, "--out", &out, "--set", "output.mode=changes"], "changes"),
         (&["--input", &rejected, "--out", &out], "rejected.jsonl"),
     ] {

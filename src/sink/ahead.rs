@@ -30,11 +30,9 @@ pub struct Begun {
 /// Creates the file that gets this name when it is whole.
 ///
 /// # Errors
-/// When it cannot be created: one that is there already is another run's, and not ours to remove.
+/// As for [`Temporary::create`].
 pub fn create_part(path: &Path) -> Result<(Temporary, File)> {
-    let part = path.with_extension("part");
-    let file = File::options().read(true).write(true).create_new(true).open(&part).doing(|| writing(&part))?;
-    Ok((Temporary(part), file))
+    Temporary::create(path.with_extension("part"))
 }
 
 impl Ahead {
@@ -67,7 +65,7 @@ impl Begun {
         let (part, file) = create_part(path)?;
         let places = Spill::create(path.with_file_name(".settling-places"))?;
         let mut lines = BufWriter::with_capacity(1 << 18, file);
-        lines.write_all(header.as_bytes()).doing(|| writing(&part.0))?;
+        lines.write_all(header.as_bytes()).doing(|| writing(&part.path))?;
         Ok(Begun { part, lines, places, last: Place::default(), header_bytes: header.len() as u64, rows: 0 })
     }
 
@@ -80,7 +78,7 @@ impl Begun {
         while merge.held_bytes >= left_bytes && merge.take(&mut change, order)? {
             let Change { place, times, line } = &change;
             if *times == 1 && (self.rows == 0 || order.compare(place, &self.last).is_gt()) {
-                self.lines.write_all(line).doing(|| writing(&self.part.0))?;
+                self.lines.write_all(line).doing(|| writing(&self.part.path))?;
                 self.places.write_place(&change)?;
                 (self.last, self.rows) = (*place, self.rows + 1);
             } else {
@@ -90,21 +88,26 @@ impl Begun {
         Ok(waiting)
     }
 
+    /// Whether it can be given its name: who removed its folder has removed it, too.
+    pub fn is_there(&self) -> bool {
+        self.part.is_there()
+    }
+
     /// Gives the file its name.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn finish(mut self, path: &Path) -> Result<()> {
-        self.lines.flush().doing(|| writing(&self.part.0))?;
-        fs::rename(&self.part.0, path).doing(|| writing(path))
+        self.lines.flush().doing(|| writing(&self.part.path))?;
+        fs::rename(&self.part.path, path).doing(|| writing(path))
     }
 
-    /// What is written, to be merged with what comes before it. There is no such file any more.
+    /// What is written, to be merged with others. There is no such file any more.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn into_run(self) -> Result<Run> {
-        let path = self.part.0.clone();
+        let path = self.part.path.clone();
         let file = self.lines.into_inner().map_err(|error| error.into_error()).doing(|| writing(&path))?;
         Ok(Run::Written(self.places.end()?, Nameless { file, path }, self.header_bytes))
     }

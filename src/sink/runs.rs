@@ -1,7 +1,8 @@
 use std::cmp::Ordering;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::mem;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::order::{Order, Place};
@@ -26,13 +27,39 @@ pub struct Nameless {
 }
 
 /// A file that goes when it is no longer needed, however the run ends.
-pub struct Temporary(pub PathBuf);
+pub struct Temporary {
+    pub path: PathBuf,
+    id: (u64, u64),
+}
+
+impl Temporary {
+    /// Creates a file, which can be read, too.
+    ///
+    /// # Errors
+    /// When it cannot be created: one that is there already is another run's, and not ours to remove.
+    pub fn create(path: PathBuf) -> Result<(Temporary, File)> {
+        let file = File::options().read(true).write(true).create_new(true).open(&path).doing(|| writing(&path))?;
+        let id = id_of(&file.metadata().doing(|| writing(&path))?);
+        Ok((Temporary { path, id }, file))
+    }
+
+    /// Whether it is still there, and not another one where its folder was removed and made anew.
+    pub fn is_there(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|there| id_of(&there) == self.id)
+    }
+}
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // Who cannot remove it cannot be helped: the run has its result, or its error, without it.
-        let _ = fs::remove_file(&self.0);
+        if self.is_there() {
+            // Who cannot remove it cannot be helped: the run has its result, or its error, without it.
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+fn id_of(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 /// Writes changes into a file.

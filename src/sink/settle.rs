@@ -68,15 +68,15 @@ impl Kept {
     pub fn settle(mut self, path: &Path, header: &str) -> Result<u64> {
         if let Some(mut begun) = self.begun.take() {
             let unwritten = begun.write(&mut self.in_turn, 0, &self.order)?;
-            if self.held.is_empty() && unwritten.is_empty() {
+            if self.held.is_empty() && unwritten.is_empty() && begun.is_there() {
                 let rows = begun.rows;
                 return begun.finish(path).map(|()| rows);
             }
             self.held.extend([Run::Held(unwritten.into()), begun.into_run()?]);
         }
         let (part, file) = create_part(path)?;
-        let rows = self.settle_to(file, &writing(&part.0), header)?;
-        fs::rename(&part.0, path).doing(|| writing(path))?;
+        let rows = self.settle_to(file, &writing(&part.path), header)?;
+        fs::rename(&part.path, path).doing(|| writing(path))?;
         Ok(rows)
     }
 
