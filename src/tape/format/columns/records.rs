@@ -8,7 +8,7 @@ use super::{
     ACTION, ASK, ASK_SIZE, BID, BID_SIZE, CHANNEL, CLOSE, COLUMNS, CONDITIONS, Columns, DUE, Naming, OPEN, PRICE,
     Quantity, REF_SEQ, SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, VOLUME, complain, quantity,
 };
-use crate::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
+use crate::tick::{Kind, Price, Symbol, Tick, Venue};
 use crate::time::EventTime;
 
 impl Columns {
@@ -17,20 +17,7 @@ impl Columns {
         let is_bar = (OPEN..=CLOSE).any(|column| self.fields.has(column)) && !self.fields.has(PRICE);
         let ts_event = self.time(TS_EVENT, line, is_bar)?;
         let symbol = self.symbol(line)?;
-        let tick = Tick {
-            ts_event,
-            seq: 0,
-            price: Price(0),
-            ref_seq: 0,
-            size: 0,
-            symbol,
-            ask_size: 0,
-            watermark_ms: 0,
-            recv_lag: Tick::NOT_RECEIVED,
-            venue: self.venue(line)?,
-            kind: Kind::Trade,
-            eligible: Eligible::ALL,
-        };
+        let tick = Tick { venue: self.venue(line)?, ..Tick::trade(symbol, ts_event, 0, Price(0), 0) };
         let mut record = Record {
             tick,
             has_seq: self.fields.has(SEQ),
