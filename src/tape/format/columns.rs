@@ -12,7 +12,7 @@ use super::fields::Fields;
 use super::ids::Ids;
 use super::values::Times;
 use crate::tick::{Kind, Names, Symbol};
-pub(super) use said::{Said, field, is_empty};
+pub(super) use said::{Known, Said, field};
 
 /// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
 pub const COLUMNS: [&str; 22] = [
@@ -103,7 +103,7 @@ pub enum Naming {
 pub struct Columns {
     theirs: HashMap<String, usize>,
     /// What stands before each value of an object, in their order: other objects have it so too.
-    order: Vec<Expected>,
+    pub(super) order: Vec<Expected>,
     pub(super) ids: Ids,
     pub(super) times: Times,
     path_symbol: Option<String>,
@@ -121,12 +121,12 @@ pub struct Columns {
 
 /// What stands before a value: a separator, a name between quotes, and a colon.
 #[derive(Clone)]
-struct Expected {
+pub(super) struct Expected {
     bytes: Vec<u8>,
     /// The first sixteen of them as one number, and which of its bits they are.
     first: u128,
     mask: u128,
-    column: Option<usize>,
+    pub known: Option<Known>,
 }
 
 impl Expected {
@@ -136,7 +136,24 @@ impl Expected {
             sixteen.iter_mut().zip(bytes).for_each(|(to, from)| *to = byte(*from));
             u128::from_le_bytes(sixteen)
         };
-        Expected { bytes: bytes.to_vec(), first: number(&|byte| byte), mask: number(&|_| 0xff), column }
+        Expected {
+            bytes: bytes.to_vec(),
+            first: number(&|byte| byte),
+            mask: number(&|_| 0xff),
+            known: column.map(Known::of),
+        }
+    }
+
+    /// What is behind it in a text that begins so.
+    #[inline(always)]
+    pub fn behind<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        match text.first_chunk() {
+            Some(sixteen) if self.bytes.len() <= sixteen.len() => {
+                (u128::from_le_bytes(*sixteen) & self.mask == self.first).then_some(())?;
+                text.get(self.bytes.len()..)
+            }
+            _ => text.strip_prefix(&self.bytes[..]),
+        }
     }
 }
 
@@ -202,17 +219,6 @@ impl Columns {
     /// Whether a name of this column of ours was met.
     pub(super) fn has_met(&self, ours: &str) -> bool {
         COLUMNS.iter().position(|column| *column == ours).is_some_and(|column| self.met[column])
-    }
-
-    /// How long what is expected before the `nth` value of an object is, and our column of it, if this text begins so.
-    #[inline(always)]
-    pub(super) fn expected(&self, nth: usize, text: &[u8]) -> Option<(usize, Option<usize>)> {
-        let Expected { bytes, first, mask, column } = self.order.get(nth)?;
-        let is_there = match text.first_chunk() {
-            Some(sixteen) if bytes.len() <= sixteen.len() => u128::from_le_bytes(*sixteen) & mask == *first,
-            _ => text.starts_with(bytes),
-        };
-        is_there.then_some((bytes.len(), *column))
     }
 
     /// Expects these bytes before the `nth` value of other objects, if nothing is expected there yet.

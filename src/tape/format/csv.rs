@@ -1,6 +1,6 @@
 use memchr::memchr;
 
-use super::columns::{Columns, Quantity, field, is_empty, quantity};
+use super::columns::{Columns, Known, field};
 use super::eight::{Eight, before};
 use super::fields::Fields;
 use super::lines::LONGEST_LINE;
@@ -8,7 +8,25 @@ use super::record::Record;
 
 /// The columns of a CSV file, by position: which of ours each one is, if any, and what it holds.
 #[derive(Clone)]
-pub(super) struct Header(Vec<Option<(usize, Quantity)>>);
+pub(super) struct Header(Vec<Column>);
+
+#[derive(Clone, Copy)]
+struct Column {
+    known: Option<Known>,
+    /// What stands behind its fields.
+    end: u8,
+}
+
+const LINE_FEED: u8 = b'\n';
+
+/// What is behind the end of a line that has no mere line feed.
+fn unusual_end(text: &[u8]) -> Option<&[u8]> {
+    match text {
+        [] => Some(text),
+        [b'\r', b'\n', next @ ..] => Some(next),
+        _ => None,
+    }
+}
 
 impl Header {
     /// Reads the header line.
@@ -22,7 +40,10 @@ impl Header {
         }
         let names = text.split(',').map(|name| name.trim().trim_matches('"'));
         let ours = columns.header(names, text)?;
-        Ok(Header(ours.into_iter().map(|column| column.map(|column| (column, quantity(column)))).collect()))
+        let mut header: Vec<_> =
+            ours.into_iter().map(|column| Column { known: column.map(Known::of), end: b',' }).collect();
+        header.last_mut().into_iter().for_each(|last| last.end = LINE_FEED);
+        Ok(Header(header))
     }
 
     /// Reads one line of values.
@@ -50,31 +71,25 @@ impl Header {
     /// Reads the line with which this text begins, if it is as nearly all are, and returns how long it is with its end.
     #[inline]
     pub fn decode_plain(&self, text: &[u8], columns: &mut Columns, out: &mut Vec<Record>) -> Option<usize> {
-        let mut at = 0;
-        columns.said.clear();
-        for (nth, column) in self.0.iter().enumerate() {
-            if nth > 0 {
-                (text.get(at) == Some(&b',')).then_some(())?;
-                at += 1;
-            }
-            let rest = &text[at..];
-            // Many columns are empty in nearly all lines.
-            if is_empty(rest) {
-                continue;
-            }
-            at += column.map_or_else(
-                || Some(field(rest)),
-                |(column, quantity)| columns.said.hear(column, quantity, text, at),
-            )?;
+        let (mut rest, mut filled) = (text, 0);
+        for column in &self.0 {
+            let (len, bit) = match column.known {
+                Some(known) => columns.said.hear(known, rest, text.len() - rest.len())?,
+                None => (field(rest), 0),
+            };
+            filled |= bit;
+            let behind = rest.get(len..)?;
+            rest = match behind.split_first() {
+                Some((byte, behind)) if *byte == column.end => behind,
+                _ if column.end == LINE_FEED => unusual_end(behind)?,
+                _ => return None,
+            };
         }
-        let end = match &text[at..] {
-            [] => 0,
-            [b'\n', ..] => 1,
-            [b'\r', b'\n', ..] => 2,
-            _ => return None,
-        };
-        out.push(columns.record(text).filter(|_| at <= LONGEST_LINE)?);
-        Some(at + end)
+        columns.said.filled = filled;
+        let len = text.len() - rest.len();
+        (len <= LONGEST_LINE).then_some(())?;
+        columns.record(text, out)?;
+        Some(len)
     }
 
     /// Notes the fields of a line and returns how many there are; `None` if it has a quote.
@@ -84,9 +99,9 @@ impl Header {
         let mut note = |end: usize| {
             // Many columns are empty in nearly all lines.
             if end > at
-                && let Some(Some((column, _))) = self.0.get(count)
+                && let Some(known) = self.0.get(count).and_then(|column| column.known)
             {
-                fields.set(*column, at, end - at);
+                fields.set(known.column(), at, end - at);
             }
             count += 1;
             at = end + 1;
@@ -100,7 +115,7 @@ impl Header {
     fn quoted(&self, line: &[u8], fields: &mut Fields) -> Result<usize, String> {
         let (mut at, mut count) = (0, 0);
         loop {
-            let column = self.0.get(count).copied().flatten().map(|(column, _)| column);
+            let column = self.0.get(count).and_then(|column| column.known).map(Known::column);
             let next = match line.get(at) {
                 Some(b'"') => quoted(line, at, column, fields)?,
                 _ => {

@@ -16,38 +16,48 @@ impl Eight {
         Eight(u64::from_le_bytes(text))
     }
 
+    /// Those from this place on.
+    #[inline(always)]
+    pub fn at<const N: usize>(text: &[u8; N], from: usize) -> Eight {
+        Eight::of(std::array::from_fn(|i| text[from + i]))
+    }
+
     /// The number that they are, if all of them are digits.
     #[inline(always)]
     pub fn whole(self) -> Option<u64> {
         (self.others() == 0).then(|| value(self.digits()))
     }
 
-    /// The number that the digits are with which they begin, how many those are, and ten to the power of that.
+    /// The number that the digits are with which they begin, how many those are, and ten to the power of that. Where all
+    /// of them are digits the number is [`Eight::whole`].
     #[inline(always)]
     pub fn number(self) -> (u64, usize, u64) {
-        let len = before(self.others());
-        (first(self.digits(), len), len, POWERS[len])
+        let others = self.others();
+        let len = before(others);
+        (first(self.digits(), others), len, POWERS[len])
     }
 
     /// The decimal with which they begin, in units of 1e-9, and how long it is, if it ends within them: digits, and a
-    /// point before, between or behind them.
+    /// point before, between or behind them. Of nothing it is nothing.
     #[inline(always)]
     pub fn decimal(self) -> Option<(i64, usize)> {
         let (digits, others) = (self.digits(), self.others());
         let whole = before(others);
-        let units =
-            |digits, count, places: usize| (count > 0).then(|| (first(digits, count) * POWERS[9 - places]) as i64);
         if others == 0 {
             return None;
         }
         if self.0 >> (8 * whole) & 0xff != u64::from(b'.') {
-            return units(digits, whole, 0).map(|units| (units, whole));
+            return Some(((first(digits, others) * POWERS[9]) as i64, whole));
         }
-        let len = before(others & (others - 1));
+        let others = others & (others - 1);
+        let len = before(others);
+        if !(2..8).contains(&len) {
+            return None;
+        }
         // The digits behind the point move to its place.
         let kept = (1 << (8 * whole)) - 1;
         let digits = digits & kept | digits >> 8 & !kept;
-        units(digits, len - 1, len - 1 - whole).filter(|_| len < 8).map(|units| (units, len))
+        Some(((first(digits, others >> 8) * POWERS[10 + whole - len]) as i64, len))
     }
 
     /// Marks those that are this one.
@@ -59,7 +69,8 @@ impl Eight {
     /// How many there are before the first that may end a field, which is none of the bytes from `-` on.
     #[inline(always)]
     pub fn in_field(self) -> usize {
-        before(!at_least(self.0, b'-') & HIGHEST)
+        // Where one is less, those behind it lack what it borrows: only the first mark is right.
+        before(self.0.wrapping_sub(ONES * u64::from(b'-')) & !self.0 & HIGHEST)
     }
 
     /// A number that no other text has for the first so many of them, which are fewer than eight.
@@ -74,10 +85,12 @@ impl Eight {
         self.0 ^ (ONES * u64::from(b'0'))
     }
 
-    /// Marks the bytes that are no digits.
+    /// Marks the bytes that are no digits, up to the first that is no point either; those behind it may be marked or not.
     #[inline(always)]
     fn others(self) -> u64 {
-        at_least(self.digits(), 10)
+        // Digits and points carry nothing into the next byte.
+        let digits = self.digits();
+        (digits.wrapping_add(ONES * (0x80 - 10)) | digits) & HIGHEST
     }
 }
 
@@ -93,19 +106,22 @@ pub(super) fn before(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 
-/// The number that the first so many digits are.
+/// The number that the digits before the first mark are.
 #[inline(always)]
-fn first(digits: u64, count: usize) -> u64 {
+fn first(digits: u64, marks: u64) -> u64 {
     // Zeros before them change nothing, and what is behind them goes.
-    value(digits.checked_shl(64 - 8 * count as u32).unwrap_or(0))
+    value((digits << 8).wrapping_shl(63u32.wrapping_sub(marks.trailing_zeros())))
 }
 
-/// The number that eight digits are: pairs become numbers below 100, pairs of those below 10,000.
+/// The number that eight digits are: pairs become numbers below 100, and of those the first and third, and the second and
+/// fourth, are added up, each times its power of ten.
 #[inline(always)]
 fn value(digits: u64) -> u64 {
-    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    (fours * 10_000 + (fours >> 32)) & 0xffff_ffff
+    const PAIRS: u64 = 0x0000_00ff_0000_00ff;
+    let pairs = digits * 10 + (digits >> 8);
+    let odd = (pairs & PAIRS).wrapping_mul(100 | 1_000_000 << 32);
+    let even = (pairs >> 16 & PAIRS).wrapping_mul(1 | 10_000 << 32);
+    odd.wrapping_add(even) >> 32
 }
 
 #[cfg(test)]
@@ -120,7 +136,10 @@ mod tests {
                 text[place] = byte;
                 let len = if byte.is_ascii_digit() { 8 } else { place };
                 let known = std::str::from_utf8(&text[..len]).unwrap().parse().unwrap_or(0);
-                assert_eq!(Eight::of(text).number(), (known, len, 10u64.pow(len as u32)), "{text:?}");
+                let (number, digits, power) = Eight::of(text).number();
+                let number = Eight::of(text).whole().unwrap_or(number);
+                assert_eq!((number, digits, power), (known, len, 10u64.pow(len as u32)), "{text:?}");
+                assert_eq!(Eight::of(text).whole().is_some(), len == 8, "{text:?}");
             }
         }
     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::columns::complain;
 use super::eight::Eight;
 use super::fields::Fnv;
-use crate::tick::{Names, Symbol, Venue, mix};
+use crate::tick::{Names, Symbol, Venue};
 
 /// At most so many symbols are found without a look into the table of all.
-const RECENT: usize = 1 << 10;
+const RECENT: usize = 1 << 13;
 
 /// So many venues are looked for one after the other, which for as few as tapes have takes less than hashing.
 const FEW: usize = 32;
@@ -49,7 +49,7 @@ impl Ids {
             return self.look_up(&text[..len]);
         }
         let number = number(text, len);
-        let place = mix(number) as usize & (self.recent.len() - 1);
+        let place = place(number, self.recent.len());
         if self.recent[place].0 != number {
             return self.remember(number, &text[..len]);
         }
@@ -59,11 +59,11 @@ impl Ids {
     fn remember(&mut self, number: u64, text: &[u8]) -> Result<Symbol, String> {
         let symbol = self.look_up(text)?;
         // An input of few symbols takes little: there may be thousands of such.
-        let wanted = (2 * self.known.len()).next_power_of_two().min(RECENT);
+        let wanted = (8 * self.known.len()).next_power_of_two().min(RECENT);
         if self.recent.len() < wanted {
             self.recent = vec![NONE; wanted];
         }
-        let place = mix(number) as usize & (self.recent.len() - 1);
+        let place = place(number, self.recent.len());
         self.recent[place] = (number, symbol);
         Ok(symbol)
     }
@@ -125,6 +125,13 @@ fn number(text: &[u8], len: usize) -> u64 {
         eight
     };
     Eight::of(text.first_chunk().copied().unwrap_or_else(few)).name(len)
+}
+
+/// Which of so many places a number is looked for in; they are a power of two.
+#[inline(always)]
+fn place(number: u64, places: usize) -> usize {
+    // The higher half of a product depends on all of its bits.
+    (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (places - 1)
 }
 
 /// A symbol's or venue's text: something that CSV and JSON lines carry without quoting.

@@ -4,7 +4,7 @@ use std::fmt;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::columns::{Columns, Quantity, is_name, quantity};
+use super::columns::{Columns, Known, Quantity, is_name};
 use super::lines::LONGEST_LINE;
 use super::record::Record;
 
@@ -37,24 +37,78 @@ pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) 
 pub(super) fn decode_plain(text: &[u8], columns: &mut Columns, out: &mut Vec<Record>) -> Option<usize> {
     // The first object is looked at as a whole.
     columns.naming()?;
-    columns.said.clear();
-    let hear = |columns: &mut Columns, plain: &Plain<'_>, column: Option<usize>, is_text| {
-        let Some((column, quantity)) = column.map(|column| (column, quantity(column))) else {
-            return if is_text { plain.text() } else { plain.number() };
-        };
-        let len = columns.said.hear(column, quantity, text, plain.at)?;
-        let is_right = match (is_text, quantity) {
-            // Names are looked up, and those that have escapes in them are none. Other texts are taken as they are.
-            (true, Quantity::Text) => is_name(column) || plain.text() == Some(len),
-            (false, Quantity::Text) => false,
-            (true, _) => true,
-            (false, _) => plain.is_number(len),
-        };
-        is_right.then_some(len)
-    };
-    let len = (Plain { line: text, at: 0 }).object(columns, hear)?;
-    out.push(columns.record(text).filter(|_| len <= LONGEST_LINE)?);
+    let len = ordered(text, columns).or_else(|| {
+        columns.said.filled = 0;
+        (Plain { line: text, at: 0 }).object(columns, |columns, plain, column, is_text| {
+            let (len, bit) = hear(columns, column.map(Known::of), &text[plain.at..], plain.at, is_text)?;
+            // A name that is there twice is odd.
+            (columns.said.filled & bit == 0).then_some(())?;
+            columns.said.filled |= bit;
+            Some(len)
+        })
+    })?;
+    (len <= LONGEST_LINE).then_some(())?;
+    columns.record(text, out)?;
     Some(len)
+}
+
+/// Reads an object that has what others have before each of its values, and returns how long it is with the end of its
+/// line.
+#[inline(always)]
+fn ordered(text: &[u8], columns: &mut Columns) -> Option<usize> {
+    let (mut rest, mut filled) = (text, 0);
+    for nth in 0..columns.order.len() {
+        let expected = &columns.order[nth];
+        rest = expected.behind(rest)?;
+        let known = expected.known;
+        let (value, is_text) = match rest {
+            [b'"', value @ ..] => (value, true),
+            [b'n', ..] => {
+                rest = rest.strip_prefix(b"null")?;
+                continue;
+            }
+            _ => (rest, false),
+        };
+        let (len, bit) = hear(columns, known, value, text.len() - value.len(), is_text)?;
+        filled |= bit;
+        rest = value.get(len..)?;
+        if is_text {
+            rest = rest.strip_prefix(b"\"")?;
+        }
+    }
+    columns.said.filled = filled;
+    let len = text.len() - rest.len();
+    end(rest).map(|end| len + end)
+}
+
+/// Takes the value with which this text begins, which stands between quotes or does not, and returns how long it is and
+/// the bit of its column, if it has one and is not empty.
+#[inline(always)]
+fn hear(columns: &mut Columns, known: Option<Known>, rest: &[u8], at: usize, is_text: bool) -> Option<(usize, u32)> {
+    let plain = Plain { line: rest, at: 0 };
+    let Some(known) = known else {
+        return Some((if is_text { plain.text()? } else { plain.number()? }, 0));
+    };
+    let (len, bit) = columns.said.hear(known, rest, at)?;
+    let is_right = match (is_text, known.quantity) {
+        // Names are looked up, and those that have escapes in them are none. Other texts are taken as they are.
+        (true, Quantity::Text) => is_name(known.column()) || plain.text() == Some(len),
+        (false, Quantity::Text) => false,
+        (true, _) => true,
+        (false, _) => plain.is_number(len),
+    };
+    is_right.then_some((len, bit))
+}
+
+/// How long the end of an object is, with that of its line.
+#[inline(always)]
+fn end(text: &[u8]) -> Option<usize> {
+    match text {
+        [b'}', b'\n', ..] => Some(2),
+        b"}" => Some(1),
+        [b'}', b'\r', b'\n', ..] => Some(3),
+        _ => None,
+    }
 }
 
 /// The bytes that stand for themselves in a text.
@@ -85,26 +139,16 @@ impl<'a> Plain<'a> {
         mut tell: impl FnMut(&mut Columns, &Plain<'a>, Option<usize>, bool) -> Option<usize>,
     ) -> Option<usize> {
         for place in 0.. {
-            // What stands before a value needs no look if it is what other objects have there.
-            let column = match columns.expected(place, &self.line[self.at..]) {
-                Some((len, column)) => {
-                    self.at += len;
-                    column
-                }
-                None => {
-                    let from = self.at;
-                    self.pass(if place == 0 { b'{' } else { b',' })?;
-                    self.pass(b'"')?;
-                    let key = self.at..self.at + self.text()?;
-                    self.at = key.end;
-                    self.pass(b'"')?;
-                    self.pass(b':')?;
-                    self.spaces();
-                    let column = columns.ours(std::str::from_utf8(&self.line[key]).ok()?);
-                    columns.learn(place, &self.line[from..self.at], column);
-                    column
-                }
-            };
+            let from = self.at;
+            self.pass(if place == 0 { b'{' } else { b',' })?;
+            self.pass(b'"')?;
+            let key = self.at..self.at + self.text()?;
+            self.at = key.end;
+            self.pass(b'"')?;
+            self.pass(b':')?;
+            self.spaces();
+            let column = columns.ours(std::str::from_utf8(&self.line[key]).ok()?);
+            columns.learn(place, &self.line[from..self.at], column);
             match self.peek()? {
                 b'"' => {
                     self.at += 1;
@@ -123,12 +167,7 @@ impl<'a> Plain<'a> {
                 break;
             }
         }
-        match self.line.get(self.at..)? {
-            b"}" => Some(self.at + 1),
-            [b'}', b'\n', ..] => Some(self.at + 2),
-            [b'}', b'\r', b'\n', ..] => Some(self.at + 3),
-            _ => None,
-        }
+        end(self.line.get(self.at..)?).map(|end| self.at + end)
     }
 
     #[inline(always)]
@@ -169,13 +208,14 @@ impl<'a> Plain<'a> {
         self.is_number(len).then_some(len)
     }
 
-    /// Whether so many bytes are a number: digits without a zero before them, and a point with digits behind it, and
-    /// nothing that goes on. They are digits and one point at most.
+    /// Whether so many bytes are a number: digits without a zero before them, and a point with digits behind it. They are
+    /// digits and one point at most.
     #[inline(always)]
     fn is_number(&self, len: usize) -> bool {
-        let digit = |at: usize| self.line.get(self.at + at).is_some_and(u8::is_ascii_digit);
-        let goes_on = matches!(self.line.get(self.at + len), Some(b'e' | b'E' | b'.'));
-        len > 0 && digit(0) && digit(len - 1) && !(self.line[self.at] == b'0' && digit(1)) && !goes_on
+        match &self.line[self.at..self.at + len] {
+            [b'.', ..] | [.., b'.'] | [b'0', b'0'..=b'9', ..] => false,
+            digits => !digits.is_empty(),
+        }
     }
 }
 

@@ -60,10 +60,16 @@ fn unusual_price(text: &[u8]) -> Result<Price, &'static str> {
 /// A price as nearly all are written: digits, and a point with at most nine behind it.
 #[inline]
 pub(super) fn plain_price(text: &[u8]) -> Option<Price> {
-    leading_price(text).filter(|(_, len)| *len == text.len()).map(|(price, _)| price)
+    whole(leading_price(text), text)
 }
 
-/// The plain price with which a text begins, and how long it is.
+/// What was read of the beginning of a text, if that is all of the text, and not nothing.
+#[inline(always)]
+fn whole<T>(read: Option<(T, usize)>, text: &[u8]) -> Option<T> {
+    read.filter(|(_, len)| *len == text.len() && *len > 0).map(|(value, _)| value)
+}
+
+/// The plain price with which a text begins, and how long it is: nothing where there is none.
 #[inline(always)]
 pub(super) fn leading_price(text: &[u8]) -> Option<(Price, usize)> {
     match text.first_chunk().and_then(|text| Eight::of(*text).decimal()) {
@@ -84,7 +90,7 @@ fn leading_long_price(text: &[u8]) -> Option<(Price, usize)> {
         len += 1;
     }
     // Nineteen digits do not overflow.
-    let is_number = len > usize::from(point.is_some()) && len <= 19;
+    let is_number = (len != 1 || point.is_none()) && len <= 19;
     let places = point.map_or(0, |at| len - at - 1);
     let scale = 10u64.pow(9u32.checked_sub(places as u32).filter(|_| is_number)?);
     i64::try_from(value.checked_mul(scale)?).ok().map(|units| (Price(units), len))
@@ -119,29 +125,33 @@ const TOO_LARGE: &str = "is too large";
 /// The number that a text is, if it is digits alone, and so many that they cannot overflow.
 #[inline]
 pub(super) fn digits(text: &[u8]) -> Option<u64> {
-    leading_digits(text).filter(|(_, len)| *len == text.len()).map(|(number, _)| number)
+    whole(leading_digits(text), text)
 }
 
-/// The number that the digits are with which a text begins, and how many they are.
+/// The number that the digits are with which a text begins, and how many they are, nineteen at most.
 #[inline(always)]
 pub(super) fn leading_digits(text: &[u8]) -> Option<(u64, usize)> {
-    let (mut value, mut len) = (0u64, 0);
-    while let Some(eight) = text[len..].first_chunk() {
-        match Eight::of(*eight).whole().filter(|_| len < 16) {
-            Some(number) => (value, len) = (value * 100_000_000 + number, len + 8),
-            None => {
-                let (number, digits, power) = Eight::of(*eight).number();
-                (value, len) = (value.wrapping_mul(power).wrapping_add(number), len + digits);
-                return (1..=19).contains(&len).then_some((value, len));
-            }
-        }
-    }
-    while let Some(byte) = text.get(len)
-        && let digit @ 0..=9 = byte.wrapping_sub(b'0')
-    {
-        (value, len) = (value.wrapping_mul(10).wrapping_add(u64::from(digit)), len + 1);
-    }
-    (1..=19).contains(&len).then_some((value, len))
+    let Some(eights) = text.first_chunk::<24>() else { return leading_digits_near_end(text) };
+    let [first, second, third] = std::array::from_fn(|nth| Eight::at(eights, 8 * nth));
+    let Some(value) = first.whole() else {
+        let (number, digits, _) = first.number();
+        return Some((number, digits));
+    };
+    let (eight, value, len) = match second.whole() {
+        Some(number) => (third, value * 100_000_000 + number, 16),
+        None => (second, value, 8),
+    };
+    let (number, digits, power) = eight.number();
+    // Where all of the third are digits, too, there are more than nineteen.
+    (len + digits <= 19).then_some((value.wrapping_mul(power).wrapping_add(number), len + digits))
+}
+
+/// The same of a text that may end before.
+fn leading_digits_near_end(text: &[u8]) -> Option<(u64, usize)> {
+    let len = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let value =
+        text[..len].iter().fold(0u64, |value, digit| value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
+    (len <= 19).then_some((value, len))
 }
 
 fn unusual_count(text: &[u8]) -> Result<u64, &'static str> {
@@ -175,7 +185,7 @@ pub fn in_range(ts: EventTime) -> Result<(), &'static str> {
 /// A time as nearly all are written: nanoseconds since the epoch.
 #[inline]
 pub(super) fn plain_time(text: &[u8]) -> Option<EventTime> {
-    leading_time(text).filter(|(_, len)| *len == text.len()).map(|(time, _)| time)
+    whole(leading_time(text), text)
 }
 
 /// The plain time with which a text begins, and how long it is.

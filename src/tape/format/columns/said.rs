@@ -4,70 +4,71 @@ use super::super::eight::Eight;
 use super::super::record::{Record, Short};
 use super::super::values::{leading_digits, leading_price, leading_time};
 use super::{
-    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, CHANNEL, CLOSE, COLUMNS, CONDITIONS, Columns, DUE, OPEN, PRICE, Quantity,
-    SEQ, SIDE, SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE,
+    ACTION, ASK, ASK_SIZE, BID, BID_SIZE, CHANNEL, CLOSE, CONDITIONS, Columns, DUE, OPEN, PRICE, Quantity, SEQ, SIDE,
+    SIZE, SYMBOL, TS_EVENT, TS_RECV, VENUE, quantity,
 };
-use crate::tick::{Eligible, Kind, Price, Symbol, Tick, Venue};
+use crate::tick::{Kind, Price, Symbol, Tick};
 
 /// A line with a value of these is not plain: a bar, and a record whose venue is more than its venue.
 const ODD: u32 = ((1 << (CLOSE + 1)) - (1 << OPEN)) | 1 << CHANNEL;
 
+/// A trade has at least these.
+const TRADE: u32 = 1 << TS_EVENT | 1 << SYMBOL | 1 << PRICE | 1 << SIZE;
+
 /// What a line says, read while its fields are found: plain numbers, short texts, or nothing. Of any other field it is not
 /// said what it is, or whether it is right: then all of the line is left to [`Columns::records`], with which this agrees.
-#[derive(Default)]
 pub(in crate::tape::format) struct Said {
     /// Which columns have a value, a bit each: those of the others are of earlier lines.
-    filled: u32,
-    /// Nanoseconds, units of 1e-9 and counts, or where a text begins in the line; and how long it is there.
-    values: [(u64, usize); COLUMNS.len()],
+    pub filled: u32,
+    /// Nanoseconds, units of 1e-9 and counts; of a text where it begins in the line, and in the higher half how long it
+    /// is. There is a place for whatever a column's byte may be, so that nobody needs to look whether there is.
+    values: [u64; 1 << u8::BITS],
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Said { filled: 0, values: [0; 1 << u8::BITS] }
+    }
 }
 
 impl Said {
-    /// Forgets the last line.
+    /// Takes the value of a column with which the rest of a text begins, at this place of it. Returns how long it is and,
+    /// unless it is nothing, the column's bit, which is for the caller to fill in; `None` if it is odd. What stands behind
+    /// it is for the caller to look at, too.
     #[inline(always)]
-    pub fn clear(&mut self) {
-        self.filled = 0;
-    }
-
-    /// Takes the value of one of our columns, which begins at this place of a text, and returns how long it is; `None` if
-    /// it is odd. What stands behind it is for the caller to look at.
-    #[inline(always)]
-    pub fn hear(&mut self, column: usize, quantity: Quantity, text: &[u8], at: usize) -> Option<usize> {
-        let value = &text[at..];
-        if is_empty(value) {
-            self.filled &= !(1 << column);
-            return Some(0);
-        }
-        if ODD >> column & 1 == 1 {
-            return None;
-        }
-        let (number, len) = match quantity {
-            Quantity::Time => leading_time(value).map(|(time, len)| (time as u64, len))?,
-            Quantity::Price => leading_price(value).map(|(price, len)| (price.0 as u64, len))?,
-            Quantity::Count => leading_digits(value)?,
-            Quantity::Text => (at as u64, field(value)),
+    pub fn hear(&mut self, known: Known, rest: &[u8], at: usize) -> Option<(usize, u32)> {
+        let (value, len) = match known.quantity {
+            Quantity::Time => leading_time(rest).map(|(time, len)| (time as u64, len))?,
+            Quantity::Price => leading_price(rest).map(|(price, len)| (price.0 as u64, len))?,
+            Quantity::Count => leading_digits(rest)?,
+            Quantity::Text => {
+                let len = field(rest);
+                (at as u64 | (len as u64) << 32, len)
+            }
         };
-        self.values[column] = (number, len);
-        self.filled |= 1 << column;
-        Some(len)
-    }
-
-    #[inline(always)]
-    fn value(&self, column: usize) -> Option<(u64, usize)> {
-        self.has(column).then(|| self.values[column])
+        self.values[known.column()] = value;
+        Some((len, if len > 0 { known.bit } else { 0 }))
     }
 
     #[inline(always)]
     fn number(&self, column: usize) -> Option<u64> {
-        self.value(column).map(|(number, _)| number)
+        self.has(column).then(|| self.values[column])
     }
 
     #[inline(always)]
     fn text<'a>(&self, column: usize, line: &'a [u8]) -> &'a [u8] {
-        match self.value(column) {
-            Some((at, len)) => &line[at as usize..][..len],
-            None => b"",
+        let (rest, len) = self.rest(column, line);
+        &rest[..len]
+    }
+
+    /// The line from where a text begins, and how long that is; nothing where there is none.
+    #[inline(always)]
+    fn rest<'a>(&self, column: usize, line: &'a [u8]) -> (&'a [u8], usize) {
+        if !self.has(column) {
+            return (b"", 0);
         }
+        let place = self.values[column];
+        (&line[place as u32 as usize..], (place >> 32) as usize)
     }
 
     #[inline(always)]
@@ -76,48 +77,74 @@ impl Said {
     }
 }
 
+/// A column of a file that is one of ours.
+#[derive(Clone, Copy)]
+pub(in crate::tape::format) struct Known {
+    column: u8,
+    /// The column's own.
+    bit: u32,
+    pub quantity: Quantity,
+}
+
+impl Known {
+    pub fn of(column: usize) -> Known {
+        Known { column: column as u8, bit: 1 << column, quantity: quantity(column) }
+    }
+
+    #[inline(always)]
+    pub fn column(self) -> usize {
+        self.column.into()
+    }
+}
+
 /// How long the field is with which a text begins.
 #[inline(always)]
 pub(in crate::tape::format) fn field(text: &[u8]) -> usize {
     let len = text.first_chunk().map_or(0, |eight| Eight::of(*eight).in_field());
-    let rest = &text[len..];
-    len + rest.iter().position(|byte| ends_field(*byte)).unwrap_or(rest.len())
+    match text.get(len) {
+        Some(b',' | b'"') => len,
+        _ => field_from(len, text),
+    }
 }
 
-/// Whether a field ends before this byte, in a line of CSV or in an object.
-#[inline(always)]
-fn ends_field(byte: u8) -> bool {
-    matches!(byte, b',' | b'"' | b'\n' | b'\r')
-}
-
-#[inline(always)]
-pub(in crate::tape::format) fn is_empty(text: &[u8]) -> bool {
-    text.first().is_none_or(|byte| ends_field(*byte))
+/// The same, where so many bytes are no end of it.
+fn field_from(len: usize, text: &[u8]) -> usize {
+    let ends = |byte: &u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
+    text[len..].iter().position(ends).map_or(text.len(), |more| len + more)
 }
 
 impl Columns {
-    /// The trade or quote that is said of a line, if all of it is plain. It stands at the beginning of this text.
+    /// Appends the trade or quote that is said of a line, if all of it is plain. It stands at the beginning of this text.
     #[inline(always)]
-    pub(in crate::tape::format) fn record(&mut self, text: &[u8]) -> Option<Record> {
+    pub(in crate::tape::format) fn record(&mut self, text: &[u8], out: &mut Vec<Record>) -> Option<()> {
         let said = &self.said;
         if self.times.unit != 1 || self.only_paths_symbol {
             return None;
         }
+        // No more is said of most trades.
+        if said.filled & !(1 << SEQ) == TRADE {
+            let (ts_event, seq) = (said.values[TS_EVENT] as i64, said.number(SEQ).unwrap_or(0));
+            let price = Some(Price(said.values[PRICE] as i64)).filter(|price| price.0 > 0)?;
+            let size = u32::try_from(said.values[SIZE]).ok()?;
+            let ((name, len), has_seq) = (said.rest(SYMBOL, text), said.has(SEQ));
+            let symbol = self.ids.leading_symbol(name, len).ok()?;
+            self.check_numbered(symbol, has_seq).ok()?;
+            let record = Record::from(Tick::trade(symbol, ts_event, seq, price, size));
+            out.push(Record { has_seq, ..record });
+            return Some(());
+        }
+        self.full_record(text, out)
+    }
+
+    /// The same of one of which more is said.
+    fn full_record(&mut self, text: &[u8], out: &mut Vec<Record>) -> Option<()> {
+        let said = &self.said;
+        if said.filled & ODD != 0 {
+            return None;
+        }
         let size = |column| u32::try_from(said.number(column).unwrap_or(0)).ok();
-        let mut tick = Tick {
-            ts_event: said.number(TS_EVENT)? as i64,
-            seq: said.number(SEQ).unwrap_or(0),
-            price: Price(0),
-            ref_seq: 0,
-            size: 0,
-            symbol: Symbol(0),
-            ask_size: 0,
-            watermark_ms: 0,
-            recv_lag: Tick::NOT_RECEIVED,
-            venue: Venue::default(),
-            kind: Kind::Trade,
-            eligible: Eligible::ALL,
-        };
+        let (ts_event, seq) = (said.number(TS_EVENT)? as i64, said.number(SEQ).unwrap_or(0));
+        let mut tick = Tick::trade(Symbol(0), ts_event, seq, Price(0), 0);
         let is_quoted = || said.has(BID) || said.has(ASK) || (self.only_quotes && !said.has(SIZE));
         let is_quote = match said.text(ACTION, text) {
             b"" => !said.has(PRICE) && is_quoted(),
@@ -138,12 +165,15 @@ impl Columns {
         ts_recv.into_iter().for_each(|ts_recv| tick.set_received(ts_recv));
         let due = said.number(DUE).map(i64::try_from).transpose().ok()?;
         let (side, conditions) = (Short::new(said.text(SIDE, text))?, Short::new(said.text(CONDITIONS, text))?);
-        let (has_seq, symbol, venue) = (said.has(SEQ), said.value(SYMBOL)?, said.value(VENUE));
-        tick.symbol = self.ids.leading_symbol(&text[symbol.0 as usize..], symbol.1).ok()?;
-        if let Some((at, len)) = venue {
-            tick.venue = self.ids.leading_venue(&text[at as usize..], len).ok()?;
+        let has_seq = said.has(SEQ);
+        let (name, len) = said.rest(SYMBOL, text);
+        tick.symbol = self.ids.leading_symbol(name, len).ok()?;
+        let (name, len) = said.rest(VENUE, text);
+        if len > 0 {
+            tick.venue = self.ids.leading_venue(name, len).ok()?;
         }
         self.check_numbered(tick.symbol, has_seq).ok()?;
-        Some(Record { tick, has_seq, is_of_bar: false, due, ts_recv, side, conditions })
+        out.push(Record { tick, has_seq, is_of_bar: false, due, ts_recv, side, conditions });
+        Some(())
     }
 }
