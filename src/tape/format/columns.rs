@@ -1,5 +1,6 @@
 //! Which column of a file is which of ours, by its header or the names in its objects.
 
+mod expected;
 mod records;
 mod said;
 
@@ -12,6 +13,7 @@ use super::fields::Fields;
 use super::ids::Ids;
 use super::values::Times;
 use crate::tick::{Kind, Names, Symbol};
+use expected::Expected;
 pub(super) use said::{Known, Said, field};
 
 /// The columns that a tape may have, by the names they have unless `[source.columns]` says otherwise.
@@ -102,8 +104,7 @@ pub enum Naming {
 /// Which column of a file is which of ours, and what is needed to read them.
 pub struct Columns {
     theirs: HashMap<String, usize>,
-    /// What stands before each value of an object, in their order: other objects have it so too.
-    pub(super) order: Vec<Expected>,
+    pub(super) expected: Expected,
     pub(super) ids: Ids,
     pub(super) times: Times,
     path_symbol: Option<String>,
@@ -117,44 +118,6 @@ pub struct Columns {
     met: [bool; COLUMNS.len()],
     pub(super) fields: Fields,
     pub(super) said: Said,
-}
-
-/// What stands before a value: a separator, a name between quotes, and a colon.
-#[derive(Clone)]
-pub(super) struct Expected {
-    bytes: Vec<u8>,
-    /// The first sixteen of them as one number, and which of its bits they are.
-    first: u128,
-    mask: u128,
-    pub known: Option<Known>,
-}
-
-impl Expected {
-    fn of(bytes: &[u8], column: Option<usize>) -> Self {
-        let number = |byte: &dyn Fn(u8) -> u8| {
-            let mut sixteen = [0; 16];
-            sixteen.iter_mut().zip(bytes).for_each(|(to, from)| *to = byte(*from));
-            u128::from_le_bytes(sixteen)
-        };
-        Expected {
-            bytes: bytes.to_vec(),
-            first: number(&|byte| byte),
-            mask: number(&|_| 0xff),
-            known: column.map(Known::of),
-        }
-    }
-
-    /// What is behind it in a text that begins so.
-    #[inline(always)]
-    pub fn behind<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
-        match text.first_chunk() {
-            Some(sixteen) if self.bytes.len() <= sixteen.len() => {
-                (u128::from_le_bytes(*sixteen) & self.mask == self.first).then_some(())?;
-                text.get(self.bytes.len()..)
-            }
-            _ => text.strip_prefix(&self.bytes[..]),
-        }
-    }
 }
 
 impl Columns {
@@ -171,7 +134,7 @@ impl Columns {
         }
         Columns {
             theirs,
-            order: Vec::new(),
+            expected: Expected::default(),
             ids: Ids::new(symbols, venues),
             times: Times::new(zone),
             path_symbol: None,
@@ -195,7 +158,7 @@ impl Columns {
     pub(super) fn apart(&self, symbols: Arc<Names>, venues: Arc<Names>) -> Self {
         Columns {
             theirs: self.theirs.clone(),
-            order: self.order.clone(),
+            expected: self.expected.clone(),
             ids: Ids::new(symbols, venues),
             times: self.times.clone(),
             path_symbol: self.path_symbol.clone(),
@@ -219,13 +182,6 @@ impl Columns {
     /// Whether a name of this column of ours was met.
     pub(super) fn has_met(&self, ours: &str) -> bool {
         COLUMNS.iter().position(|column| *column == ours).is_some_and(|column| self.met[column])
-    }
-
-    /// Expects these bytes before the `nth` value of other objects, if nothing is expected there yet.
-    pub(super) fn learn(&mut self, nth: usize, bytes: &[u8], column: Option<usize>) {
-        if nth == self.order.len() && nth < COLUMNS.len() {
-            self.order.push(Expected::of(bytes, column));
-        }
     }
 
     /// The name that the file must use for one of our columns.

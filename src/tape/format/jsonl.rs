@@ -37,11 +37,10 @@ pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) 
 pub(super) fn decode_plain(text: &[u8], columns: &mut Columns, out: &mut Vec<Record>) -> Option<usize> {
     // The first object is looked at as a whole.
     columns.naming()?;
-    let len = ordered(text, columns).or_else(|| {
+    let len = expected(text, columns).or_else(|| {
         columns.said.filled = 0;
         (Plain { line: text, at: 0 }).object(columns, |columns, plain, column, is_text| {
             let (len, bit) = hear(columns, column.map(Known::of), &text[plain.at..], plain.at, is_text)?;
-            // A name that is there twice is odd.
             (columns.said.filled & bit == 0).then_some(())?;
             columns.said.filled |= bit;
             Some(len)
@@ -52,24 +51,24 @@ pub(super) fn decode_plain(text: &[u8], columns: &mut Columns, out: &mut Vec<Rec
     Some(len)
 }
 
-/// Reads an object that has what others have before each of its values, and returns how long it is with the end of its
-/// line.
+/// Reads an object that has before each of its values what others have there, and returns how long it is with the end of
+/// its line.
 #[inline(always)]
-fn ordered(text: &[u8], columns: &mut Columns) -> Option<usize> {
+fn expected(text: &[u8], columns: &mut Columns) -> Option<usize> {
     let (mut rest, mut filled) = (text, 0);
-    for nth in 0..columns.order.len() {
-        let expected = &columns.order[nth];
-        rest = expected.behind(rest)?;
-        let known = expected.known;
-        let (value, is_text) = match rest {
+    for nth in 0.. {
+        let Some((known, behind)) = columns.expected.before(nth, rest) else { break };
+        let (value, is_text) = match behind {
             [b'"', value @ ..] => (value, true),
             [b'n', ..] => {
-                rest = rest.strip_prefix(b"null")?;
+                rest = behind.strip_prefix(b"null")?;
                 continue;
             }
-            _ => (rest, false),
+            _ => (behind, false),
         };
         let (len, bit) = hear(columns, known, value, text.len() - value.len(), is_text)?;
+        // A name that is there twice is odd.
+        (filled & bit == 0).then_some(())?;
         filled |= bit;
         rest = value.get(len..)?;
         if is_text {
@@ -77,8 +76,7 @@ fn ordered(text: &[u8], columns: &mut Columns) -> Option<usize> {
         }
     }
     columns.said.filled = filled;
-    let len = text.len() - rest.len();
-    end(rest).map(|end| len + end)
+    end(rest).map(|end| text.len() - rest.len() + end)
 }
 
 /// Takes the value with which this text begins, which stands between quotes or does not, and returns how long it is and
@@ -148,7 +146,7 @@ impl<'a> Plain<'a> {
             self.pass(b':')?;
             self.spaces();
             let column = columns.ours(std::str::from_utf8(&self.line[key]).ok()?);
-            columns.learn(place, &self.line[from..self.at], column);
+            columns.expected.learn(place, &self.line[from..self.at], column);
             match self.peek()? {
                 b'"' => {
                     self.at += 1;
