@@ -584,6 +584,24 @@ fn record() -> impl Strategy<Value = Record> {
     )
 }
 
+#[test]
+fn objects_that_begin_as_others_are_not_taken_for_them() {
+    let object = |rest: &str| format!(r#"{{"ts_event":1,"symbol":"A{rest}"#).into_bytes();
+    let twice = object(r#"","price":1,"size":1,"seq":7,"seq":""}"#);
+    let lines = [
+        object(r#"","price":1,"size":1,"seq":1}"#),
+        object(r#",,"price":1,"size":1,"seq":1}"#),
+        object(r#"","price":1"size":1,"seq":1}"#),
+        object(r#"","price":1,"size":1,"seq":1"#),
+        object(r#"","price":1,"size":1,"seq":1}}"#),
+        object(r#"","price":null,"size":null,"seq":1}"#),
+        object(r#"","price":nil,"size":1,"seq":1}"#),
+        twice.clone(),
+        twice,
+    ];
+    check(&lines, Format::Jsonl);
+}
+
 fn ahead(threads: usize, piece: usize) -> Option<Ahead> {
     Some(Ahead { threads: NonZeroUsize::new(threads).unwrap(), piece })
 }

@@ -38,13 +38,12 @@ pub(super) fn decode_plain(text: &[u8], columns: &mut Columns, out: &mut Vec<Rec
     // The first object is looked at as a whole.
     columns.naming()?;
     let len = expected(text, columns).or_else(|| {
-        columns.said.filled = 0;
-        (Plain { line: text, at: 0 }).object(columns, |columns, plain, column, is_text| {
-            let (len, bit) = hear(columns, column.map(Known::of), &text[plain.at..], plain.at, is_text)?;
-            (columns.said.filled & bit == 0).then_some(())?;
-            columns.said.filled |= bit;
-            Some(len)
-        })
+        let mut filled = 0;
+        let len = (Plain { line: text, at: 0 }).object(columns, |columns, plain, column, is_text| {
+            hear(columns, column.map(Known::of), &text[plain.at..], plain.at, is_text, &mut filled)
+        });
+        columns.said.filled = filled;
+        len
     })?;
     (len <= LONGEST_LINE).then_some(())?;
     columns.record(text, out)?;
@@ -66,10 +65,7 @@ fn expected(text: &[u8], columns: &mut Columns) -> Option<usize> {
             }
             _ => (behind, false),
         };
-        let (len, bit) = hear(columns, known, value, text.len() - value.len(), is_text)?;
-        // A name that is there twice is odd.
-        (filled & bit == 0).then_some(())?;
-        filled |= bit;
+        let len = hear(columns, known, value, text.len() - value.len(), is_text, &mut filled)?;
         rest = value.get(len..)?;
         if is_text {
             rest = rest.strip_prefix(b"\"")?;
@@ -79,15 +75,23 @@ fn expected(text: &[u8], columns: &mut Columns) -> Option<usize> {
     end(rest).map(|end| text.len() - rest.len() + end)
 }
 
-/// Takes the value with which this text begins, which stands between quotes or does not, and returns how long it is and
-/// the bit of its column, if it has one and is not empty.
+/// Takes the value with which this text begins, which stands between quotes or does not, and returns how long it is. Its
+/// column is filled then, unless it is nothing.
 #[inline(always)]
-fn hear(columns: &mut Columns, known: Option<Known>, rest: &[u8], at: usize, is_text: bool) -> Option<(usize, u32)> {
+fn hear(
+    columns: &mut Columns,
+    known: Option<Known>,
+    rest: &[u8],
+    at: usize,
+    is_text: bool,
+    filled: &mut u32,
+) -> Option<usize> {
     let plain = Plain { line: rest, at: 0 };
-    let Some(known) = known else {
-        return Some((if is_text { plain.text()? } else { plain.number()? }, 0));
-    };
+    let Some(known) = known else { return if is_text { plain.text() } else { plain.number() } };
     let (len, bit) = columns.said.hear(known, rest, at)?;
+    // Of a name that is there twice the last value counts, which may be nothing.
+    (*filled & known.bit == 0).then_some(())?;
+    *filled |= bit;
     let is_right = match (is_text, known.quantity) {
         // Names are looked up, and those that have escapes in them are none. Other texts are taken as they are.
         (true, Quantity::Text) => is_name(known.column()) || plain.text() == Some(len),
@@ -95,7 +99,7 @@ fn hear(columns: &mut Columns, known: Option<Known>, rest: &[u8], at: usize, is_
         (true, _) => true,
         (false, _) => plain.is_number(len),
     };
-    is_right.then_some((len, bit))
+    is_right.then_some(len)
 }
 
 /// How long the end of an object is, with that of its line.

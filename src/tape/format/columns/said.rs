@@ -82,7 +82,7 @@ impl Said {
 pub(in crate::tape::format) struct Known {
     column: u8,
     /// The column's own.
-    bit: u32,
+    pub bit: u32,
     pub quantity: Quantity,
 }
 
