@@ -146,11 +146,15 @@ pub(super) fn leading_digits(text: &[u8]) -> Option<(u64, usize)> {
     (len + digits <= 19).then_some((value.wrapping_mul(power).wrapping_add(number), len + digits))
 }
 
-/// The same of a text that may end before.
+/// The same of a text that ends soon: eight digits at once, and then one by one.
 fn leading_digits_near_end(text: &[u8]) -> Option<(u64, usize)> {
-    let len = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
-    let value =
-        text[..len].iter().fold(0u64, |value, digit| value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
+    let (mut value, mut len) = (0u64, 0);
+    while let Some(number) = text[len..].first_chunk().and_then(|eight| Eight::of(*eight).whole()) {
+        (value, len) = (value.wrapping_mul(100_000_000).wrapping_add(number), len + 8);
+    }
+    for digit in text[len..].iter().map(|byte| byte.wrapping_sub(b'0')).take_while(|digit| *digit <= 9) {
+        (value, len) = (value.wrapping_mul(10).wrapping_add(u64::from(digit)), len + 1);
+    }
     (len <= 19).then_some((value, len))
 }
 
