@@ -94,8 +94,8 @@ fn hear(
     *filled |= bit;
     let is_right = match (is_text, known.quantity) {
         // Names are looked up, and those that have escapes in them are none. Other texts are taken as they are.
-        (true, Quantity::Text) => is_name(known.column()) || plain.text() == Some(len),
-        (false, Quantity::Text) => false,
+        (true, Some(Quantity::Text)) => is_name(known.column()) || plain.text() == Some(len),
+        (false, Some(Quantity::Text)) => false,
         (true, _) => true,
         (false, _) => plain.is_number(len),
     };

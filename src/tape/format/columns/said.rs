@@ -37,7 +37,7 @@ impl Said {
     /// it is for the caller to look at, too.
     #[inline(always)]
     pub fn hear(&mut self, known: Known, rest: &[u8], at: usize) -> Option<(usize, u32)> {
-        let (value, len) = match known.quantity {
+        let (value, len) = match known.quantity? {
             Quantity::Time => leading_time(rest).map(|(time, len)| (time as u64, len))?,
             Quantity::Price => leading_price(rest).map(|(price, len)| (price.0 as u64, len))?,
             Quantity::Count => leading_digits(rest)?,
@@ -83,12 +83,14 @@ pub(in crate::tape::format) struct Known {
     column: u8,
     /// The column's own.
     pub bit: u32,
-    pub quantity: Quantity,
+    /// What it holds, if a line with a value of it may be plain.
+    pub quantity: Option<Quantity>,
 }
 
 impl Known {
     pub fn of(column: usize) -> Known {
-        Known { column: column as u8, bit: 1 << column, quantity: quantity(column) }
+        let (column, bit, quantity) = (column as u8, 1 << column, quantity(column));
+        Known { column, bit, quantity: (ODD & bit == 0).then_some(quantity) }
     }
 
     #[inline(always)]
@@ -139,9 +141,6 @@ impl Columns {
     /// The same of one of which more is said.
     fn full_record(&mut self, text: &[u8], out: &mut Vec<Record>) -> Option<()> {
         let said = &self.said;
-        if said.filled & ODD != 0 {
-            return None;
-        }
         let size = |column| u32::try_from(said.number(column).unwrap_or(0)).ok();
         let (ts_event, seq) = (said.number(TS_EVENT)? as i64, said.number(SEQ).unwrap_or(0));
         let mut tick = Tick::trade(Symbol(0), ts_event, seq, Price(0), 0);
