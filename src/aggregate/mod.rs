@@ -21,7 +21,7 @@ use crate::row::Field;
 use crate::tick::{Eligible, Price};
 use crate::time::EventTime;
 
-/// A trade as an aggregate sees it, and as the operator keeps it: 32 bytes.
+/// A trade as an aggregate sees it: 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Print {

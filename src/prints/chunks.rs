@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
+use super::packed::Prints;
 use crate::aggregate::Print;
-use crate::prefetch::fetch;
 use crate::time::EventTime;
 use crate::window::Window;
 
@@ -24,7 +24,7 @@ struct Chunk {
     /// The earliest time and the lowest sequence number of this chunk and all behind it.
     from: (EventTime, u64),
     /// By their sequence numbers.
-    prints: Vec<Print>,
+    prints: Prints,
 }
 
 impl Chunks {
@@ -47,8 +47,6 @@ impl Chunks {
             Some(chunk) if chunk.prints.len() < CHUNK => {
                 if seq >= chunk.seq.1 {
                     chunk.prints.push(print);
-                    // The symbol's next print goes there, and would wait for the memory.
-                    fetch(chunk.prints.as_ptr_range().end);
                 } else {
                     chunk.insert(print);
                 }
@@ -72,8 +70,7 @@ impl Chunks {
         let (ts, seq) = (print.ts_event, print.seq);
         let until = self.chunks.back().map_or((ts, seq), |last| (last.until.0.max(ts), last.until.1.max(seq)));
         // The first chunk grows with its prints, for many a symbol never fills it.
-        let mut prints = Vec::with_capacity(if self.chunks.is_empty() { 1 } else { CHUNK });
-        prints.push(print);
+        let prints = Prints::begin(print, if self.chunks.is_empty() { 1 } else { CHUNK });
         let from = (EventTime::MAX, u64::MAX);
         self.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), until, from, prints });
     }
@@ -96,19 +93,18 @@ impl Chunks {
         for chunk in self.chunks.range_mut(begin..end.max(begin)) {
             let may_be = chunk.seq.0 <= seq && seq <= chunk.seq.1 && chunk.ts.0 < within.1 && chunk.ts.1 >= within.0;
             if may_be {
-                let is_it = |print: &&mut Print| print.live && within.0 <= print.ts_event && print.ts_event < within.1;
-                chunk.with_seq(seq).filter(is_it).for_each(&mut give);
+                chunk.each(seq, within, &mut give);
             }
         }
     }
 
     /// The prints of a window.
-    pub fn prints_of(&self, window: Window) -> impl Iterator<Item = &Print> {
+    pub fn prints_of(&self, window: Window) -> impl Iterator<Item = Print> {
         let begin = self.chunks.partition_point(|chunk| chunk.until.0 < window.start);
         let end = self.chunks.partition_point(|chunk| chunk.from.0 < window.end);
         let chunks = self.chunks.range(begin..end.max(begin));
         let near = chunks.filter(move |chunk| chunk.ts.0 < window.end && chunk.ts.1 >= window.start);
-        near.flat_map(|chunk| &chunk.prints).filter(move |print| window.contains(print.ts_event))
+        near.flat_map(|chunk| chunk.prints.iter()).filter(move |print| window.contains(print.ts_event))
     }
 
     /// Forgets the prints before `ts`, as far as whole chunks lie there.
@@ -127,8 +123,16 @@ impl Chunk {
         self.prints.insert(at, print);
     }
 
-    fn with_seq(&mut self, seq: u64) -> impl Iterator<Item = &mut Print> {
-        let from = self.prints.partition_point(|print| print.seq < seq);
-        self.prints[from..].iter_mut().take_while(move |print| print.seq == seq)
+    fn each(&mut self, seq: u64, within: (EventTime, EventTime), give: &mut impl FnMut(&mut Print)) {
+        for at in self.prints.partition_point(|print| print.seq < seq)..self.prints.len() {
+            let mut print = self.prints.get(at);
+            if print.seq != seq {
+                break;
+            }
+            if print.live && within.0 <= print.ts_event && print.ts_event < within.1 {
+                give(&mut print);
+                self.prints.set(at, print);
+            }
+        }
     }
 }

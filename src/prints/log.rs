@@ -54,12 +54,12 @@ impl PrintLog {
     }
 
     /// The live prints of a window, in no order that matters.
-    pub fn prints_of(&self, window: Window) -> impl Iterator<Item = &Print> {
+    pub fn prints_of(&self, window: Window) -> impl Iterator<Item = Print> {
         self.lanes.iter().flat_map(move |lane| lane.prints_of(window)).filter(|print| print.live)
     }
 
     /// All prints of a window with their venues, those that were cancelled or corrected since among them.
-    pub fn all_prints_of(&self, window: Window) -> impl Iterator<Item = (Venue, &Print)> {
+    pub fn all_prints_of(&self, window: Window) -> impl Iterator<Item = (Venue, Print)> {
         self.lanes.iter().flat_map(move |lane| lane.prints_of(window).map(|print| (lane.venue, print)))
     }
 
@@ -99,7 +99,7 @@ impl Lane {
         self.session.0 <= ts && ts < self.session.1
     }
 
-    fn prints_of(&self, window: Window) -> impl Iterator<Item = &Print> {
+    fn prints_of(&self, window: Window) -> impl Iterator<Item = Print> {
         self.prints.prints_of(window).chain(self.late.prints_of(window))
     }
 }
@@ -200,8 +200,8 @@ mod tests {
                 found.sort();
                 found
             };
-            let words = |(venue, print): (Venue, &Print)| (venue.0, print.ts_event, print.seq);
-            let expected = sorted(prints.iter().filter(inside).map(|(venue, print)| words((*venue, print))).collect());
+            let words = |(venue, print): (Venue, Print)| (venue.0, print.ts_event, print.seq);
+            let expected = sorted(prints.iter().filter(inside).map(|(venue, print)| words((*venue, *print))).collect());
             proptest::prop_assert_eq!(sorted(log.all_prints_of(window).map(words).collect()), expected.clone());
             for (venue, print) in prints.iter().filter(inside) {
                 let found = found(&mut log, *venue, print.seq, (window.start, window.end));

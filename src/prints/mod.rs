@@ -3,6 +3,7 @@
 
 mod chunks;
 mod log;
+mod packed;
 mod story;
 
 pub use log::PrintLog;

@@ -97,9 +97,9 @@ impl<A: Aggregate> Runs<A> {
             self.0.remove(&span.start);
         }
         for span in spans {
-            let mut prints: Vec<&Print> = around.log.prints_of(*span).collect();
+            let mut prints: Vec<Print> = around.log.prints_of(*span).collect();
             prints.sort_by_key(|print| print.ts_event);
-            prints.into_iter().for_each(|print| _ = self.insert(print, around.windows.gap));
+            prints.iter().for_each(|print| _ = self.insert(print, around.windows.gap));
         }
     }
 }

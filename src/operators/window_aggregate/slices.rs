@@ -103,10 +103,10 @@ impl<A: Aggregate> Slices<A> {
 
     /// The prints within a stretch whose slices were dropped.
     #[inline]
-    fn dropped<'a>(&'a self, stretch: Window, around: &'a Around<'_, Rules>) -> impl Iterator<Item = &'a Print> {
+    fn dropped<'a>(&'a self, stretch: Window, around: &'a Around<'_, Rules>) -> impl Iterator<Item = Print> {
         let dropped = Window { end: stretch.end.min(self.dropped_before), ..stretch };
         let prints = (dropped.start < dropped.end).then(|| around.log.prints_of(dropped));
-        let is_here = |print: &&Print| self.slice(around.windows.slice_of(print.ts_event).start).is_some();
+        let is_here = |print: &Print| self.slice(around.windows.slice_of(print.ts_event).start).is_some();
         prints.into_iter().flatten().filter(move |print| !is_here(print))
     }
 
@@ -128,7 +128,7 @@ impl<A: Aggregate> Slices<A> {
         if self.slice(span.start).is_none() {
             let mut state = A::default();
             if span.start < self.dropped_before {
-                around.log.prints_of(span).for_each(|print| state.add(print));
+                around.log.prints_of(span).for_each(|print| state.add(&print));
             }
             self.open(Slice { span, state });
         }
@@ -192,14 +192,14 @@ impl<A: Aggregate> Slices<A> {
                 older.extend(self.within(window).map(|slice| (slice.span.start, slice.state.clone())));
                 let mut anew = BTreeMap::<EventTime, A>::new();
                 for print in self.dropped(window, around) {
-                    anew.entry(around.windows.slice_of(print.ts_event).start).or_default().add(print);
+                    anew.entry(around.windows.slice_of(print.ts_event).start).or_default().add(&print);
                 }
                 older.extend(anew);
             });
         }
         running.go_on(window, |rest, newer| {
             self.within(rest).for_each(|slice| newer.combine(&slice.state));
-            self.dropped(rest, around).for_each(|print| newer.add(print));
+            self.dropped(rest, around).for_each(|print| newer.add(&print));
         })
     }
 
@@ -227,7 +227,7 @@ fn touched(changes: &[Change], around: &Around<'_, Rules>) -> Vec<Window> {
 
 /// Takes a print out of a slice's summary, which the log does not show any more, unless the summary must be made anew.
 fn take_out<A: Aggregate>(state: &mut A, gone: &Print, span: Window, around: &Around<'_, Rules>) -> bool {
-    let is_alike = |print: &Print| (print.price, print.eligible) == (gone.price, gone.eligible);
+    let is_alike = |print: Print| (print.price, print.eligible) == (gone.price, gone.eligible);
     state.remove(gone) || (around.log.prints_of(span).any(is_alike) && state.remove_beside_twin(gone))
 }
 
@@ -265,7 +265,7 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
             for (before, after) in changes {
                 if inside(before).is_some_and(|gone| !take_out(&mut slice.state, &gone, span, around)) {
                     slice.state = A::default();
-                    around.log.prints_of(span).for_each(|print| slice.state.add(print));
+                    around.log.prints_of(span).for_each(|print| slice.state.add(&print));
                     break;
                 }
                 if let Some(new) = inside(after) {

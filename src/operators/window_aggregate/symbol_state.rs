@@ -130,7 +130,7 @@ impl<P: Default> SymbolState<P> {
 
     /// What is kept of the prints of a window, and of what was said about them.
     pub fn kept_of(&self, window: Window, rules: &Lateness) -> (Vec<(Venue, Print)>, Vec<Tick>) {
-        let prints = self.log.all_prints_of(window).map(|(venue, print)| (venue, *print)).collect();
+        let prints = self.log.all_prints_of(window).collect();
         (prints, self.stories.messages_about(window, rules).copied().collect())
     }
 
