@@ -74,6 +74,16 @@ impl Eligible {
         Eligible(last as u8 | (high_low as u8) << 1 | (volume as u8) << 2)
     }
 
+    /// Its bits, of which the fourth and higher ones are zero unless a correction says nothing.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// What has these bits.
+    pub(crate) const fn of_bits(bits: u8) -> Self {
+        Eligible(bits)
+    }
+
     /// Whether its price can be an open or a close.
     pub const fn last(self) -> bool {
         self.0 & 1 != 0

@@ -123,6 +123,7 @@ impl Chunk {
         self.prints.insert(at, print);
     }
 
+    /// Its part of [`Chunks::each`].
     fn each(&mut self, seq: u64, within: (EventTime, EventTime), give: &mut impl FnMut(&mut Print)) {
         for at in self.prints.partition_point(|print| print.seq < seq)..self.prints.len() {
             let mut print = self.prints.get(at);

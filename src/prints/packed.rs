@@ -21,11 +21,13 @@ pub struct Base {
     seq: u64,
 }
 
-/// Bits of a packed print: nanoseconds, almost five hours of them; sequence numbers; 1e-4 of the currency; shares.
+/// Bits of a packed print: nanoseconds, almost five hours of them; sequence numbers; 1e-4 of the currency, up to 429,496;
+/// shares; what it counts for; and one that says whether it is live.
 const TS: u32 = 44;
 const SEQ: u32 = 24;
 const PRICE: u32 = 32;
 const SIZE: u32 = 24;
+const ELIGIBLE: u32 = 3;
 
 /// So many units of [`Price`] are 1e-4 of the currency.
 const STEP: u64 = 100_000;
@@ -43,27 +45,23 @@ impl Base {
         let (ts, seq) = (ts_event.wrapping_sub(self.ts) as u64, seq.wrapping_sub(self.seq));
         // A price below zero is a very large one here.
         let (steps, rest) = (price.0 as u64 / STEP, price.0 as u64 % STEP);
-        let counts_for = [eligible.last(), eligible.high_low(), eligible.volume()];
-        let fits = (ts >> TS) | (seq >> SEQ) | (steps >> PRICE) | rest | u64::from(size >> SIZE) == 0;
-        let is_said = Eligible::new(counts_for[0], counts_for[1], counts_for[2]) == eligible;
-        let [last, high_low, volume] = counts_for.map(u128::from);
-        let flags = last | high_low << 1 | volume << 2 | u128::from(live) << 3;
-        let (ts, seq, price) = (u128::from(ts), u128::from(seq) << TS, u128::from(steps) << (TS + SEQ));
-        let (size, flags) = (u128::from(size) << (TS + SEQ + PRICE), flags << (TS + SEQ + PRICE + SIZE));
-        (fits && is_said).then_some(ts | seq | price | size | flags)
+        let (size, eligible) = (u64::from(size), u64::from(eligible.bits()));
+        let fits = (ts >> TS) | (seq >> SEQ) | (steps >> PRICE) | rest | (size >> SIZE) | (eligible >> ELIGIBLE) == 0;
+        let low = u128::from(ts) | u128::from(seq) << TS;
+        let high = steps | size << PRICE | eligible << (PRICE + SIZE) | u64::from(live) << (PRICE + SIZE + ELIGIBLE);
+        fits.then_some(low | u128::from(high) << (TS + SEQ))
     }
 
     #[inline]
     fn unpack(self, packed: u128) -> Print {
         let bits = |from: u32, count: u32| (packed >> from) as u64 & ((1 << count) - 1);
-        let flag = |nth: u32| bits(TS + SEQ + PRICE + SIZE + nth, 1) == 1;
         Print {
             ts_event: self.ts.wrapping_add(bits(0, TS) as i64),
             seq: self.seq.wrapping_add(bits(TS, SEQ)),
             price: Price((bits(TS + SEQ, PRICE) * STEP) as i64),
             size: bits(TS + SEQ + PRICE, SIZE) as u32,
-            eligible: Eligible::new(flag(0), flag(1), flag(2)),
-            live: flag(3),
+            eligible: Eligible::of_bits(bits(TS + SEQ + PRICE + SIZE, ELIGIBLE) as u8),
+            live: bits(TS + SEQ + PRICE + SIZE + ELIGIBLE, 1) == 1,
         }
     }
 }
@@ -106,16 +104,15 @@ impl Prints {
     /// Adds a print behind the others. The symbol's next one goes behind it, and would wait for the memory.
     #[inline]
     pub fn push(&mut self, print: Print) {
-        match self.packing(&print) {
-            Some((packed, prints)) => {
-                prints.push(packed);
-                fetch(prints.as_ptr_range().end);
-            }
-            None => {
-                let prints = self.whole();
-                prints.push(print);
-                fetch(prints.as_ptr_range().end);
-            }
+        if let Prints::Packed(base, prints) = self
+            && let Some(packed) = base.pack(&print)
+        {
+            prints.push(packed);
+            fetch(prints.as_ptr_range().end);
+        } else {
+            let prints = self.whole();
+            prints.push(print);
+            fetch(prints.as_ptr_range().end);
         }
     }
 
@@ -136,7 +133,6 @@ impl Prints {
     }
 
     /// A print packed, and those it belongs to.
-    #[inline]
     fn packing(&mut self, print: &Print) -> Option<(u128, &mut Vec<u128>)> {
         match self {
             Prints::Packed(base, prints) => base.pack(print).map(|packed| (packed, prints)),

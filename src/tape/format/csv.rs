@@ -42,7 +42,9 @@ impl Header {
         let ours = columns.header(names, text)?;
         let mut header: Vec<_> =
             ours.into_iter().map(|column| Column { known: column.map(Known::of), end: b',' }).collect();
-        header.last_mut().into_iter().for_each(|last| last.end = LINE_FEED);
+        if let Some(last) = header.last_mut() {
+            last.end = LINE_FEED;
+        }
         Ok(Header(header))
     }
 

@@ -29,7 +29,7 @@ impl Eight {
     }
 
     /// The number that the digits are with which they begin, how many those are, and ten to the power of that. Where all
-    /// of them are digits the number is [`Eight::whole`].
+    /// of them are digits there is no number: that is for [`Eight::whole`] to say.
     #[inline(always)]
     pub fn number(self) -> (u64, usize, u64) {
         let others = self.others();

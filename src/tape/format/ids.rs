@@ -130,8 +130,8 @@ fn number(text: &[u8], len: usize) -> u64 {
 /// Which of so many places a number is looked for in; they are a power of two.
 #[inline(always)]
 fn place(number: u64, places: usize) -> usize {
-    // The higher half of a product depends on all of its bits.
-    (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (places - 1)
+    // A bit of a product depends on none of the higher ones, so the last letters of a name are brought down first.
+    ((number ^ number >> 24).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (places - 1)
 }
 
 /// A symbol's or venue's text: something that CSV and JSON lines carry without quoting.

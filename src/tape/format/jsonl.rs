@@ -14,9 +14,9 @@ pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) 
         return Ok(());
     }
     columns.fields.clear();
-    let note = |columns: &mut Columns, plain: &Plain<'_>, column: Option<usize>, is_text| {
+    let note = |columns: &mut Columns, plain: &Plain<'_>, known: Option<Known>, is_text| {
         let value = if is_text { plain.text()? } else { plain.number()? };
-        column.into_iter().for_each(|column| columns.fields.set(column, plain.at, value));
+        known.into_iter().for_each(|known| columns.fields.set(known.column(), plain.at, value));
         Some(value)
     };
     if (Plain { line, at: 0 }).object(columns, note).is_none() {
@@ -39,8 +39,8 @@ pub(super) fn decode_plain(text: &[u8], columns: &mut Columns, out: &mut Vec<Rec
     columns.naming()?;
     let len = expected(text, columns).or_else(|| {
         let mut filled = 0;
-        let len = (Plain { line: text, at: 0 }).object(columns, |columns, plain, column, is_text| {
-            hear(columns, column.map(Known::of), &text[plain.at..], plain.at, is_text, &mut filled)
+        let len = (Plain { line: text, at: 0 }).object(columns, |columns, plain, known, is_text| {
+            hear(columns, known, &text[plain.at..], plain.at, is_text, &mut filled)
         });
         columns.said.filled = filled;
         len
@@ -89,7 +89,7 @@ fn hear(
     let plain = Plain { line: rest, at: 0 };
     let Some(known) = known else { return if is_text { plain.text() } else { plain.number() } };
     let (len, bit) = columns.said.hear(known, rest, at)?;
-    // Of a name that is there twice the last value counts, which may be nothing.
+    // Of a name that is there twice the last value counts, which may be an empty one.
     (*filled & known.bit == 0).then_some(())?;
     *filled |= bit;
     let is_right = match (is_text, known.quantity) {
@@ -138,26 +138,24 @@ impl<'a> Plain<'a> {
     fn object(
         mut self,
         columns: &mut Columns,
-        mut tell: impl FnMut(&mut Columns, &Plain<'a>, Option<usize>, bool) -> Option<usize>,
+        mut tell: impl FnMut(&mut Columns, &Plain<'a>, Option<Known>, bool) -> Option<usize>,
     ) -> Option<usize> {
         for place in 0.. {
-            let from = self.at;
-            self.pass(if place == 0 { b'{' } else { b',' })?;
-            self.pass(b'"')?;
-            let key = self.at..self.at + self.text()?;
-            self.at = key.end;
-            self.pass(b'"')?;
-            self.pass(b':')?;
+            let known = match columns.expected.before(place, &self.line[self.at..]) {
+                Some((known, behind)) => {
+                    self.at = self.line.len() - behind.len();
+                    known
+                }
+                None => self.name(place, columns)?,
+            };
             self.spaces();
-            let column = columns.ours(std::str::from_utf8(&self.line[key]).ok()?);
-            columns.expected.learn(place, &self.line[from..self.at], column);
             match self.peek()? {
                 b'"' => {
                     self.at += 1;
-                    self.at += tell(columns, &self, column, true)? + 1;
+                    self.at += tell(columns, &self, known, true)? + 1;
                     (self.line.get(self.at - 1) == Some(&b'"')).then_some(())?;
                 }
-                b'0'..=b'9' => self.at += tell(columns, &self, column, false)?,
+                b'0'..=b'9' => self.at += tell(columns, &self, known, false)?,
                 _ => {
                     let from = self.at;
                     self.at += b"null".len();
@@ -170,6 +168,20 @@ impl<'a> Plain<'a> {
             }
         }
         end(self.line.get(self.at..)?).map(|end| self.at + end)
+    }
+
+    /// Reads the name before a value, with what is around it, and remembers it for other objects.
+    fn name(&mut self, place: usize, columns: &mut Columns) -> Option<Option<Known>> {
+        let from = self.at;
+        self.pass(if place == 0 { b'{' } else { b',' })?;
+        self.pass(b'"')?;
+        let key = self.at..self.at + self.text()?;
+        self.at = key.end;
+        self.pass(b'"')?;
+        self.pass(b':')?;
+        let known = columns.ours(std::str::from_utf8(&self.line[key]).ok()?).map(Known::of);
+        columns.expected.learn(place, &self.line[from..self.at], known);
+        Some(known)
     }
 
     #[inline(always)]

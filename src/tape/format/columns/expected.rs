@@ -1,6 +1,10 @@
 //! What stands before the values of objects, which is nearly always what stood there in others.
 
-use super::{COLUMNS, Known};
+use super::Known;
+
+/// Objects of more values are read by their names from there on, and more kinds of objects all along: lines may hold
+/// anything, and what is expected is to stay small.
+const MOST: usize = 64;
 
 /// What is expected before each value of an object.
 #[derive(Clone, Default)]
@@ -39,24 +43,24 @@ impl Expected {
     }
 
     /// Expects these bytes before the `nth` value of other objects, and the value to be of this column of ours.
-    pub fn learn(&mut self, nth: usize, bytes: &[u8], column: Option<usize>) {
-        if nth == self.first.len() && nth < COLUMNS.len() {
-            self.first.push(Beginning::of(bytes, column));
-        } else if self.others.len() < COLUMNS.len() && self.before(nth, bytes).is_none() {
-            self.others.push((nth, Beginning::of(bytes, column)));
+    pub fn learn(&mut self, nth: usize, bytes: &[u8], known: Option<Known>) {
+        if nth == self.first.len() && nth < MOST {
+            self.first.push(Beginning::of(bytes, known));
+        } else if self.others.len() < MOST && self.before(nth, bytes).is_none() {
+            self.others.push((nth, Beginning::of(bytes, known)));
         }
     }
 }
 
 impl Beginning {
-    fn of(bytes: &[u8], column: Option<usize>) -> Self {
+    fn of(bytes: &[u8], known: Option<Known>) -> Self {
         let number = |byte: &dyn Fn(u8) -> u8| {
             let mut sixteen = [0; 16];
             sixteen.iter_mut().zip(bytes).for_each(|(to, from)| *to = byte(*from));
             u128::from_le_bytes(sixteen)
         };
         let (first, mask) = (number(&|byte| byte), number(&|_| 0xff));
-        Beginning { bytes: bytes.to_vec(), first, mask, known: column.map(Known::of) }
+        Beginning { bytes: bytes.to_vec(), first, mask, known }
     }
 
     /// What is behind it in a text that begins so.

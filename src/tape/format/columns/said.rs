@@ -37,7 +37,9 @@ impl Said {
     /// it is for the caller to look at, too.
     #[inline(always)]
     pub fn hear(&mut self, known: Known, rest: &[u8], at: usize) -> Option<(usize, u32)> {
-        let (value, len) = match known.quantity? {
+        // An empty value of any column is nothing.
+        let Some(quantity) = known.quantity else { return (field(rest) == 0).then_some((0, 0)) };
+        let (value, len) = match quantity {
             Quantity::Time => leading_time(rest).map(|(time, len)| (time as u64, len))?,
             Quantity::Price => leading_price(rest).map(|(price, len)| (price.0 as u64, len))?,
             Quantity::Count => leading_digits(rest)?,
