@@ -37,23 +37,26 @@ pub(super) fn decode(line: &[u8], columns: &mut Columns, out: &mut Vec<Record>) 
 pub(super) fn decode_plain(text: &[u8], columns: &mut Columns, out: &mut Vec<Record>) -> Option<usize> {
     // The first object is looked at as a whole.
     columns.naming()?;
-    let len = expected(text, columns).or_else(|| {
-        let mut filled = 0;
-        let len = (Plain { line: text, at: 0 }).object(columns, |columns, plain, known, is_text| {
-            hear(columns, known, &text[plain.at..], plain.at, is_text, &mut filled)
-        });
-        columns.said.filled = filled;
-        len
-    })?;
+    let len = match expected(text, columns)? {
+        Some(len) => len,
+        None => {
+            let mut filled = 0;
+            let len = (Plain { line: text, at: 0 }).object(columns, |columns, plain, known, is_text| {
+                hear(columns, known, &text[plain.at..], plain.at, is_text, &mut filled)
+            })?;
+            columns.said.filled = filled;
+            len
+        }
+    };
     (len <= LONGEST_LINE).then_some(())?;
     columns.record(text, out)?;
     Some(len)
 }
 
 /// Reads an object that has before each of its values what others have there, and returns how long it is with the end of
-/// its line.
+/// its line; nothing if it has something else there, and `None` if a value is odd.
 #[inline(always)]
-fn expected(text: &[u8], columns: &mut Columns) -> Option<usize> {
+fn expected(text: &[u8], columns: &mut Columns) -> Option<Option<usize>> {
     let (mut rest, mut filled) = (text, 0);
     for nth in 0.. {
         let Some((known, behind)) = columns.expected.before(nth, rest) else { break };
@@ -72,7 +75,7 @@ fn expected(text: &[u8], columns: &mut Columns) -> Option<usize> {
         }
     }
     columns.said.filled = filled;
-    end(rest).map(|end| text.len() - rest.len() + end)
+    Some(end(rest).map(|end| text.len() - rest.len() + end))
 }
 
 /// Takes the value with which this text begins, which stands between quotes or does not, and returns how long it is. Its
@@ -222,10 +225,13 @@ impl<'a> Plain<'a> {
         self.is_number(len).then_some(len)
     }
 
-    /// Whether so many bytes are a number: digits without a zero before them, and a point with digits behind it. They are
-    /// digits and one point at most.
+    /// Whether so many bytes are a number that does not go on: digits without a zero before them, and a point with digits
+    /// behind it. They are digits and one point at most.
     #[inline(always)]
     fn is_number(&self, len: usize) -> bool {
+        if matches!(self.line.get(self.at + len), Some(b'.' | b'e' | b'E')) {
+            return false;
+        }
         match &self.line[self.at..self.at + len] {
             [b'.', ..] | [.., b'.'] | [b'0', b'0'..=b'9', ..] => false,
             digits => !digits.is_empty(),
