@@ -54,7 +54,7 @@ pub(super) fn decode_plain(text: &[u8], columns: &mut Columns, out: &mut Vec<Rec
 }
 
 /// Reads an object that has before each of its values what others have there, and returns how long it is with the end of
-/// its line; nothing if it has something else there, and `None` if a value is odd.
+/// its line; `Some(None)` if it has something else there, and `None` if a value is odd.
 #[inline(always)]
 fn expected(text: &[u8], columns: &mut Columns) -> Option<Option<usize>> {
     let (mut rest, mut filled) = (text, 0);
