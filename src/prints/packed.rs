@@ -172,7 +172,8 @@ mod tests {
     fn print() -> impl Strategy<Value = Print> {
         let ts = prop_oneof![8 => 0..1i64 << 42, 1 => any::<i64>()];
         let seq = prop_oneof![8 => 0..1u64 << 20, 1 => any::<u64>()];
-        let price = prop_oneof![8 => (0..1i64 << 32).prop_map(|steps| steps * STEP as i64), 1 => any::<i64>()];
+        let steps = (0..1i64 << 32).prop_map(|steps| steps * STEP as i64);
+        let price = prop_oneof![16 => steps, 1 => 0..1i64 << 48, 1 => any::<i64>()];
         let size = prop_oneof![8 => 0..1u32 << 24, 1 => any::<u32>()];
         let eligible = prop_oneof![
             8 => any::<(bool, bool, bool)>().prop_map(|(last, high_low, volume)| Eligible::new(last, high_low, volume)),
