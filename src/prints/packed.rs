@@ -69,11 +69,7 @@ impl Base {
 impl Prints {
     /// One print, and room for so many at first.
     pub fn begin(print: Print, room: usize) -> Self {
-        let base = Base::near(&print);
-        let mut prints = match base.pack(&print) {
-            Some(_) => Prints::Packed(base, Vec::with_capacity(room)),
-            None => Prints::Whole(Vec::with_capacity(room)),
-        };
+        let mut prints = Prints::Packed(Base::near(&print), Vec::with_capacity(room));
         prints.push(print);
         prints
     }
@@ -101,18 +97,12 @@ impl Prints {
         (0..self.len()).map(|at| self.get(at))
     }
 
-    /// Adds a print behind the others. The symbol's next one goes behind it, and would wait for the memory.
+    /// Adds a print behind the others.
     #[inline]
     pub fn push(&mut self, print: Print) {
-        if let Prints::Packed(base, prints) = self
-            && let Some(packed) = base.pack(&print)
-        {
-            prints.push(packed);
-            fetch(prints.as_ptr_range().end);
-        } else {
-            let prints = self.whole();
-            prints.push(print);
-            fetch(prints.as_ptr_range().end);
+        match self.packing(&print) {
+            Some((packed, prints)) => push(prints, packed),
+            None => push(self.whole(), print),
         }
     }
 
@@ -133,6 +123,7 @@ impl Prints {
     }
 
     /// A print packed, and those it belongs to.
+    #[inline]
     fn packing(&mut self, print: &Print) -> Option<(u128, &mut Vec<u128>)> {
         match self {
             Prints::Packed(base, prints) => base.pack(print).map(|packed| (packed, prints)),
@@ -160,6 +151,13 @@ impl Prints {
             }
         }
     }
+}
+
+/// Adds a print, and asks for the memory behind it, for which the symbol's next one would wait.
+#[inline]
+fn push<T>(prints: &mut Vec<T>, print: T) {
+    prints.push(print);
+    fetch(prints.as_ptr_range().end);
 }
 
 #[cfg(test)]
