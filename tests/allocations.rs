@@ -74,13 +74,15 @@ impl Tape {
             let back = if n % 50 == 0 { DISORDER / 2 } else { 0 };
             let ts_event = OPEN + n * (SECOND / per_second) - back;
             clock = clock.max(ts_event);
+            // Every other symbol has prices of four decimals, as almost all have, and the others of nine.
+            let step = if n % 2 == 0 { Price::SCALE / 10_000 } else { 1 };
             let mut tick = Tick {
                 venue: Venue(1),
                 ..Tick::trade(
                     Symbol((n % i64::from(SYMBOLS)) as u32),
                     ts_event,
                     n as u64,
-                    Price(Price::SCALE * 100 + n * 7_919 % 997),
+                    Price(Price::SCALE * 100 + n * 7_919 % 997 * step),
                     1 + (n % 50) as u32,
                 )
             };

@@ -69,7 +69,11 @@ impl Base {
 impl Prints {
     /// One print, and room for so many at first.
     pub fn begin(print: Print, room: usize) -> Self {
-        let mut prints = Prints::Packed(Base::near(&print), Vec::with_capacity(room));
+        let base = Base::near(&print);
+        let mut prints = match base.pack(&print) {
+            Some(_) => Prints::Packed(base, Vec::with_capacity(room)),
+            None => Prints::Whole(Vec::with_capacity(room)),
+        };
         prints.push(print);
         prints
     }
