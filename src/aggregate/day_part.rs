@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregate, Bar, Ohlcv, Print, Value};
+use super::{Aggregate, Bar, Edges, Ohlcv, Print, Value};
 use crate::row::Field;
 use crate::time::EventTime;
 
@@ -30,8 +30,8 @@ impl Aggregate for DayPart {
         self.0.remove(print)
     }
 
-    fn remove_beside_twin(&mut self, print: &Print) -> bool {
-        self.0.remove_beside_twin(print)
+    fn remove_edge(&mut self, print: &Print, left: impl FnOnce() -> Edges) -> bool {
+        self.0.remove_edge(print, left)
     }
 
     fn combine(&mut self, other: &Self) {
@@ -40,7 +40,7 @@ impl Aggregate for DayPart {
 
     fn lower(&self) -> Option<Part> {
         let bar = self.0.lower()?;
-        let last = bar.close.map(|_| (self.0.last.ts_event, self.0.last.size));
+        let last = bar.close.map(|_| (self.0.edges.last.ts_event, self.0.edges.last.size));
         Some(Part { bar, last })
     }
 }

@@ -1,6 +1,7 @@
 //! Aggregates: what a window keeps of its prints. A new aggregate is a new file here.
 
 mod day_part;
+mod edges;
 mod ohlcv;
 mod quantiles;
 mod traded;
@@ -8,6 +9,7 @@ mod trades;
 mod vwap;
 
 pub use day_part::{DayPart, Part};
+pub use edges::Edges;
 pub use ohlcv::{Bar, Ohlcv};
 pub use quantiles::{Quantiles, Spread};
 pub use traded::{Traded, Turnover};
@@ -63,13 +65,13 @@ pub trait Aggregate: Clone + Default + 'static {
     fn add(&mut self, print: &Print);
 
     /// Takes a print out again that was added, if the summary can tell what it would be without it; else leaves it as
-    /// it is and says `false`, and the summary is made anew from the prints.
+    /// it is and says `false`, and [`Aggregate::remove_edge`] is tried.
     fn remove(&mut self, print: &Print) -> bool;
 
-    /// Likewise, where another print of the same price and eligibility stays, or is added next: so the highest and the
-    /// lowest price are what they were.
-    fn remove_beside_twin(&mut self, print: &Print) -> bool {
-        self.remove(print)
+    /// The same with the help of the edges of the prints that are `left`; those that are added next may be among them
+    /// already. If it says `false`, the summary is made anew from all that are left, which takes as long as they are many.
+    fn remove_edge(&mut self, _print: &Print, _left: impl FnOnce() -> Edges) -> bool {
+        false
     }
 
     /// Takes in all that another summary was given.

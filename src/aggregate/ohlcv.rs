@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregate, Print, Trade, Value, div_half_even};
+use super::{Aggregate, Edges, Print, Value, div_half_even};
 use crate::row::Field;
 use crate::tick::{Eligible, Price};
 
@@ -20,50 +20,15 @@ use crate::tick::{Eligible, Price};
 /// assert_eq!([bar.open, bar.high, bar.low, bar.close], [10, 30, 10, 20].map(|price| Some(Price(price))));
 /// assert_eq!((bar.volume, bar.trades, bar.vwap), (5, 4, Some(Price(22))));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Ohlcv {
-    first: Trade,
-    pub(super) last: Trade,
-    high: Price,
-    low: Price,
+    pub(super) edges: Edges,
     volume: u64,
     trades: u64,
     pub(super) notional: i128,
 }
 
-impl Default for Ohlcv {
-    fn default() -> Self {
-        let place = |ts_event, seq| Trade { ts_event, seq, price: Price(0), size: 0 };
-        Ohlcv {
-            first: place(i64::MAX, u64::MAX),
-            last: place(i64::MIN, 0),
-            high: Price(i64::MIN),
-            low: Price(i64::MAX),
-            volume: 0,
-            trades: 0,
-            notional: 0,
-        }
-    }
-}
-
 impl Ohlcv {
-    #[inline(always)]
-    fn place(&mut self, print: &Print) {
-        let place = Trade::from(print);
-        if place < self.first {
-            self.first = place;
-        }
-        if place > self.last {
-            self.last = place;
-        }
-    }
-
-    #[inline(always)]
-    fn stretch(&mut self, price: Price) {
-        self.high = self.high.max(price);
-        self.low = self.low.min(price);
-    }
-
     #[inline(always)]
     fn weigh(&mut self, print: &Print) {
         self.volume += u64::from(print.size);
@@ -73,14 +38,18 @@ impl Ohlcv {
     /// Takes in a print as far as it counts.
     #[cold]
     fn add_in_part(&mut self, print: &Print) {
-        if print.eligible.last() {
-            self.place(print);
-        }
-        if print.eligible.high_low() {
-            self.stretch(print.price);
-        }
+        self.edges.add(print);
         if print.eligible.volume() {
             self.weigh(print);
+        }
+    }
+
+    /// Takes out what a print counted for, but for the edges.
+    fn take_out(&mut self, print: &Print) {
+        self.trades -= 1;
+        if print.eligible.volume() {
+            self.volume -= u64::from(print.size);
+            self.notional -= print.notional();
         }
     }
 }
@@ -116,46 +85,39 @@ impl Aggregate for Ohlcv {
         if print.eligible != Eligible::ALL {
             return self.add_in_part(print);
         }
-        self.place(print);
-        self.stretch(print.price);
+        self.edges.place(print);
+        self.edges.stretch(print.price);
         self.weigh(print);
     }
 
     fn remove(&mut self, print: &Print) -> bool {
-        let is_extreme = print.eligible.high_low() && [self.high, self.low].contains(&print.price);
-        !is_extreme && self.remove_beside_twin(print)
+        let is_inside = !self.edges.have(print);
+        if is_inside {
+            self.take_out(print);
+        }
+        is_inside
     }
 
-    fn remove_beside_twin(&mut self, print: &Print) -> bool {
-        let place = Trade::from(print);
-        if print.eligible.last() && (place == self.first || place == self.last) {
-            return false;
-        }
-        self.trades -= 1;
-        if print.eligible.volume() {
-            self.volume -= u64::from(print.size);
-            self.notional -= print.notional();
-        }
+    fn remove_edge(&mut self, print: &Print, left: impl FnOnce() -> Edges) -> bool {
+        self.take_out(print);
+        self.edges = left();
         true
     }
 
     fn combine(&mut self, other: &Self) {
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-        self.high = self.high.max(other.high);
-        self.low = self.low.min(other.low);
+        self.edges.combine(&other.edges);
         self.volume += other.volume;
         self.trades += other.trades;
         self.notional += other.notional;
     }
 
     fn lower(&self) -> Option<Bar> {
-        let (has_last, has_range) = (self.first <= self.last, self.low <= self.high);
+        let (ends, range) = (self.edges.ends(), self.edges.range());
         (self.trades > 0).then(|| Bar {
-            open: has_last.then_some(self.first.price),
-            high: has_range.then_some(self.high),
-            low: has_range.then_some(self.low),
-            close: has_last.then_some(self.last.price),
+            open: ends.map(|(open, _)| open),
+            high: range.map(|(_, high)| high),
+            low: range.map(|(low, _)| low),
+            close: ends.map(|(_, close)| close),
             volume: self.volume,
             trades: self.trades,
             vwap: (self.volume > 0).then(|| Price(div_half_even(self.notional, i128::from(self.volume)) as i64)),
@@ -211,14 +173,14 @@ mod tests {
         [0, 1, 3, 4].iter().for_each(|i| without.add(&prints[*i]));
         assert_eq!(bar.lower(), without.lower());
 
-        // The highest price stays where another print has it, and the last print must be looked for all the same.
-        let twin = Print { seq: 1, ..prints[1] };
-        bar.add(&twin);
-        assert!(!bar.remove(&prints[1]) && bar.remove_beside_twin(&prints[1]));
-        let mut with = Ohlcv::default();
-        [prints[0], twin, prints[3], prints[4]].iter().for_each(|print| with.add(print));
-        assert_eq!(bar.lower(), with.lower());
-        assert!(!bar.remove_beside_twin(&prints[0]) && !bar.remove_beside_twin(&prints[4]));
+        // What is one can be if those are known that are left.
+        for gone in [0, 1, 3, 4] {
+            let left = [0, 1, 3, 4].into_iter().filter(|at| *at != gone).map(|at| prints[at]);
+            let (mut edges, mut others, mut bar) = (Edges::default(), Ohlcv::default(), bar.clone());
+            left.for_each(|print| (edges.add(&print), others.add(&print)).1);
+            assert!(!bar.remove(&prints[gone]) && bar.remove_edge(&prints[gone], || edges));
+            assert_eq!(bar.lower(), others.lower(), "without print {gone}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregate, Bar, Ohlcv, Print, Value};
+use super::{Aggregate, Bar, Edges, Ohlcv, Print, Value};
 use crate::row::Field;
 
 /// A bar and its exact notional, which is what later steps need to add bars up: an average cannot be added.
@@ -38,8 +38,8 @@ impl Aggregate for Traded {
         self.0.remove(print)
     }
 
-    fn remove_beside_twin(&mut self, print: &Print) -> bool {
-        self.0.remove_beside_twin(print)
+    fn remove_edge(&mut self, print: &Print, left: impl FnOnce() -> Edges) -> bool {
+        self.0.remove_edge(print, left)
     }
 
     fn combine(&mut self, other: &Self) {

@@ -1,13 +1,17 @@
 use std::collections::VecDeque;
 
 use super::packed::Prints;
-use crate::aggregate::Print;
+use crate::aggregate::{Edges, Print};
+use crate::tick::Price;
 use crate::time::EventTime;
 use crate::window::Window;
 
 /// Prints in one chunk. Chunks are told apart by their ranges of time and sequence, so that finding a print
 /// reads a few of them, and keeping one costs no index.
 const CHUNK: usize = 64;
+
+/// The range of no price.
+const NO_RANGE: (Price, Price) = (Price(i64::MAX), Price(i64::MIN));
 
 /// Prints of one session, chunk by chunk as they come.
 #[derive(Debug, Default)]
@@ -19,6 +23,8 @@ pub struct Chunks {
 struct Chunk {
     ts: (EventTime, EventTime),
     seq: (u64, u64),
+    /// The lowest and the highest price of its live prints that count for them; the lowest above the highest if none does.
+    range: (Price, Price),
     /// The latest time and the highest sequence number of this chunk and all before it.
     until: (EventTime, u64),
     /// The earliest time and the lowest sequence number of this chunk and all behind it.
@@ -52,6 +58,7 @@ impl Chunks {
                 }
                 chunk.ts = (chunk.ts.0.min(ts), chunk.ts.1.max(ts));
                 chunk.seq = (chunk.seq.0.min(seq), chunk.seq.1.max(seq));
+                chunk.range = stretched(chunk.range, &print);
                 chunk.until = (chunk.until.0.max(ts), chunk.until.1.max(seq));
                 ts < chunk.from.0 || seq < chunk.from.1
             }
@@ -71,8 +78,8 @@ impl Chunks {
         let until = self.chunks.back().map_or((ts, seq), |last| (last.until.0.max(ts), last.until.1.max(seq)));
         // The first chunk grows with its prints, for many a symbol never fills it.
         let prints = Prints::begin(print, if self.chunks.is_empty() { 1 } else { CHUNK });
-        let from = (EventTime::MAX, u64::MAX);
-        self.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), until, from, prints });
+        let (from, range) = ((EventTime::MAX, u64::MAX), stretched(NO_RANGE, &print));
+        self.chunks.push_back(Chunk { ts: (ts, ts), seq: (seq, seq), range, until, from, prints });
     }
 
     /// Tells the last chunk, and those before, what is in it.
@@ -100,11 +107,31 @@ impl Chunks {
 
     /// The prints of a window.
     pub fn prints_of(&self, window: Window) -> impl Iterator<Item = Print> {
+        self.near(window).flat_map(move |chunk| chunk.prints_of(window))
+    }
+
+    /// Takes in the edges of the live prints of a window. It reads the first ones and the last ones, and of others in
+    /// between what their chunks say of them.
+    pub fn add_edges_of(&self, window: Window, edges: &mut Edges) {
+        let mut near = self.near(window);
+        let first = near.next();
+        for chunk in first.into_iter().chain(near.rev()) {
+            // A chunk that reaches out of the window also reaches beyond the edges so far, which are of the window.
+            if edges.first.ts_event < chunk.ts.0 && chunk.ts.1 < edges.last.ts_event {
+                let (low, high) = chunk.range;
+                (edges.low, edges.high) = (edges.low.min(low), edges.high.max(high));
+            } else {
+                chunk.prints_of(window).filter(|print| print.live).for_each(|print| edges.add(&print));
+            }
+        }
+    }
+
+    /// The chunks that may have prints of a window.
+    fn near(&self, window: Window) -> impl DoubleEndedIterator<Item = &Chunk> {
         let begin = self.chunks.partition_point(|chunk| chunk.until.0 < window.start);
         let end = self.chunks.partition_point(|chunk| chunk.from.0 < window.end);
         let chunks = self.chunks.range(begin..end.max(begin));
-        let near = chunks.filter(move |chunk| chunk.ts.0 < window.end && chunk.ts.1 >= window.start);
-        near.flat_map(|chunk| chunk.prints.iter()).filter(move |print| window.contains(print.ts_event))
+        chunks.filter(move |chunk| chunk.ts.0 < window.end && chunk.ts.1 >= window.start)
     }
 
     /// Forgets the prints before `ts`, as far as whole chunks lie there.
@@ -125,6 +152,7 @@ impl Chunk {
 
     /// Its part of [`Chunks::each`].
     fn each(&mut self, seq: u64, within: (EventTime, EventTime), give: &mut impl FnMut(&mut Print)) {
+        let mut is_range_known = true;
         for at in self.prints.partition_point(|print| print.seq < seq)..self.prints.len() {
             let mut print = self.prints.get(at);
             if print.seq != seq {
@@ -133,7 +161,22 @@ impl Chunk {
             if print.live && within.0 <= print.ts_event && print.ts_event < within.1 {
                 give(&mut print);
                 self.prints.set(at, print);
+                is_range_known &= print.live;
             }
         }
+        if !is_range_known {
+            let live = self.prints.iter().filter(|print| print.live);
+            self.range = live.fold(NO_RANGE, |range, print| stretched(range, &print));
+        }
     }
+
+    fn prints_of(&self, window: Window) -> impl Iterator<Item = Print> {
+        self.prints.iter().filter(move |print| window.contains(print.ts_event))
+    }
+}
+
+/// A range of prices and that of a print, if it counts.
+#[inline]
+fn stretched((low, high): (Price, Price), print: &Print) -> (Price, Price) {
+    if print.eligible.high_low() { (low.min(print.price), high.max(print.price)) } else { (low, high) }
 }

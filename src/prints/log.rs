@@ -1,5 +1,5 @@
 use super::chunks::Chunks;
-use crate::aggregate::Print;
+use crate::aggregate::{Edges, Print};
 use crate::lateness::Sessions;
 use crate::tick::Venue;
 use crate::time::EventTime;
@@ -56,6 +56,17 @@ impl PrintLog {
     /// The live prints of a window, in no order that matters.
     pub fn prints_of(&self, window: Window) -> impl Iterator<Item = Print> {
         self.lanes.iter().flat_map(move |lane| lane.prints_of(window)).filter(|print| print.live)
+    }
+
+    /// The edges of the live prints of a window. What it takes does not grow with every print, as reading them does, but
+    /// with every chunk of them.
+    pub fn edges_of(&self, window: Window) -> Edges {
+        let mut edges = Edges::default();
+        for lane in &self.lanes {
+            lane.prints.add_edges_of(window, &mut edges);
+            lane.late.add_edges_of(window, &mut edges);
+        }
+        edges
     }
 
     /// All prints of a window with their venues, those that were cancelled or corrected since among them.
@@ -216,17 +227,41 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+        /// However prints come and go, the edges are those of a plain list.
+        #[test]
+        fn the_edges_are_those_of_a_list(
+            prints in prints(), gone in proptest::collection::vec(0..400u64, 0..200), from in 0..2_000i64, length in 0..2_000i64,
+        ) {
+            let (mut log, sessions) = (PrintLog::default(), Sessions::new(TimeZone::UTC));
+            prints.iter().for_each(|(venue, print)| log.push(*venue, *print, &sessions));
+            gone.iter().for_each(|seq| log.each(Venue(0), *seq, (NOON, NOON + 2_000), |print| print.live = false));
+            let window = Window { start: NOON + from, end: NOON + from + length };
+            let is_live = |(venue, print): &&(Venue, Print)| *venue == Venue(1) || !gone.contains(&print.seq);
+            let mut edges = Edges::default();
+            let live = prints.iter().filter(is_live).map(|(_, print)| print);
+            live.filter(|print| window.contains(print.ts_event)).for_each(|print| edges.add(print));
+            proptest::prop_assert_eq!(log.edges_of(window), edges);
+        }
+    }
+
     const NOON: i64 = 43_200_000_000_000;
 
     /// Prints of two venues in the order of time, but for some that come at any later time.
     fn prints() -> impl proptest::strategy::Strategy<Value = Vec<(Venue, Print)>> {
         use proptest::prelude::*;
-        let one = (0..2_000i64, 0..2u16, prop_oneof![3 => 0..40usize, 1 => 0..900usize], 0..40u64);
+        let said = (any::<(bool, bool)>(), 0..100_000i64);
+        let one = (0..2_000i64, 0..2u16, prop_oneof![3 => 0..40usize, 1 => 0..900usize], 0..40u64, said);
         proptest::collection::vec(one, 0..900).prop_map(|mut drawn| {
             drawn.sort_by_key(|(ts, ..)| *ts);
             let mut placed: Vec<_> = drawn.into_iter().enumerate().map(|(at, it)| (at + it.2, it)).collect();
             placed.sort_by_key(|(at, _)| *at);
-            let made = |(_, (ts, venue, _, off))| (Venue(venue), print(NOON + ts, ts as u64 / 6 + off));
+            let made = |(_, (ts, venue, _, off, ((last, high_low), price)))| {
+                let eligible = Eligible::new(last, high_low, true);
+                (Venue(venue), Print { eligible, price: Price(price), ..print(NOON + ts, ts as u64 / 6 + off) })
+            };
             placed.into_iter().map(made).collect()
         })
     }

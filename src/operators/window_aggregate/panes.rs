@@ -20,6 +20,14 @@ pub struct Around<'a, R> {
     pub passed: i64,
 }
 
+impl<R> Around<'_, R> {
+    /// Takes a print out of a window's summary, which the log does not show any more, unless the summary must be made
+    /// anew.
+    pub fn take_out<A: Aggregate>(&self, gone: &Print, window: Window, state: &mut A) -> bool {
+        state.remove(gone) || state.remove_edge(gone, || self.log.edges_of(window))
+    }
+}
+
 /// What a symbol's windows want.
 pub struct Out<V> {
     /// Whose windows they are.

@@ -87,8 +87,11 @@ impl<A: Aggregate> Runs<A> {
         else {
             return false;
         };
-        let run = self.0.range_mut(..=ts).next_back().map(|(_, run)| run).filter(|run| run.last >= ts);
-        after - before < gap && run.is_some_and(|run| run.state.remove(print))
+        let run = self.0.range_mut(..=ts).next_back().filter(|(_, run)| run.last >= ts && after - before < gap);
+        run.is_some_and(|(start, run)| {
+            let span = Window { start: *start, end: run.last.saturating_add(1) };
+            around.take_out(print, span, &mut run.state)
+        })
     }
 
     /// Makes the runs that lay in `spans` anew from the log.

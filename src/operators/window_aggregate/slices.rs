@@ -225,12 +225,6 @@ fn touched(changes: &[Change], around: &Around<'_, Rules>) -> Vec<Window> {
     slices
 }
 
-/// Takes a print out of a slice's summary, which the log does not show any more, unless the summary must be made anew.
-fn take_out<A: Aggregate>(state: &mut A, gone: &Print, span: Window, around: &Around<'_, Rules>) -> bool {
-    let is_alike = |print: Print| (print.price, print.eligible) == (gone.price, gone.eligible);
-    state.remove(gone) || (around.log.prints_of(span).any(is_alike) && state.remove_beside_twin(gone))
-}
-
 impl<A: Aggregate> Panes<A> for Slices<A> {
     type Rules = Rules;
 
@@ -263,7 +257,7 @@ impl<A: Aggregate> Panes<A> for Slices<A> {
             let Some(slice) = self.slice_mut(span.start) else { continue };
             let inside = |print: &Option<Print>| print.filter(|print| span.contains(print.ts_event));
             for (before, after) in changes {
-                if inside(before).is_some_and(|gone| !take_out(&mut slice.state, &gone, span, around)) {
+                if inside(before).is_some_and(|gone| !around.take_out(&gone, span, &mut slice.state)) {
                     slice.state = A::default();
                     around.log.prints_of(span).for_each(|print| slice.state.add(&print));
                     break;
