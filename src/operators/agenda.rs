@@ -60,15 +60,22 @@ impl Held {
         let is_due = |next: &u64| frontier.is_none_or(|frontier| *next < frontier);
         for _ in 0..times {
             let (Some(next), Some(held)) = (agenda.next().filter(is_due), &mut self.0) else { break };
-            held.downgrade(&next);
+            wait_until(held, next);
             agenda.act(next);
             output.session(held).give_iterator(agenda.changes().drain(..));
         }
         match (agenda.next(), &mut self.0) {
-            (Some(next), Some(held)) => held.downgrade(&next),
+            (Some(next), Some(held)) => wait_until(held, next),
             _ => self.0 = None,
         }
         self.0.is_some() && agenda.next().is_some_and(|next| is_due(&next))
+    }
+}
+
+/// Gives up what is before `time`. To give up nothing costs as much, and would be done for each batch.
+fn wait_until(held: &mut Capability<u64>, time: u64) {
+    if *held.time() < time {
+        held.downgrade(&time);
     }
 }
 

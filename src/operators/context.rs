@@ -132,8 +132,8 @@ pub struct Context {
     tellers: Rc<RefCell<Vec<Teller>>>,
 }
 
-/// An operator that tells how it stands, as long as it is there.
-type Teller = Box<dyn Fn(&Question) -> Option<Pending>>;
+/// An operator that tells how it stands.
+type Teller = Box<dyn Fn(&Question) -> Pending>;
 
 impl Context {
     /// A worker's context.
@@ -181,16 +181,21 @@ impl Context {
         self.spare.borrow_mut().pop().unwrap_or_default()
     }
 
-    /// An operator tells how it stands, whenever somebody asks.
+    /// An operator tells how it stands, whenever somebody asks. What it keeps stays until all are let go: to give back
+    /// the memory of a day's prints takes a while, for which the last rows would have to wait.
     pub fn tells<S: 'static>(&self, operator: &Rc<RefCell<S>>, tell: fn(&S, &Question) -> Pending) {
-        let operator = Rc::downgrade(operator);
-        let teller = move |question: &Question| Some(tell(&operator.upgrade()?.borrow(), question));
-        self.tellers.borrow_mut().push(Box::new(teller));
+        let operator = operator.clone();
+        self.tellers.borrow_mut().push(Box::new(move |question| tell(&operator.borrow(), question)));
     }
 
     /// What the operators tell.
     pub fn told(&self, question: &Question) -> Vec<Pending> {
-        self.tellers.borrow().iter().filter_map(|teller| teller(question)).collect()
+        self.tellers.borrow().iter().map(|teller| teller(question)).collect()
+    }
+
+    /// Lets the operators go, once all is done.
+    pub fn let_go(&self) {
+        self.tellers.borrow_mut().clear();
     }
 
     /// The context of another operator that takes ticks, of which each goes to one of the two: it counts on its own.
