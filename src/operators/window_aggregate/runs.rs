@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::iter::successors;
 
 use super::in_order::known_ms;
 use super::panes::{Around, Out, Panes};
@@ -76,22 +77,29 @@ impl<A: Aggregate> Runs<A> {
         self.0.range(..=to).rev().take_while(move |(_, run)| run.last >= from).map(|(first, run)| (*first, run))
     }
 
-    /// Takes a print out of its run if that neither shortens nor parts it and the summary can do it. The log does not
-    /// show the print any more.
-    fn remove(&mut self, print: &Print, around: &Around<'_, Gap>) -> bool {
+    /// Takes a print out of its run if that does not part it and the summary can do it. The log does not show the print
+    /// any more. At the end of a run it must be the `only` one that goes: the log does not show the others either.
+    fn remove(&mut self, print: &Print, only: bool, around: &Around<'_, Gap>) -> bool {
         let (ts, gap) = (print.ts_event, around.windows.gap);
-        let near = Window { start: ts.saturating_sub(gap).saturating_add(1), end: ts.saturating_add(gap) };
-        let others = || around.log.prints_of(near).map(|print| print.ts_event);
-        let (Some(before), Some(after)) =
-            (others().filter(|at| *at <= ts).max(), others().filter(|at| *at >= ts).min())
-        else {
+        let Some((&start, run)) = self.0.range_mut(..=ts).next_back().filter(|(_, run)| run.last >= ts) else {
             return false;
         };
-        let run = self.0.range_mut(..=ts).next_back().filter(|(_, run)| run.last >= ts && after - before < gap);
-        run.is_some_and(|(start, run)| {
-            let span = Window { start: *start, end: run.last.saturating_add(1) };
-            around.take_out(print, span, &mut run.state)
-        })
+        let (first, last) = match neighbours(ts, around) {
+            (Some(before), Some(after)) if after - before < gap => (start, run.last),
+            (None, Some(after)) if only && ts == start && after <= run.last => (after, run.last),
+            (Some(before), None) if only && ts == run.last && before >= start => (start, before),
+            _ => return false,
+        };
+        if !around.take_out(print, Window { start: first, end: last.saturating_add(1) }, &mut run.state) {
+            return false;
+        }
+        run.last = last;
+        if first != start
+            && let Some(run) = self.0.remove(&start)
+        {
+            self.0.insert(first, run);
+        }
+        true
     }
 
     /// Makes the runs that lay in `spans` anew from the log.
@@ -105,6 +113,21 @@ impl<A: Aggregate> Runs<A> {
             prints.iter().for_each(|print| _ = self.insert(print, around.windows.gap));
         }
     }
+}
+
+/// The times of the nearest prints that are left within the gap before `ts` and behind it. They are looked for in steps
+/// that double, since within a gap there may be hundreds of thousands.
+fn neighbours(ts: EventTime, around: &Around<'_, Gap>) -> (Option<EventTime>, Option<EventTime>) {
+    let furthest = around.windows.gap - 1;
+    let reaches = || {
+        successors(Some(furthest >> 16), |reach| {
+            (*reach < furthest).then(|| furthest.min(reach.saturating_mul(2).saturating_add(1)))
+        })
+    };
+    let times = |start, end| around.log.prints_of(Window { start, end }).map(|print| print.ts_event);
+    let before = |reach| times(ts.saturating_sub(reach), ts.saturating_add(1)).max();
+    let after = |reach: i64| times(ts, ts.saturating_add(reach).saturating_add(1)).min();
+    (reaches().find_map(before), reaches().find_map(after))
 }
 
 fn window_of<A>(first: EventTime, run: &Run<A>, gap: &Gap) -> Window {
@@ -144,9 +167,11 @@ impl<A: Aggregate> Panes<A> for Runs<A> {
         }
 
         let mut spans: Vec<Window> = Vec::new();
-        for gone in changes.iter().filter_map(|(before, _)| *before) {
+        let gone = || changes.iter().filter_map(|(before, _)| *before);
+        let only = gone().count() == 1;
+        for gone in gone() {
             let ts = gone.ts_event;
-            if spans.iter().any(|span| span.contains(ts)) || self.remove(&gone, around) {
+            if spans.iter().any(|span| span.contains(ts)) || self.remove(&gone, only, around) {
                 continue;
             }
             let run = self.0.range(..=ts).next_back().filter(|(_, run)| run.last >= ts);
