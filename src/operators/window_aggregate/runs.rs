@@ -223,3 +223,61 @@ impl<A: Aggregate> Panes<A> for Runs<A> {
         self.0.first_key_value().map_or(settled, |(first, _)| settled.min(*first))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::aggregate::{Bar, Ohlcv};
+    use crate::lateness::{Horizon, LatePolicy, Lateness, Sessions};
+    use crate::prints::PrintLog;
+    use crate::tick::{Eligible, Price, Venue};
+
+    fn print(ts_event: EventTime, seq: u64, price: i64) -> Print {
+        Print { ts_event, seq, price: Price(price), size: 1, eligible: Eligible::ALL, live: true }
+    }
+
+    fn bars(runs: &Runs<Ohlcv>, gap: &Gap) -> Vec<(Window, Option<Bar>)> {
+        runs.0.iter().map(|(first, run)| (window_of(*first, run, gap), run.state.lower())).collect()
+    }
+
+    proptest! {
+        /// Whatever goes and comes at once, the runs are those of the prints that are left.
+        #[test]
+        fn changed_runs_are_those_of_what_is_left(
+            times in prop::collection::vec((0..60i64, 0..9i64), 1..40),
+            gone in prop::collection::vec((any::<prop::sample::Index>(), prop::option::of(0..60i64)), 1..4),
+            gap in 1..12i64,
+        ) {
+            let sessions = Sessions::new(TimeZone::UTC);
+            let lateness =
+                Lateness { disorder: 0, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions: sessions.clone() };
+            let (gap, mut log) = (Gap { gap }, PrintLog::default());
+            let (mut runs, mut left) = (Runs::<Ohlcv>::default(), BTreeMap::new());
+            for (seq, (ts, price)) in times.into_iter().enumerate() {
+                let print = print(ts, seq as u64, price);
+                log.push(Venue(0), print, &sessions);
+                runs.insert(&print, gap.gap);
+                left.insert(print.seq, print);
+            }
+            let mut changes: Vec<Change> = Vec::new();
+            for (seq, after) in gone {
+                let Some(before) = left.remove(&(seq.index(40) as u64)) else { continue };
+                let after = after.map(|ts| print(ts, before.seq + 100, before.price.0 + 1));
+                log.each(Venue(0), before.seq, (0, 60), |print| print.live = false);
+                if let Some(print) = after {
+                    log.push(Venue(0), print, &sessions);
+                    left.insert(print.seq, print);
+                }
+                changes.push((Some(before), after));
+            }
+            let around = Around { windows: &gap, lateness: &lateness, log: &log, passed: 0 };
+            runs.after(&changes, &around, &mut Out::new());
+            let mut expected = Runs::<Ohlcv>::default();
+            left.values().for_each(|print| _ = expected.insert(print, gap.gap));
+            prop_assert_eq!(bars(&runs, &gap), bars(&expected, &gap));
+        }
+    }
+}
