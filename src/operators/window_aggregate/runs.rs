@@ -78,7 +78,7 @@ impl<A: Aggregate> Runs<A> {
     }
 
     /// Takes a print out of its run if that does not part it and the summary can do it. The log does not show the print
-    /// any more. At the end of a run it must be the `only` one that goes: the log does not show the others either.
+    /// any more. At the end of a run it must be the `only` one that goes, since the log does not show the others either.
     fn remove(&mut self, print: &Print, only: bool, around: &Around<'_, Gap>) -> bool {
         let (ts, gap) = (print.ts_event, around.windows.gap);
         let Some((&start, run)) = self.0.range_mut(..=ts).next_back().filter(|(_, run)| run.last >= ts) else {
@@ -86,8 +86,8 @@ impl<A: Aggregate> Runs<A> {
         };
         let (first, last) = match neighbours(ts, around) {
             (Some(before), Some(after)) if after - before < gap => (start, run.last),
-            (None, Some(after)) if only && ts == start && after <= run.last => (after, run.last),
-            (Some(before), None) if only && ts == run.last && before >= start => (start, before),
+            (None, Some(after)) if only && after <= run.last => (after, run.last),
+            (Some(before), None) if only && before >= start => (start, before),
             _ => return false,
         };
         if !around.take_out(print, Window { start: first, end: last.saturating_add(1) }, &mut run.state) {
@@ -254,7 +254,7 @@ mod tests {
             let sessions = Sessions::new(TimeZone::UTC);
             let lateness =
                 Lateness { disorder: 0, policy: LatePolicy::Amend, horizon: Horizon::Session, sessions: sessions.clone() };
-            let (gap, mut log) = (Gap { gap }, PrintLog::default());
+            let (gap, mut log, prints) = (Gap { gap }, PrintLog::default(), times.len());
             let (mut runs, mut left) = (Runs::<Ohlcv>::default(), BTreeMap::new());
             for (seq, (ts, price)) in times.into_iter().enumerate() {
                 let print = print(ts, seq as u64, price);
@@ -264,7 +264,7 @@ mod tests {
             }
             let mut changes: Vec<Change> = Vec::new();
             for (seq, after) in gone {
-                let Some(before) = left.remove(&(seq.index(40) as u64)) else { continue };
+                let Some(before) = left.remove(&(seq.index(prints) as u64)) else { continue };
                 let after = after.map(|ts| print(ts, before.seq + 100, before.price.0 + 1));
                 log.each(Venue(0), before.seq, (0, 60), |print| print.live = false);
                 if let Some(print) = after {
