@@ -244,6 +244,9 @@ mod tests {
     }
 
     proptest! {
+        // It is seldom that the last prints of a run go in an order that matters.
+        #![proptest_config(ProptestConfig::with_cases(4_096))]
+
         /// Whatever goes and comes at once, the runs are those of the prints that are left.
         #[test]
         fn changed_runs_are_those_of_what_is_left(
