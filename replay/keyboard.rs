@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::process::getpgrp;
 use rustix::stdio::stdin;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+use tapeflow::threads;
 
 use crate::deck::{Key, keys};
 
@@ -43,7 +44,7 @@ impl Keyboard {
             let ends = ends.clone();
             move || ends.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed)
         };
-        let thread = std::thread::spawn(move || {
+        let thread = threads::spawn("keyboard", move || {
             listen(&is_over, &quiet, &mut |key| _ = sender.send(key));
             if is_ours() {
                 // A terminal that is gone needs nothing.

@@ -9,8 +9,9 @@
 //! The order of the modules below is the order of their layers: a module uses only modules declared above it, which
 //! `tests/layers.rs` checks. Folders are where one adds a file of the same kind; files are where one does not.
 //!
-//! * words: [`error`], [`time`], [`calendar`], [`tick`], [`window`], [`row`], [`memory`], what this process takes, [`prefetch`],
-//!   memory that is asked for early, `decimal`, numbers as texts, and `random`, those that follow from a seed;
+//! * words: [`error`], [`threads`], which have names, [`time`], [`calendar`], [`tick`], [`window`], [`row`], [`memory`], what
+//!   this process takes, [`prefetch`], memory that is asked for early, `decimal`, numbers as texts, and `random`, those that
+//!   follow from a seed;
 //! * rules, without I/O and without a clock of their own: [`aggregate`], [`lateness`], [`prints`],
 //!   [`pairs`], [`asof`], [`quality`], [`ledger`], [`batch`], [`latency`], [`standing`];
 //! * [`tape`]: what a recorded day is, its formats, its order and its schedule; [`market`]: days that are made up;
@@ -44,6 +45,7 @@
 pub use {differential_dataflow, hdrhistogram, jiff, timely};
 
 pub mod error;
+pub mod threads;
 pub mod time;
 pub mod calendar;
 pub mod memory;

@@ -68,8 +68,10 @@ pub trait Aggregate: Clone + Default + 'static {
     /// it is and says `false`, and [`Aggregate::remove_edge`] is tried.
     fn remove(&mut self, print: &Print) -> bool;
 
-    /// The same with the help of the edges of the prints that are `left`; those that are added next may be among them
-    /// already. If it says `false`, the summary is made anew from all that are left, which takes as long as they are many.
+    /// The same with the help of the edges of the prints that are `left`, each of those that count for it. Where several
+    /// change at once, that is after all of them: prints that are added next are among them already, and those that are
+    /// taken out next are not, so that a print may be taken out that lies beyond the edges. If it says `false`, the summary
+    /// is made anew from all that are left, which takes as long as they are many.
     fn remove_edge(&mut self, _print: &Print, _left: impl FnOnce() -> Edges) -> bool {
         false
     }

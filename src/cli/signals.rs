@@ -8,6 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::error::{Doing as _, Result, say};
+use crate::threads;
 
 /// A file that may not grow any more (`ulimit -f`) is an error of whoever writes it, and not the end of the program.
 ///
@@ -21,7 +22,7 @@ pub fn outlive_full_files() -> Result<()> {
 /// Has Ctrl-C end the program at once, wherever it is, and says so: for what leaves nothing behind.
 pub(super) fn end_on_signals(said: &'static str) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).doing(|| "asking for Ctrl-C")?;
-    std::thread::spawn(move || {
+    threads::spawn("signals", move || {
         signals.forever().next();
         say(&format!("interrupted: {said}"));
         std::process::exit(130);

@@ -4,6 +4,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::{Doing as _, Result};
+use crate::threads;
 
 /// A process whose connection has ended is given so long to end itself.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
@@ -27,7 +28,7 @@ impl Child {
             .stderr(Stdio::piped());
         let mut child = command.spawn().doing(|| format!("starting {}", program.display()))?;
         let said = child.stderr.take().map(|mut stderr| {
-            std::thread::spawn(move || {
+            threads::spawn("child stderr", move || {
                 let mut said = Vec::new();
                 let _ = stderr.read_to_end(&mut said);
                 String::from_utf8_lossy(&said).trim().to_owned()

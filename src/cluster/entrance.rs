@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::hello::Hello;
 use super::wire;
 use crate::error::{Doing as _, Result};
+use crate::threads;
 
 /// Whoever connects and says nothing is sent away after so long.
 const GREETS_WITHIN: Duration = Duration::from_secs(5);
@@ -42,7 +43,7 @@ impl Entrance {
             Ok((stream, _)) => {
                 let greets = self.greets.clone();
                 // Whoever says something else is not one of us, and nobody may be there any more to hear it.
-                std::thread::spawn(move || greeting(stream).map(|greeting| _ = greets.send(greeting)));
+                threads::spawn("greeting", move || greeting(stream).map(|greeting| _ = greets.send(greeting)));
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => {}
             Err(e) => return Err(e).doing(|| "waiting for the other processes"),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::wire::{self, Lines};
 use crate::error::{lock, say};
+use crate::threads;
 use crate::tick::{Names, Original};
 
 /// Which table is asked, how many of its names are known, and a name that is to have an id.
@@ -13,7 +14,7 @@ type Question = (usize, usize, Option<String>);
 /// Answers another process's questions until it ends.
 pub fn answer(tables: [Arc<Names>; 2], mut stream: TcpStream) -> std::io::Result<()> {
     let mut lines = Lines(BufReader::new(stream.try_clone()?));
-    std::thread::spawn(move || {
+    threads::spawn("names", move || {
         while let Some((table, known, name)) = lines.read::<Question>()
             && let Some(names) = tables.get(table)
         {

@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::latency::{LONGEST, histogram};
+use crate::threads;
 
 /// How long the control thread sleeps.
 const SLEEP: Duration = Duration::from_millis(1);
@@ -66,7 +67,7 @@ impl Control {
         }
         let watch = |core: Option<core_affinity::CoreId>| {
             let stop = stop.clone();
-            std::thread::spawn(move || {
+            threads::spawn("sleeper", move || {
                 // One that cannot be pinned watches wherever it is put.
                 core.map(core_affinity::set_for_current);
                 hiccups(&stop)

@@ -74,7 +74,7 @@ impl Held {
 
 /// Gives up what is before `time`. To give up nothing costs as much, and would be done for each batch.
 fn wait_until(held: &mut Capability<u64>, time: u64) {
-    if *held.time() < time {
+    if *held.time() != time {
         held.downgrade(&time);
     }
 }

@@ -93,7 +93,8 @@ impl Chunks {
         }
     }
 
-    /// Hands over the live prints with this sequence number whose times lie in `[within.0, within.1)`.
+    /// Hands over the live prints with this sequence number whose times lie in `[within.0, within.1)`. They may be taken
+    /// for dead, and stay what they are otherwise.
     pub fn each(&mut self, seq: u64, within: (EventTime, EventTime), mut give: impl FnMut(&mut Print)) {
         let begin = self.chunks.partition_point(|chunk| chunk.until.1 < seq);
         let end = self.chunks.partition_point(|chunk| chunk.from.1 <= seq);
@@ -110,20 +111,18 @@ impl Chunks {
         self.near(window).flat_map(move |chunk| chunk.prints_of(window))
     }
 
-    /// Takes in the edges of the live prints of a window. It reads the first ones and the last ones, and of others in
-    /// between what their chunks say of them.
+    /// Takes in the edges of the live prints of a window. It reads the first ones until one can be an open, and the last
+    /// ones until one can be a close; of those in between it takes what their chunks say of their prices.
     pub fn add_edges_of(&self, window: Window, edges: &mut Edges) {
         let mut near = self.near(window);
-        let first = near.next();
-        for chunk in first.into_iter().chain(near.rev()) {
-            // A chunk that reaches out of the window also reaches beyond the edges so far, which are of the window.
-            if edges.first.ts_event < chunk.ts.0 && chunk.ts.1 < edges.last.ts_event {
-                let (low, high) = chunk.range;
-                (edges.low, edges.high) = (edges.low.min(low), edges.high.max(high));
-            } else {
-                chunk.prints_of(window).filter(|print| print.live).for_each(|print| edges.add(&print));
+        for chunk in near.by_ref() {
+            let is_behind_first = edges.first.ts_event < chunk.ts.0;
+            chunk.add_edges_of(window, edges);
+            if is_behind_first {
+                break;
             }
         }
+        near.rev().for_each(|chunk| chunk.add_edges_of(window, edges));
     }
 
     /// The chunks that may have prints of a window.
@@ -167,6 +166,17 @@ impl Chunk {
         if !is_range_known {
             let live = self.prints.iter().filter(|print| print.live);
             self.range = live.fold(NO_RANGE, |range, print| stretched(range, &print));
+        }
+    }
+
+    /// Its part of [`Chunks::add_edges_of`].
+    fn add_edges_of(&self, window: Window, edges: &mut Edges) {
+        // A chunk that reaches out of the window also reaches beyond the edges so far, which are of the window.
+        if edges.first.ts_event < self.ts.0 && self.ts.1 < edges.last.ts_event {
+            let (low, high) = self.range;
+            (edges.low, edges.high) = (edges.low.min(low), edges.high.max(high));
+        } else {
+            self.prints_of(window).filter(|print| print.live).for_each(|print| edges.add(&print));
         }
     }
 

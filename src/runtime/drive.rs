@@ -14,7 +14,7 @@ use super::{Gauge, Knobs};
 use crate::latency::Recorder;
 use crate::operators::{Context, Written, stamp_of, watermark_of};
 use crate::source::{Arrivals, Feed, Next, Part};
-use crate::standing::{self, FOR_GOOD, Inquiry, Waits};
+use crate::standing::{self, FOR_GOOD, Inquiry, Question, Waits};
 use crate::time::{Clock, RunTime};
 
 /// Latencies are handed over so often.
@@ -248,6 +248,8 @@ impl<'a> Drive<'a> {
         let at = self.context.clock.now();
         let mut ledger = self.context.ledger();
         ledger.read = self.context.applied();
+        // What is asked later is not known yet.
+        let question = if self.answered == FOR_GOOD { Question::default() } else { self.inquiry.question() };
         self.inquiry.tell(
             self.answered,
             standing::Worker {
@@ -264,7 +266,7 @@ impl<'a> Drive<'a> {
                 backlog: self.feed.backlog(at),
                 rows: written.get().rows,
                 ledger,
-                operators: self.context.told(&self.inquiry.question()),
+                operators: self.context.told(&question),
             },
         );
     }
@@ -369,5 +371,12 @@ impl<'a> Drive<'a> {
             Clock::Wall(_) if self.knobs.spin || span.is_zero() => {}
             Clock::Wall(_) => _ = worker.step_or_park(Some(span)),
         }
+    }
+}
+
+impl Drop for Drive<'_> {
+    /// The operators hold on to the context, and it to them.
+    fn drop(&mut self) {
+        self.context.let_go();
     }
 }

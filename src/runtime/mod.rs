@@ -232,7 +232,6 @@ fn run_built(plan: Plan, mut feeds: Vec<Feed>, builds: Vec<Box<Build>>, watch: &
             let (unfilled, written, applied_at) = (drive.context.unfilled(), written.get(), drive.applied_at);
             drive.tell(Message::Share(Share { ledger, unfilled, written, batches, applied_at, cpu_seconds: None }));
             gauge.beats.store(watchdog::OVER, Ordering::Relaxed);
-            drive.context.let_go();
         }
     };
     let (builders, guard) = others::builders(&cluster, here)?;

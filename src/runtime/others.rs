@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::operators::Failure;
 use crate::standing::{FOR_GOOD, Inquiry, Question};
 use crate::tape::{Conditions, Reject, Rejects, Unknown};
+use crate::threads;
 use crate::time::RunTime;
 
 /// Another process is heard of at least so often.
@@ -63,7 +64,7 @@ impl Others {
             let (messages, stop, failure, dial) = (messages.clone(), stop.clone(), failure.clone(), dial.clone());
             let (begin, cluster, inquiry, mine) = (begin.clone(), cluster.clone(), inquiry.clone(), mine.clone());
             let ordered = ordered.clone();
-            std::thread::spawn(move || {
+            threads::spawn("messages", move || {
                 if place.is_first() {
                     while let Some(message) = lines.read::<Message>() {
                         // Nobody is left to read it only when the whole run is being torn down.
@@ -80,7 +81,7 @@ impl Others {
                         Order::Ask(number, question) => {
                             // Other orders do not wait for the answer.
                             let (cluster, inquiry, mine) = (cluster.clone(), inquiry.clone(), mine.clone());
-                            std::thread::spawn(move || answer(number, &question, &cluster, &inquiry, mine));
+                            threads::spawn("answer", move || answer(number, &question, &cluster, &inquiry, mine));
                         }
                         Order::Stop => stop.store(true, Ordering::Relaxed),
                         Order::Fail => failure.set(Error::Input("the run has failed in another process".into())),

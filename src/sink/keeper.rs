@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use super::ahead::Ahead;
 use super::chunk::Chunk;
@@ -9,6 +9,7 @@ use super::order::Order;
 use super::runs::{Change, Merge, Nameless, Run, Spill};
 use super::settle::Kept;
 use crate::error::{Error, Result, lock};
+use crate::threads;
 use crate::tick::Names;
 
 /// So many files of a level become one of the next, so that any number of them needs few to be open.
@@ -67,7 +68,7 @@ impl Keeper {
             spilled: Vec::new(),
             files: 0,
         };
-        let thread = thread::spawn(move || match keeping.keep(&from, &back) {
+        let thread = threads::spawn("rows", move || match keeping.keep(&from, &back) {
             Ok(()) => Some(keeping.kept()),
             Err(error) => {
                 // The queue breaks off after that, so who finds it broken finds the reason.

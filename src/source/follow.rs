@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::door::{Bringer, Door, Piece};
 use crate::error::{Error, say};
+use crate::threads;
 
 /// Between two looks whether a file has grown.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -16,7 +17,7 @@ const CHUNK: usize = 1 << 16;
 /// cut short, read from its beginning. `once` reads what it holds and no more.
 pub(super) fn bring(path: PathBuf, once: bool) -> impl FnOnce(Door) + Send + 'static {
     move |door| {
-        std::thread::spawn(move || {
+        threads::spawn("follow", move || {
             let follow = Follow { path, once, door };
             let name = follow.path.display().to_string();
             let mut has_waited = false;

@@ -6,6 +6,7 @@ use super::Surroundings;
 use super::block::{Block, Blocks, Pull};
 use crate::cluster::Place;
 use crate::error::{Result, lock};
+use crate::threads;
 use crate::tick::{Names, Symbol, Tick, owner};
 use crate::time::{Clock, RunTime};
 
@@ -61,7 +62,7 @@ impl Hands {
 
     /// Runs a reader with these hands in a thread of its own, to the end of its input.
     pub fn spawn(mut self, read: impl FnOnce(&mut Hands) -> Result<()> + Send + 'static) {
-        std::thread::spawn(move || {
+        threads::spawn("reader", move || {
             if let Err(error) = read(&mut self) {
                 self.send(0, Err(error));
             }

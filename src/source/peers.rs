@@ -15,6 +15,7 @@ use super::door::{Bringer, Piece};
 use crate::cluster::Cluster;
 use crate::error::{Error, say};
 use crate::standing::LatestTick;
+use crate::threads;
 use crate::tick::Tick;
 use crate::time::RunTime;
 
@@ -87,7 +88,7 @@ impl Peers {
             // The other end of the channel is there as long as its thread is.
             let _ = frames.send(Frame::Partitions(partitions));
             let waiting = Arc::new(AtomicUsize::new(0));
-            std::thread::spawn({
+            threads::spawn("ticks out", {
                 let waiting = waiting.clone();
                 move || write(&sent, &waiting, stream)
             });
@@ -156,7 +157,7 @@ impl Incoming {
         }
         for (process, (stream, theirs)) in self.0.into_iter().zip(theirs).enumerate() {
             if let Some(stream) = stream {
-                std::thread::spawn(move || read(stream, process, theirs, partitions));
+                threads::spawn("ticks in", move || read(stream, process, theirs, partitions));
             }
         }
     }

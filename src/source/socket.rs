@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use super::Address;
 use super::door::{Bringer, Door, Piece};
 use crate::error::{Doing as _, Error, Result, say};
+use crate::threads;
 
 const CHUNK: usize = 1 << 16;
 
@@ -154,7 +155,7 @@ pub(super) fn bring(address: &Address, endless: bool) -> Result<impl FnOnce(Door
     };
     let address = address.clone();
     Ok(move |door: Door| {
-        std::thread::spawn(move || {
+        threads::spawn("sockets", move || {
             runtime.block_on(async {
                 match listener {
                     Some(listener) => take_in(&listener, door, endless).await,

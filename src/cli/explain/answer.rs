@@ -14,6 +14,7 @@ use crate::lateness::Horizon;
 use crate::source::{Surroundings, bind};
 use crate::standing::{Inquiry, Question, Standing};
 use crate::tape::Rejects;
+use crate::threads;
 use crate::time::{Clock, RunTime};
 
 /// How long a worker may take to answer; one that is idle wakes up every 10 ms.
@@ -122,7 +123,7 @@ impl Answering {
         };
         // This outlives the run, which must be free to end its other processes, so it holds no more than it needs.
         let (inquiry, rejects, clock) = (around.inquiry.clone(), around.rejects.clone(), around.clock.clone());
-        std::thread::spawn(move || {
+        threads::spawn("explain", move || {
             // One after the other: an answer takes milliseconds.
             for stream in listener.incoming() {
                 match stream {

@@ -11,6 +11,7 @@ use super::ranges::Range;
 use super::topic::Watch;
 use super::{LOOK_EVERY, failed};
 use crate::error::Error;
+use crate::threads;
 
 /// Messages that are brought together at most, and their bytes.
 const MANY: usize = 512;
@@ -67,7 +68,7 @@ impl Reading {
             mine.iter().map(|(range, bringer)| (range.partition, bringer.overhearer())).collect();
         for (((range, bringer), queue), first) in mine.into_iter().zip(queues).zip(firsts) {
             let (range, door, name) = (*range, door.clone(), name_of(range.partition));
-            std::thread::spawn(move || {
+            threads::spawn(&format!("kafka {}", range.partition), move || {
                 if let Err(why) = (Partition { range, queue, bringer: &bringer, door }).read(first) {
                     bringer.bring_blocking(Piece::Failed(failed(&name, why)));
                 }
@@ -75,7 +76,7 @@ impl Reading {
         }
         // The client's own events are told only when it is asked, and what came before the split may still follow.
         let (client, over) = (self.client.clone(), door.watch());
-        std::thread::spawn(move || {
+        threads::spawn("kafka events", move || {
             let tell = |partition: i32, piece: Piece| {
                 if let Some((_, bringer)) = all.iter().find(|(known, _)| *known == partition) {
                     bringer.tell(piece);

@@ -14,6 +14,7 @@ use super::lines::{BEGINNING, Line, Position};
 use super::record::Record;
 use super::{Decoder, LONGEST_LINE};
 use crate::error::{Doing as _, Error, Result};
+use crate::threads;
 use crate::tick::{Names, Symbol, Venue};
 
 /// Pieces that a thread may have ready, beside the one that it is at.
@@ -94,7 +95,7 @@ impl Pieces {
                 begins: from.bytes + (piece * nth) as u64,
                 spare,
             };
-            std::thread::spawn(move || share.decode(piece, (piece * threads.get()) as u64, &to));
+            threads::spawn(&format!("decoder {nth}"), move || share.decode(piece, (piece * threads.get()) as u64, &to));
             Ok(Thread { pieces, taken, names, symbols: Vec::new(), venues: Vec::new() })
         };
         let threads: Vec<Thread> = (0..threads.get()).map(thread).collect::<Result<_>>()?;
