@@ -9,5 +9,7 @@ use std::thread::{Builder, JoinHandle};
 /// When the system gives no more threads.
 pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let thread = Builder::new().name(name.into()).spawn(work);
-    thread.unwrap_or_else(|error| panic!("starting a thread ({name}): {error}"))
+    thread.unwrap_or_else(|error| {
+        panic!("starting the thread {name:?}: {error}: let this process have more threads, or use fewer workers")
+    })
 }
